@@ -33,6 +33,7 @@ func serveCommand() *cobra.Command {
 			for _, warning := range cfg.Warnings {
 				logger.Warn("setting", slog.String("warning", warning))
 			}
+			percent := debug.SetGCPercent(-1) // Collecting garbage once is enough for a start.
 			listener, err := app.Listen(cmd.Context(), "SUPPORT_ADDR", cfg.Addr)
 			if err != nil {
 				return err
@@ -41,6 +42,7 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			debug.SetGCPercent(percent)
 			debug.FreeOSMemory() // The start needs more memory than serving.
 			return a.Serve(cmd.Context(), listener, drainDelay)
 		},

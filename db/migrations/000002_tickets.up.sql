@@ -132,6 +132,10 @@ CREATE INDEX tickets_team_id_waiting_since_idx ON tickets (team_id, waiting_sinc
     WHERE waiting_since IS NOT NULL AND team_id IS NOT NULL;
 CREATE INDEX tickets_snoozed_until_idx ON tickets (snoozed_until, id) WHERE snoozed_until IS NOT NULL;
 CREATE INDEX tickets_handed_off_idx ON tickets (created_at DESC, id DESC) WHERE handoff_reason IS NOT NULL;
+CREATE INDEX tickets_handed_off_waiting_since_idx ON tickets (waiting_since, id)
+    WHERE handoff_reason IS NOT NULL AND waiting_since IS NOT NULL;
+CREATE INDEX tickets_handed_off_priority_idx ON tickets (priority, created_at, id)
+    WHERE handoff_reason IS NOT NULL AND status IN ('open', 'pending');
 
 -- What a ticket is called elsewhere is unique for each service, and among the tickets that no service opened.
 CREATE UNIQUE INDEX tickets_service_id_external_id_key ON tickets (service_id, external_id) NULLS NOT DISTINCT

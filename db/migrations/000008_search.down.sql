@@ -21,6 +21,8 @@ DROP TRIGGER messages_search ON messages;
 DROP TRIGGER tickets_search_update ON tickets;
 DROP TRIGGER tickets_search ON tickets;
 DROP FUNCTION queue_for_search;
+DROP FUNCTION index_queued;
+DROP FUNCTION walk_tickets;
 DROP TABLE search_queue;
 DROP TABLE search_documents;
 DROP FUNCTION search_words;

@@ -81,17 +81,51 @@ CREATE TABLE search_queue (
     CONSTRAINT search_queue_pkey PRIMARY KEY (number)
 );
 
--- Triggers, because a text that any statement writes must be found, and one that any statement removes must not.
+-- Triggers, because a text that any statement writes must be found, and one that any statement removes must not. Removing waits
+-- for the indexer, which may be about to store the words that it has read.
 CREATE FUNCTION queue_for_search() RETURNS trigger LANGUAGE plpgsql
 AS $$
 BEGIN
     IF TG_OP <> 'INSERT' THEN
+        PERFORM pg_advisory_xact_lock_shared(1702392943);
         DELETE FROM search_documents WHERE id = OLD.id;
     END IF;
     IF TG_OP <> 'DELETE' THEN
         INSERT INTO search_queue (id) VALUES (NEW.id);
     END IF;
     RETURN NULL;
+END
+$$;
+
+-- Indexes up to max_rows of what has been waiting longest, without the first skip_rows, and returns how many it took. It waits until
+-- nobody is removing texts,
+-- and its second statement sees what they have left.
+CREATE FUNCTION index_queued(max_rows integer, skip_rows integer) RETURNS bigint LANGUAGE plpgsql
+AS $$
+DECLARE
+    ids uuid[];
+BEGIN
+    PERFORM pg_advisory_xact_lock(1702392943);
+    WITH taken AS (
+        DELETE FROM search_queue
+        WHERE number IN (SELECT q.number FROM search_queue AS q ORDER BY q.number LIMIT max_rows OFFSET skip_rows)
+        RETURNING number, id
+    )
+    SELECT array_agg(taken.id ORDER BY taken.number) INTO ids FROM taken;
+    INSERT INTO search_documents (id, customer_id, created_at, words)
+    SELECT
+        coalesce(m.id, t.id), CASE WHEN m.is_note THEN NULL ELSE t.user_id END, coalesce(m.created_at, t.created_at),
+        CASE WHEN m.id IS NULL
+            THEN setweight(to_tsvector(s.language::regconfig, t.title), 'A') || to_tsvector(s.language::regconfig, t.description)
+            ELSE to_tsvector(s.language::regconfig, m.content)
+        END
+    FROM (SELECT q.id, min(q.number) AS number FROM unnest(ids) WITH ORDINALITY AS q (id, number) GROUP BY q.id) AS q
+    CROSS JOIN search_index AS s
+    LEFT JOIN messages AS m ON m.id = q.id
+    JOIN tickets AS t ON t.id = coalesce(m.ticket_id, q.id)
+    ORDER BY q.number
+    ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id, words = excluded.words;
+    RETURN coalesce(cardinality(ids), 0);
 END
 $$;
 
@@ -105,6 +139,125 @@ CREATE TRIGGER messages_search AFTER INSERT OR DELETE OR UPDATE OF content, tick
 
 INSERT INTO search_queue (id) SELECT id FROM tickets ORDER BY created_at;
 INSERT INTO search_queue (id) SELECT id FROM messages ORDER BY created_at;
+
+-- The next max_walked tickets of one of the staff's lists, along an index or through the few tickets that were found. It is a function
+-- because only the walk that is taken is planned, for the parameters that it has; and it is volatile because the planner calls
+-- functions that are not. Of the tickets that the AI is busy with, it knows 10,000. OFFSET 0 has tickets looked up one by one.
+CREATE FUNCTION walk_tickets(
+    walk text, after_at timestamptz, after_id uuid, after_priority ticket_priority, created_from timestamptz, waiting_to timestamptz,
+    max_walked integer, of_status ticket_status, of_assignee uuid, of_team uuid, of_requester uuid, of_external_id text, of_tag text,
+    of_ids uuid[]
+) RETURNS uuid[] LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
+BEGIN
+    CASE walk
+    WHEN 'all' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
+        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
+    WHEN 'status' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE t.status = of_status
+            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
+        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
+    WHEN 'unresolved' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE t.status IN ('open', 'pending')
+            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
+        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
+    WHEN 'unassigned' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE t.status IN ('open', 'pending') AND t.assignee_id IS NULL
+            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
+        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
+    WHEN 'requester' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE t.user_id = of_requester
+            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
+        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
+    WHEN 'external_id' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE t.external_id = of_external_id
+            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
+        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
+    WHEN 'waiting' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE (t.waiting_since, t.id) > (after_at, after_id) AND t.waiting_since < waiting_to
+        ORDER BY t.waiting_since, t.id LIMIT max_walked);
+    WHEN 'priority' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE t.status IN ('open', 'pending') AND (t.priority, t.created_at, t.id) > (after_priority, after_at, after_id)
+        ORDER BY t.priority, t.created_at, t.id LIMIT max_walked);
+    WHEN 'assignee' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE t.assignee_id = of_assignee
+            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
+        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
+    WHEN 'assignee_waiting' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE t.assignee_id = of_assignee
+            AND (t.waiting_since, t.id) > (after_at, after_id) AND t.waiting_since < waiting_to
+        ORDER BY t.waiting_since, t.id LIMIT max_walked);
+    WHEN 'assignee_priority' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE t.assignee_id = of_assignee
+            AND t.status IN ('open', 'pending') AND (t.priority, t.created_at, t.id) > (after_priority, after_at, after_id)
+        ORDER BY t.priority, t.created_at, t.id LIMIT max_walked);
+    WHEN 'team' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE t.team_id = of_team
+            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
+        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
+    WHEN 'team_waiting' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE t.team_id = of_team
+            AND (t.waiting_since, t.id) > (after_at, after_id) AND t.waiting_since < waiting_to
+        ORDER BY t.waiting_since, t.id LIMIT max_walked);
+    WHEN 'team_priority' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE t.team_id = of_team
+            AND t.status IN ('open', 'pending') AND (t.priority, t.created_at, t.id) > (after_priority, after_at, after_id)
+        ORDER BY t.priority, t.created_at, t.id LIMIT max_walked);
+    WHEN 'answering' THEN RETURN ARRAY(SELECT t.id FROM (SELECT r.ticket_id FROM ai_responses AS r WHERE r.status = 'streaming' AND r.kind = 'answer' ORDER BY r.ticket_id LIMIT 10000) AS r
+        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
+        WHERE (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
+        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
+    WHEN 'answering_waiting' THEN RETURN ARRAY(SELECT t.id FROM (SELECT r.ticket_id FROM ai_responses AS r WHERE r.status = 'streaming' AND r.kind = 'answer' ORDER BY r.ticket_id LIMIT 10000) AS r
+        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
+        WHERE (t.waiting_since, t.id) > (after_at, after_id) AND t.waiting_since < waiting_to
+        ORDER BY t.waiting_since, t.id LIMIT max_walked);
+    WHEN 'answering_priority' THEN RETURN ARRAY(SELECT t.id FROM (SELECT r.ticket_id FROM ai_responses AS r WHERE r.status = 'streaming' AND r.kind = 'answer' ORDER BY r.ticket_id LIMIT 10000) AS r
+        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
+        WHERE t.status IN ('open', 'pending') AND (t.priority, t.created_at, t.id) > (after_priority, after_at, after_id)
+        ORDER BY t.priority, t.created_at, t.id LIMIT max_walked);
+    WHEN 'needs_review' THEN RETURN ARRAY(SELECT t.id FROM (SELECT r.ticket_id FROM ai_responses AS r WHERE r.status = 'completed' AND r.review = 'pending' ORDER BY r.ticket_id LIMIT 10000) AS r
+        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
+        WHERE (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
+        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
+    WHEN 'needs_review_waiting' THEN RETURN ARRAY(SELECT t.id FROM (SELECT r.ticket_id FROM ai_responses AS r WHERE r.status = 'completed' AND r.review = 'pending' ORDER BY r.ticket_id LIMIT 10000) AS r
+        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
+        WHERE (t.waiting_since, t.id) > (after_at, after_id) AND t.waiting_since < waiting_to
+        ORDER BY t.waiting_since, t.id LIMIT max_walked);
+    WHEN 'needs_review_priority' THEN RETURN ARRAY(SELECT t.id FROM (SELECT r.ticket_id FROM ai_responses AS r WHERE r.status = 'completed' AND r.review = 'pending' ORDER BY r.ticket_id LIMIT 10000) AS r
+        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
+        WHERE t.status IN ('open', 'pending') AND (t.priority, t.created_at, t.id) > (after_priority, after_at, after_id)
+        ORDER BY t.priority, t.created_at, t.id LIMIT max_walked);
+    WHEN 'handed_off' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE t.handoff_reason IS NOT NULL
+            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
+        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
+    WHEN 'handed_off_waiting' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE t.handoff_reason IS NOT NULL
+            AND (t.waiting_since, t.id) > (after_at, after_id) AND t.waiting_since < waiting_to
+        ORDER BY t.waiting_since, t.id LIMIT max_walked);
+    WHEN 'handed_off_priority' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
+        WHERE t.handoff_reason IS NOT NULL
+            AND t.status IN ('open', 'pending') AND (t.priority, t.created_at, t.id) > (after_priority, after_at, after_id)
+        ORDER BY t.priority, t.created_at, t.id LIMIT max_walked);
+    WHEN 'found' THEN RETURN ARRAY(SELECT t.id FROM unnest(of_ids) AS i (id)
+        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = i.id OFFSET 0) AS t
+        WHERE (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
+        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
+    WHEN 'found_waiting' THEN RETURN ARRAY(SELECT t.id FROM unnest(of_ids) AS i (id)
+        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = i.id OFFSET 0) AS t
+        WHERE (t.waiting_since, t.id) > (after_at, after_id) AND t.waiting_since < waiting_to
+        ORDER BY t.waiting_since, t.id LIMIT max_walked);
+    WHEN 'found_priority' THEN RETURN ARRAY(SELECT t.id FROM unnest(of_ids) AS i (id)
+        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = i.id OFFSET 0) AS t
+        WHERE t.status IN ('open', 'pending') AND (t.priority, t.created_at, t.id) > (after_priority, after_at, after_id)
+        ORDER BY t.priority, t.created_at, t.id LIMIT max_walked);
+    WHEN 'tag' THEN RETURN ARRAY(SELECT t.ticket_id FROM ticket_tags AS t
+        WHERE t.tag = of_tag
+            AND (t.created_at, t.ticket_id) < (after_at, after_id) AND t.created_at >= created_from
+        ORDER BY t.created_at DESC, t.ticket_id DESC LIMIT max_walked);
+    END CASE;
+END;
+$$;
 
 -- What reports read: the tickets of a time, and, in tables that grow with time, a little index of where a time is.
 CREATE INDEX tickets_first_response_at_idx ON tickets (first_response_at) WHERE first_response_at IS NOT NULL;

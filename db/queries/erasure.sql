@@ -112,16 +112,6 @@ WHERE position IN (
     LIMIT @max_rows
 );
 
--- name: EraseSearchDocuments :execrows
--- A text that was being indexed while it was erased.
-DELETE FROM search_documents
-WHERE id IN (
-    SELECT d.id
-    FROM search_documents AS d
-    WHERE search_keys(d.number, d.customer_id) @> ARRAY[(@user_id::uuid)::text]
-    LIMIT @max_rows
-);
-
 -- name: EraseRememberedResponses :execrows
 DELETE FROM idempotency_keys
 WHERE id IN (SELECT k.id FROM idempotency_keys AS k WHERE k.user_id = @user_id LIMIT @max_rows);

@@ -378,6 +378,39 @@ func (e EventActorKind) Valid() bool {
 	}
 }
 
+// Defines values for ExportLineType.
+const (
+	ExportLineTypeAIResponse ExportLineType = "ai_response"
+	ExportLineTypeEnd        ExportLineType = "end"
+	ExportLineTypeFeedback   ExportLineType = "feedback"
+	ExportLineTypeMessage    ExportLineType = "message"
+	ExportLineTypeSession    ExportLineType = "session"
+	ExportLineTypeTicket     ExportLineType = "ticket"
+	ExportLineTypeUser       ExportLineType = "user"
+)
+
+// Valid indicates whether the value is a known member of the ExportLineType enum.
+func (e ExportLineType) Valid() bool {
+	switch e {
+	case ExportLineTypeAIResponse:
+		return true
+	case ExportLineTypeEnd:
+		return true
+	case ExportLineTypeFeedback:
+		return true
+	case ExportLineTypeMessage:
+		return true
+	case ExportLineTypeSession:
+		return true
+	case ExportLineTypeTicket:
+		return true
+	case ExportLineTypeUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FailedEventType.
 const (
 	FailedEventTypeFailed FailedEventType = "failed"
@@ -1411,7 +1444,7 @@ type AIResponse struct {
 	// IsDraft True on a draft. Only staff get drafts.
 	IsDraft bool `json:"is_draft,omitempty"`
 
-	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
+	// Kind The kind of an AI response. `answer` is for the customer; the others are for staff.
 	Kind AIResponseKind `json:"kind,omitempty"`
 
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
@@ -1425,7 +1458,7 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that was live. Only staff see it. Absent for the built-in one.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Review What staff have decided about a draft. Absent on everything else.
+	// Review The staff's decision about a draft. Absent on everything else.
 	Review AIReview `json:"review,omitempty"`
 
 	// ReviewedAt When it was published or discarded.
@@ -1434,7 +1467,7 @@ type AIResponse struct {
 	// ReviewedBy The account that published or discarded it.
 	ReviewedBy *ID `json:"reviewed_by,omitempty"`
 
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
+	// Status The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
@@ -1442,7 +1475,7 @@ type AIResponse struct {
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
 
-	// Triage What a complete triage says.
+	// Triage The result of a complete triage.
 	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
@@ -1487,15 +1520,15 @@ type AIResponseEvents struct {
 	LastSeq int64 `json:"last_seq"`
 }
 
-// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
+// AIResponseKind The kind of an AI response. `answer` is for the customer; the others are for staff.
 type AIResponseKind string
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
+// AIResponseStatus The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
 
-// AIReview What staff have decided about a draft.
+// AIReview The staff's decision about a draft.
 type AIReview string
 
 // APIKey An API key, without the key itself.
@@ -1516,26 +1549,26 @@ type APIKey struct {
 	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
 
-	// Name What the key is for, one line of text, as a ticket's title is.
+	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Prefix How the key begins, to recognise it by.
+	// Prefix The first characters of the key, to recognise it by.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When the key was revoked. Absent unless it was.
 	RevokedAt Timestamp `json:"revoked_at,omitempty"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 
-	// Scopes What an API key may do.
+	// Scopes A permission of an API key.
 	Scopes Scopes `json:"scopes"`
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
 }
 
-// APIKeyName What the key is for, one line of text, as a ticket's title is.
+// APIKeyName The purpose of the key, one line of text by the rules of a ticket's title.
 type APIKeyName = string
 
 // AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
@@ -1563,7 +1596,7 @@ type Account struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Customer Which customer of which service it is. Absent for other accounts, and for other services.
+	// Customer The service's customer that the account belongs to. Absent for other accounts, and for other services.
 	Customer *Customer `json:"customer,omitempty"`
 
 	// Disabled Whether nobody can log in to it.
@@ -1582,16 +1615,16 @@ type Account struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
 
-// AppliedMacro What a macro has done.
+// AppliedMacro The result of applying a macro.
 type AppliedMacro struct {
 	// Message One message of a ticket's conversation.
 	Message Message `json:"message"`
 
-	// Ticket A customer's question and where it stands.
+	// Ticket A customer's request for support.
 	Ticket Ticket `json:"ticket"`
 }
 
@@ -1629,7 +1662,7 @@ type ClientMessage struct {
 // Count A count of tickets. 10,000 means that many or more.
 type Count = int32
 
-// CreateAIRequestRequest What the AI is to do for staff.
+// CreateAIRequestRequest A request by staff to the AI.
 type CreateAIRequestRequest struct {
 	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
 	// and sentiment, and whether to hand it off.
@@ -1645,7 +1678,7 @@ type CreateAIRequestRequest struct {
 // and sentiment, and whether to hand it off.
 type CreateAIRequestRequestKind string
 
-// CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
+// CreateAIResponseRequest Options of the answer. `{}` requests the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
 	//
@@ -1662,13 +1695,13 @@ type CreateAPIKeyRequest struct {
 	// ExpiresAt When the key expires (RFC 3339), in the future and in UTC before the year 10000. Without it, the key does not expire.
 	ExpiresAt *string `json:"expires_at,omitempty"`
 
-	// Name What the key is for, one line of text, as a ticket's title is.
+	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
 
-	// Scopes What an API key may do.
+	// Scopes A permission of an API key.
 	Scopes Scopes `json:"scopes"`
 
 	// ServiceID The service that gets another key, as `service_id` of an existing key names it.
@@ -1710,7 +1743,7 @@ type CreateTeamRequest struct {
 
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
-	// CustomFields What staff and services keep with a ticket, each under a name.
+	// CustomFields Values that staff and services keep with a ticket, by name.
 	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
@@ -1721,7 +1754,7 @@ type CreateTicketRequest struct {
 	// tickets, and among those that no service opened.
 	ExternalID TicketExternalID `json:"external_id,omitempty"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
 	// Tags Words by which staff sort tickets, in their order.
@@ -1753,13 +1786,13 @@ type CreateUserRequest struct {
 	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	Password NewPassword `json:"password"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
 }
 
 // CreateWebhookRequest A new webhook.
 type CreateWebhookRequest struct {
-	// Description What the webhook is for. Only administrators see it.
+	// Description The purpose of the webhook. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -1769,7 +1802,7 @@ type CreateWebhookRequest struct {
 	// Types The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	Types WebhookTypes `json:"types,omitempty"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
@@ -1794,19 +1827,19 @@ type CreatedAPIKey struct {
 	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
 
-	// Name What the key is for, one line of text, as a ticket's title is.
+	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Prefix How the key begins, to recognise it by.
+	// Prefix The first characters of the key, to recognise it by.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When the key was revoked. Absent unless it was.
 	RevokedAt Timestamp `json:"revoked_at,omitempty"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 
-	// Scopes What an API key may do.
+	// Scopes A permission of an API key.
 	Scopes Scopes `json:"scopes"`
 
 	// ServiceID The service, which is the id of its account too.
@@ -1818,13 +1851,13 @@ type CreatedMessage struct {
 	// AIResponseID The answer that was started.
 	AIResponseID *ID `json:"ai_response_id,omitempty"`
 
-	// AIResponseURL Where to stream the answer from, relative to the server.
+	// AIResponseURL The path of the answer's stream, relative to the server.
 	AIResponseURL string `json:"ai_response_url,omitempty"`
 
-	// Author Who wrote a message.
+	// Author The author of a message.
 	Author MessageAuthor `json:"author"`
 
-	// Content What was said. Plain text; show it escaped.
+	// Content The text. It is plain text; show it escaped.
 	Content string `json:"content"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1863,7 +1896,7 @@ type CreatedWebhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if it was not given.
+	// Description The purpose of the webhook, if given.
 	Description WebhookDescription `json:"description,omitempty"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -1880,7 +1913,7 @@ type CreatedWebhook struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Paused Whether deliveries wait.
+	// Paused Whether deliveries are on hold.
 	Paused bool `json:"paused"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -1901,7 +1934,7 @@ type CreatedWebhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
@@ -1914,7 +1947,7 @@ type CustomFieldName = string
 // CustomFieldValue One line of text, a number or a truth value.
 type CustomFieldValue = any
 
-// CustomFields What staff and services keep with a ticket, each under a name.
+// CustomFields Values that staff and services keep with a ticket, by name.
 type CustomFields = map[string]any
 
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
@@ -1923,7 +1956,7 @@ type Customer struct {
 	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
 
-	// ExternalID The customer's id in the service, as `X-On-Behalf-Of` gives it.
+	// ExternalID The customer's id in the service, as in `X-On-Behalf-Of`.
 	ExternalID string `json:"external_id"`
 
 	// ServiceID The service's account.
@@ -2051,6 +2084,58 @@ type EventType = string
 // EventValue A value of an event.
 type EventValue = any
 
+// ExportCount A number of lines.
+type ExportCount = int64
+
+// ExportCounts The number of lines of each type in an export.
+type ExportCounts struct {
+	// AIResponses A number of lines.
+	AIResponses ExportCount `json:"ai_responses"`
+
+	// Feedback A number of lines.
+	Feedback ExportCount `json:"feedback"`
+
+	// Messages A number of lines.
+	Messages ExportCount `json:"messages"`
+
+	// Sessions A number of lines.
+	Sessions ExportCount `json:"sessions"`
+
+	// Tickets A number of lines.
+	Tickets ExportCount `json:"tickets"`
+}
+
+// ExportLine A line of an export. The member with the name of its type says what it is about; `end` has `counts`. Ignore types that
+// you do not know: there may be new ones.
+type ExportLine struct {
+	// AIResponse An AI response in the ticket before it.
+	AIResponse *AIResponse `json:"ai_response,omitempty"`
+
+	// Counts The number of lines of each type. Only the last line has it.
+	Counts *ExportCounts `json:"counts,omitempty"`
+
+	// Feedback The rating of the message before it.
+	Feedback *MessageFeedback `json:"feedback,omitempty"`
+
+	// Message A message in the ticket before it.
+	Message *Message `json:"message,omitempty"`
+
+	// Session One of its sessions that has not ended. It is never `current`.
+	Session *Session `json:"session,omitempty"`
+
+	// Ticket One of its tickets.
+	Ticket *Ticket `json:"ticket,omitempty"`
+
+	// Type The kind of the line.
+	Type ExportLineType `json:"type"`
+
+	// User The account.
+	User *User `json:"user,omitempty"`
+}
+
+// ExportLineType The kind of the line.
+type ExportLineType string
+
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
 	// AIResponseID The AI response that ended.
@@ -2106,7 +2191,7 @@ type FinishReason string
 
 // HandOffTicketRequest Why humans are to take the ticket over.
 type HandOffTicketRequest struct {
-	// Note What staff should know.
+	// Note A note for staff.
 	Note string `json:"note,omitempty"`
 
 	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
@@ -2194,10 +2279,10 @@ type Macro struct {
 	// Name The macro's name, one line of text, as a ticket's title is.
 	Name MacroName `json:"name"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty"`
 
 	// TeamID The team that the ticket is given to.
@@ -2210,7 +2295,7 @@ type Macro struct {
 // MacroName The macro's name, one line of text, as a ticket's title is.
 type MacroName = string
 
-// MacroPreview What a macro says in a ticket.
+// MacroPreview The text of a macro for a ticket.
 type MacroPreview struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
@@ -2218,7 +2303,7 @@ type MacroPreview struct {
 	Content MessageText `json:"content"`
 }
 
-// MacroSettings What a macro says, with placeholders, and what it does to a ticket.
+// MacroSettings The text of a macro, with placeholders, and its changes of a ticket.
 type MacroSettings struct {
 	// AddTags Words by which staff sort tickets, in their order.
 	AddTags Tags `json:"add_tags,omitempty"`
@@ -2237,17 +2322,17 @@ type MacroSettings struct {
 	// Name The macro's name, one line of text, as a ticket's title is.
 	Name MacroName `json:"name"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty"`
 
 	// TeamID The team that the ticket is given to.
 	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
 }
 
-// MergeTicketRequest Where a conversation continues.
+// MergeTicketRequest The ticket in which a conversation continues.
 type MergeTicketRequest struct {
 	// Into The other ticket.
 	Into openapi_types.UUID `json:"into"`
@@ -2255,10 +2340,10 @@ type MergeTicketRequest struct {
 
 // Message One message of a ticket's conversation.
 type Message struct {
-	// Author Who wrote a message.
+	// Author The author of a message.
 	Author MessageAuthor `json:"author"`
 
-	// Content What was said. Plain text; show it escaped.
+	// Content The text. It is plain text; show it escaped.
 	Content string `json:"content"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2287,7 +2372,7 @@ type Message struct {
 	TicketID ID `json:"ticket_id"`
 }
 
-// MessageAuthor Who wrote a message.
+// MessageAuthor The author of a message.
 type MessageAuthor struct {
 	// ID The account of the customer or the agent who wrote it. Only staff see it; the AI and the system have none.
 	ID *ID `json:"id,omitempty"`
@@ -2303,7 +2388,7 @@ type MessageAuthor struct {
 // MessageAuthorKind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
 type MessageAuthorKind string
 
-// MessageFeedback What a ticket's customer thinks of an answer.
+// MessageFeedback A customer's rating of an answer.
 type MessageFeedback struct {
 	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	Comment FeedbackComment `json:"comment,omitempty"`
@@ -2392,9 +2477,9 @@ type Problem struct {
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
 
-// Prompt One version of what the AI is told about the desk.
+// Prompt A version of the instructions to the AI about the desk.
 type Prompt struct {
-	// Company Whom the AI speaks for.
+	// Company The company that the AI speaks for.
 	Company PromptCompany `json:"company"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2414,7 +2499,7 @@ type Prompt struct {
 	// the customer's language.
 	Language PromptLanguage `json:"language,omitempty"`
 
-	// Product What customers ask about.
+	// Product The product that customers ask about.
 	Product PromptProduct `json:"product,omitempty"`
 
 	// PublishedAt When it was first published. Absent while it is a draft.
@@ -2427,7 +2512,7 @@ type Prompt struct {
 	// published again.
 	Status PromptStatus `json:"status"`
 
-	// Tone How the AI speaks.
+	// Tone The tone of the AI.
 	Tone PromptTone `json:"tone"`
 
 	// UpdatedAt When what it says last changed.
@@ -2437,7 +2522,7 @@ type Prompt struct {
 	Version PromptVersion `json:"version"`
 }
 
-// PromptCompany Whom the AI speaks for.
+// PromptCompany The company that the AI speaks for.
 type PromptCompany = string
 
 // PromptInstructions Further instructions, in your own words.
@@ -2473,15 +2558,15 @@ type PromptPreview struct {
 	PromptVersion PromptVersion `json:"prompt_version"`
 }
 
-// PromptProduct What customers ask about.
+// PromptProduct The product that customers ask about.
 type PromptProduct = string
 
 // PromptRules Rules that the AI follows in addition to its fixed ones.
 type PromptRules = []string
 
-// PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+// PromptSettings Instructions to the AI about the desk. The rules of a ticket's title and description apply to the texts.
 type PromptSettings struct {
-	// Company Whom the AI speaks for.
+	// Company The company that the AI speaks for.
 	Company PromptCompany `json:"company"`
 
 	// Instructions Further instructions, in your own words.
@@ -2491,13 +2576,13 @@ type PromptSettings struct {
 	// the customer's language.
 	Language PromptLanguage `json:"language,omitempty"`
 
-	// Product What customers ask about.
+	// Product The product that customers ask about.
 	Product PromptProduct `json:"product,omitempty"`
 
 	// Rules Rules that the AI follows in addition to its fixed ones.
 	Rules PromptRules `json:"rules,omitempty"`
 
-	// Tone How the AI speaks.
+	// Tone The tone of the AI.
 	Tone PromptTone `json:"tone,omitempty"`
 }
 
@@ -2505,19 +2590,19 @@ type PromptSettings struct {
 // published again.
 type PromptStatus string
 
-// PromptTone How the AI speaks.
+// PromptTone The tone of the AI.
 type PromptTone string
 
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
-// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
+// PublishAIResponseRequest The text to publish. `{}` publishes the draft unchanged.
 type PublishAIResponseRequest struct {
 	// Content The text that replaces the draft's.
 	Content string `json:"content,omitempty"`
 }
 
-// PutCustomerRequest How staff should see the customer. Omitted members are cleared.
+// PutCustomerRequest The customer's name for staff. Omitted members are cleared.
 type PutCustomerRequest struct {
 	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
@@ -2567,13 +2652,13 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
-// ReplayWebhookRequest What is to be delivered again.
+// ReplayWebhookRequest The events to deliver again.
 type ReplayWebhookRequest struct {
 	// FromPosition The position of the first event.
 	FromPosition int64 `json:"from_position"`
 }
 
-// ReportAI What the AI did.
+// ReportAI The AI's figures.
 type ReportAI struct {
 	// Answered Answers that customers got without a review.
 	Answered int64 `json:"answered"`
@@ -2605,16 +2690,16 @@ type ReportAI struct {
 
 // ReportFigures The numbers.
 type ReportFigures struct {
-	// AI What the AI did.
+	// AI The AI's figures.
 	AI ReportAI `json:"ai"`
 
 	// Created Tickets that were opened.
 	Created int64 `json:"created"`
 
-	// FirstResponse How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	// FirstResponse Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 	FirstResponse ReportTimes `json:"first_response"`
 
-	// Resolution How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	// Resolution Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 	Resolution ReportTimes `json:"resolution"`
 
 	// Resolved Tickets that were resolved.
@@ -2624,7 +2709,7 @@ type ReportFigures struct {
 	Unresolved int64 `json:"unresolved"`
 }
 
-// ReportGroup What happened on a day, or with the tickets of a team or an agent.
+// ReportGroup The figures of a day, a team or an agent.
 type ReportGroup struct {
 	// AgentID The account of staff; absent for unassigned tickets.
 	AgentID *ID `json:"agent_id,omitempty"`
@@ -2639,7 +2724,7 @@ type ReportGroup struct {
 	TeamID *ID `json:"team_id,omitempty"`
 }
 
-// ReportSummary What happened on some days.
+// ReportSummary The figures of a period.
 type ReportSummary struct {
 	// From The first day (UTC).
 	From string `json:"from"`
@@ -2654,9 +2739,9 @@ type ReportSummary struct {
 	Total ReportFigures `json:"total"`
 }
 
-// ReportTimes How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+// ReportTimes Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 type ReportTimes struct {
-	// Count How many tickets.
+	// Count The number of tickets.
 	Count int64 `json:"count"`
 
 	// P50Seconds The median; absent without tickets.
@@ -2678,7 +2763,7 @@ type ResetEvent struct {
 // ResetEventType The kind of event.
 type ResetEventType string
 
-// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 type Role string
 
 // SLATarget In how many minutes after it was opened a ticket should be answered and resolved.
@@ -2711,7 +2796,7 @@ type SLATargets struct {
 // `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 type Scope string
 
-// Scopes What an API key may do.
+// Scopes A permission of an API key.
 type Scopes = []Scope
 
 // SearchResult A ticket or a message that matches a search.
@@ -2719,7 +2804,7 @@ type SearchResult struct {
 	// CreatedAt When the ticket was opened, or the message was written.
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Kind What matches. Only staff find notes.
+	// Kind The kind of the match. Only staff find notes.
 	Kind SearchResultKind `json:"kind"`
 
 	// MessageID The message or the note; absent for a ticket.
@@ -2728,7 +2813,7 @@ type SearchResult struct {
 	// Snippet The part of the description or the message with the most matches. "…" marks omissions.
 	Snippet []TextSegment `json:"snippet"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status"`
 
 	// TicketID The ticket, or that of the message.
@@ -2741,20 +2826,20 @@ type SearchResult struct {
 	UserID ID `json:"user_id"`
 }
 
-// SearchResultKind What matches. Only staff find notes.
+// SearchResultKind The kind of the match. Only staff find notes.
 type SearchResultKind string
 
-// Sentiment How the customer sounds.
+// Sentiment The customer's mood.
 type Sentiment string
 
-// Session What a log-in begins, and refreshing its tokens prolongs.
+// Session A session begins with a log-in, and lasts as long as its tokens are refreshed.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Current Whether it is the session of the access token that asks.
+	// Current Whether it is the session of this request's access token.
 	Current bool `json:"current"`
 
 	// ExpiresAt When it ends unless it is refreshed before.
@@ -2771,7 +2856,7 @@ type Session struct {
 	// LastUsedAt When its tokens were last exchanged for the next ones, or, before that, when it began.
 	LastUsedAt Timestamp `json:"last_used_at"`
 
-	// UserAgent What the client that logged in called itself, cut to 200 characters. May be empty.
+	// UserAgent The user agent of the client that logged in, cut to 200 characters. May be empty.
 	UserAgent string `json:"user_agent"`
 }
 
@@ -2889,14 +2974,14 @@ type TeamName = string
 
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
-	// Match Whether it is what was searched for.
+	// Match Whether the segment matches the query.
 	Match bool `json:"match"`
 
 	// Text The piece.
 	Text string `json:"text"`
 }
 
-// Ticket A customer's question and where it stands.
+// Ticket A customer's request for support.
 type Ticket struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
@@ -2933,7 +3018,7 @@ type Ticket struct {
 	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
 
-	// HandoffNote What was noted at the hand-off. Only staff see it.
+	// HandoffNote The note of the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty"`
 
 	// HandoffReason Why it was handed off to humans. Absent unless it was.
@@ -2950,7 +3035,7 @@ type Ticket struct {
 	// MergedInto The ticket that it was merged into, where its conversation continues. Absent unless it was merged.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
-	// Priority How urgent it is. Only staff see it.
+	// Priority The urgency. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
 
 	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
@@ -2965,7 +3050,7 @@ type Ticket struct {
 	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
 	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status"`
 
 	// Tags Its tags. Only staff see them. Absent while there are none.
@@ -2997,10 +3082,10 @@ type TicketDescription = string
 // tickets, and among those that no service opened.
 type TicketExternalID = string
 
-// TicketPriority How urgent a ticket is. A new one is `normal`.
+// TicketPriority The urgency of a ticket. A new one is `normal`.
 type TicketPriority string
 
-// TicketResult What became of one ticket of many.
+// TicketResult The result for one of several tickets.
 type TicketResult struct {
 	// Changed Whether the change succeeded.
 	Changed bool `json:"changed"`
@@ -3012,7 +3097,7 @@ type TicketResult struct {
 	TicketID ID `json:"ticket_id"`
 }
 
-// TicketStatus Where a ticket stands.
+// TicketStatus The status of a ticket.
 type TicketStatus string
 
 // TicketTitle One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -3056,7 +3141,7 @@ type TicketWithMessages struct {
 	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
 
-	// HandoffNote What was noted at the hand-off. Only staff see it.
+	// HandoffNote The note of the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty"`
 
 	// HandoffReason Why it was handed off to humans. Absent unless it was.
@@ -3076,7 +3161,7 @@ type TicketWithMessages struct {
 	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
-	// Priority How urgent it is. Only staff see it.
+	// Priority The urgency. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
 
 	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
@@ -3091,7 +3176,7 @@ type TicketWithMessages struct {
 	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
 	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status"`
 
 	// Tags Its tags. Only staff see them. Absent while there are none.
@@ -3123,7 +3208,7 @@ type TimeFilter = string
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
 
-// Triage What the AI thinks of a ticket.
+// Triage The AI's triage of a ticket.
 type Triage struct {
 	// HandOff Whether a human should answer instead of the AI.
 	HandOff bool `json:"hand_off"`
@@ -3131,13 +3216,13 @@ type Triage struct {
 	// Language The customer's language, as a tag of BCP 47.
 	Language string `json:"language"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority"`
 
 	// Reason Why, in one sentence for staff.
 	Reason string `json:"reason"`
 
-	// Sentiment How the customer sounds.
+	// Sentiment The customer's mood.
 	Sentiment Sentiment `json:"sentiment"`
 
 	// Tags Tags that would fit, in lower case.
@@ -3289,13 +3374,13 @@ type UpdateTicketRequest struct {
 	// ExternalID The ticket's id in another system, as in `Ticket`.
 	ExternalID nullable.Nullable[string] `json:"external_id,omitempty"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
 	// SnoozedUntil Until when nobody needs to look at the ticket (RFC 3339), in the future and in UTC before the year 10000.
 	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty"`
 
 	// Tags The tags that replace the ticket's tags.
@@ -3317,7 +3402,7 @@ type UpdateTicketsRequest struct {
 	// AssigneeID The enabled account of staff that the tickets are assigned to.
 	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
 	// RemoveTags Words by which staff sort tickets, in their order.
@@ -3326,7 +3411,7 @@ type UpdateTicketsRequest struct {
 	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
 	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty"`
 
 	// TeamID The team that the tickets are given to.
@@ -3344,16 +3429,16 @@ type UpdateUserRequest struct {
 	// DisplayName The name beside its messages, as in `Account`; `null` clears it.
 	DisplayName nullable.Nullable[string] `json:"display_name,omitempty"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
 }
 
 // UpdateWebhookRequest A change of a webhook. Omitted members do not change.
 type UpdateWebhookRequest struct {
-	// Description What the webhook is for. Only administrators see it.
+	// Description The purpose of the webhook. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty"`
 
-	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
+	// Paused Whether deliveries are on hold. `false` also enables a webhook that was disabled.
 	Paused *bool `json:"paused,omitempty"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -3363,7 +3448,7 @@ type UpdateWebhookRequest struct {
 	// Types The types of events that are delivered from now on. An empty list is all of them.
 	Types *[]EventType `json:"types,omitempty"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url,omitempty"`
 }
 
@@ -3398,18 +3483,18 @@ type User struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
 
-// Webhook Where to send what happens on the desk.
+// Webhook A URL that receives the desk's events.
 type Webhook struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if it was not given.
+	// Description The purpose of the webhook, if given.
 	Description WebhookDescription `json:"description,omitempty"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -3426,7 +3511,7 @@ type Webhook struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Paused Whether deliveries wait.
+	// Paused Whether deliveries are on hold.
 	Paused bool `json:"paused"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -3444,7 +3529,7 @@ type Webhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
@@ -3453,7 +3538,7 @@ type WebhookDisabledReason string
 
 // WebhookAttempt One attempt to send a delivery.
 type WebhookAttempt struct {
-	// DurationMs How long it took, in milliseconds.
+	// DurationMs The duration in milliseconds.
 	DurationMs int32 `json:"duration_ms"`
 
 	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
@@ -3483,7 +3568,7 @@ type WebhookAttemptError string
 
 // WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
 type WebhookDelivery struct {
-	// AttemptCount How often it was sent.
+	// AttemptCount The number of attempts.
 	AttemptCount int32 `json:"attempt_count"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -3505,7 +3590,7 @@ type WebhookDelivery struct {
 	// Position The event's position in the event feed. Absent for a test.
 	Position int64 `json:"position,omitempty"`
 
-	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	// Status The state of a delivery - still to be sent, accepted by the receiver, or given up.
 	Status WebhookDeliveryStatus `json:"status"`
 
 	// Type The event's type, or `webhook.test`.
@@ -3517,12 +3602,12 @@ type WebhookDelivery struct {
 	WebhookID ID `json:"webhook_id"`
 }
 
-// WebhookDeliveryStatus Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+// WebhookDeliveryStatus The state of a delivery - still to be sent, accepted by the receiver, or given up.
 type WebhookDeliveryStatus string
 
 // WebhookDeliveryWithAttempts A delivery with its attempts.
 type WebhookDeliveryWithAttempts struct {
-	// AttemptCount How often it was sent.
+	// AttemptCount The number of attempts.
 	AttemptCount int32 `json:"attempt_count"`
 
 	// Attempts The latest attempts, oldest first.
@@ -3547,7 +3632,7 @@ type WebhookDeliveryWithAttempts struct {
 	// Position The event's position in the event feed. Absent for a test.
 	Position int64 `json:"position,omitempty"`
 
-	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	// Status The state of a delivery - still to be sent, accepted by the receiver, or given up.
 	Status WebhookDeliveryStatus `json:"status"`
 
 	// Type The event's type, or `webhook.test`.
@@ -3559,14 +3644,14 @@ type WebhookDeliveryWithAttempts struct {
 	WebhookID ID `json:"webhook_id"`
 }
 
-// WebhookDescription What the webhook is for. Only administrators see it.
+// WebhookDescription The purpose of the webhook. Only administrators see it.
 type WebhookDescription = string
 
 // WebhookPayload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
 // it. The default is `thin`.
 type WebhookPayload string
 
-// WebhookReplay What is delivered again.
+// WebhookReplay The events that are delivered again.
 type WebhookReplay struct {
 	// FromPosition The position of the first event of the replay.
 	FromPosition int64 `json:"from_position"`
@@ -3587,7 +3672,7 @@ type WebhookSecret struct {
 // WebhookTypes The types of events to deliver. Without any, the server delivers all, including those of later releases.
 type WebhookTypes = []EventType
 
-// WebhookURL Where deliveries are sent, by `POST`.
+// WebhookURL The URL to which deliveries are sent, by `POST`.
 type WebhookURL = string
 
 // WhSecret The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
@@ -3886,7 +3971,7 @@ type ListAPIKeysParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3928,7 +4013,7 @@ type ListSessionsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3985,14 +4070,14 @@ type StreamEventsParams struct {
 
 // ListMacrosParams defines parameters for ListMacros.
 type ListMacrosParams struct {
-	// Text What the macros say, in their name or their content. Case does not matter.
+	// Text Text in the macros' names or contents. Case does not matter.
 	Text string `form:"text,omitempty" json:"text,omitempty"`
 
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4054,7 +4139,7 @@ type ListPromptsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4111,13 +4196,13 @@ type WithdrawPromptParams struct {
 
 // SearchTicketsParams defines parameters for SearchTickets.
 type SearchTicketsParams struct {
-	// Q What to search for.
+	// Q The words to search for.
 	Q string `form:"q" json:"q"`
 
 	// Limit The most results that a page may have.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4146,7 +4231,7 @@ type GetReportSummaryParams struct {
 	// To The last day. Without it, today.
 	To string `form:"to,omitempty" json:"to,omitempty"`
 
-	// GroupBy What a group is about.
+	// GroupBy What to group by.
 	GroupBy GetReportSummaryParamsGroupBy `form:"group_by,omitempty" json:"group_by,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4175,13 +4260,13 @@ type ListStaffTicketsParams struct {
 	// Team The team that the ticket is assigned to, or `none` for tickets without a team.
 	Team string `form:"team,omitempty" json:"team,omitempty"`
 
-	// Tag A tag, as it stands.
+	// Tag A tag, compared exactly.
 	Tag string `form:"tag,omitempty" json:"tag,omitempty"`
 
 	// Requester The account of the customer.
 	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
 
-	// ExternalID What the ticket is called elsewhere.
+	// ExternalID The ticket's id in another system.
 	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty"`
 
 	// AIMode The AI mode.
@@ -4220,7 +4305,7 @@ type ListStaffTicketsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4257,7 +4342,7 @@ type ListTeamsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4291,7 +4376,7 @@ type ListTicketsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4344,7 +4429,7 @@ type ListAIResponsesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4396,7 +4481,7 @@ type ListMessagesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4481,7 +4566,7 @@ type SendUIMessageV7Params struct {
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// Email How the e-mail address begins, or all of it. Case and Unicode form do not matter.
+	// Email The e-mail address or its beginning. Case and Unicode form do not matter.
 	Email string `form:"email,omitempty" json:"email,omitempty"`
 
 	// Role The accounts' role.
@@ -4491,7 +4576,7 @@ type ListUsersParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4533,7 +4618,7 @@ type ListWebhooksParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4564,7 +4649,7 @@ type ListWebhookDeliveriesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -5319,7 +5404,7 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
-	// RedactMessage Take away what a message said
+	// RedactMessage Redact a message
 	// (POST /messages/{message_id}/redact)
 	RedactMessage(ctx echo.Context, messageID MessageID, params RedactMessageParams) error
 	// ListPrompts List prompts
@@ -5427,7 +5512,7 @@ type ServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
-	// RedactTicket Take away what a ticket said
+	// RedactTicket Redact a ticket
 	// (POST /tickets/{ticket_id}/redact)
 	RedactTicket(ctx echo.Context, ticketID TicketID, params RedactTicketParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
@@ -5469,9 +5554,12 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
-	// DeleteUserData Erase everything of a customer
+	// DeleteUserData Erase a customer's data
 	// (DELETE /users/{user_id}/data)
 	DeleteUserData(ctx echo.Context, userID UserID) error
+	// ExportUser Export a customer's data
+	// (GET /users/{user_id}/export)
+	ExportUser(ctx echo.Context, userID UserID) error
 	// GetWebhookDelivery Get a delivery with its attempts
 	// (GET /webhook-deliveries/{webhook_delivery_id})
 	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
@@ -8418,6 +8506,22 @@ func (w *ServerInterfaceWrapper) DeleteUserData(ctx echo.Context) error {
 	return err
 }
 
+// ExportUser converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportUser(ctx, userID)
+	return err
+}
+
 // GetWebhookDelivery converts echo context to params.
 func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
 	var err error
@@ -8853,6 +8957,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/users/:user_id", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
 	router.PATCH(options.BaseURL+"/users/:user_id", wrapper.UpdateUser, options.OperationMiddlewares["updateUser"]...)
 	router.DELETE(options.BaseURL+"/users/:user_id/data", wrapper.DeleteUserData, options.OperationMiddlewares["deleteUserData"]...)
+	router.GET(options.BaseURL+"/users/:user_id/export", wrapper.ExportUser, options.OperationMiddlewares["exportUser"]...)
 	router.PUT(options.BaseURL+"/users/:user_id/customer", wrapper.PutCustomer, options.OperationMiddlewares["putCustomer"]...)
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
@@ -25090,6 +25195,199 @@ func (response DeleteUserData503ApplicationProblemPlusJSONResponse) VisitDeleteU
 	return err
 }
 
+type ExportUserRequestObject struct {
+	UserID UserID `json:"user_id"`
+}
+
+type ExportUserResponseObject interface {
+	VisitExportUserResponse(w http.ResponseWriter) error
+}
+
+type ExportUser200ApplicationXNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportUser200ApplicationXNdjsonResponse) VisitExportUserResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportUser400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ExportUser400ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportUser401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ExportUser401ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportUser403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ExportUser403ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportUser404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ExportUser404ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportUser406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ExportUser406ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportUser429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ExportUser429ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportUser500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ExportUser500ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportUser503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ExportUser503ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetWebhookDeliveryRequestObject struct {
 	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
 	Params            GetWebhookDeliveryParams
@@ -27293,7 +27591,7 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
-	// RedactMessage Take away what a message said
+	// RedactMessage Redact a message
 	// (POST /messages/{message_id}/redact)
 	RedactMessage(ctx context.Context, request RedactMessageRequestObject) (RedactMessageResponseObject, error)
 	// ListPrompts List prompts
@@ -27401,7 +27699,7 @@ type StrictServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
-	// RedactTicket Take away what a ticket said
+	// RedactTicket Redact a ticket
 	// (POST /tickets/{ticket_id}/redact)
 	RedactTicket(ctx context.Context, request RedactTicketRequestObject) (RedactTicketResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
@@ -27443,9 +27741,12 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
-	// DeleteUserData Erase everything of a customer
+	// DeleteUserData Erase a customer's data
 	// (DELETE /users/{user_id}/data)
 	DeleteUserData(ctx context.Context, request DeleteUserDataRequestObject) (DeleteUserDataResponseObject, error)
+	// ExportUser Export a customer's data
+	// (GET /users/{user_id}/export)
+	ExportUser(ctx context.Context, request ExportUserRequestObject) (ExportUserResponseObject, error)
 	// GetWebhookDelivery Get a delivery with its attempts
 	// (GET /webhook-deliveries/{webhook_delivery_id})
 	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
@@ -30208,6 +30509,31 @@ func (sh *strictHandler) DeleteUserData(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
+// ExportUser operation middleware
+func (sh *strictHandler) ExportUser(ctx echo.Context, userID UserID) error {
+	var request ExportUserRequestObject
+
+	request.UserID = userID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportUser(ctx.Request().Context(), request.(ExportUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportUserResponseObject); ok {
+		return validResponse.VisitExportUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetWebhookDelivery operation middleware
 func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
 	var request GetWebhookDeliveryRequestObject
@@ -30564,1081 +30890,1095 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37lhu3sS/8Ktjc+1u2EpIiOffR8soe62JPolukkZVYM5sE2SCJTBOgG+gZ0crsdZ7mPNh5km+hCuhG",
-	"d6N5G8qWneQPR8PuBgoFoFCoy68+NUZyNpeCCa0ap58a7COdzWMG/z777t35m1S8YT+lTGnzi0pnM5os",
-	"GqeNMzJjStEJazQbNzROmXk8kkKzj7px+uGq2RjL5JYmEYteJ3Ju2rtrNuw3qnH6wb4tdOO0cTFlRLGR",
-	"FBEZTWkyYYQrMk7kjHT3yauRlkOWtBvNBo8ap42ZmrS6jWYjkTFrnDZSxZLG3VWzkaTi3DxPUgHPlaaa",
-	"Ybd6mjAawdNO9+Qk2hsdtrrjHm0djfZY62R42G0dsM54jx6NulGv12g2tJSxofLq7q4JfHirE0ZnJR4I",
-	"QoW6ZQmRYyIFI3PORh5DGhHV9JR8umzoxZxdNk4vG2/evey/vTh7c/H0yWWjeZlRBg/XoQ2+gqHCJzDY",
-	"y8bdpbgU1d4unv7tov/i6du3Z989xW7hczsL5V73abfTOoo6w9bx6OCg1RufjA87UYfuD4+wVxljs1Qp",
-	"rjQVer2OH796efH05b26jlisKbY8peKaLGTaXq/zpy+fbN1xTftmDp+dvzx/+/3OJ7FhVtv5E67oMGZR",
-	"eccpltywhNxyPZWpJmfnxb0XmSVHeT9ynzcbEdOUx+bjc7tUFaEJI+qW69GURUSOzcolesqVbd7sswR3",
-	"fJ8XdswB7XRaR51Op3Vs/tPJ/xfZ7Zaqxul+56TZ0FzD5jw7Jx41hoON08bDeSKHMZuphz6xsNHOz8Ub",
-	"dsPZbXHobzUdj0ks5TWhOhvImCdKh1nART/BdjweYCv4O9FTRs7Ov1K2tUeEazKSM6YIVYQ64WY2tnlT",
-	"89E101uwZq+zhDVWeHBBMmJDLMoHgzx6wdVIijGfpEl5jbybK5BTJGHjVDEFxOO8fqXINVsQmZCZjFgc",
-	"5tus0LTHuwtgFzTFR8xr/j7rprvvMeeg0yswp0xKiDPFd5A7L+UZsLW0eeKYaHnNhCK3TGjChZYkYVRJ",
-	"wcUkzAwh+zhDAUakikWExjHhWrmGh2wsE2YW0pBNqCBa2hnegjW9gyWsmdAbRoRrvYY3OfXIl1c3LIkl",
-	"jWqXDFdEZu+YdTKiQkgzGMMoIy3CbMo/WrJgVje+zfo5gW90sjAipHGqk5T5XNsrcK1AZ4hj3gvIsteJ",
-	"1HIk4xqGOTmk5IzpKRcTwmLFwkyau6bqWTRM5DVDgZwQZRZp3nAq2Mc5G+nt2HSwnE3FxeUoJSxJZN3i",
-	"yoaDjPprKjUtculCSjKjYpEfO5pQovmshkE/QRM+d25l4cgaMsOI24RrzQQZy8QoAYTG5uhdbMOV4TKu",
-	"7PeKohrIw12fzmuYgkNAjrxhai6FYuUj3CjbMdMs37sZL6jWbDbXjdNuszFKGNUs6lOjHfc6vcNWt9vq",
-	"9S46J6d73dPuQbvb6eztH/zYaDbGXHA17aMsa5w2lJbz7Of6Jg7b+51et3uETSRK90GK1fe4v9ftdHo/",
-	"Oi18HQ2qkSn8/Y2+gfPptCHnTFD+cDLXLalUq9vrDD2h2HCshO0M53OplxUafpoI/+294dFR64h2eq3j",
-	"cYe1ht2oN9pj++ODzmGj2UjhqmNWLAgrZJZqnHaajg4uRfZrr9tszBM5m2vvp55ZbvbAyb+/K66Xpzfu",
-	"IuZtpVuJNwsF6oi5YPnLhvcT+/FGXPaXGxNwLIxprFizwSwNHz7hP7Obnb2rUXGd7wDQzI3aqthPjdPu",
-	"XTP4ESjsdR/1zO0tpkr37Z8Fjqy8eOmMPd7NCzb2Kel1Oh2jxANJp0RpmuiQSo8PjFZeZOdmt5RsFW52",
-	"EYD1Dp8EVjwShXN1aRhshsOjU7IOVafd0GDtZap56SYov1jZO8/a7ffWb9+/s63d/l42dZEULNiZ+f2+",
-	"E2el1GXj9NNl4xea9QrvLYOalw2u+pRf2iPpskFTPZUJEnfNBfZjXrgzzWQnBfy8RNDj+4Xjwq59OYdu",
-	"05wHBeF1idLrsirpLmG3umur27El8fVKVE+7D/8+7v5Vj7srWCsXfMZkquuvIorH5ugI6oraflyvS0c8",
-	"IuZ6kd+wzTfbaIl0ue68X9ASc8JC+qF7Cufb6/O/sEVgp1yzRdPQm/o3iQ+flm2R3slpp9M2xPY65QV7",
-	"0Br2zOKj+/utk6jDWvuj43GX9eje8LDTsMeuUWsrDXc7p93e6f5++6DT7e3tmYYFnZlBvWdDoqaw7eYJ",
-	"G/OPZhte989+FBcfh+d/Zddvo5J5ttlQIzkHs69du+rU6O3ZUlanRrE3I6a80WxI0R+yKY3HjSujI8Cc",
-	"9svD6rDW0ajTbR3Tg71Wb3zIDqL90d6wRxu4xkYjptSFWXjlm4lZi00wjVB4CS/wcKfoHpAZF6n2lYlP",
-	"DXwNV3HjtMEWf54OvxvxV/zP5+9+Pu++5OfqfKbnPz4+Pzz/x//7P/+3/f/+z/9tNBvs45wnTPW5aJye",
-	"dDpmIY0TpqZZQyrRfXwVpZFdNUNGE3dvH41kKnRV/ZmUd8f66yMzuTmFL+JqHtNF387vdwkdMfK9nM9h",
-	"6tgMt9jE/Pzf1j/QHslZZakds+5+62jYHbVod7Tf2osOh53RCTsadzv5gkDKvbGFjgs76i03QGWAn2cI",
-	"sMpAwLDohXWGFIbynuspLjMUQ3pKNbmlCvXQoj1lazXe+y5NzCAf2i31cJ2T4SHlLfe9aQ1UDUOPUTTM",
-	"qZMqLWdmMTY9df79lAkSSXJOJkyT2YLMpGALMqSj6z81Vh7nvTbK1urhuvxQArUom9ONz0BYcvN5zFn0",
-	"go4SWb6aJ2ycisKczPJJzRlTXC8UJmdopOuo02vtRfvsYHzYOeoem0PXMtFt1tD+KvD1exbHkpxFlDyX",
-	"NyymI9YEK4fh8kKmicdnNL3eMnbdJqUNu4z9e6f7nXr2R51jXPzHtDduddh+dDA6HB7Rk84O2O++sat9",
-	"Zo/zVMsVNHfs7rY0R0yNEj43GkjjtPFiQUY0iWBboe8wIvrW6ABGnEvBiEwiNMGi3pftlo3Zs1zBgpPU",
-	"6X9rtD1PuEy4NmtPyGRGY1/ZmzMRoV1a0wkcm3Z1XuX6xmN/tEZnm0frTrs5lDc5T2HrqOtnMrlIOJ2w",
-	"Go+whof+DrIbwD4wzTymYsTimEW1NjJREJdCDmW0IIKxqCQwt7s/oFUzVydHjp6inger/O7LuVeseUfw",
-	"BvOF3RE6lStCp94e9nhKxYS9pkrdyiQKrzYh9ZQlZG5fKuhCaZIwofvZM3N7ShI20mQqE8XI0CyeZGFE",
-	"Mrv1X1OazmPw+lHbPqxgoCnmTGh7zgdJguMexLS8FYQXSYKvcTZkqofyY6trJnbTGAigRIoblihq+PtS",
-	"aqPozvVansCR92XgauU/7gup+9Q1Xb1pRZIpvGLBO3gc+Q1sc9nq+c7SnueX8Ifs9Rp25dQPA7gHsiKX",
-	"PsGpvPCUNgmsE+yWKU1gi+Sc8xqEC12NYLy1NyYUaXSkFZxOXCviFKzCfaN60dr6/pRTuGzpnhE7v+Vg",
-	"nk2XJvT0UupwN89kQkYyjhmdpMUbVt7ZtzyOuZiQayFv0eBtVpYUrE3eU66BcXrKZn6Hb/GKeAG8qBEX",
-	"qAfA1s7m46uc/02ipNHJyXCBTnPkuydTzHv9MWdxBDcWaK5x2tg/6naNclNUS86tos+Ehv7YNaET2YZL",
-	"oWaJoLGVBaaVFrRRUAmmfDL1Tn815fO5UQi88/8VjMd8SqYU9+JIzlATUCzRaKzImXTB6Kzu4DaCwoWV",
-	"zNhsyBJFFkwH1qSdHo/5y7hO4EezaenQtE0F4eJG8lFBSyixrkaX8+LAHAvOsS1kglGHE1kg7Z1iSd1y",
-	"qNygt78Fr3HOVC6/SOB7NpxKeR2k8SW7tXEnilARkSx2rpZzvmGGLmJJDUXjNI6tlPTkR9uqTLnNMvvl",
-	"qtnAi+RU67k6ffjQNNn2RvzQkKweqnQ+l4k/mgiFYJ30wwiULY0Wmxi1TC8Vk9ST68Xr77k8+vuTv01+",
-	"2J/9uTP6MekO34/+/vGn67fH34uefn57kD6VR/yMnoy/+8dfo72//JZsXvks2EW1ZBpu7Rtb2o/qFl2R",
-	"2tHSOZrTVHkWmsp6VWyUmLti43aq2Kj/w3fT+Pz7l/Hf9/4cR4+/vfmRfzsd8m9j9t0zPfruY/z88dnP",
-	"L/i3nP3tr99svNrrL07loW++MZz9pH4yMhNLvSzyLQKVI8R9706RLdeObSVscFxF7/LVs+ezcORx5Bce",
-	"5hLLYL5qO51u6yjq9VonbH/cOqCHw6PRcXTCOuP/diS0ubihMSj4pSVf/3E5YNljedB2+C2qISFmr2mk",
-	"Wzeo+su11j359p2gN5THeCcvK+gR1XRIFYwrkrehG0007KdeE6VrTNZAfpnZNl6ve7h2KNoT12uRsso1",
-	"pkQ7MISpa4gQCQZFmDtKNSq/GApxSuScCeeD3z/q+h78uVTcSPXLxql50vTc7CWxCf5iNZqyGe2buxa3",
-	"vuRs+RzCG3IEV/F673QuXNGHP9IVR7db3Oi+3tLZrtLhP9hIbxwYYFiD9GRO+DJFRT/+GlsuC/TOZlOt",
-	"NZGf/MAc4NTORIAZpi9ZCs15kxgSEIXz0a0gu4BKS8T/3OyXfFbWt4RtY9bCnVU++e+umo2pUcgsrUXa",
-	"YbvhaVF7i3hMBRGSxFJMWEJiOSFclE5xe9q4m9gTrkaQE1MfIRgldKw3sX1ms/33Gk+BudhxQfQ0YUbm",
-	"LdQaUv+3E3LBVR9Y5mSu87m4iJPlplMbWH9q5gpnJvuxZmQHRVN69u5wsb5f6LcQ1AFbomixPTmsN9k+",
-	"NYrUBa1428+cAKr4dLNDGnSwvoZviyd0AgKLCvcxLGU0CLGW+YrQKEqYUtskrZzUZWY8LTRNHGGVA9qn",
-	"G1hg9dXzJyE+WHsyzjJYbHAc9qOyvdiyJleBqwwqNckVGdE4ZhEIj21yDo5qOZITuYQdFVoNU55Rvr6z",
-	"J3VG6ywW/jN4fIrR+CWd7Tfn8hkDf3/j/p5nMhnyKCrvmZfSmXu5InB7qu6QcfZpSbm3IuMr/NJT8eNY",
-	"3kKT26j5xUw3T6t/5tFR2Ro5kWa031MRvRqPgyrFc2YOf0mm6YwKVQoQsS5zsy28dpbYXy+8GyS5pUIr",
-	"QrFpv+XsYIc3+vjcdcBMF2WRDq+QWx7HgTwGOzFT+LiPe7gwM1Ze3VJF8CVIeskGvU2WXbdOcn2fdRCa",
-	"F4/GwngvskCFIi8VnTnymx7t9dO0RmBDt7e3f3BYtautYQbPyQ81v9897RwZTaXXBU3FvG1eDU73jmMd",
-	"SiPLpJURZivt90stcuVRBUIZlsVwwTQzGutpNT8Q4mnigg8sJ/waPj2P2GwuNROjxbl4nciJ0RBq1old",
-	"w02itNkoqYhgEy4Ce4Xnzfa5MMcTNuwf9q49TwfyqGn9hS0gbLbY1zYibrQ0L8rfXF7/kFvKBfFIr+y2",
-	"ulGWGPuCqxnVo/IEQQ9ZBB1kYpntsDL5zu915pouSKQAJwtduFAAy8h7Hxu+Y7vMQo/CpfzL3gPmCdS8",
-	"yhwb0zTWLoUZs3RDDHJfbz6svUKSasff2FZhrE0izHrFAYA99XHCIiY0p3FpT703ciEc6uHGAA30R14L",
-	"pVOneGEg6EXO2sykzzY3iYPC6dMtyDdDFimSFeBFlXqPLd4aCXjXsm3BFdESrRFLOOQvIvTGefeJkESR",
-	"ghFozCykrjmmewcH5IYrPowZOXv7+PwcTik60iyBwxvm3EF8QOdayr6li5uTZ8poBGsx5jOuG6e9g4Nm",
-	"Yy5hTRjOlMhAeI8t0jvzSelUJ4UXt96yiSkzzZuc1zShM6YDHh5Ysz+lLFmQefZS/cT473hSP/vZzEUq",
-	"roW8FWbxTgGmADuBJsOcl6nuy3E/oQJMicB9oMljvmGOx3z8eQuWd3qrWO6PsZbZ+Usem99g5HwgnP+M",
-	"KKYUBxALihdrTGesZzWG35fkg43Nt7kAHC8LSLZlNzS7babxUvngCKrlCb7g8SPICCTdCYOM/k05UUiK",
-	"2CUjOvufgREJFc5uWwg1SuQMfB1GYo1iqZaviLyVwu6zVxULVjCRaDwvNrsNI2jdfSVjhE9QPTfytwxL",
-	"nlOlz6IZF1WN1GjshJpnXOmEahkSRaDWw0sVBYljAGG1GXI7lYY/1vy9zfZgdcx4HiK6wgyPamACv2Gv",
-	"wfJQ5QJaJGwUnoct4FAFhiXlfDanYgH2L/Dxk+c6Wn6l65Vi1UssGHW6raNhj7ZOom6ntc+Oxsf0cNgb",
-	"wf2VC6WTdGRmU7nwLkXUlM9x1b2RWrMkspFaXEDi861Mro3y68z680RG6cgQZqbL0X3rRa+kw7jWvNU7",
-	"Pt3vtjud/W4X7FVJGmMYxRuIPkdmgdat6Xh8CldgCMYDcI02RK64G1PMb8CtKQWYaRLORBQvll/uegen",
-	"3U671+scdI9N/5nfqAszKyfn4plMyn5PsBC/Okv1lPTaHUPfzJ/GSUKFdqlVng65RtSWuVza2AQa0ULU",
-	"V0ZQOL5MkT+/ffWy4LyzkQblhtYgxPS1ZsoKjaJ+NWWgnGHy6VMWymCGd3e3VprJp08QvmY/Wb4ROks2",
-	"gouTCIQGHdlEEyE1y2IH7AzgGkSVFEJn8S4dyJlYssKKdGWMfZ0EUKdC/N1trk7W/1umNRcT9YVN8Iac",
-	"z4YTSOmbwfotJID/e6luslSvgLmxkW4snBLxUuqK1LEn+8x92LeHc1nnA0ez1fXMjc+0Y699XJB3F89a",
-	"x9voOd26G0E2EpITVDnZq1TDCmPJZHnQcZTOYz6iumAO4kLLTYKPbFTWM8Yis7qKfZxrMmXxvKxTzmYZ",
-	"RgqaqbhuGm3DgjssX4f7pXW4DZZAQo0YaZw2AKRomRm1KgczaM66CG6zorUKYjn8S0SkNQMDpbw8RDfZ",
-	"5MwNEtXN+ZzRRFlDvpEMY6NxUpIwxZIbzGy5nfKRTSEamnYSFjOqmHIa35rBG76HcsNQCsMgtPhuzh8j",
-	"oV7SGVvi/YZTwDq/GQFpWRVW5ud6b7ffhBFYdCtch3pf90vw8dQ5uT3a7uxwa8ODzjOH/HBBaGW0y/IN",
-	"oG12a5oOxYaFokKdfhlzsWWGezcQo/qSfdRLUpvOtSKCfdTlwH6HfGAX6MlJq9NtdboXcKad4tYtRdaT",
-	"np2UXzpqPkuhq0aZnpEZizglZhnAipVzluBWtSYBvG8FV3GWeBYKPa00lCOVYLgLJKx53W9z+h4X1vih",
-	"t8azDLq64NMS9ZZPz6TR0ipKh9mXrElkAuqDEV+qhiFjiepsNcjH7G5zkTV/bzPW4n7eL47VdRscJj60",
-	"I6zBn5UzBhqSOdPHVIUtuaaxIPCss6AI6Uf33VJu8wDxi2383r1aKSb1clzZIrF29NUYdBpIlPplsBDW",
-	"zwP8HIgHxycVhSHT9bc9H5HHZpVfBDFqEZ94Sm8YSRjgVIQX2RQDaGrAaW2iahDA2Gn4fmbBV1sFz42W",
-	"LDzYx3oZPG11EEXmzOfxoswbHsdFDNAVzIE2qnnLDv7B7scMjxMhCnarSXissNQs5QS8YxjxmqZqaWrg",
-	"c6ZJxGJ+wxJutEPKCxvU5Va5qOPXmFx1IeVzo5CWLuc3LCGH++Qv/NsAR21eVh88ePBxWa6BXJzRBS7c",
-	"w4ODvUMyXGgGiK8zuZW/vFMwCXe9MCs7FPR0WnoqTK0SDVzAS/dasT35BT0Q2LMuZMk9Int+kWAcD2Tk",
-	"V43HsRNjF/wTXNdlPzekD2tJhgySqgNxoX2buNZZD00mmFc62luWs2g03b7rbY22Q5zGtWoTMNsaLR/2",
-	"z/76CZTAN5uw8BSU7ai6pDFfhNCxZjaI0uU4gCF/IkVIcXXv9Jltt6y6xpE5YKDxzNl4zeboe816MGto",
-	"a5/0/lG36JSGMWzjlC6GBnY9E5RjH8nHWZUkZV4A3xOwYcADDG/eRluce630syjeUKAkuPrt7dd6RO7t",
-	"Zut6MUj+eEgeT1zhRYBgZEfV2WbTWH733rT7OMgch3boIcOpCDoz3sOVQ6Zx5EQoxrbZRRaAPSsX6fm7",
-	"TGF4hhUQ9251qQxVI4s0tgnQJGLqup0bFdRCaTYDO1re6hqHYbnQz/LIeBt1HmSM831WoepjqpllyGhq",
-	"BVN1x0LLmQe1vF2td9mMJ3sHrKZ5jhi2vY3GjQlzITUTx0Z8sgJ7t0R6zpQ615O3ylfu4S92s5X3Vj7s",
-	"gIsKmVQEnfxlhdZWzvnP6HS/MuxCms7UuT5Xdc5ubpSAEi6S/fBpxHWNwwofhd2rf8+dewU3WpucazDP",
-	"KpLOEZwpT2v0uq2B5DwThEGv1QNqpW1/K5KWK6MHy4wTn9VYD5zSDoJgZfbIV2qV/boA3mCbL/nQakzI",
-	"W7rSfF+X6e8N1ey5UR9D8h1KkViRCzdTKYJW24Rq1o9tK0X5rhgInJlMWN6SoQh+hrSi7cMD1ytEYoZI",
-	"cuoqYr5APfCERXSk6/aCN7vNDP7pFjR6TRQtRg7WWf2Wmdeby/2BHxJL3tUv5fRzHYbQrju904P9drd7",
-	"vIfJelvtKcfwkJXh/SoO7wwUtcDYndoSSjMRAjHdhMd1iUGFAdSdXYH2NgY2NTMGcb+1EhDDYK0ZFeMf",
-	"Kylvdbje2P6ECWZ25lIcy1Cj7sPckveGGZG7zDQIca+5io61WLxWjT7Wz6EOurZVmei3ro2yXhQVc5ZM",
-	"C2Ukh0ki0zleGMzbpadYoE3hGof/WtTsxulR08u8P+028VZk/r3v57c1Tnu+doRHOLyf/5gK1K4jeDmB",
-	"JQOwMOY1/DOdN073LNi6apx2j3sHnbtsn2HOexElGI8GsCt1TW8HnT5GMKjG6clBszE/8X7oHndMcwlT",
-	"Mk5dSLL9+qT08QGEwxQ+PzG7yn1/Y+g5aTZSkf/ZubsDnbbMXy01Jv/8m7v34O5+9w43A1xqV+EZguEL",
-	"i0hi5k0wE3ZNwHR7kfb3ueYJVM4NmFb8KGajGVml/99xyzuJW06Q9bs1zLyRMXsp9RkqiZUoTxkz5BUl",
-	"SoNdNGQxNK8hnq1txtNPX4kYAcOgrUs4CC8b4JcZMkLVtc1l3Na9fliX925GlufV16ilZcINS94+P7ug",
-	"yYQFq52hWsGLYJdWwzBHUBHJ3VXsON0/Njs8TSa2AFnde3sdX44UvwfaGE1G0zdMpXEVnMlaZc0SolWU",
-	"puWVKsq+GIeP7mxwSvD53OiNHz41bBKsC1eDutqrzWV3VyGtanNoCJzenAx7z7RUWAzXu2YNmWVE1qvN",
-	"HUPNT5tcCSwj8+kIR08uvyus5L4XwOiPvcAbvpI3QfDk38u0XcH2SW5Y8m2qFjUX8VhOuFh2Dcdk5f7Q",
-	"NOHfwqs3+YSB+5tvlbnbPV4btQ/HRCxFFRHnE4wSBHISK8IjpnMt51Z4aBaz+bTghVtd6KZbwNIEoHtH",
-	"eCnqzn55Am7affPl0V6n09mvuj1PKOBWHhy0js3KOhx3hz26Hx0zLPwxh+b22p12t7vX7jzs7S+tHBXo",
-	"DlYRhv6cNl7In3kc04cH7Q75+m/d7iPynIv0I/l4fNg/3H9AnvGEjeXHh939g/YSQdA9vuh1TrtgQjs8",
-	"6Pb2iixxAJ91PDkyl8cuaA0H3W6BJ6Mu7bQ6R8Ne62jU7bRO2H7UOujRzugo2hsfQpyk5UmnexoNj0/3",
-	"T08f7h8vZ0q1vwJTnjB1fTafP+y1u+Rr/urtA7uV+ES8m9coo5uHgq6VagRxSGjAeBwo0GSUYG60WJmI",
-	"aowEasFgmOs2GzSOG6e9o2Zjxo0utd9sCMYi5cLOzFVCCSl/NjrRnlHHqVJ8IuC20C3RErDYu3ANLKk0",
-	"HhPFGOFFE/7vJm6jig5fOTBsNs3QYrRf/ZqRHc2Glct9xY2QXz48XOxYFitoiDgj9t95mvc/UgWl1lOx",
-	"A5Sw4swdDnud1hEzA+uM91vHUW94MDpiJxQGZpUNJIj/zNZH60J4Mxd0s/Hx/hkhuBBRNpBW/gziLBPG",
-	"QoXxwtIVGbxf1NCWFs8Tbw5Gj88Pz6/nf/vh8Z9P2myv0x71YjGcPetEf/tznEFvb13c7E/Iehz1N9sR",
-	"kfOJi8makHafeaHuBEPunqvyi4GRe+s2ZM156f5dLVCVb+W8ncUan4eBWEuwa0vODFAE80BwahM+f2MA",
-	"rZ9LWt4THXVDvNP9zWq2XwQAuKGOihyTcmDdzpNPIRwRC7X0eQSH/loJPlfNch2XDbOlzahDiphhxpqX",
-	"mN/UkI1aEvLlrVnZ5vcXNHx/BL9y01tEDNvLCaK6lH3a8GsgrM1hUaEgySBhQhGXXNlmHpGEAdoL1+hQ",
-	"28Z2OqyL3Lqw6DKOlIpVoUhrPvKgZdLsQ3RTznCtlEBvzK50Lpxto0aaXhuucgsSe29QHTdvkjiXzBcC",
-	"rLMxn/Z8sfGe62k4tRrKBdLamny/G9FRCCf918gUv/oyBWatBeX3aTD5gqYA5IFRH9+wtFrywa70NIhf",
-	"ijp5wvDpEsi6DLN0yMYyYW1yrlWGjZfBtp1aoC5CJ3Q7uK5RHYgbDJAApeHTzBsJLEopX1CxOMM7VAhG",
-	"l3/UU4txuAT8U0vZn1GxcKk5KugycA9t+igyyZb2/AigJ7sHy/Vj9yqEhFlUHorHKDQ9qBqfCqgpyr6y",
-	"hEn5K8U8PvRgYLKJqjZJIAQTw1x3zqiCpyUbUU5pPZ/cO8Cm+trU3/EbZsinzrW8aBJNJ8o6YvAQIlDc",
-	"s3AGozUavYgijePm6jqg9UU8h9n9w8EdGarfnT+eUr1RlNjymrQbyVTvcL5qNnTCJxMYTR581nI+VZ/Y",
-	"oHklULFoS1LshzM1aUFYPE1s2aOqH3apemDXDXwFuWOlTJJ8vCodzrgujdXqbcFiW5mVz6jct5LMORv5",
-	"ttFGVlUrq6GlNE00lJWy3ZxvWI3KfvaCaRosTEX5ZePu7lJ4Jb2KnbeUZnOoPxV6xbCplRNpa2V1l78f",
-	"sdhQUni/edmwP0NNLCqu79kGhHwvb4OJaD2q0Sq2nBP4zto8b156OlK40FlubIPXCxY7Oz9yXpy9D09e",
-	"vXx6haXCSmvxh6N/r8Z/ydWI/3xTXjZf3jrdCkZss9MCBxouW7fBpeUucL6sU4J62dHS/LSZmyY0FoA3",
-	"Whvo6y54SnrZMjX0Gg1HaSo03lHeCRc8HMwYeQ9oPXR5/Zc1r/grQmK/zJs9hChk4dW7qnWTacVAFngX",
-	"3gnDRiY04BhWMJcyoOyymp+Wvitr+TnuFARiOLApB/e9jcltr+4+CChTJWoqmnyZYBy8zSA2yzDi9AI+",
-	"8jnwOqZcEFjMIR5kn/cBQAvBf2sRuLLSUOZygzgJ98PdGhcy7Q9yjngD87oIsyU4BuAOmCnqq/nbq0I5",
-	"Xa/oBAExjNcQ5bdaD6v5HqM5HO5SMPAoiAjrtxxOIH2DBl+gSdMJaDDWz18HfStTbaRTMXDbRvJ7+9p3",
-	"E63a2WtZdq/yEdXi/n3LRnLGVBA7y4ld+D1va1lGD4R2C3brWNIkw0WpWmBePV1PuVhS/xzJD6AKLgsj",
-	"qyJWbxIFVEYU/IHGPKJ12BlnZMaVAtQk2DPV3X2TfV+DmgHQG8OE0WtFKEnSOAPBModPQkc6DEtidrmN",
-	"/PeAR5CMbQqQdOpq/uQcWIK2UR2mYd57Rq9fZzF8pSmUs5kUywxlt4xe973nRfQCrxIOo2phDqlJamtr",
-	"VrlVzEPwGJa1vw3PunU8MwP3h1bhV3FsyCvYU0sq2VvYnfUL2RfQfYq27vd5qsr6KD7NDKrLOdOyjTxO",
-	"oRJZ3UZuVsoZXy1PTykRj9FUU63n6vThQ0N429viDw1b1EN7BPncfJKhjgXyBB1yU8GbUARn6m4EzrQ0",
-	"ggXe7dUDOS0JIyiUeu76mCw4BH9LVhi/BVjTVYWBi/dcT8OW7zMH/mkTzFz9XBtqVA981Ws2MrMxZGKm",
-	"qOD0Z6pxutdtNkQ6G5pN2nUZZwo0AhqRCdUswyhPlt+bKvBWB52eufEUuusd5931VrZ6GGi119k3EmSH",
-	"q+XwN7Ja8sWC6b7VSoUu+TABSIJl6b3mwqJ53C+OweviLRslITg8cIoofOhrGgm74TJV/XDk515I1thW",
-	"Thu3U8VG/b++P7iJvpvGI/7tzz++f7n48W9/nQx7f5/8/f3+5Me/TafDv32rfnx7O3nx8/k3PjMCEqci",
-	"wD/8W4KHJTgoflh2DfiIQgZgPApMMFOf30xUnuaaX5cQFliRr988e0xOut1O06wTeNQ9aB+0u4cPQGVA",
-	"Yoz+OEc4fi7Fw38oiHLIdC3nCBpN2QzsHzP68TkTEz21VeHsvlI6cfeJpxd0Eibc5lwade/W4tKpqbwV",
-	"TcyrtKXSjFolkxD5x+3j9l6J+MvG3mWjUUPh4b6ZcK0ZBMD+z2Xjw3/8Z+t/r/542fivRpn0ZuNjayJb",
-	"5seWuubzlgTSadzKlCd7/S9Uw0QRgGpyccSvEwYwXnBrSlJGbqdQ/Suv1pRhnUJ2MmE0iXlex9IVErXQ",
-	"l4NS0b1BgQ/labJjG0oZMygfu/7gnnNxXR3N4DLtdPZGaRLDP9gjkrD4m0vAXLxsDHC6jnvHxw+audN2",
-	"brYPORsCHyAp20I0WG+uN43Quose/xNgpHxz0DE/9w5HaaJk8s31T730rPPDtDv7bvJD1F3szzrp0e13",
-	"P3aO/z4OEVW3Knqd/eP7zP5ziZslvMjnVE+zFQ5mShQfxfFuFCd/zw2ZAe9UCUaDIdy9aBwzSMAWEdYz",
-	"IIyOpmQuYz5anJJBMihm9cVsrJuwuAFxx1ypXQL5QA+sVqQuxdeAadDiTI9bRhrSOW8lVDOY4pYVeQ/a",
-	"l6K0rTFD+lHyTeeR/qbbWH/Im0xlxprXMMwQg6j2GYFp1KpJBj95/DBjvs3GTNYccnjAP33T7XQe3X7T",
-	"+1xDZjpZnI1tRcziaN/aAWgJQe9+EIZfMhnS1lU6GrHSsu76JI9lMqOYcasBCH1GP/JZOmucHh8C/MOM",
-	"C/y7m43HEIvJ9esPKOAHXnr0WFCIt0/+8pWyMQxknkgtRzIuzslNcdkxYYj9YH6+Cu2z9+/fn3m20jAh",
-	"o6nZaGLCUGIeHh14B1z5cPuW0QQOBBrPvrlsWG3hstHEur3fXBYLRYLI215S3DUbMReox5199+78TRoQ",
-	"cWe2DgKA/Z5913p3bkjOtI9zo1klqTDf55bZb2W0KCJXNv7LHX7toYwW//kwe9Q0n0Mz5VfApqanCaNR",
-	"3XMzhhy6vUj5G0YjN/nZlxXaJ0x7mUPgtcFqpxYeJ0cr4CtpqFuQ+Lul5SvnaqvSgotzCTm+f2QpJapK",
-	"xHOuNDj6PHaoKg0xVx5D1FYkzAEsH8N/AitqPo8XAB/HxwhUCFG3Fdz3Il2Axr6DmXpMxYjFMYvqlg2+",
-	"QLiu0jCCR7sgYkq159BbsuMA/lSTUcyZCFCkmIgyeVjdf7x2W62zM0uUYpDDElpzQUuOVpD6w9FnJrZu",
-	"A1izcxbhnWPM1jPZbAnPkb7FjnjCIG0qqxlZJAyfBldcBI9e2Fp9xX6h8NI63V4EhdLKXi8wh6g0WEZn",
-	"6/TpGXuD3Zp5cKDrNf2/z4wJRRIKFpw6KhzK1hNAFa1Sgc/LUgj0uAA9+PYONv5TEbHIYlFUqXqKKEgu",
-	"jtDGClfpYSJro0yI/SZMRCcjI6GKRQ5sNECIeU7YDUsWWDLDOWxc6ceaKXunWPKEalohK4/P/i+769vm",
-	"3tR2vwNRN0xoPCpBXQWIzyptz6TRyPG6Zf16Fk+fhc53PFOh7erWRRT7KqMy61xGl1pGEmgaoYkykuP+",
-	"Xb8a151Vr2Ucw5mOlQVWneZ1pKy5eKHaVJ58V75K0GQ0BXHKgweVeXyROZGLFPwU6NQ6+u6aje8hUOPV",
-	"eByQ6YxiIHEhgqPY9ZQK8/GFy6zYWHpDWeFA3xi3n8f+EjoCy39gGqCFyonnHLrZnsBu8ecCOEjpjYJf",
-	"reZUAcuheRTUebc9UqDYZ+0igKd+faNCVD8INS60DK6QWV5GdKNJ6gJpVW0Cy4vWisAVeoLZVE63CG+r",
-	"++gDL+lsmfjFkoeevAVEFfQ9QUW9KkXzHDt6ufANksNujZDIYh1KOp66dqpdBtkX0I3B6pU3sw1X2G2d",
-	"oAMkktUXqJyI7S9QL9ltvWoeeRhzdd3n2vg2fbuqb6GOhdS1vcJ323VZghop9vwd04TajCYXamSNKJlt",
-	"ZeWM+D1sRyNTeuU930qYz3nd7xRJqtVyyzTVqroTprfSc8OE+LWalhPkYgOWUfQkjx8IU+YaWUniR6cF",
-	"hTWYzH9wPzWmRqOCNEXFfoISpdX59bTR0uNiMZ0afiJERZCNr139iiKdFtRi2YKv1I2peJrMg+AxOsdn",
-	"9+jbAbvWXJ3s8zWvThYmdgdXp4yuuinJCaslY3uuvLHFDWrXAVY/COtapcrlFa3Lh8asMXD0C3TU3wig",
-	"IoGhBwVyEwAd7SQ5G1tQe9gpkdUqByXdlF4zQm/pooC9HzAsQ0N1B+pSkkqk1Gmsm1Gy/R3iDcuCU2oP",
-	"jbcMUjHyTOAKCdjEqgNjuVjOCIJc5fCBnwlkhNhxJ32tQcImPudGiZIyXsbjL9NUfJ4D669i1i0ies3n",
-	"TLConm8eRv9W1qQ3TKVGYZ/S4ElgHnp7bh2TYgIfvTu3HoOtFlRGU8gwG6ZquYW2SBSYaLcg60ZeswhL",
-	"lIfIMo+Bjmu2CJFgntuvKyfFnPev2YplLTXNzY95MFWZjHlMQS4qG1MVIAVaKja0zeJ5q+V8Xrd4zENv",
-	"kkLmKzm/zzLBL+vPC+uaWmZDKnulvl2cP9n6FL+o9dhqRmfB43M7O/QFU3qV+KBEL9eFtafjbzP3dadO",
-	"pjXYGLTgsLc+ay74jMWA7xrstyg0uVhNiG3uHqRsZT1d1vdK82mzTJ6n5+dP8oyPOufMY4BXCiqVGBy4",
-	"rSXNdlunzdp+zdzUqNbY/fYqrSUgvCNXDnu7Xen6rNkX3qDrFmTqZS9tsyItBS7nprb/WltumiUbbW5o",
-	"s53XSiWv/1qLQeonKG0llcJjz2RS7cgnTG837NVmkp3bR4o9F7Mkasy9eQH3sAGi2tb9KVosk9EjOoNU",
-	"Ka4/o5XGkcX1NEroraiTR+6FIDW39uG2wuiu/EWubZw/CasLnpXvK0XwygaVq42Eb2QYkyW9ZFm41H8l",
-	"bNw4bfznQ3NPlsIoQw/xqXp4/gQjW0AxrSXp9bnRapEcciYWBDM/1ZxhjidU5X337vwJlinEMEwhBR/R",
-	"mEgBqClCajKWFnM2NKBcCb7vYMwR+jrLQwjGtrqS3FpCsh4XKUN3a5u46nlcN11h8yGbcJGHMWNh8kKE",
-	"W6dUXtwNaow1ucPBhIf7fjDhSadz1D056R3sH+13Tk66Xlxh515xhY8h6nhZzOycThgOUrUJWA64Rpgb",
-	"83TwnIvrAcFwT3dldvkZ8G2TZFW72o0wJzD0uS4UtNs7huFmfxfC3T+ctX6krZ87rZN+6+qP94t4Bxtr",
-	"TRAxeBalK2anCEXGzOiCTOkNqxsalpL3RxaxMU1j3Tg96DSXhI/2dhg8CuNC7aFuGzuIgKlUWcl+QMHU",
-	"aSIeERrHLvOXDBfEjqFNMhxNSNFYyBQYYrazYgxgvISNgg8xJ9dcNtnFa4/cDRxzX4KjhvQSOa6MuEkU",
-	"M8JZs8iMdyRnM6qQDd7wC2GspUSaptXlME+r7wBLaxgBJNau//1OYQPsFTcAbf3cv/rUbe517i4v2/6f",
-	"XzeXPHzwqdPsntztLEckaPp4AQWJwcA4ZsjeObPJPPZ2clpKAblmiwzjjbDxmI2wQE+bdE0DvYMDcsMV",
-	"H8aMnL19fH5+aaRLQkfmFG2SiI/HLHGF5SGYxzbSJm8ZIx/eMG3UmKuvoTzbwwT/tKH5MDcoy/LJKaWk",
-	"LI1YrxdT/9H63/uKp/PxC6yXFOIyHqyoSksRLwhHWTx4ekEnA6wV7XLQFWviKX3LFSOD/W5v0CaDP8Bb",
-	"VCzaBPYGnQB8gxF1NrC8SRTGfRixZdOyzCZNGGbLzxP5kTNFZoYe0OHI14P3DyF7adAkg8vGXmvyM59f",
-	"NgYPCNR+IlrKZawft3DI68qHp0JzvbigE4yNPB+/lILVcO0i547LZDECzEjz09zJozSPY2IL+jSLGU1c",
-	"kcFeZ3+QlS2mmPdfzeq6FN29drfde7B8sIba+434ObXBV3WCnkeFMrIg+LJxNy3AolHCT4nNhipqk5iD",
-	"dIqPMLkWfxo0c62gmC1MIOIU0/TJcHEpBvZz+9x+b06TYSJvFRT6HmBknEyTERsQxUQElNFUyxnVRnmM",
-	"F0bftAOiRWxCrgifCJmw6NSzNF4KPQUwSZpoBVUXmzaOjpJBwhTTA3sC8ggOL3AJwBhJZ8nMGaa3gN4W",
-	"WAk3yVvyJuxc/DUN3o4unGykigwKnRmmy4QkaNqdwSEmxyXm4T5FoGvDSBgWjgG3utXe4AasrOBI2KVA",
-	"oeENvKzcZLRHm4zayjyPeSUGWLYsV9NXLeRMj99mXWW19OcJG7GIiRGD9UIGsF4G7c+1FNyYv7C1YM+P",
-	"9udeCOXhQ6bmcn2cazarquPkDH+QYxJLMbFvwWzbDFS39bvkBf8WlhL7qE/x7KQZAIy932C846XIEj7J",
-	"jFFhj0COKZBuKZay/A46X/DNAOy4dUcFmHM/78U+sxjf81pvveW1I8HHy2wmnl/9nrSgPaiOFDQLLaMk",
-	"NxzdkxDrma6jxDq2P+8Ee6H59xzNBaOz2tsro7PPOw5n5L/vINa4hH/mgXh37nsN5Z1iSd1ArDX9847E",
-	"WeDvOY6SRbluSM6g/HnHFDJf73Z8by1uTHmMAPCWewPcpRxuQOaLuqPf4tCsS1SYGo/OOv5bzvwy7L8v",
-	"1+9ybCNr2f9rKhFaNcMe/VSAJLEQYn8EaBKoaQjqgwsz+Ml9HuravfvQdWO6p5r1QcVA1I6l32UAARbg",
-	"bb2RvrY1d2C4gRxwi7UAOhegJ2RIAjBBNGGuXHuTSMT8h8oR6Rwv44gKauQIqHVUXefB16f2Rgflm+ml",
-	"0HzGmlBQwhaIhCbh74guUCPzgGcKYBGhMdp3c840fByFVg6ksNbH9nWHS9DKgAmWfp1DGNzlOc4vpbYF",
-	"SrdfTBFXdBivsS7Ozp+4V+8gjpiLfh6eu+LTc/EGX71r+tC0qz7M857umg2em95M3/NEThKm1MpGPJPd",
-	"uXjtvrprNoSE1L6+lrZG8MqmXuIXF9IGE+WVmEZZ5a+lDRTKhO1qdyVOnEGiYoaPdHaOW8WFwWIxx7WA",
-	"dkx7qYigViQEBfnbZftV+y2NvrOwbluv1xlXIynGfJImay3aF4X3ceWKtSf87PylN9eU9x1sxhpfvnav",
-	"7kyKQp5JOrfJJwkbg4jUea0UnGWLBk2UnDFvTdgjjwov1G5n8+rlTm0xrw7Tw9/i12yxemvjdyXHg5EV",
-	"tsHMp75uU6+zD+7MLTs2N28W9ZN8eEtbeeG+cPzY2dy7nTuSaRzBRA4ZmdNEmROTElDESDZc3MDXAqDG",
-	"YOfnj8zxinYdqKxjqxkBXF27YTEEXkrtQB+3nFIfYqAP0Kxee0t5+Nj70qejdATMuJo5W/668v+F++au",
-	"GUDtXdVQBSd4Z5O7GiD4ERkg4u3A+mHAtR7TEVNt8grjmn3DBhmyWIqJQqA11I41+6izlwuy5FJkiOM4",
-	"TShU/DlsYzkFszgupHxOE1vIdvOVYfEI+1rKfuzaWcr41/hF1u9u+c4VATISVEXBBIgboWYhfjEb4vOc",
-	"K6uXAjlT14DYPqHcA6ufsngOjHs6ozy+oDabcgteQf53X7sWlnLH62y3CpV35cjvv6xluiM0ihIAogZQ",
-	"gGTIo2jrwY7975cONe9pZ1OfG2cSGTNv7gFiwgwZzg9dCO5SIzlnikTSvFpSI96/f98qY4It0yXKEGJA",
-	"p9USL/iMyVRvryzqvIEVyprr6nPtKR5Z5Qs9koIY0nangYXvOFsqY7u9Z+2CoWe/8sXlXGiWCBq/BS37",
-	"qTmIt9Z0saU19FH74s5WpF9OkQzTCZbjjOUk8247JvMIBJtViR8nLDLbk8bqnur9qNjSOvq43/mu78sr",
-	"xTtgfTqkkc8h555Tpc+iGd/26IDEbuoaWMrPvKudsPGlJEyANYhA/1zpBECMb+F+MkS0VFhG4FY0eguC",
-	"4n0ZUqkZqgm+5pq8CJXi/jUNQJUi8Wjw1M5cXz3WXXTYo43NQhgClcvYijV1eynrFspjiz7+hSwUc99a",
-	"Uxd9SWdsh6qoK5wEjnErpY3korMdTNzOpi0f9HYT9kXyFyRXdtnCWmjbjS676blGVlmYvS53JiByrHwb",
-	"7pMrolQsPHx9Z3cYIBUumN+xAwDQ7sGJsft+FROwo52f+CodwUkvJlZEOqvoQqaJcqPMvBVfigSSegNv",
-	"iz+AHV5nCpGusIQwLRONy7fUHDcYcmZ6/iL8DS+lfiEjPuahYgXv/RjfSnBviQhX4WFZ7/CO67fgJvoX",
-	"cM79K/nSnJiw5M/n8eILkhTZNDi61pwFeP3zyosSxPUXISPKtuXfpU37cJ/8hX9r+N202CzWV4AzIKRm",
-	"TdLtHZffyms8Nknv4NA8hsXvInOfQsmlbRUCF5NtKzet3vHlbnfCs6c2hc9C6HKV53zShBmlIZbCcPKa",
-	"zTWGRQ8glmYARTCcV8YWuIkZVRpr+ngx53lG80Kml+KasXmeHxFzKDAyoVxgdZEszxReoV4OqjuyEtNe",
-	"hixKtXXOvE4g1YIXS1luMzNeQ+t6xwKd72R+Bi7vZ5BfY7kYxWnkEELhwHZpSY8y4W0LZmOuaQ4p50DU",
-	"tmYNBOTO/WZW8KXY7c42OlICw8yogfWTL1kcPuq1Fu4KICjfYOjAPc15Wq5zZ7NGE797OOvNP/oJS9Vq",
-	"WWlpNq/u0J8O9FhcT66IHVUT7oFWIsEJdeti0XDDfQ47oI0W+BXjub5Ao79/bzs7x2JapUiXX1l3eCNj",
-	"Zi7stujsdnOWyJj1/dq1KwM0i73ubkfImBWuw1Bvl9+gLeQt4i6/E/SG8vgeBhHK+/KGJUb5WWuVvspf",
-	"NmQP+2mRhKWfP/nWJ9hwClZPf5iq1boxenu+Na+CwJL9GRWLPrr01BpSS76gYvHWvr5jP04TEVuopkOq",
-	"WOajLXgdra1Hu4xgt1uEvG2Ti2RhHfgx1buMBivcy76Qe9EXa6T/tUUYDvWl1I8tJsGWARsf0VvZN2rB",
-	"emEb9ovzJ9aguyuPzG6n66vVPhQQjxkfsTzAv51cn23/GHUMKiVEhMbmIrTIIlTQmm/TO5DWL8rBlS2S",
-	"V4A8+KvutS8wyMOFKeI8Z+6YgTfgwZc1n3jC+0XTt1EAt87O8ZQS6tGwjlaS0fyrpvigacH8pfhEYLqP",
-	"lpLIsWai/dtP07HMtte7X36B/Apz+zuYtXeCpnoqE/7zL2siyWwjKRDgTASr5/xd6f3PESjFlEJbiec4",
-	"taN0u9kaTT6HgeSdmCfS0GDucY/z+binjvUl5BA0G7eMXvfzUlcrWnjP6PVrv/rVF5SBUD2AM+MZOBTw",
-	"hL8UDosYzdbvhC3zy6IXLOL0AiAstprcNG+qD0ENfW0bW7GBAhR8huCLamg9cv4r5YVgNEmGYUYU02Z3",
-	"WU6QkYxsiQ1vg2GkxqptZd8CEt8nUkxeewvuV4zpbP7eZCWKxIrE9F0Vbq+bLyD7avciMxtVVtsa/Fyh",
-	"VH8L8Wj2O1a3Jk/paIrRQC4yeMZmQ5ZYiBt4CyyDymLhzhOzxjV3mS4RW5OZj82rwM5Y03CuP6LscDZi",
-	"DpenjQA4Dkzo8OBg77CMtlcBF5rVVWJ5P13ksEbmrLP5skZgzZmcx6zU30Gns25v57AeaRy/GjdOP6zG",
-	"CrjaAM5yVlu+DxASpjIu1vkFlAPN6g2XjhCzWFzBGUiC/HiOn3U7+VBpktCFi44Mk3DNBaByYQk/XGSA",
-	"kmmLyqfCZaoGiss3wS4emi1JFF24hefaokpxpanQ4aawvHqIyCQVGfzOcvzGSqt5XfbPNcXu7KrnbYWp",
-	"b9697L+9OHtz8fRJo9m4ePq3i/6Lp2/fnn33FH8u//j41cuLpy8rPz99aT63f73tv3159vrt96/Ma4/f",
-	"vb149aLRhJ6enb88f/s9dGX+fPrmzas3wRmA7NL1GfXuHGrobsCsOx+i4wMSkBMih/9gI7hZ+Iu7WmMw",
-	"D4sY55X+y8ItOypLxbdiysX28olHobqTEGKQUTzYYpWGt9GFV1oTkCtTxZJBE0tbghPZRj2Zm90g212D",
-	"wv5FJPxlW680K4ikYghqZnysm6Q3qfByymmEgQU0fu3NBkKxlMIF3qTibMKEPhfzVA+8U23gNmwWrFGA",
-	"WHrhH3EY+aFB040InA7mJwsjiTak4rpYLo4LBdftmYqVkeCI5bpNAHMnQzB0C5ErCPZYW3g/hkaD4rvX",
-	"6XSq8nuJbEQCMZ3YXgaSVDTJ7ZSPpl7BHIvje08RugZ6UWGHu0/dELwTsbKmjBiZ0Y+t4UIzOMj2jw+O",
-	"Ds1KOzfXsDRhj63OUtUNMrwEwkTEIg/e1YE8k4FK5yxRLGLR4JRQrMNMtJTXFldUF83Xnv/Hr3ELhdcu",
-	"RQ7bwGLFyJgnSrfJYETFiMUxdGFegRsbVdf2bgVhQGQQJZQLLiaDU8QotElfpleFZZj8isR2YECTK40H",
-	"EU5wT1No10EhZBW2gQU0dOduGZCjhK/RLLl7ixga8JfS1IwK/3AJm81GNlyUFTWp0+AQBmduxTXcbDhe",
-	"ALyTzaZrNvK5Cp5UZ+cvapYC1WTIsN56te6rKpURIgOaajmwWrKespkrk51XNB5A/PSAqKm8zd8BEWw2",
-	"mbwUNq7HLBRbgR9ewzCxgRyPByRm1PaQoa9nhcCLU5VqiUwZG/7K8bhm/FmdyuBdYcIEQyh0u3i0BI+L",
-	"ThOBsFt53ZqihLQm6pXqp33trll/1r734nJvE6nZqR9dimHpdplTsSAs4lpZd2seg2ruFXk5Z5Kf349g",
-	"RgjXl4KpEZ2zCLDtIWbVCOQ/v331Enm72SlvpBCglfOY6wXCpWH0tIWJ79OV3LngM6Y0nc3NZ2Zc/QhO",
-	"31Fgur6Xt2Rmxm/umsqd7VFkRE/CZvIGTe8WI9YXDAsvogwV7XoE0nzg9y1BUc8f5jJuly6cvDwuvH7X",
-	"bIy54GraTxhV9Z5P9/0zePkNvpt9nM3KepqrNz9XzWoZDUG4xnOkjV0kSqPhY7e9AC67abx4c3aSfsa1",
-	"hgNo7FdEthu0naujq6svcNWPwlVyL5KUESmywrio4OAinDCNvwKSoF0uQyljRsWSbWJuPeuvgr+Yt/OL",
-	"cp9vflOrBY/NMwNyjHGljW5IqHIakjOe5OqTX5ibnA2V0f9SoXkcqE+7viFARixexZYX8NJd08Wv2mjZ",
-	"sOJnH+YVXCDQ1Ob5KBLzG1aYTsWgTpobkauzOUx5rFtcOLDoehnS7cD/doJkXL988oSY9RaBWUqYFxPY",
-	"ZFTbwUP6UMRG3CiHdIiqoV3yliFSYPGJXKtrN1aR+RnkTjFSONcp0GWzkpzhYgf7x6Xcw2IKE2NPnPvO",
-	"tsqwTdcTFw59tFA28d7jdUFfLuMSY7FRl9hgdvH9mnVYSawBC9kueGiUuh0wwam84Obw5KfHFbdVbvH0",
-	"Qri6wh3da3Yj8Zg6W89SgxNel0P2ikJdIodv63RZJ31dNwVVLmjaKCkpW145t7K5Fy+7MFadLFwcbUVm",
-	"YAkNH+lpRhdEpaMRQ4lROrfL3AOS/E6C1/I1Z9Hj2xp+DCrAdgU8hAi+xJbWNUIm4TMuqEbmz+h8npW1",
-	"Bx9EmHdPzEPsutmIpGC1L0rB3HvOJ1yjb8JT9y5EstW9+sY8zN9UTNe/qZh2b0Jtk7o3IdMA37zLVtPi",
-	"ZV6DyvwsBVtj4xeaWv6qx8dVr3pDWdlqxvTVjWacXPWqPz93V9U1GDD1vZWzrGBatgwzja96Iy6VjL63",
-	"oPWzLuEahyiAREs4drwb+JoakLuLh89yW9EHFUNzDcd/AgMeEeokOo+Z72ETGDELoq1e8GSWUFelyvGV",
-	"q0Ldpa8U1tkIyKNmg9XMk6EenzWt3YYnRCZQ9+TpbK4XeA4ZWrEGqQfYtZYZ9iXUCcpWT9GLFjLDApKP",
-	"Yj/V+ECx7JCWZCLhTjW2Efv1RSKtSl3Uqqt387LQrlQLtSz0KHRTt/x4+4u9qy0x3FCV2y/bZIDiGozz",
-	"45Jl9FEe3otGydxu41u4nM1RpZMJU7qfsHkMJdrS2Ywm/GdzHFnVa7npqw4XHwth5sez0lRE6pQM8ITh",
-	"YjJo2qvckEEOYmJu2uIRGTgVLcreyO6L+bmOsVUqH94jMsBDZNC8FJ4JGNqAmKuCgiAFe1SwRjfrrNEF",
-	"mzMJmZyblwIDvcw8eVY/owkULYvZ4MFUa4eZH39FW+5K82sOvbHNlcsja85EhETlyZqoAcA1I9w9lLcN",
-	"eOKEgz9sZsw2bMT6hIrF44BKtqVRD6Lo1O7tQYZW23imbmNlOxeWtJHlB+RBqnZ9T3WUgqHByP8UXCVa",
-	"ZhONmP6lIZjXhblkw/ttPzJh6QEH8w1KDyhBbMw/hg2pji4sftvE8pUjORFcQRHc4aLk/+qW3F8HhRKQ",
-	"6rpfKFb7qdsLVN/E67e8/pxMth149qiYKWV52vZdyEv1Kmnz6wAadNXbb/Etm4/HRztSf2xjmYfSN79x",
-	"rXLjgzT6UOiy55FjF1C2KjLPtR3i6qtevrbqz0EQICDwm+BGibnIrLVNPBuyG7DmGjI0Cwe/4mISs5b5",
-	"rrT+qmFKfgnS/7m8/NjptC4vP3afXV5+PHpm/nny7OoP5omqeVj/VXDtnkEQ3IWL6wtYR8wjVJVdBSpw",
-	"bU3NhpNmK6NbDGpoHh7tn2Q1NMlBu/sgoFFDj3koYUk9ZyICo4MigzMb4g1OxVPyLaMJS4gtRem1ktWj",
-	"fDWnP6VQthb94qq03/c7J6ujPJxw50HqRlJEyhqENRrLsiBCKFe33Iq61z3YO1xlRoVVD6nvywMu8wtT",
-	"KG8/HJl0Ft/ShSKDITCzECyCP60OESlMYKG3AvPKgwjuP9ztwcPcSgLYYQUb9q5OcadfrS/VHrsvQjLb",
-	"iLNMZYMCteYXK61QnyyY3239UxylQn9x/rv9Tm1kR/OBBcJXNiEhJmFEBaDKciiaz2uuZhFX85gu+u6U",
-	"Xo9JT/ArPLCDZ4BpjwyZ4hEDme+CQjwLo7mPWvU5v43OKF/pRAGo8U10pPVPztBhhDRl5042AatPHkRa",
-	"BTzNmrOHeqCHkfXPBAOaVjqW8lAjPKhWbxN4qxLPgz/ngbrBgeUGjNAOcQYJakHrnW/ObA9bkLi72hG1",
-	"SnxiprQLn18ZpGZN7CGreCka3IXdCXZLglNivyjkiiyDdPehi7MxZx8Xg5q7vfW0hc6x+c+35j+PzX+e",
-	"rqsMCHa7MsklM5+w20KKS8GsXGZCqenQuilGxW0UT5jHhIIyNoKSucXIvXPtwvSyYus881+gDUswmF0j",
-	"kBzMBoZcQpiWcOKICjLgEQQtuvr2l6JQ4J749e1dk+Dav2ZsrlyQEdSzh4K/CKZrh24X6yAUwLg82AYC",
-	"yCjHmAEIqDw1qiloqZDZQ8CUZZ7OoaB2zAF0QipQZwfw46BdF+laCDeUt8LzmWcuD3NBM62sQ6E1Mb19",
-	"8hcs+T0wlA4yhzaW/B6TgVkpA/c0i7VcEX3O0UV5dxdaaTUqB9ZQBgJA0Kk26XaanU7Hrx0MwToygQzL",
-	"NRzmyw17zQZO/dm5nfXtJJVvseOwviJZNL8Vl9F10O43KJjkwCwF/8JxowYG3iUmIrBgWYPdoImwabqA",
-	"nwGWgEdkgLa8AUKhzBMuE64XTaLpRDVJTMUkpRN2Kcw2MUc/n0HVfvPnrbMymxMQLwVyPC6ZtbazIm4S",
-	"jlESbcC7oPzKZhLtk/eZyjzDxd602mTw6W5AqLrODa95bJ8XH6TTRAT0hI3CTxLmTImFItc19GaT5D4q",
-	"l/Y3o8HQQ+cztpgQWRW0GkdlHYvhzr4de8/g4LZmwjYZGBFiQ82p9kKtnPr9lcqvIXgYkOGCWJY8MkvS",
-	"4vcMGRnJ2ZALa+m9FIPcTjFokiEbUbwqU53ZOPBwsseNZQqubyG1BbLzZtHKu7JFprxCnQkkfye0XItN",
-	"Fw2aq42TeNvf29s7eeC8M2Sc6jSxZ6gg7y4e+1HMC0YTAhKxTd5b4yzXzazdLOsSO0AuZLI1opq1jGwo",
-	"KkR7RfNdr1NQiL7udXofDlsnV//sdT7stU6uLi+jf/Y+dPFfn3p3/3S/ftq7e9D6ugOP/tn90Gn1rvK/",
-	"P3R78OXeh0736sHF1+b/sKVOa+/qwemHTuvA/JD94+vLy7ZptNs8uXvwp69//OeHP7auaj97UFXENrjw",
-	"bW4//eUMhbW2P9wEE6ZVJirAaE8V8TeN9c6yj1xpLiawTDCruRTumqa8pCmXonzNn76m3Gmd0Nb46tPx",
-	"XSv79/4a/w7af7dNf7KWS8vj+hOlqBZuJe/qI1JAnQvO199lmoS1vCZJBf8pZcVoehADdWpwm7w1yjhG",
-	"qJTwYKxO61xul0KXQzhRS08Y+XrQ63QGD5rmRAQ/AjjO6URmcY+PsHW3rLzGZWIkd3Y0gWUx63Kw3+uR",
-	"EOjAoBJDHkiZ8ZfWf7T+9+qPwbuVp7uvcVe/YB91I6tKHW10EENISTn5od7OUwkJqk/6whX5Uup7LUch",
-	"NVuatLc2fzYm/YLR2X1I1zZGqWyGmQ2htP1KWWn6xyS28ydqXQeY+QjFd0iELBksbMx7DbcmTQTNnP0x",
-	"Z/HqMaPR9Bm+W07LX8cO9cT7AOzzGdTUet/n0Fqo+OAdZL1vX7u3jT5KJ6sn2LwDdja9+pzFLi7g1btm",
-	"I50rlgQUsDfMas8sPwxdplpWFauAwGVEtIVVNnJZabB7jCEKVYxjPlpHEOAQivNVv9jeKZbcZ6lZnRgL",
-	"nhXtL57KXV2KZRv12pbpNe3JL9ltZlLeyjR2DwuzMy4vt5sB+9+z4VTK6/vMwC02EWDx+hvWklHasRZ5",
-	"f82PLep+w94A1ZqfXSysFpom8ZqfvHvzvMJz83U9m6M8+GTN6Dx8/65Zvsxdh0JYLvA21Mzu+EUXaFbp",
-	"h/yFsbn1klKi2ChhlYz2o4KaYv5cFtpwuB8KbSjbPtgiwJurpZfsXN3L43Cc819iOjXY9GxEJORZtj2G",
-	"+wbhtTieOzs+fe5QTqdZZaZNBAbfyGXnE2VXbiieDdQ6AAz2TD/jRM6aJGEx1fyGOUsQphMXb0gJbyVs",
-	"zBImRmzzFHAPBWRVjH7+ZsCCc7X0etLMnCtKU51hW5WZbHGprJ0FrbzZarEbe/25dR9UVwvuqpWSZPoW",
-	"3yvvFfv52tvFSl83KGV39XpbJdewwqEsZw7gBTS2r1z5tBJkzrJ7DW39fPXBiosa55FHxQ8OSqQa/18K",
-	"nnFhs5D3q5NUT12V+3XiZ3pgYK+G01aCalvVZ79IoM2H3EqAA200M33LB05pnDaoWJS4qOqP8bU1bpyJ",
-	"uyW5cWh5x2ADcFDZK3R2r2d0NLXYrNRfOD49e51iesImJDp1rDbvpHHamNH5B+TkVYFPLKlf7BiFQd3g",
-	"CtmQKGkMD6xJSjEG2wuhFbIGzHvFeAxbUbtJhEzQaplhOECYh8hhN6UgQzal8TiD6bPNhlx799Fjixei",
-	"pbldPHJmmywQjyoy+FvrlWh9C8S2Xo0HBeAwP16td7yd8eNzhBDmtvl2QPp6MYI+f0KqnZfvsg66WXYm",
-	"ofUaJDNmNeU5YGYWTwmdz5mIciuUOaFv/ZJ2G0AXne0AX20LrCpMuFoZEmajv5YZYJ4wdV3D5LdZaDvs",
-	"ySnwjUVYToSRiKnrUBihXo03AB2ewZvLsCos/I92qWkltURlRShvi0mQNqiZJVSxKDwllUmIKKLobSPY",
-	"YTjPKDK0OoQxHekM+ASnkjyTCRlYOw6mRvatZWBwSgZGgxwgUomWAxR+DkcwYrB67SSYcWTGUJ/ig01F",
-	"fzaIdQT/P5QU7Tf01gthKl1H6+1WxYTU0jxWAnG9jJ98suQIQll2n+ft1niTDBFRylUJ+Qqgh0bXGEsh",
-	"84IA6/Xtyq8Fuj7XCrFg3QkgjSaWRPacjGObbtVuZMCU9RAEGMyVsJhRxQpLTn1lbq8zVFYh5BF804j5",
-	"7wdS2GUGiSJ2SdosL/OWxVB1cqjX6R22ut1W7zDo0FcpLJ6d4kc0/VS9Zu4H1uYWlsVpenKL54EPG10B",
-	"P0Muu6MnE6VcbEiSjtnK3QVvLd1XveCuCp9D733Z38QywEY3cd4rG1A5IPUSrU2e3rBk4aH5YuE+J8BU",
-	"xpgZXRDwyF8K08fHFq7dQZucA36c/7o5rVHrI9dC3p5ab5RpYphFAqoq2lD1CtW/+tRt7nXuLi/b/p+r",
-	"LS+ZIGi6o7a0QYuiqmlPR3vaLD2OV6fI1p/B98zd1BloH2RxZngtFsoeg43WT+jMNYwypl41l3PKaLQT",
-	"qXqRx94Ua0C6bNrdC3IoLJj1JfNalJhySt5qs4C5JlpO0CkIN7qC5kksVjvkYZXNzi6d1Ft1wK/gOvLu",
-	"IiGllSVKCmtxAFFhM0TVVKZxhBGZCK34O0usyfPdq5F2wOFTCOq2SlcOUeSyMy2AnJV+EKR0mxsaZcKi",
-	"U7szY21+4mLE8mhWACBokn9ILlAz/UWz2mkRQOseAF9bRLhvccmRIhwneA9cEiumK7nabkBlvrjOQnvs",
-	"qXNULQskZy3zFqFRlDCFcjeWZk2NKOIa5MjwHxo0ov9t/26P5Mz0mm0q53UqGIn3iwE1xe2UeRL+4z//",
-	"6/+7TDud3uFXf/jjw2/+9D/9T/+8+9/W1deXl+0/rX7twadO83Dv7r+/zl+98v7dujLPu3fe0wd/urxs",
-	"P/jj+u8Ht+pTobleXFj3bmmv/gGDRxi8A3GrhrWRTIcxIz+lUjPVJIrNKeZeDxcA3kZtiNxJt9vJE+KO",
-	"28ftvQcVHWl/mVXl68vLP/zzA7m81M2rP3z9/uGDP102PvzHf7b+9+oPl42v4cHVH5p1Lzz4g3tyv0Az",
-	"7yIdjLiOeBRMzdqNn8UHpMp7ui9yUl0YNNqOQOJm1sPcLm/9Wo9IprLArRuLcft4zZQM3J8lRNYs8azZ",
-	"oBOEgaE8D9k0/1oozWar7S610ci5pcCwXyzWYD984uzFn9ZTuQrfFAE0KjrXPUwefg+f0/YQcs6M6cjh",
-	"FWUHR8BuX2w5bEekM4bmJdPmSvdLVUyZLi7CWZ1YCsIdbt7tyV6U3OWpXb2j1Mv1jW4slr4a188ZunXK",
-	"jCyZYDxnzkmnc9Q9Oekd7B/td05Our4zp/pstbfF/BTHNU4XH0aoVluzIB+gr5UqUTzyVLMpBE1iMDPq",
-	"ab+u+rUV6ljEdFDlKN3R71V/Y8fIZltpfhb+ZF37dkWbs/hpll1LgdTMMmMsGtLR9WM5m9WkcS2ycHrP",
-	"aQPYwG1ywT7qLCJ2TsEHzhWUDhYWApzWYvFl6p25XFWMNJ1NEgvL6YTH++Y/h+E71DqfbNpDUPqAL7EG",
-	"sM9cLtH0CeLXVaYEXhYKagW2al7xOwDCamRalhi2QKwhvPk3yS0GbkzZAuGQ2K11QYIqMfDKiQ8KJo6g",
-	"4Aw54qppTdn5exAweawjCHImOknARW1ICmbp0RnTGcwSsmJgNTBbhayQ9U6LNuihjBb+hvwpZckiq7QU",
-	"vJTFrlRhdT5iYE+TKP4zlNt2mFzOsIRnECA/LaSICvOhpeyrqUz0oIl/xFJMrG9Eprovx/2EigkblHJT",
-	"KqheS06u7XG3wYZkf6gukT+/ffWS2OcWiOOk031AuLAxQYbNjyz/gcXezMGPyG/M0gM9BWxJRv+NqZqG",
-	"o+BXmSyRXLvwgvKwuNrqnAxpzOBoHSbyGkuOZhf3FAuhsUZeoizPOvB+tLPlFTJDge7X9G82/GlueKPB",
-	"Gq5mPdh/wjoxV3ZxLeStCC7TgiWjrqIVgcw8V/YBQMrkHFMhzIgdvPkjMsClPWj6MVEJoyOEf1cEdgUm",
-	"XykySnUZ/kvOG80GNhIk93sqolfj8X1ixs2YsKoBCDyz9FxVe+uWkDYwrShihdRsKZaYtRVeW//C7/4o",
-	"W89UZmZMjsfOVlbOAsSfQ9uu+GEY3dYvhTKlAGAnx+O8bsVpEaHuloKvQIDV0i9ZAqXzmi452SZL+uET",
-	"M5gdyMIxj8ylGstQkrNzMLwUce+Kyxq67QNFjWYD+sqrmmBn+d+KQbH0G7O1wQgd3geMxnpaU4iMqTS2",
-	"EQLzRA4D6oKqQSV0sDvyugC5I69X6562ydBMnj8JnQbv3p0/MeerEQsjKqTgIxqDU7ZNziNFZjRizu1s",
-	"a8+Y/SrHGaj8kTVeHRz2HpRNh53uyUm0Nzpsdcc92joa7bHWyfCw2zpgnfEePRp1o16vYE/8ddPz7pqN",
-	"53JyLp7JZLahPPNqYDp15dVZqqek1+7kiCDA100y685sYRwU1rZaVeB43TG2h6UoD2v9IqiaJFTofv3N",
-	"zXD3KwUXuDZ5gR7XmI01sU72DEiymiKRd/KbxGKBxND15umRQyKz44D0GcTeVL/AHKaKJfUlJus8FI/A",
-	"MWGRHrhmRM3NvYAmMkWwB+tyxwOivdwhsWv2l5NC3AhX5OKApNlOefKETcDPvrkD6Itm729yS26TnFUD",
-	"73UGmhCLEGDFwZ1gZArGFMtcBUOgtMCqoFHU3yQnkSrFJ4LV5+czAeBlmb9Fjq0Crqv4LhN+wwSAlv/2",
-	"MvG3TcbeEmdwgzpNdVchNIeaC14UKUIhhTpH+CnleMKiCptI14kuhzWbw+1umy27Xm0X/M6r68LorHZ9",
-	"asx/+p2txXQeeatqdyGmEAdiI+NqoHTtmeZ2Q74EC2u9QGKtlKv3ewGKYRYC9LtD0IXRv06WQaI7JEes",
-	"ii2WFGD8zCgIQOtbpjUXE7UNNJU/EoRZR3vuVMZRhndXd5T9+wj71Y+wwhmzDp7Iv8+c39+ZE0YiWio3",
-	"WDJh97MNQ6hvsci2C1wN6LZcaBmeEBt2nwmUL8XOVD5fzQDCrKypbP9KML+2vXck+kwLyFCACFhTDiCe",
-	"wOrCvQ6pM1hzl7iSu9skoX1+JZry5SWLXEHiWtzrWkU8r5cKGEblcqnmx82qpSYsoqPPoPypLJ0NU+ah",
-	"kDBiq+TZiIirJcjggyPjauDXw8SdloFzY56Nqwyzo1KTpeT+vIYNF7nHHlKJpGCVYp1FnDCoLyJ1Viz5",
-	"107C4drW9lJY3GtV5cKCGg4BgXZrrwQTL27uYIAmrvgl1Ql3GqlZSnh2VfQh2pHcZuRwHahR+8ht0gwO",
-	"AoIhMW1BWNDtXcV+ri0yXaXiXWPh4xR/5bzuXiqVRUX2E8MzdOQsGU0mDixGKgacNUwcXNioPxd/2swS",
-	"/pwqk6esTwxfQWS49PQiDH+hLNzqybkU60epVjkc1sGygzCry0+FXUxfU7GAkgZO07c15N3okGE8UQ+c",
-	"F7LpVmPE1LVXGWpldG5dTG42DhffVXsLrAwE0gevXSFClIahS2EWL7Y0eKcUXrb9YbvTcty+jOeKgHhH",
-	"/G6qbVnPpchY+FbFULLmYEpL0RtZRsCGxg7vQlVdreyjDRZeZODWeTUyI+ATGXvAmFkSKRVE0yHsKjCO",
-	"YFRam/xgVsGIxuapamJm7ZixSDXJuz92OscHzUvx7o+9Tu8YvoV/npAhG8kZgzc6Z3gnR5WNKKO9ixEC",
-	"z2uWzLigMcZrWC3hUbkOtpm0azbXZLjAC+ClMP8qhUFVYzGOfxexGC8cdHbArmUeZZIbL4jpPC9k63vN",
-	"5ZwJyh9O5rollWp1e52hWV3rY2vswOfykt3eB6OnWUToATE6EGkcD+AEEuUK8r9P1J6lceQZWGConlHR",
-	"P2cUXIDJPSWUxNJs8TlNUHhoMpNKk8P9QiUJJ0VczpE9FZQtzG6UBIy3xA1PSSRnlItLgU3GjCpN9K0k",
-	"MR2yWDVBV0Zcn0HbxsUN2uR90FvIs1sEyhnBRzJC9zx5+ewvj/NAZAT9RhhfLHFhhMtoykbXLLLhOzvN",
-	"RHNY6dnKuLxsfzjnVx9eiqsPP9xcfTijVx+ex1fw25PoqsYf+ftJZ/PhJysL8ZhoSbq948rSIkJufkA1",
-	"sWYGlkgFndG8YE5kmuAlzq6US2GXyuMmUTJLw89g320Y2FTeEkqu2WIoaYINSWWWEIkZ+KmJG5kNNTZr",
-	"i1G1gAIEqdlXeJSNU+USZGEvmc1irrTCbA8p2KXIxmj1xalMNLHLwFwhQSNoWngsd2hmaTV0OIrYeDJF",
-	"NIKfblmiFykvxwaHHdVlSX+8e0lfKG0cFEYZYBGG/MIHNQn+q7NHinXfAe8pUCUZqVIeVEi1ALerAEU6",
-	"Nlp5AJnMA1ugIUPBsxABE6bVZ6mxbIso39QZRF97Cf2VnPdakBUHsLKz8HFDSSKHMZuFZzlJpA0IP9k/",
-	"OHoQulqsTgqwPazKDbow8wJWmTl+UMgPIi8BsR03ltnQGIufY2dWM8IOguAhMCa1LCnBpXdUMjvWSmn0",
-	"8khKMBLVlArbU63zwD53OqKHvAZ5PbGclE2o+2XJsEna1GuzV6wM1knKMpQNhNp3fPESqUhMbfRP1Qpa",
-	"F8p6Uazsjq8Rs5CW10M6ODnx1vJ+J7iaa4Bn/CSu0OpaCVO3JgbN4KFtXT0cZCaOytCWwKmu7jqcWebA",
-	"ti3Ts8wyb4UFxZC3NYNMs8PBeRrGjHCIMhtznPWsLDvve6ULKe9z0bcebfhzxtVIijGfpIl7Q8g8tJry",
-	"vrxhSSxp5B7PE6nlSMb4l9FZKf5TaRpn3Wg+YzLVpfrjvr+jDzHcNuix0WxEw/4wVQv8VyroDeUx7IZm",
-	"I0ooF6i2g+bYB4W0CACY/WY2ZPaHAzrpY/WZCCd7yKMIHmMAfF+Ox0aIeGUiuDDjnBh9vvTEFZCAlBPs",
-	"3c9RyYP9vF/976/ZwnuSJev4GSy2/Gr2d0JFBtcChb9pNOOYtxObpcuivl1NAEOhpzLqF/NfclZbjpof",
-	"xuYKYP/trwohwUTQ19468H+bY0Uui/3dhwwamkxsteaRFOg77GcV6OeJnM113y8En1DN+pDZgn/KmJVI",
-	"tjBIEU/0wmbQs8StEK+OfWZpH8VS2ZSea2aGkypms3pmVCz6tj6l8n/DK72ChB+a6qmZuhFFmlKh0vlc",
-	"JppF/RmLOHWpRTArtDjEW0av+0tDlV8DE8LXchedD7VlSxXfYldkvx6sCbRysVjjtJ/N9WP78i/gsBNK",
-	"JyngY6j1aDv3v4Aq92hoW+/r5+5tLIIVpSO93oev7cvmO7dGdx60hVlfidIk66NaFRfAJaKEjhH7Gm7Z",
-	"643hDby6dqQEfuRFSkixJpcvzJufK7jNxRdBOFUpzK3Z8DALV9P5g3056JzLwdW8Yxn3heWFY/5mJuTi",
-	"Fgu562Zuc6s56LBjmfxm4uECm7QyxGdpgtFF3luQ+b5wZacw5325hXn/d2FhLomlcGKzfYoXZnPaKhc3",
-	"SSfmx28fvyb7R2BLzNwORn+ds2RK5wBkA01a02DCJlyKvBSfzdyDhsGCwgVa8DwUAtdwJRm4WwQR6VWR",
-	"4z/1mnt3X7c+nLV+vMIf9u4e/Mn+8Kl39+BPSzizVsCMzXM+O29vWDSX2ziXbUJZlhSghW17SgboNLT+",
-	"V3Muf6XQKvrIFrdpFhzlj8iAKsWVplC0LDvmwVU5zarn2uS9s3Nb1gzrvBYzftFbidk5DYychGZXJxza",
-	"ApLL4sHcibgs6PUWknaHDO2CSybIRZjUFA1EBzNqh1mNCOEhrtAc1Nxh1ptTlCbWnT7maHNZ6/pfXHMl",
-	"UKNe1QSwWWlVq+Pu5IgqteVIaeb8XDZzmeITmDm3GhWh6joHtF3Xs/MFnD5vnEpUqqQF/gjtKc9jaa4S",
-	"GJRtoxmxUp5Rwz4CBjlTS+A5jAwy+7ka174ex/Z+fY4tN3FZFfAeIePLrymAamMBA8JANpgQYPZ9CdJm",
-	"N9eb3+L9YxuNf1PdvZJVgBy7CuG1z+jH1nChDU1wcubrpsaGOIDbSw50IcA4nF15YLYBohn0+kdkEPMb",
-	"NiiqKLcJ15oJc/5x/YgMEqYNsXmj5hsixYhlzQ3ZpfA6mVAuiqcmkNVoNmKECbBNLrmpX1iuZsH0jXHC",
-	"mYjA9lEc8/fytqjVF4Co8q8ES3UC5iIQHzGYs+ZUT5nmoyWk/FCH1Q7Yc7bMji2ubw9T57xDp0vmsgB3",
-	"BRe29BC+rMgtgl5H65S9L3hbukG3BU7Druql21m1ddLdHKOvCSY1C63bQEHE+H8HumXDSr02v1p1Qel2",
-	"fgc3lFAl9tepdgV4tps3sxkK4C5YgMerkUNezcz+jrJCARBGEDMaRNTbunxOzehKEX3b1lXECLNdRvRt",
-	"FjRX1uzx55Be+CZrtz5w3kbyTVlsg/+d9ErnRtrVISG9YTRarABXhNr3gzY5w50FwUW3XpEqdc0AaqPp",
-	"Q2SfVoLZ10LDhpDjS5HH7XMdqsj0y4I0rhBBW+RhVObhXkDcW4Arwpz+UrjaefD8+rjab9g4YWaQW25u",
-	"/JxoB0tWXD/2sXXUrNqw+PIFvFvFcvJbWjKSC9dVkdTvmK2BoZgyKsJXCmtaQXsQDwPl0eb0p5Q9IkM2",
-	"4UJZVDyV6H4ZNPbzY5+8MUft4l41bZ1xR0syBLHAb1iSKX2VyTIaUH9eG9RRKLlglSg002erfquIju7K",
-	"QJQiYeG5n8tEn53XXOatyhnxEA6tV9azHDyCirYu2gMm0q9yhuaf3YazRFyNaBKFaHpiTgZLEgrv7OUd",
-	"02A6WkUBqMP2DoKWOrjDDNnIwjzrKZvtli7PD11doXBd9mkLwbbtlp7cDcYirtebMnwTbdOZh+szUZUV",
-	"QV+HMO9eqBC11XBxt6RB7kMfFKV1dxxmw5lPPgcp6XxDQtL5bsnAIyiwnOF3G+MZx3lRzcyOTLSU183s",
-	"dsrFKE53LAlKojiTlrmECK+2wM7wBVspoCSbicL6yFhTL/KfQTiOWnbhD6EG8dW6iD1Qcuf/OvJGAij4",
-	"bpcHnLGZprce4eA+xkg5JeN0nbL1oQ9v1hu1e3e3407FmjRQy3gCsXAi4mJCyjCpu90FbkV4bCrQW5m0",
-	"wkRALl39kv4ukSGR9L5cFpSSiC7wkujKy2vLFkydtzX6XJpgYBtMcnzG3SW9wlHyiNAc7zoVFrMkchRu",
-	"lJYc0UV4f0d0Qb5+d/H4QaWMQvDml0mK1dvAiZUiMsZ9U6IZnRX44k2XkPC4vTWAhRte/bp6m85mNFms",
-	"sbKUnAFzVfiOUINSCVeBjaZkYla6qp1bhXUmIbkHlqpyXl+ekAjK4ycEVfq13Jr+9ipXagl4ferAN8Ca",
-	"stE4tdQ03nDhBa5AcB42XHMZ++pnHIV5ZRDfy1sSSzHB8njyGk3fnrfJCFMuJm3yvVe42y1W+MKlZw3m",
-	"B52+gkhGNWgSwQVGeDNBBvOT/FHI+peGbD2GthkVC19Q7FAtzqmtSWdkEaci26Tumrd7YjbBvD9ZQfRJ",
-	"R0/JnCUjJjSP2ZdEfcWBltYEU7xhiumV9lHF9KBNHseMJqVSjlByBnOdwFuhNE2MZL1h3vEIBh+wjgbO",
-	"Qox5XZnnY1/b1hqomF6/0ortK8ivmrAbow6J7DSe0QWJZNuG2WDMpB9mMwGzMZR3gEDpAehSGEnjm7ZV",
-	"EQkAYqpDNs23z88uaDJhmxqqzgVkvcHGn3GRaqZs8QXrxkS9OscDtQ6TobPH29u0r4jOuPD77f7/7L2L",
-	"chtHlib8KrncjhCpKUIgdbEFhmN+WpLdHMuWVqTWsyNoWUlUAqhhIRNdWSUII3NjnmYebJ7kjzyXzCyg",
-	"AAIUZbndnIhpi4W65PXkuX7f0knW0NDO6bPLY/rWbarI2QUoXxFPK6MYDKQGD/41BSCHj59cHxgMyuJ1",
-	"7eKy1HYFfPtvr6Miv05Q+dnfNkUClCN8EotbAM0sB9YU/mvuwRNIuo2l9fXWzZkd56Pxdfs4rNSrZKcw",
-	"s63u1xiT3uaRuhxtEOuKHmmLyZ22w2HzridWPtr1zQQwy2AgDI0tKeen6jA/mu255ZvCIrZ8aCQe+wg2",
-	"WBS+sUlf+ydnZV6pFLYp3ohugOg1AKDXeJcz9G3I5ExlnpLYTgRVG+CroCrGiuOTvg4fR5lmubnuRij8",
-	"9tVl2NcojUtnSTgKYAxI6CWiMOaSJQ7JTvcF4sPmERm3EUK7UZihk96mjRfxVbEbf2wvEanR5xdqLIth",
-	"GngTVzS7mZoRT5Qv56DRZ4gWGBau27RQcIHt2El2/IfbpbdbXnbT9bWx2o2rtqFwfwNCiLXvBdXbWdL5",
-	"32pFP1dlDcJFyXIwfgPsE63cf8SuUgZ8J+akqgZjhTSW7hUtqmijuOOW8vMjpMRwgHnYHW4h0oOA/7yz",
-	"mo7z16gfDbCooVM0POJac5U0eHYByq1tzm8V5cYj92En3Ucb9m6MgbrxqWJ1Pp2qFWFhhoug3ci/Lg0z",
-	"b3swWvxI9nf++z//q78jJrK8tMJMcogMbp4ne6Y+VqdqNFmiW3/YliV7Q2DOW8dko0Uo/cB5OLT1tafN",
-	"ZMTPH6RWTnonvW6ns4GXZ2xYfwybstMO0NUEo+PGRLUvvkaVVuW1sHSnzihrZzrkZDjfUmtqnTW2MgY9",
-	"IQ8vpMRpNZJ0UepR2Z5ecIph7pUwXIUZ7eeaAt0Jac8QQM/BM2ApMi6mpQH8vuvk5sZFcYO6LFfUIni4",
-	"3bwRq48Q35SlhpHr117a9sptrGK1t16cpnRmRa0LgK8h5RuGTWUE+9LZqvJvuiJ0oaqZKS89iCAQ12Cf",
-	"CzMaAa5IYLg97D7sdDsHBw873QeHjzxJjLMe5y3V9ct0gtJW57X9EhictIogTgCeM/WRQkRe7QGznFBJ",
-	"yoRGEfqaYPU+gEiOJB6RsCnlaHU1y8rxQsCMjODuEjGoIW3ysNuNwF7WDt5hCxpDW9FcoxCuMbiNhdno",
-	"DKyFsDtaZUk+0m+nN03V0WrGyi2ioIJamlv2DlzMBWXwriFfWbcePPLTArfJNc94nJ6V1USg8WArnUU4",
-	"U0Wxj9XcBM3jHku8P8OUQbPH/elGn5J5HnUfisUa6nTJ2fG+DVc6lMP33i06Q27EjHLqlDg88J+BzbHc",
-	"dbwOYoC8eOJUG/MfIZQiKPDixkhaYfHXVr5ltLUoxXGzPQ7fbzth6eM+QzpUODh9FhiLA5jjVeI+9/lf",
-	"PS6KEPJL3aGOs01RvxS+NMm1+vxPtbw9uMC5CSGsZcTc1PB5rVRmz0NV2O2MMyxeKnjmQ+H4hKFjcjIi",
-	"ORkJ1GZYB7fQAkBV9V326wsitDwAv9N4hw8u628TrCuK2pQ01/zC1IQhwsW5YoOW13mlwWUBmHF09qDv",
-	"Aj1VpiYoX9ieAXAKcse0yH9vXvQL5XYmtpAmcXvH93blfl8GVJrcRp0bOuJh0m5OeR4bCVxxuM5bfwoD",
-	"viIz9ZgUWreBAZ2Y7ayAorlwGH8p1Rbf2xGn5H1rZldAxSnTFXR84lLLcQ1JtE4mohpml2Kkh4+urSuu",
-	"yxWIozgq96wHkQzZDzCMQPqZiFIVYCRxshSiomwKYXTYfbQthhFB0bh2N5S8tvVwJkcboY62kwKJZ4wt",
-	"qD7KQYWcI9eXWT7+6lWWZ8Rys7D8AMnwYk6KBFXEmLIKzmMsyspLLMva3PUgryvubPc1ninZhiUnIOC+",
-	"SKdDZ9SCOnBr1vKmhiRWCJ3n2QYOGTn5Ge4+eW43JadxDzE3zRci6yKAOFPCv7niaXMGr2gEtoMiaQ7I",
-	"OjLGSCRGbdx4PdJMrfGArV6Pq6nFKhSHf1Jmsdh92IYzmasBU8VwdylmzH51cYL+JPhZm0r89eznly0I",
-	"DABVdo1TKgAuQCwBnRjtDqiqHRx9rLDNnWtr4K85b7jQ0rW6dVVjFKCNdzPgmYAnITeaKMuA5ACSJ8gP",
-	"uaSaTjbAyjw++ZlgMheoym45x9Aj6DpVOxK9y3QarfBRsTHx+WQaN3aGurk4H+aqQMm9oRUVMMxty2id",
-	"eCYLgW9eGhMozGjjuHCyLRCMrOgrs0Ns2V5Vtkp/d+oHlpQh6wFMXoGu+wWaFIRAkZW/jXlTonBTiP3O",
-	"xkYUZsSIPhOrig+KYqubp6HGzd4kiPM8euCqgcC4zbnp3vSCHm3dGm6yEf1FanSHIVzM2n0QMI/WTfRC",
-	"jsytB0hD8gyk83CCjcyYTS/xyD6E8kP4OdyPmpNz0De80N6svr02Y7rNbKnllIkESWhMAbjBwEtKeIGF",
-	"6nQJTnNZNx2hZOKLYO61FkuFkeaQx0yi2e1ud01Zxdcb2KhUxtQQ7pl9Mxy2DdGSq/2aE3H9OLmWhSrf",
-	"zQbqr/gcF/y2DNb8hmO1qRYPsQKOyd++fq1mgH0cJR/ILFMZEB7guchZVUlY6ktZDOhlVeVIZefMUXg7",
-	"jh0+0N238APCfSDxqoldRZ7YOvT0jq3SDWLizW1EdKDgfN+G84D5X4S+0b74f19+vIAfmWcwVoQ8NJNz",
-	"4sgDUwGzQ93Ap9FLME90LXEectM1iCr7eiG38QvJ5zzOD/WpkV9KKPMHvohIDq1fWt+5BV4A+Bn95gjr",
-	"m8bu/3M4IL/ECOch1LShvq3N2mV+w/QYcilt2D2gUG7VoNyLbldLvt3CoZsYO2FZb1VatKZLnB10/RSd",
-	"wa2/E7V7M+0vnGtfPqMoR/jhmYSY5zlgrtxOP08BvmVZ4XQntPscJVBIVD7uWdQ9eyHsGiFkeooZpbN2",
-	"wkleNH1NWbCU587qN2YIGUaUCRzQXkL1V3O8tpN+YiJV3Okoz4pdDXES1iqf3rLatNof8rxpxP0DMteJ",
-	"jYjr/hSoXTzpkfm8PrMxgKiyWwHzJHmvY4JSDuWafEeWZ0mb8f0WHLlCToweNbO7+zpkxevM3+HD7NHL",
-	"SeFeQhtez5P3P/b/3/t/WjMeryMdd6WqKsMm7wjMHjIa84Ww/qGRNVMY5EMgsD4owfBVD+9XtmRVPjdY",
-	"jwFGJIRF3V8Tqect8ZVVMBcxehfexMwvaBosu26ngU5oMznO/EMrTUZSf4IqwUrUV+ZnXo6oNMiYaUhX",
-	"i9NV2JZMdc/lWt6hzOvFLWw3hZjq0SykJ3qK1avmrD1JeTmAuk50l/FfGMqrS9z8WV6qAcMcUTpTR7xY",
-	"lsF93SqEF6TrHxkqGAf017wa/xwhUG9j+O5cJZ+2ArMuZBV5IfBYJF0kVGoivaMpMncruPWOfNHxQbdL",
-	"kpMviJ/z72PM4Y2icSvwrZeS0tvZc9vqrpfz1bzzhEnmYvdFBydgon7Ii0qV7VUtE4XcZQ8fPny6B2SC",
-	"Z89CiqwScyVLAad1I6TnlKN99/RCmOlxE6a+ySa6e9jt97NPh1e/Hb472H/6nv5495D+/fBqb3+3Cz/9",
-	"dvCuu3/4Pvz97uDQ3fPbw3fdg/d7Z7vuP+7vw3fd/Yfv93rvuvuP3QX/j91+v+NeepA8vdr7591/++3d",
-	"P+2/X/lYC8vjFoIz6NnLZZRnzxLBA0wFYpRWIWz+UQydiIDXiiwfEYp6TN552D18sn9wsH94eNZ92nvY",
-	"7XW7nYPDh48eP/m3BpHnihk5/KY5I980ZsQN0KOr2xt0GvMnV//WLg3KvJVlIAZRi9i6o3KehQpMqVdA",
-	"dPFhTGYLO2rIYsm1rZTMQoJj+/lcrOWJaKFraOOJ6PxOBA6xQ3EbN6KTOuy+XtIpQON0WpFTJ9xpFIRo",
-	"G4HgNblWNq5RWVvK52+MXC8LMyBHDA1EMZ0KGluYGRRJW3Xz9J3H14hmP9TUuGilxJ1Mwvr0g9ym4rw9",
-	"eTaW1bXp9lVZtyMvprVV7g2pm6XMdkSaZ8x1MZbVPZtwnQsbIB3xs2J+UMozcVa7lhOVCe94ykfalKxl",
-	"NDfe5tlC607oho8dkeC4omIsbXAgeGxZ9ryAP0BujsjyDF7aehAftmOylPloxEclo43b+mKSV/uh2nEh",
-	"Ubf5eypsZUoqFI5bD/DpI6VV6SS1v1ta5B7yBh5z+RsqXoGYitMdGwmmi21afvX16aeYX7pS31hAnT/o",
-	"Pvr28TdPYOE+l5VsUZCHIs1kJfcpV5UWI/2Faw4LwjrC34vEbUDEAoF6M1GWFZAUiEhTcg7xE7VmUAZe",
-	"7SZTTFoCNdyV52+TzM5I4sLKeSsO8dZJyrdI6trAR1pDubmJqN2auVTaSyimGMlcx6ylbSfjVasQW8kd",
-	"lPrf0qik4PT5T50VcqVFUsAGRs8JaASN0msJco5Fh+tcgi6zWW5VgwZ2Mfj7+PG1IzlRlcxoma+FUOZO",
-	"/swPQHlSWdk1QWumQ9pIir09OVMfq9eyXChwPVhX5b6y2KnhafbVWUkj7wUmCmpgAlNSG2DL5nxHOXNL",
-	"7kQjy+P0ft26ejau9WW7MT4sAwwsLa17Vrw98auEMtzFCzkYC/cJOF+wJjk6B8PjYpR/UHYFWDmvhs2s",
-	"VxKSzmjbIgWoaJOrZ1zE6LMR2RDdmk4LBOpZa+rgr+M5RZ/Am0Tn0GfKo2EMcb4lHHre6myDYjBypMc1",
-	"+FDECZXElB59XVEqPXiyvbdr4/mcLEiGLRbPklDZ5rtrNPuYZAAkUWWmy/D2m0wtkuFuUmltiixwxIRJ",
-	"covMYwO0prheW3gDEmC58CbB/+7bSk13MFV2n3+BP3Cj0R9KE9Km8k/gsm3+tUO7xwm+CwPvipUd/tMT",
-	"0S7oKhtWA62VhfFCaodiv9RmphtHZUuabV2NTbmh++oYbv4p19lnZKF+BivCIj4wtr19lPwx2ebpIonZ",
-	"HIr2JOqtaSBuxIPe4FuXZaN+DNq1afnYws3RiOjV4PNL0r6uzERW+cAX1S4jKv69abzeGYQ6LuMBkPRD",
-	"lRfI+TdQfJswgxmagRUWYYcmvP8MeLO3EHE+U3Jy0wp8ij55dN5lfp/MgMGPN26CYtcs+7mucIXom36/",
-	"4pUthne7KqRWUwcniAKLtzBF6N38/En63LqJ5WlV2i3nbEVJRDNDY6EqLZQ/1uhfiKIDTVHp/oydoN39",
-	"p3J/+P7Tt1f7/t+PNvj3weFV8Iy+C+57XRfFzvvWIojWKbsWSSKqivjfsqhJxDXgFOKiCKfiWMJDQnAI",
-	"16LUXcZAXke8AvlEt9uKnRMT+TFu2MOun3Fg1Lre7xUaykV1K8XSTm9nIqfvcNTeE2HjQi3BtSkNzeSE",
-	"hAgmU9wri9w222UXtE3ozX3eS3mLK3MQtbkw2VxATb+bsoJwiaPFHwJnXEIqhnVVl6jofvFY2uG7J/tP",
-	"3/922OUA2h86rNY2j5+Xk9kG8jlaOImqBrCYHNkvW9y7TbJFSN9cl5HZlLWj/IPSf1RBe92ZaT//0LTq",
-	"gyplEcBqrj07F07KLDvn5XN9Im/yFU/W1orvP+DZ+jnhR3cGbjUdtym97Z34/krie1vBh1vhDy36otw5",
-	"u05hurk5xKXyW4Darsq8W+FwB0n91t6UbbZh2+iABPfZ1k2WWxCZ1/CmkjzNreAHWiz5bXzxC2y3LS55",
-	"OVHiQtk8Y4uXM85I/T3GNqVHrPkDta6leqw/LjxC2/rmYNJaihF3zxo14LPIJpu2M4FO38by2rzsmtq/",
-	"UHc9lbVdtzqJFzNXWFfRESn0LxWysIb0ARu6xJhrt7WOp3JeGJlt2LfXdDdN4iph5n7ywFdRNkngAAXO",
-	"F21mwuiOONYIdymK3KLPoChi+saNJCLgpJ3NF7G+H9+uWk64UBsM1ds3L1csdrs+yc0neJhLEBX1lCDd",
-	"mCreLZKTYVRp41bDoK6gHJgUEv+QxbpPwmm0CRZo9HUjVkg/uq9Brru5VPpI1BrDBfxjqcR/qNK0xT4H",
-	"cjBW2fk1VIJQWg8zz827ZwU8uhGfffc6fh0ipc6Nvq4lnjQUYw6AObyCvfBmTUFOxE0G5Ha+5/uxYc+p",
-	"nNA/dhutWEqHi4egbXZa9QzbmoocNIZreec3C6E2GOhbSxRWnd/L1aWBC+Qq2Qyr1gPVbpoxt9X5upRZ",
-	"wXCw8Ja2USeZtaqSAjyVANHjAzNOUngWiluDG1s4bTebyrZz932ySrzyOZpDWp2fzHzIRc9OPwBrokNk",
-	"yHDK3j76CCYfcYTd6wF61FJtDdTRcWuuC+GvfDmSVJVqoNyFwF+UPjropuCLxtJ5zsrDeDUExx4jKV97",
-	"6xpEISMDuqp71umJbaU09NsXKllt9mEMVDSuH8vV1FFgb4vtuK1S117ndVPVy6pBqarz2wbijPwjUfvB",
-	"z+RUUXI1+SIZbEXwgOSgPCwuDxhiSbD0XmfcoL9ncO9SBffGomR7TW1JbCKYJjY6TJef/e1g/uhjxyGV",
-	"dDljzafCkryVPBEtBYdZXUqk6NqAYxE8WJO8KHKi8lt/3j98spHSgfkurTJIG6BLmFZOXAUA4IGcqF4s",
-	"oCZyjgaZ0VoNKk5rJnBVzN+Fg9jXkFOlHqf2wmPEuXL28pT2eQJAW7Eq7f4HhiRxY1IqLLIDzH8qjxR/",
-	"PTt7fcTcLQiWjFuMqRXckwNG9nCLPJSt+0J5dHq5BwuZ65AryKKRehbjv+8kOxlpSNwbt+wKJPyYKFNX",
-	"kEWATcaFUJmBCUiv7dWKyD+9IjCPK+2eJZbqBPXyg030wA3o4zxX9PKXIcMbNG7K0OPb71lxYbI52DyQ",
-	"jtMoV8VklFnEuraEl7tcWFLJ8gaSw66oKj0L07vQ9GZTXQNhpa8fzKdPn8Yj2b1eo6YJbXQsaQiCNYLn",
-	"OUmSdsmDy90gUNNMzt1GdN3wjhSGecP8WOYc28+zlAz9cN6uZLc8X8O6aoZVwJ2xhJe9xUpsNwg/Jx/t",
-	"C2HqoFhE0BB0WtfTVsAaKk7eSi/R6mN1zqN9263PcWIg1zjhaImSZZErW7VDBMV9QDKhVuALlrf3rOC7",
-	"OOSCC3OoIt2NuLzcR2/KKdsqtzaLVyxspyhwsTKNj/vm7oADh7dPx3ViMf/hSbMU8OFSKeD5+08HycPu",
-	"Vb/fif9sLf+jD51vtoDalKDoDQmnFAaclMbGvpaNqn3s1lRpsvoDa6/Ki8LJJTp8k+Z2IrgZtmwwrUba",
-	"sMdiXitf9+89kmSurDhKFxr+a16NSZGzN7BTSRAvV67L6J0rK9f5pmZ9+sZ+0gU9dMvyc9/CjcrP/fT5",
-	"AnR+vtMY1TWgOCvtdigBBPqb3FalrExpV0I5boMk8737n2dtiC8rUQwWLLRVnGd+NAZGV0457Im0Guc6",
-	"RXqOijznGF7ObCLSIYSFwPqajY2zs5F8IgtI0N6TCcn6hKjU13nVEcBjj2WKUMkD31pg9BzngBVRNxhI",
-	"lnr2Rk0LOV+dVh78+pA1287bf77+APCCn3QrRGMlvYTVLdeM2xX6kCuwZdOgbBNQKqMSTG62WnYhfw5r",
-	"fAsRf2jtUvPXCN1TMNfbct+1mrExHwfPuOSSFieCbaEZZ8dm1gLQPS3Vh9zU9g/lmegEj8m1onFMg7Q4",
-	"6vR40trDNWN+tkWMzHDXOuJXT9EzT2JjmW6A+FhCAYvcgzeZIWWrl6pQ0ir7e4TOQl/fvnm5yn28MGd4",
-	"eF/MRfr61elZeh3y7tOGvB5X1dT+c+/Bg12n+3T3n77nf3T239/na3v//Fu//47SM3rv/6nff7+324Ok",
-	"GHfx/adu8uhq7593H0A66f0V2Al+PbSbgrjKILjpejd0/QtdDUlDpqSclSK/KCUMg1NhTyupM1lm4ldm",
-	"akZdprOWN+VxM1FoNrZqcP7ueP/fsOf/9OD9p0cPr75r6Q9ug7rMq/mpm3hcmRdKlqo8rqtx+OsHll3/",
-	"8uvZUj07hmICESb4DWAmxQNZV+MHhRnlRKUVXSWayjQRH2SRo0M55V3k7ifHFBZza/TVELqdO84ss3FC",
-	"uBgYgSjCaeqqoLJMalMiLuoKXDrxc33d16/KmEl6N7WX5//9n/+V7jV7Mc33L9Xc+qJzShMbAyAaGtv3",
-	"rEg/7tuBmaoUMpwpU4EdWKUpCOUONhl4fmFsw7y4lexWmdHfAyn2q+E11bhU1MzgbMzdnbDqm2chNaqB",
-	"1wi+k4RjWU2qbxoL1BYu1byvQ2+hezFfeEecKiXeudWidJUPYCje75Z1oSxMc7i6h73PXS/GSmbQcwzR",
-	"7fzr/iu9j53efzUMIyKn+U9qDtkLKJqQGONzceciPkhe5y27WU6aDK+EDKU+TgtTqtL2hNJOus5NXQq1",
-	"P5F54TmgqGq4tqoEb2VHILSEmxK3nElU2ErO+xqZPWG8YYAtoxnDorFRdhR4R8fygzpq5DBlapBnytLi",
-	"zCsxUhWxCQwLM8OjOCLAtJ5YHdkiWSFt6s6BVp3YTfEu1CnDj1DbTb+R1ydqrLuHmbnelsVObyeSCY10",
-	"CHf5EK3uTcjJou1JqXIPPvmMtasH+JJ9nLg0CZT2JCIabElCFkaraH3+rXbmmF+e+NA5U2o1F+eV60Su",
-	"h6atsbaeTk1ZQUyUsBux7gG3mxVqcqGyXkQNgdRmjMfIRfbotR5DqYTOQGSdCGB6Y+Y55pIQEyUBWCah",
-	"kXKywP0DxN3//J/iB1CjbaWm1l056DSkstOc6mkqJvKysfKSNonOxe90n98pnb4+dJKBsAGwHdKKFItD",
-	"8/8AgdAT34MAFP262304gLvgnyol2KsIsnsgi6LT1w87C5OewoAFSqFk3aLggH3q9iloWOCMf9QR6Y8v",
-	"Vjwj833WclNaPTbKyoFR/d5krMr8y+mrXzAV+If9b2FPz+kUDzbdApaAM5fMoJ6AJ01OFJ14E6T9ffJI",
-	"/JR/D4ffkdfr+jrkDgI0HTyBOWwxOas4OPzWPZ4EjdDp9vzr4eMn+Ks14aCAY9ZWmAY0zN0qHJuZmwty",
-	"4XFlq3gWwDQshqcmRJQcx7P7ulQysz1iTLvAsaLeIVIeBKZcD5C1Qs99MSAIxdPnP6GC9KOBu5xiegrb",
-	"DGgPCpKVqkIta4rjQnPV14BX6/QK0Iwx6SVKQHMb9kJhnfmMN0nzQHMX98X9+8diqkpr9P37cIrKzRSf",
-	"ZKVqc9SqENG2YibqDn+bZEb4+OZaC9KSAGp+sFNAI+NfECrpg7kEHKfGBz36PAup+/cRQAouciPcKKfN",
-	"czz1b7oozcwCAloKpsWpqcuBSrkrLJU/R7SXSolJrusKeHT6+jg+uaF11NJgcqwRSW40E6Fx1Wshxds3",
-	"L+mEjpsK5wbkJwo4Mvp6Kks5UZUC3vCBrK1qdlkMpHZ6KGwXVIPskRt/FGPNIyqCmUUdOMAoQx/v3ydW",
-	"fdu5f18cNzn0QTFEunok06/qUi8vWjhOmDOexLc4bl4QM1NeWoBk6PV165plFnU4DhpE6lOZl5CeGMfH",
-	"wFNVGFslOBIVK1zUqJHMdZA7zort9PUrRvuG9+Kdbv1cKKWdqpUlRG2rovAsLNSYu383fdQ9wKfPS1Vb",
-	"le51xKkRl0pNGwhaaDhInUEw1wk2eQE4rdPSuAFUVtgxuBz43Ykftlpn4K4uzOCShl9SLytTQn2O76fI",
-	"NaWUdRalh6mrdKkHR3Ra4XlNCyCFVFnLTY1UxtwGxnlaNW+cWolLxpsFu8C+juA+e8IqlEB5KcxMR1zf",
-	"oI/sol7K/Oaw9ZHgHJ6kg5vLldknqE3V105ZthH++8fc4nqZm7rXXCK5Femj7qM08fiXkoHPvGXTfBHt",
-	"ULJpBTlsJuQwpDxXb7HhYYtnnpK2Qv55eK07nZzGIfKq5wGP2ujclXQKd+R3geXHeGQ03Cx4YMR1U81m",
-	"RQtNrpMKjThpF4wyNwleEyO3ljvB8NI9S4zziIlfzHkZgLVLJkVRADBFLzJTwwDQTfhSLaIxQnT4KP/6",
-	"SKRSz1PSaixN9qWaJyLVRqvwizZ9Dddp3nituiMajRHr8aNAMEdUaN7lFczOlsXxUHgO/JQHe1AxdoNX",
-	"qt3A/+p9gYs2bIKjD5MuB0F6hdH3L+otHXHhsO7rleZ2E8MdV6m/YQQFS2G/0gvQ223rwRjWsXKikgeL",
-	"LmDsXVZ9HSBGe8A2o5RlOLs1GxxfyHgMZiZLEjQxYmk+ySvSw0BA5xkLNyzh7mtWE9wxSGXd/AJwzTSO",
-	"G1q7uaXDL0GqDDf+s8UZT3Bsluf5FS9P6x9Kg9MkDRj3eRmkAbpdnJYzrAntDZsAJ0JX5Br8UOf+BE/3",
-	"On19GnOvxANDhrxPR/Izz8MxhrSFSuymr9+eiQdu3O2DT8QecfWAX5XuxcYOyswjXE8RlSDuDbyTmZJA",
-	"rUZ+UauK4cKyAlHQtDVRnclMB7QjnHaokaXfCTQRxy1YpKiUo2NDWZr9tEPjlbJ7jvc07UNQemDnvcAQ",
-	"FxbjgOElNYVxyDc2VCoTu3iqofc7DSWWABuFmMcsnC8Rcg1h2oKswkKYMq+U7Ws4Dn0IzSfoxAUoOQp6",
-	"mWWgCX7cp28fRRuQtxqmGITRLazBvsCG6lCYO2X7ARnLcz1yf29sXMrSWVv/bpz2ZkqKbtlmDUizQp10",
-	"Fd8uhg7lj0YfsA8+NXnjWZOmaCMsp4743lRj1MnQfNsHTZmGbTd1ViHO0T49vdehGQawzVTktq9j1l+w",
-	"iGHhSpG6uUh7blB+oyXwm3CPid/Ab+Ek9299/dv+/r7/f3drCmOTit9Eeur+BYvL/Xm2HBfEjcRIfvD4",
-	"/d1aA2bt3n33iueqqGTjFctgeT0BSe1YW4NtAMAvaMMb9y//gmeFkiXuyrmpcbvYsZlp1GfAjsa5FQai",
-	"Ofi6DM5K1xyjVaM1Sme9eNIh1QG0RrdMGQg2NEtmc2qWzOaLb8IIXlbKIQKLMNApeZbsJeZyN2J7PmzM",
-	"3yDMVfeRH+Cfre1dQAKEh/v6GDIw61LBIuAQCJ5uYAYThi8qOZhI0hHHwPoThCraRDn6x8gJ5l8MBhg3",
-	"sq9xKYTgnxPPA5M5reIEoIobUsDNGRUBXmryANy//0bZ2u3fIMDwrRfurKHVSGZ4njmDie1CcIM6jd2f",
-	"TDDRiZ8opz7yeFKdVk+UilI9me/INRyyivGNKUBG9VJ2EPnOQeQ5x5XxUtpqH2Zm/+R5GtQFXy1G5IRC",
-	"hsGFXkHultRzDisCkcRYAfy5LAokBwCjEM7L2dgIWUB3PD6mW2l4Wh+Cyo6rCYOxlZm6CVrhBHAGgmo6",
-	"jEiQm0otbIMRxNhZywC8cdxYzoCGHB9mi6LdCrKJa9WAdsgJ8sNHYgx2SBhrpbOjMPacYTIGiwDr4Zzu",
-	"QOVwgAbIFnheKD1QoGKGtFQ0dwLpEeVvO1VzYCZgkYB8xNeiyDp4zH6hjjhz54l45K9E3GnAmwRek0Fd",
-	"USP+KvXIfaue3r8fbCI38NEA9pp1IHlRMPJ0XuELGRqTzko24M5wDoFvyFlFwQWw9nQZSD1QBc5vqbzv",
-	"lPbaCCKlpalH40RMDbx1gyOLjmg+Z587uWbJd4hUrihz/AmZEiRHGkVJjFepxPHJPcsu9I440SKVdWXS",
-	"pg7vRhR/BDmaxlIyM4nI6hKOepBKsISIpKWH8z0tVKVQBkP1B5pDpfqQq5nYTfEfPc6NTPfIK4cfmNYX",
-	"RW7HMPqS0yhNKVSWVyrr692NJoPe4vQqU4ostwNZ4uF23OSRi+DFeePRHvOnCKQjIUxnX7vxzfU59iFt",
-	"nFt+z6xcWW5IzXCYNlgM/XTgTCIvgyxmThWaARb48RIZ3KAwFjLIS1gHmEwef4uPjFATDt5QvziouAKm",
-	"CJVD29cXyr2ICyQhfXBp8mw9VaVVmcrSvSNhDW6/BWMB9AvG1xSv9MrFAL5GbHFfSyS94gIJeAm4BEkB",
-	"tgIwi2Cc1vhLiX04FYWSH1QIlQSiYAgYxx5eIreOmPYsjP64ySXtCYqOT5zOR7le8YoC/RoOAVVFo10Z",
-	"nHc6o9xr+HHUTqBICDQp9yMTG8dM6bD94wgEjIJnOGiAPCfCI0/v1zk6g3/cf3sSeeUg2IvrLhGlO/zl",
-	"RRGR7ZHYBOR4M8SYr5lpMrqAPQEcAHkY33v2iKJ5AZIJMzNR/yUY8t980DjWfN0NBDH9jVO7HtT5gw/f",
-	"PBhA5+JfH0N3nix0kZ6Ib4cOu+tytF/nKSpnQginF9iKfdHiO/FJLPjEU3KK/+UT2PBXqbg6ajyau3Nk",
-	"Lr4T0s71QOzuie8wkCd2pVviYqiqwXg3/csnHMYrbtuDv9BCPYmjc4n45JtztbfX+Xdr9O5e45NgFEJk",
-	"9TuIaD3HrEY392f80+4nIad5TzQ/y4OYRJ9ovJpU7e8ENp06t/B9wJH/TtBy2/0kcqcCU1cSXxnco7cl",
-	"ocG0utyeLmuFH+9rt4pMmY9yn1I4deJyUttKXKBLm64zQr2gWiF6DM8nr2QlIoW5Srk+IxJGsT/mCNze",
-	"fe1jI0bj2sbPWNYvcBCcknMWdAj3KL6dBinxrm4bop0NQg6G4fcI/Bn6lrzpoBU4x7narTDuXI35P3q8",
-	"bKelmspSnSqdMVUYAYX0BEyIG3Rg5wjzIa6ipfkJqot6YsW9vVDfbYt8oHb3D/bElbjacw14w4KD1z7L",
-	"LqWZZQBZM22s9zu1n7xuTrPPfW2ENROF2iIXu4A5DMUfvSjjwknEvg4ZvpgKQMct3+DOMohnVjNF0if2",
-	"YjRaTRYCYjzQyuRcFev5XvCk98hj7vDNlfUhKDxvUfhDUCGiX6HdZPRA+VMGDCbS0wsDThZfDVgUIrVh",
-	"Snf30kj1pfeCClPWTjsAoQZf7sWmDrpQIlUk8qbkHJJgXgUOyV0o0qm4Y5WZTskETJ0C7BoDy9rpEBaq",
-	"dJ5Bg/HsZZnWjFWaaUpSH7ZOSUKHdjM1bwSn44UpnVzKNQrrvk7fvP3l/MWbN6/epMHigyMoReUaiVDi",
-	"2CAoNmHg2RlXlgbd4GexE70yGPqrrcpip3IgQeHEBDboIuYDH1C0wc1hhkTB0vFeir4+1iGBRWL9uKXE",
-	"VG8oM3MLaWmYe+BRno8a5ZYT1GEYTR6wsJvcMPRKN1Jp0tcpAi9ToMqDL3srNTX6ObiuIG1KxCodbEOO",
-	"i5AqCsWjztrsBf2BNlQHLIRcOy0+etRZBsEXC2oEm+KxeYarHzchOhB391IwvyqWMIm/idl73C0kpEGX",
-	"I0MUwpLY3pmz9JicocGAEPxKTU9Bw3/hBUwwrptj7wZ4iWaHF7EzxZ+9PT179XMqFvwy4DZPo6eoH8B6",
-	"TDo46LpaXMjBZWxh8zhGjoIgBzfwE+Be9PpVUAiz0kz7ekEFBWde4xFSukhy9BD03Z94UzSXvG8BTsBF",
-	"oiNpwY8EsvO1e4B11r6O8lvcx9D6bKh3JLFU7vpHCvrYzKy4MBWyXViyIb0qgafy0pHF7i7pzFUvIYg9",
-	"JwypP9Uo5LRIphFCB26IWMD0+Jhzc+5slLdnwqt5Dz4xQbYTlEOlMjfLuAh+yAtlE7fTihAiDNw+2lZl",
-	"PcAAEHnEKReuwUYGJgKKPvcHufHc3+1CDgEenz56/E0iUjmdFpT+84Bu/CeniKZ7XgP5hP8Rog8pgf2d",
-	"nujv8M32AYRHsBAX5VJ/J4meyKuCHvnf/kbRciN6RN2djw4Po+so1PANUEZtsjkRfTupXhdeZQS2WTmo",
-	"Oo33OumIT69vKJ0L53mGd3cPnj7NHg6e7B8MD+X+N4OHav/pxZOD/ceqO3wovxkcZIeHjRconIGdnnj3",
-	"SfR3CEGLRouGIWk0qDLmHDQ/uA4hSPfDYbcrrt7ji6/cJDwHjw4UDqCsh1QiABjIM6WrfJir8kik8BES",
-	"//4sKFV0wviMO8KBo0gFa89sofEOdV+7Z2FjdZww5hGKQ+r+PNVNvb0wI+9CAdMYyqf/dZ+U1/2TLOXA",
-	"pI9m8IY6ErKv3QlA6t5gbAzuMGetkyIG+5NDm9+6DfLkkShUVYFti6Sh4CiZT8dK270OHb42FTA3lkPQ",
-	"4F2g/Q4Lq69pYcFGefK0e7DnvQMUlgx2Cbh0OgKAz5mBUfnMK6dZQjiyVFMInZG3x7OvwQnuz2q0llJO",
-	"G8R3gMrNLjE+ndI37pl90C/TRYeqRO2pze/f16SdcgTibKys8pnYED+gfI8Qha2MyEwPJc3/JN0KZhEz",
-	"Bt+lE1kMTTkBfB74IX2/6wXE0o97YvdRt7vXi99E+BKkoE6lU0x60FDY8IRU4Y44CLR9cMPtE1DdhoBq",
-	"k9w6yxASmtAEQIMr5Gt6lLeO21/3f8g/xou4cx+7sxwjj7qz9KPvzjFmxwn/i/s2gclRAkD4ya1MXLwB",
-	"v3oG3PMlZQvOSqNH2NMjp18M6tI63RGiKUgRDg6sQBzEmkCRg/dFiPsvnRJXT/m8pm9jrIV3A+zljjiT",
-	"lwq87e4rlJ34MteXqV97i8OTZ2oyNZXSg/n5pZq3DdLCLY2ZT0/Cj/s/qTmIISgSSCLQEhqORdJwttlo",
-	"G2JvT9Gafvv25DksCchRc1MOBQ1uTavhUA38PGtTnQ9NrbO46f4iNPYRNtYb7pCpMpXVOPG2SMj1cAa2",
-	"Kf0Pfv8BjYoi/ybmcAZjDGigJDDdQCeejdXgkupaEqp5NZZTBhsT4axpk8WQKo19t/Qr9OgxDb/rRBRE",
-	"oQx+6Ac+ic15ayO/DEhhLdJj9740HsYAerM4luEX+PwT+nzIZ6ChiHWwicpyiUXBuFaP4SW8VqFheKmp",
-	"wYDmgkgDyxF8Sm6gkDm1ncCNzuEsluWo0fylH10PDh5SD0AwubUZxAtmsbsGJJxKsURsksRxAneLNpVK",
-	"Qgo7oTzQvT533TBUTYPdMcHU8mj5FwAfBLnM2inSA4iiMUC89/VQ92tNE6+ycxj0c1AIojFovwMG4vHS",
-	"VPrlRLUAlAUPawfWFU9r1OCQOJE+M7pyE+YsA8hMaE4sN3pJkYvbu/Sja+rhYTxnToDiCYPMa7Ey2YPZ",
-	"mVygXJ7k1uZOCnkp3hBMWDUMYtodP7R/TVkCotOCarEgb3n9QUgca+haetPyMww994f87Zity5BvfAx8",
-	"UKWlhCHt/V9u+54M93+W1WCc9sAlh+hDU1WO5dQ6gZWwyIUzJq8EgNVh98AlmFdsp2O0kf/Cmi9IJ4Gk",
-	"HZG+OJMjmDjUHX4dG+TGuaSkIVyEUQlds/8LP4EEOVhadli5J6NU71gz9SiVYc2tSYdfPOTQv9xytMEP",
-	"jQbh500JaX6RxsLLn3VjHF5wX3q0DipKOIorN1kNBFOeBp/S1cfNmj1wPFL2ufc9VcYkTg0HkYpeS+xa",
-	"nBQedSy67Lu1lCEvLaSgQzI4ZLVgDZbT72cGXAJc9gI+hdwnK2OPfMdZPYlaJ35SahrcC5Tz1fg+e97x",
-	"EohDN8DIaeLjiItTOCgVmEmysG0TGf0cT6c/8hepKcJ5v1gNqbM4PdCdURZPcqynASPenWngvqBO/4DJ",
-	"PeiFJqRj7kDIBo2a7S9CY/kwWkyRJg84BTzucX50wrYA5km7Xvh7m7GTJdR43yG5mNvN7nbIvKW/Q65r",
-	"SHTlbrn7Vikti7/5Th4D2sF+PQ3JXF7QcUa7prxfWlzKrUD4WipMXXVWZaVXMWEbu/+5sQAhew7+ubid",
-	"0WVo4tN40URpzqsWS2P9E0rMqnABnp0oC+J6WJ+G9++1rcREZn6EZ0penvNSjJvd+KFxMvJFUMKlBSC0",
-	"Ua2s7cVhuYkBU20yMWBLOXPUm7aCapLJ1LFO/Ppjwy2ceMqcPKbGFtJW51hpELU0XPXje+xdjXg0JUxn",
-	"grYjizq7tEKxCT+DgcNs8s0VDJELf0p5XDY+oUpZqXNw0Cys1ug6jObT5nb0HGemppyGQOnvoR7HPhbm",
-	"9Eg6tSyuZ4T6QE/DFBzrTuhif36VVIPU8AVgqBPL/NB6T9/ISr10jUwxvyG3olCc4TLJ6bhMP+4PjMWc",
-	"An+02nBmmPOJ1HMGWbPNk2PhxzAWxgj3C9VsUZY1YVWS4MiDvGHDEy5qVc1MeYnyid/j9yk4Wdyaj55o",
-	"7K324emI54bgNN2qpVJQqCfzVJ+yKObcb5mf/602lYy7y9faZhxms1QACw9nOawON6bHJ5x50QtHVUL2",
-	"DlT0ASSn+zMDwruVfUhCRWO0Ncsa0SW5UDoctX5dcwwTHA28tmMTPdfn09KM3CA2Tsr2W8LG9LpWMxu1",
-	"1cLHlDxMr5+t7yid9jBR+eLLL5WfpLh9k9xOQLdd0X7+vSH8lhvqFZ3GOcOBd74ANrSBat95R7xC4ZTi",
-	"Bgc/aetrOEMqkkpwWi54KZK4+9IPcVQlhsiKYX6JT4xnlgK0g8LYpthq/BDNIl7wtZi+vimYjaSFQr5P",
-	"DkUfx2fP/tqakBXFcgk8NHWPUWoevKHlMIgYFlsO3cUfQ9vpTWwPDcM6iQtVQErE30gjN1mMlFBPUezE",
-	"R0bu9TJnwS23LlxdatZEDkoTWgBQGfDhs/gD7jJ8lpwGVAYyKM2SUQKRSSegWy0T/2usmoRcUZoO8rvQ",
-	"x4r8EjUNKK0aOUMeA4pq6hbmTJaZ2MUZTETKOZyQ7w24xJn7Ny21PdgTcnCJGXDuGdgdISUv1ErS7+Cz",
-	"4bfCtiHAQ6Q2i2zPxWRHCg5I7hbXvAyk9gNpwh7BRGneIgwgRrhWTdt74TcwvLt7PZ9rTepIHoF3Umon",
-	"Yfhcqmm10HKs1yFz2Vm2PkjO3h1n95T+jT2RFnh0O8OdXQh5VM8ZuvYaXAChb8hDQSmxi36F5m+NhUKu",
-	"BHCT8A1g4gHQEERdQx8pkhTLMmf44ztwhji1FyOquNexxeFMpOwwCkX4gBHEI9DP4qsJwKnX4V6Ss/W8",
-	"Muf4qgX/Y/PHRj/JwmxN2uXV2TSMOEkJtBjMD6Kl+Qt+iWLkFI702VyRNhGSiJsahb/um3hKWUiQMbuY",
-	"xI3xNrcOsLkRH1+z5BK4hKCJpPhIZ8KFVKJNk5ipB2PpVIpzMxzG7Q9XWyQOLCS8A/NbOR+3vVlxV1rS",
-	"250Ah9z1o7bMj9gl3TrSjR8ajY0C+jz5jUzpxSTmns9Acp9v5FAnzb0TpaKTx8e3HAgabBX8OyQm4saw",
-	"P6s5EfHSnk6L+apl7367vp8+e78qc6+aeJuNrlI0QkJCX8DT4GejRc5Og4U1zpfD+ej3P6JVzPIKFGe3",
-	"TBYWuNMZdOxH67XO/2ctKe5BlBkVdSBcjVSmhVypJBYhEKiDExEmPWQ/Qq2Mz8uLGhfzWvGoYo9KMw3Y",
-	"p5Cp08RbaC6OkDYXtd9fDBKGnL/C/9SE/GGHD8I3DBsLfiZjT1Us7M5D1GehAatuaujixydeZcOcPVKa",
-	"4qd9jiUgsLHPCcwtgEiLHUDRhATJE5aqm7XCyGxpsYYf9sTuY+9oi5qXY6Uj3gR6mw/qkQW4OIYtsfuo",
-	"KcR5sNAOugqNeLTciCzHqHkIn4ELtPnh6CNQ6rbUWbq66iNDVRTC5gVAu2EsYZJnWci9aV0y0VeZuWHh",
-	"s3wZvtuyACCYD9IAcBV0FW2iWquPUzWolkY5+qxuUwri64sfRt92UQRMRcgVD2xpIAEhE4+EbCdOFYfo",
-	"C5UMVmXu9pMzta9bjngmkK8YfS/g8xClzKmGH93voApG/ZvkdmD0MB/V5dKUNn5bNcCNHYadCIg+VD0E",
-	"2BZABGYyVeA/faZQI6mBbBq3WOKeHFG8hzaBDxKOVTGNjNeoMpLEMPx1flHbxukWXW7sTJqDHBJ7Gq4X",
-	"PmMqg3XzEC/z2ByVEQOIuYcAAh3GaHmv3rPe70VFf60+MfqtrakrfUURzKe9rjFHeMZEoG2yYscoFrtT",
-	"a7OLpaGkS422ZbKSF9IuijfIWL6QOjNaNeJrmw5WdnFea/lB5sVilkDzl/bGhMgyFV0HrHycUjiCMRBE",
-	"rnKK2V7XvsTZFgDIe533yveEc5/jPtC1FSvSjusKAFsyM9MIvBBnSltvBTZbW0FgD3ZZ28RjDnUAFsMo",
-	"erM+2us0ACx6nuVl1dxN0fXWoYfYkbsnzMEwr6JkvwSiAsW8QeKB+jBRQ127RMQJKBeFtJVNRLUoQIL7",
-	"Ax03TacHXoO2d5f3lxQX9WiFYEJ3XZTX2BGggc+osMWtAorxuyVGitrc1BzkDgcOJOG+liMFluxLtPJL",
-	"JS7AnC1LOQcztp6CS4RN+kpNrGu3U2cIsT6B/E9ZwaDudRaqrSemJPR1r8NDJ/uacrUop4zzCovv+sCN",
-	"0t9JMZvx28Nvv93riaEhnCRRa4rzM3yexERqNAij2AVS4fgsNMAokH+rFUKHRVlocYiKbRckuK2AHQgc",
-	"HZy3/AbhDN1fP+YfVNiLUi9vQDRA3PgPpG7OgU/ab4bOQlENhavRtcq2m+zreMAk5RVGlY9il/PJrJzv",
-	"ecdVlg+HqmRSFsxexVdD85xy7NaSDzEs+sf7mn3YIYGdER4CuRKgTuBbIwApNJUYX22EYhDTzuAIK4oe",
-	"nqBnS/AuXsBdqrnHo6CcOPHKvcin15VuNljXI6xVtP1Q1cbozaHbWFy8T4vWIzJoLPh51H0qVgUZADrx",
-	"BwzgQBpD0kAuSII05i6wU4OvspEMi2AXfYAJEWqlLw3mD6UJZaLsJZSkL5qrC4keVEYJuB1xHE1xe3AD",
-	"1CJcNi3RAAR1gu88OjwUrREK6Dwm7vt8xlJh9pHbj6yHcT4hEpC6RhqGCMQbciuG+UcGBvQri89B6/kp",
-	"3Lr4Sc0tJY263QoLvbFdkQDLhwBxGVLCbbzpwUSVwBI3rzDH0v2DgRCkjkDo7lkRYQZjGNLjT9AWxDwd",
-	"H/yARBByuUBmLyhpKuuI9PXbMzejEHtw/3j+4uWLsxeU+f7ji7MUwbzd2y7VvIOVjFUZkrcXqqNkJUbG",
-	"KU1+PXEdffro8Kn7wuPuIf7nIXqqH3cfpeywnZbm47wnpBgC5uxE2aSvEezqIzIO5LIAd7gBkONM/Hte",
-	"AXQmpobTsdI8EUk8/m9M4bIez8ZJF6fVYZ8IBwEr3KDnjC1L6x1XBCeC8UuQ/nNsZlQKcnDQTdwuhrn5",
-	"tvNt5+Ee4RoDZEZfpyfD/V+MVpQ2FkO0RUB1D92gRAgeTgMF/Eun+ttoGfvcMrfPvEOGW8kIm7hRQbZG",
-	"+bQrUaZSrA1KGpzFgd066k+UAIelrPBFAjbs6zi44IbbKcGoAGjTCM34/AtEOlW6J/KGDznqaZPPghSp",
-	"MVuUOIyZG+lHB4eiLSlwdXIIATleKJHVym9pIDCHb/cWvUSRMPge66gJWNlZIlQs55u3m2qzD5fSvSOe",
-	"I+vrSrBKg9BG4MGFqjKg+qbVzIQPWAPBxEYIshvoQACFNtBkQA3ZuyXSiPe7wIjRe/BgNpt1LP1M77Sd",
-	"gZnsiYNOt9MVdqoGQFLBMYy+DoQUQGABCWcTOjUbFH+hzsWTGDEsiEcKXGDd7VFp1gJUFvFzZQEzM/pU",
-	"xRwwoFd5Tk2mRb1QI6khVcAXerxBeD8WaCEF+THDAws5k3OUUbAgBoUZXDY/a/ORllVdKgR5ArFfQiKf",
-	"/8UmIv1wkKR+xzuT4MkjJ0r++vPxs/3Tvx4fPn4Ce0SkedbxPem47Z9GCo8gNoB7Fo4J2xFnMxP4iJkr",
-	"wNsOUMg8cKcdJRNjGWCHcQS4LiT9FNelkR+UgOqwssq3CW/57//8L7zuLBx36dN//+d/XV2lBC1A1FQ8",
-	"3wkDvuEIuTMps7SlZlD06qZYI08fM1e5kXT3RxBkVlGaZMxCzcAH0jq9w1aIfYbIBJCEBjuFnMKELXf4",
-	"8WPKGGMH3aB86Uxk+PqZKS9RHwasSwKui1zPoGYSqlgSOGEjYRkozAimClNK3boHt1ascz8OFCZ+8SXi",
-	"YTf8+zARjxPhDpmDR86+gcYGHQ9yHqQo8qoqFJVMy0qUUmdgKMAhjIc7HMBo3DQSRabGVu6sBd9dRLtD",
-	"7kla8EfI9s05jRbBhnSGeDbE8w0JeVAwTUi6MSM4oPKw4MK6DD+ZiBNB/N5hqKC1BKdFEiRk/0jK2Md0",
-	"s454HpoOmDKghve1G2s9F6ZERNIsEaUsVTFPvH8R5CskeVlUDSiLLCSNgcimXDVSXK1xKrQxE1Te6tJW",
-	"thfSUHwSm2vlEJM2FgBJ+5qzrnf5JspCIO/pXnhdM++tE+Wl7b82RT6Y0xxH6WrgCXD7i4VsXwfTjkRf",
-	"oYaV2IVA3X6uquG+OxfkNN8vZaWgv/sEgbLXE2kfiDz6O0d/++6g2z2afXcIIveg2w2Zd7l2do1f1OGZ",
-	"8rvH3xxV3x2keOo+/gbH1DVAMi2As5t5e7LV2RHfqzkkS4+9Pej1JlzfopFiyFw/lN9OVkZI0aMcOGn5",
-	"+Ndz3/yOOMVEWcvFzZxoCIuN8vCwXt8tVrS4YO+QFeDzqikDz8+/21w+AW/xriTOYMaCpgTPBfcY+bn6",
-	"ehd6u5xOuOd3ItciRsFB6gi1D1/hM/P2OovVkAjipDDhulECDklSEwKBzTNMO8ALpRJvz54lwmnEDx8+",
-	"fMp7JP8ohiUCs8qC60phof6bOzIyevTtyXOPgDyQ2uh8IAtRmJkq9wfSEh0WdrGsoAwTEWjBsDZDAUcW",
-	"ILe7d334Blvy9PGTw70IB8ozX4xzICXg0zBS8ZtUGwuV7MevTzxvEgXPhuJUTZyBP2BzI9cjKpj/1cOE",
-	"E64tAii6Nt+/z+YvJHxMcm18yQnjZJJe6n4PsiOhv2lEffSAOCyYNsQM/ZLGJ/gHGSgF8CayghJOPIHK",
-	"WqpkdZcuc3dAesq5JAINxghArvu6rXraA2nOViNo/trAZ8dhun8/SICJ/Pd4XGLUcTRVwGvg7SmDHlTA",
-	"PjvytUj3LCWHMU9mXxOO7FGICvsRtRV4G+nPozgFD7yZbmjIB11S/TWkJcU9mmFSgyjVxHxQ2f376GQo",
-	"IdG8vFQwSM5OgYodgURbnu2UdDeEVHF9w7PRiQlGLZcVwdG7DTYxuhpb8DAGCW/RJ4QGrUif0+dyo72b",
-	"E83Xbx493sNT0ftFMonUuVhul57WGkBt48e+ffz0EZF1FflAEW97KKjf6e0cT51FtH/Y6QaSpOjaVbJj",
-	"68lElnN3neRiEliNvBEKux5c9CqLxRoVJEbkSR2gvq8K96VTuv69HFwqne0kO7SKdno73c4BNsBMlZbT",
-	"fKe38xAuATPYGEivEAENSLGMbSPAtAuQPkQywlQ3ZohoIcDW6vTdk8xnnnmjPc/QP9SAvzJDj99r0yau",
-	"bwtioGf5wRQDS5vAekaCBqpSmmeR/yHgRXNuAo5yR7ypPdJew23nJ6UygJ/khE4EnwTwUNPCLZ8qgmxd",
-	"RDdORPrzi9PT4x9fnJ6f/nL8+vSvr87IAbGU/OVdIghD2cQI6+ulHJbAhFHWwa+9ObyMODOmsAmElFyz",
-	"cfXJSsW4IT0PaAiC2pnx3iXhTSxqKsLAY60MpiO7TWzlUPVaMqcbbjwQDLjJvNg7yXZ6O2Wtj398ewLr",
-	"leX/SqrUcMuD6HPASvY+YeSO700GTL0DLCIF2reFClJ3TX2Uk2mBtHDwHLHftn2X733gmvqmZq0aKSU9",
-	"Ud86htGlBxsEq0Qk6gWee9tht7vQi6VK5sVu4NRv1AnEW9qyAxBLxLYv8weWtQZCjwjj6s3bX85/OPnl",
-	"5PSvL56juzQAfAFN3iPsY9t3A7br9zLzw+YeObj+kbdQLWrK/D9Uhg89vP6hH7ieDp94dP0Tv5jqB1Nr",
-	"+sSTjR449lXw+NTTjZ5yu/HMoAMAnjvYoEOADmnMS1mO8GMHjzcZOl/m/bPKcsmsuI8ODzf7ou8jDf3h",
-	"Bj08PvlfToN39z/eZEmcUKz3FIwJiJzgs4cbLacfZaVmco6PbDCQp5gk8zbkJuCjGywR+tQZ5m41OGhB",
-	"ysXss++QW/I90OI3+DrjX9qeaHKo+rvfx3qJOwfZmkI6NQITdHs62ankyMndHXf+uxeihbnTe+z+ifqy",
-	"+5lLVsivBloKONpQrzwnL3d0HfP2d5KdCKK5E1IoF39wR6vKsAVRsGynt6ONVkSNaoCQkvSrHvrkZY4/",
-	"Zpd8rxvs9TDRbv5GrZzgrAqEKglEseTsV1Ixm4mvTbg5rj/A/IHO0sk3UtXxCYdutj//hr8YrSB4QYff",
-	"2rPjuhOQu5Bdf3qENl8lOxiUuPYhZFGIH9384Ikfaj15okRmN8pkErr3vjiTo1Xvp9sewD3uxUWuL5Gr",
-	"HFO0ow+veAU88eA5Z3QDOLsbFEr43vQFrzk/PHpBRYCgPxBO3Po3IJzdqyEfEK47Dzc8wX42mTNzsrvz",
-	"eNPT6syYn6Wes2v180+tGx5BX+8s+REYGuONF50gMkfpvSimneUIi3srORc20cnznav314r0B1DogAzQ",
-	"n/GdZIWtfMpZJ97wnZa5AcKtyngH21IdBaURZGTP4cV7Vrgxa5IcMecg4qkAsR0WNBoonYmjtwbiQkvn",
-	"CgzA55wsbZbVZx0u2N5rDwmsWt3iaPAPtB4LHONmDgm5gBpw47Mi2WnLGLru2egZ/wi0/E7obmcEwf7e",
-	"1CJ5q4m91H2MYKX+ZIIeNfhWSc8/NYQ3DKCv5WoR3EHbJ5FUyVFDp6ds3qaYl7loKOQbqN9UifTFhPUz",
-	"eD0YO7Ue5hqL8BjdGWK7kHhF2ThIpQecoei7xtAC5C42kLZbYcn7egmTPCqa9YjTTEdkpkzI42swloKF",
-	"/4cSXCXV34Hsr0vtqz/7milImpjjHvJhMSBBmS/gIZVDSBLCLmD8+OZuPHzLFz11Drc1aXhurj14nvGd",
-	"X95AWT6OcnvnCrtTvTdWvXGtXq99ByEeu1fCnljnYEHfPvQUXNNNMb+JYCcT+otJdrK57QaV2Zxby0QK",
-	"nlSDRfLxCUt+bSga7CmRgem2LnVfxxRlLI+NVmJ3DRNVPEbpHuaSk6+Amo0RWn8Vcpy6T0Wzah2BEhEV",
-	"h3nNjhbZu5qF53BsXKhQz9sms5f9HF/fVPBDca3Q9m6XryW0G9bDnUXwNSyCE/0GtsidOXBzc4D2EcuT",
-	"jY+SsFPfb38+8CtXuN/PAnM17jhdAxJvKqlSM05PAAFIFfeQjeuhnREHNTAtaiXmqmpk4OORUU/7ujIi",
-	"dX95EH1/CjARoe2IZ4zRgwFOwCa06m+ULcRsJ5zfAA9Sm5t38HmSgpaO2RRlrYgUgKmXQ2wfu9+N6Xn4",
-	"vQzdoQMlNOaExbwkg1WczW3nQpHbKDKBIEfLR8PyjFErKcEMEkGwSfzJI9GFQQUQ3p2EBf9Or5vs5O4t",
-	"AJsfUmyghzuxSKfaSHhiaMqJrHZ6O7munjzaSXYm8mM+qSc7vYMu/1+yM8k1XuwmkB2O96sRvPjj/sjs",
-	"u6v79jKf7nOm1D5xduz0hrKw6srtpeXucjpwg703UAyH1RAz3FHSvzipIKc15obnlFBf6gz1Hc4g7OtB",
-	"KRnn1vOXcbUSQCzj0EPKNE5p63hiixojGo/iw8PFUYzG7+A2x++UtlhlsJQwHzYItWnZqKqzoifuoY0W",
-	"RrNLh7e4IH7f+ByBOm4RnaN9exOVyD/aqhhx8iTmuOYlJg/eSuStVfKsjXz9oj5WcXPvol53pveXMr1f",
-	"mwKBVqOj9R4XrP1xAmBkIn65EBiSqK+1vJcA5ABGB8ahF1EYmdJTF4IkBHBDxO7gZ9RHRI6PkkMDk/nR",
-	"EkZa4GiF1t2zUP/o3pJAaWLAYuOSn7GZYd0EgcCMFSe5A9m4yvLqPMuRQcMZ8SdVVHUhl5i5CaoV+R7c",
-	"4S7LIodiHU5QbTgWkMy6xeaPND3fG9b1Qr6JIYcvszcERDFEk+sRNOwqDLq+jilOqTg18KOXpgoQ8ktg",
-	"Zsw+jjhtbZrkciLEV03zlPY8r85ze+0pShkZx/akOrGR2Ee+1E0ffwF3b58r+npx1LbKGj3YclD8yti0",
-	"W4rJarfoUniiVaXgrLI7n8ofzKeySZrpayRH+n0zTe8cOUuOHNqeGzlyltM4Y9dOEAkrszZv4PMJOevX",
-	"+XxaXBhQ/J/r1agP8ccBywPTZvIW3zgyyfU1guK7Ax1jBFTW4ctAEOgo8mMA2+NMzi0oDXlFsPoidleV",
-	"CtCeG+g1R+jFogpqqEMeA1OJ+lgFwF0qDa5k20mKgxeOhO/nJ8+3PkxfSovGktPvkm1uP9H/CwzwDSzZ",
-	"W6tS8H3dvlahaUKuOnUILM3XAy6WL2RGKyxbYOgNt9sPUVyvWLxQhpMBaEUTfo3VVsXMwTkH8Y88xAaC",
-	"cQFl+51demeXbmqXntI6blqmv6tBOs33L9V8tUP/uCiYggprcZWtsIo0IbAJwKRAfH2yoYAHjfzuZ8uY",
-	"OYQyQyBmiG9uVfFB2U67R/v1yU+uiVsLzXySV5uIy2cAiLfz+/sGeeTXi1PqflOKAvDgteIUHnULZSI/",
-	"nuATh93gPgVUwzYh+0qT19sMV8z+Z+Rgvsz15XX3wj1/Sr/gP7g4BdauFbox/dQQkS9zW/klGEtGFlwN",
-	"+YjVQyuzCkFnxhIqfCPXb2M3OkRnHQDRMGRTzMm1NYNIB6Mv5tZH4vr6V6oQTuldwB3E4UqCGkeYBaMV",
-	"ErSoqsEzR34z4CgNEGw8SJT1SAw0TIrXwQ/jlfjLALeBKTGAckh0jNDuBtCnrHwLwadGiJLu7T1fSj0g",
-	"fqOkr9HuaERXUSWayXkSyX8cugKOAUTyyMkLxrQjtQUNHE80RC8j91UMbohIm9jCBPk8DGNaU9CVwHEY",
-	"4xGrnD1c6KWaHzXaBO1B2B/GoQGIO1utO61QAkIOZl/7mHVVlxBLmTAfx42zMGFYSV5/VVebm9Vrz6Rf",
-	"1Ec6liMRasdmen3GZtTR7R1s7U9/Ad/aFn3J+JTdshfhuVYbB8g3pRVk6Hd2omgbLmd6fn19GSpj8af+",
-	"dIfjnavr7+c4x6UfncArj/SBydQpb8h3n3YKeaEKJynrsnB7QeqRs6DGqnB/WlOXA0U/i/7OX07fvn79",
-	"6s3Z+ffHpy/O37556S2d/o7o9/taiP2/iv5OO4u0f/rs1U8vfunviP19JyTEvU/uwT7kMiAS4a/qwikB",
-	"0/5Ogj8hSa/78V2/Ya4xkGFUaIGXZI7/Nfr8AuzF/s77vr6619dgkXC/fzSh1/Dv0GWUEIlQZSl63zEa",
-	"TScWlruD6mNCiVedFin6qa/71S9yopY61a9OoUs9fhr/hAf6VXyNjvI3SmaJaPnhV9fnZPm545Pm7a/I",
-	"boZbr5K+vtrr63wI3fsf3wmdFwK+XphR5wdZyWJXleVeX1/19XBSdV6Xua4KvcuC8yc13xMPHhDlDugq",
-	"Rg/UwvC6jX0KIjgMc+NaGG6jbcViWXwnJOTB8KDHB/kuLBcNo3qPB/UeLBRLY/ruXrxG7iXiXmOFuAsy",
-	"d//rV8e99zAiR33tGmIK1SnMyHf2Us33jlb0dsGTXFtVxm7kaX7udCq+skkdf1SsT7vrwSd6DxfpZ6pQ",
-	"lVrWxV8g4mVDER8ZkxHUJWthzG5C3KFRkU0SYTJ5yHOFvBtKZxF8F2BYUiiaNMlAkI0IXl5TJli5ykbK",
-	"qK3kvCPgJAW0X2gvVN00UGQljnQrVE58Xi/pJiu8kmRikDvlT+dX/Mc9A1En2+QMjPJ3aXfSalhh9W7n",
-	"DYTlGDyBdTV+UJhRrlfjjX2vRrlG28oiGJ76yFjfUreR6QcDlvhzAQrYEjMT3VKqYansGK91xL+cvvqF",
-	"d1Zta1kA8CJmjLxyIysOO13/3r4GWEYAhHvyzaOnAQb9Uedh5zAJubi+XYRL5gRzuieQvBpgb0RlDEH8",
-	"UriH9QMlLuqqAnRGgBtzM6c+TgtTIgThpfWQWwH8jnpMLDYRiqen5G/A9ksxK53V60eMYTStZKBZYLPl",
-	"S31gdMASwoi6mjgcxEHS7XZ5puwRGL6Ab+rByUyRIfsPNnyFmxZAYLn88PYt38KMTvTXNXlZ1F9r8L10",
-	"bd3eal16LG7Qx/3ZbLbv1vB+XRZKO703+7wW/mDKybbNo2duAG52LYaAW0DXe7lBLJzBvVvECxtPtdrR",
-	"fje5szQfjasFSxpEzynukutsabj3y1rRJ4i9/KxUGdJO2DvLuF0rOCbc4T+IVtA44uGgDOdkfMA7zeDL",
-	"GLj+AF82WJU7mNFilZn8/2jXdQZmgranP0zhloEpSxDZprRKXMiqUuW8v7OVUUqLwxulZOD9oma79M9f",
-	"82r8vbTq7ZuXu/0dpoJgO6rRxL2NDUA+rRZMYRBxDRs4lsnwshduiFYM0GsanjWDs5WZ2hicxti4B24w",
-	"PsnCcyARd3EwOpGQdDfu3djyLZS3c12rwVAkiNvdT0Ar8bYseuLemrbeE950rZidc9GEBo0AbWeFk3Jv",
-	"YU7uJV6s98S91hm5x1byyga792/W5gRb2qMGd1CFPYe/+DNkXrdB721TsH0Vq+Kmrlbr4i9YiyMZE3TW",
-	"hoYdgj2M9d2gRl1hboNit2hwI7j35hY30OiZEdDymLpabTJ/lvL4qq6+QPXzCpucx9rDdPzRzfJ/oDyc",
-	"xgH8ApmfyrUn8I126Ar/l9uypEyu2bPBWm4avRSH1mq2bB9He5zgthcN5uOmDMBag76muxSa3t8gNYoC",
-	"QgwwN/XcPwcm4cMu3oKFu8BmC1QTFGZtNhhsXtq9l0pNfWyVCBQCBSKW8i5HWxOkfwxFFdhjZ00i+Rq9",
-	"iRrOoJy5FaAh95rEZFBD4bYlcOUFvuWcBiWko85NDchAHB83WpFog+JXZzpDP6z4YPLMmddzz/QKEeXa",
-	"RhgUxLIs4Wb8ZtIoAZkZMZVllSuLxbsU0Ob5RDHcW6Zie9Q9wB/PS1VDZuzCYsBJA9oXU42Bhw16DK1p",
-	"LIiQM4tJB/BuInnBUyyNFxFRPoTl86SLpHjMZhvRQwKWKpJnBSYjpghpEKIgBcaZvADKaVL/FY2SHQPJ",
-	"qm8C/u2WoGfJxANYXirgTxtcJhEnWlg5iV+mSPQ07GtaG1BfM5Z2kRGT/cickub2IB+dniy2VIWSxONN",
-	"JFxf02eyYLV+VefJZuY92c7b+06WHvzzeShApDNT/TDe4n9sVwV9BPqGZHbZna/i70K3WoKEbdExcEHe",
-	"nt4U1CR2Sa/MOf4/EaHtPUtU+vTQchbqcsLwKX/gz5cxHI/dWmnlx+AGacMsYj4vb3j1jH35vOFIbCqd",
-	"bSQyXzj9yPf8LvP4H6+QYznvOLYg20XhCkuQn3nwif61WTqE13+Zvt4nKbS4bqCwjjDsIo9RispogDsF",
-	"el8sp2/TJaP98af1gvwDJyds7zYBDuHhBmu/qQZ8XjICLcFmNoLNR7qernan+Hz+AHxAG4YqO5v5CIHF",
-	"LNdI6yiA1tHZf291DrjAkEvwyw8/PQs5+LNxXilhp5AFX7ol0tcMQRGl0sf0m8727IhfglMicHiKWmeq",
-	"FGmH7G+wvH2M0t37rXvbweG3YjCWpRy44YHgPRWh5lYoaQG0flRTt9BtmwGt5qGYKXl5zq8ku/tYz6Ex",
-	"QATp5Eg1zq1nMya/k08h8DyGyN/WQ+pa8IHAZfYiPIQ/z7WpzmXhRtR1B0RSXz9wj9qU0/GZc9QpBoi3",
-	"kbJnHpJkyDuPNRPIUmi0Wpfhr42nxcWXtzpRnmIM4byS6Oa4qcnt1uLb6d9JnsIpNHZ7Y3vxuS+QWL9x",
-	"H35Rs7cWKFE2bT3d3mpj8+pelVGPWShrFUSIGH6GRb2BeH9jCuVUMNxLXxgxAgKeZ/KSzsi7XIGvZH+H",
-	"lHhapL9ftgAesH+EdAF3WCxF7VEcNcL2DQl1i3H7z8oFd41fimLjgXFrYew18eVmJvcqnwwYJ9egt/6K",
-	"0YLpVGko4EYAK2UvKSY0NTaH1EoP54ophGTai9f0O4U6QJMEfmKmHidmBg5A9TVBLwCKh/uuhOI/8Lt7",
-	"qEyPe+qe7pGLPeW2ENhqEyGVwwuUJT4g8Ne+ZiDOUi1hzDIQyCqgWbGEMwvaCZL+WEVhEMCDOPKgIhdQ",
-	"xcnKj2sL17LCV2FcnPqT26qUlSltRzwLieeKeKtxSqwHbuxrz1AsGyQUi5pby+PGeog2n+K+GM5ALDbq",
-	"g2vjUwwNJqLWBUQnx4pIsBGShXHXgCD3B4hl+rVC0xkSTiHi1qKrHXT9Q+cEKJCuQrldhW17Xc6zW7a8",
-	"Sjdx38F33N63m98NU7MZUAs8ELyOd1Crn+ccNRN1Pfq8spdbI6w2HlqLreq2OJWJGzFyZuGt4atugqqK",
-	"98AyPxsrZHrEjJ2Nn0ZQkvgVd85QjlFt0B+WLi9Qgt2h4WyMhgMu11msgkSaMGkuDVeTCtuYNJvtoMoQ",
-	"kgz/Buh3PP72rROsvKFBY2DIdlMuoUMZjaD2UTYK0cdrqkMppK0s1Z/lgCGl5GDspLg7hPnI64hjMTCT",
-	"SYMaflCXpbvgD1PEHKOEi8esiISaFUmKMvzV16WidljhZLXF4c0r8ANBvoJSDdQDyCnhFD+GbbDjurIi",
-	"MzPdE/6Nq7HO/iRns5vnbZoT33+bqGvh6mbn2taga/7JreDW2G2GqGiEXNK5E/t3Yv9mIGixpbKZ3G8j",
-	"DS/yD+o/Vop/hD/L7KKwJnMRuJdwmDLhhGlRoEKXqSkIRqM94p8qrHLSEKAnGy9hqZkZZYFasE1SjlT1",
-	"Mv+gtLJ257P1XnN5rXT4q5JFNd5CKPgH2ouqqK+Aq5l/UDff99tvyDWutJPmdELT/jlaTGPs1HtYKhM5",
-	"KM16Jhu8hZOyMmUvN0k/+RlffA3vyq+crk8fsXIeMTM4E47gu/NS0FroiGfSqpBsOAEfUYOPZadUw1pn",
-	"KyxCd9Y0LMKJ/PhS6ZHbsgfEGeL/9pafrcpcgz3yJ0igCbO+dr/QHN4geQae/MzUGWzkHeDeXdrL7w9G",
-	"DVbYhEUYS066sB6M9LogvdRaZcS74EwmMGMgLB2iwug/kRXma9MxKiojpKdZP6ksykeyoMxMx77qI1FP",
-	"p8DbkPV1FObPTCQ0xS5SN8iJotAwxskDn4WzkNCXXMiBGpsiOK6ZbdJiwD3d64n00yf2pnbcS6+u0sRd",
-	"hCEOV2ZjE2AFyb0NEgsgTpK+Tj8RMnYnz66uiHvMX6vyqnAvcrbiB1nUOATaqrJSmWfn6DWa7M6UHCu1",
-	"kJIDDh5bSafQ5L7yBPEE3E+UL3+pzcx6YGMpLmTZE+lfVVEYsdDZ3zIlS+9NvrpKj3zyBLh6sWojBedl",
-	"6snZQs6Gm6gUPO6UEVApOQk34hiuBM1DgftVA/N06G50qJyqqsr1aBvv4+JzXyAsv00Ptm35Su4I9+Ni",
-	"RP5r8/onOy8NjtO1Jybf13DUYoIf9nutr/U53Jh5dWGkqg2e8rcjk/sGT7xFyvdoJv50h/Um2Q7Q/19M",
-	"RdiLdyUHf2dqCWdJoNRYoZncdpIEvvtGiIHREwsZZz3xl926zrOR0nvroAXfgEgWAOAGes5Mzj3MIIl2",
-	"vLP1UL66CqWOkMs5MVrNxYUcXBJgr1KXHdFUUQKMYSWr2uLrp0pnuR4RWmGWnbuhJ4RDPDe2RSyEcV2B",
-	"VwgbtZHz0Tj+IqBCIdaNUr+ijfMFRqhfncL49AS3ER3LePU1jtdtZJbgEdmOMYgDFUMMto0Fwg0OeCju",
-	"3d5IEJAhDcQ9WiWLCSsRc41rbzNNZdGSAMzDncg78+AT/Pe67Hk8Sy1LB9JxZxDR0ZW4mEMUo5LzFoaB",
-	"+MDeNAEepyW3Ah++y3//E5Fqw4xec84sLmpaBmsXddLuZnylaTkluEytyLNOm7v4hmbOLZPZfi0z4eZJ",
-	"FHfUsncusC1lwI+qukYA3A4fDyx7ZmytW+NVREc6w9g+njtWEkxtZpQFsQG5dHWhMKsBS8KwuekRhfyt",
-	"KNSwAhye3CKrvMo6Atgj0pPhPoiIlGhEIZmvr3MrJjIjBozZOC9UCFhQnYisxAdVQq16i4MmNlKvCYc8",
-	"g29G7yf8BhCJqdvLKSo2isIxViXohZvlVon00cFh2hHpfbhL6rlPikNxEGIg3NedTYXTC13l1fxMguvl",
-	"T+Ym+ruR/965SZnIYZl+1slwJ+U34haVExUVimzgwHgNaUIZZET8ABR8dw6XvzeHCwrk7RRhFPgbWHdq",
-	"bdydq7Wug7RrV5TV19aSN65xu6UCtxgv41ayjUeqgm+tdyxDa0BzeXZNh/EBJ0Yyf+tdrPmOK3ObNLEf",
-	"2TcFUOprKuU8t7Ges7B5wM1ZU0tOwHzzJvZMwGLXGSbHMggDl8aLi7paBlqgIhgEdPdZvPwywIBbQntj",
-	"RLZBwH5O2wugGUWQktFWoMe1vu/mDGXwTa6o+7rx1ng61zN0NRp9A76xFc9voFqvcB02Sv0vlNJcOvVF",
-	"fYi/unXo5+5mwu2uQPjvBcWDVDcQZdOwYduKildVkzYUuY1ZgIic3j74RP8CfvehUtmFHFyuLzsFIEfQ",
-	"FO+FykTh5Nulz8Bkdvf0UfdRGjwSlKgD9QxylfsUG/QDt+Urq4j19eyCiy3ewpxeerLVsHYDpEd3ntU7",
-	"z+ofVuGr/DJFRluSALE1SiLnVv2y+M61nlkmEsYGsYA6PumIV7qYr5BmEznvRVmPkOLIWDqPCOHXGpEZ",
-	"wd3yMOtQSUBfs/HngnKI41Syz9gD6bRpc9O6RSLeXCHbQJy9Xvri9urYund8AW/nH0dIB/cnIlg1sGta",
-	"Trf14LDwyjsH6B3u7J/5+HjDoDrrT4yg97Ka2hnlH5TewIXZpuuWKpMDZO34nCOn1UXxRk3MB+XLi916",
-	"QLB3aoDATG5TKc+m2RMMeMI3JeFKKITGsyR4EAhrv69zm8TFyHiMuRONCpWB7iMc0AyL5z8RuPA8XQhB",
-	"8BE33pI3ooNAJNwlSNohQAUQgNSeFAdaZeeySj0yPo9K+o5/fp9iefPxScQ877QCC1Alx7qvaz3MdQ5A",
-	"93SYT+Rc/K124+g6hCDuisoGU1tPVWlVprI0qlagEZyVPPpQzkBBTCtKmDrgF+z09WlMoQKmiyxcm+aY",
-	"rgS6g/rogeMB9D6vIB3rCMdWmxkWI4IeASpEjkR+b6DjyFPKgwho88tOo5ujz7tP0Ir9Atwr2wclca43",
-	"AKHHG7npWx/WK0OUPNA20u6sQt5abWadO7vnHzuYdga8FTM595kcLN9knq08mz4nnXn/XwXkgbSmNfPR",
-	"9ZefX5yeHv/44vzkOZ1cN8l13jjtlzfqUubvm1iiYO7vhA/Ez02h5Y8uZdE2xNgufy9rz13FXzte1CQ7",
-	"Mj/3HDfhTFj4IcvtQJbZNY60dRRDLZrHtDTgqlzlTkNGL0rLiYuX71mBzzYrSxORlXLojhA9KOpMZe1l",
-	"za/ps38+UP1oQNebsHTfDaqC8dHPLAumdt7VBd/Far9SXfDUywA+sfhKM/Sar64H/hnAmyvmvVkvpqQV",
-	"EqVTj1Vsj35QY31wrau8IOfItL4oQJPviLdwuRor3ddzUwO0B2rA3kqpSqgLQHsCoKCoMw8+4T/AopuW",
-	"6kOuZhyJxV+EzBCYDxt1z4ph/lFlmIRJmJPM+uQ0f8hIhMJlp9i7J0cK4LSdqQH6/RPxU/696++/nL76",
-	"ZXWxK8mRrxp9tWMz3VBW3iCLcenBL1DtukUPtm75KhsBVjHUpExkpv4Mpa4jRTrBendjOPpoK23+0Gt8",
-	"INS7bvIoFbzGs/EPWfEazfmJfl2aUamsvXN5fu1jN5vkesWxSz8165FAbEg6d1YdvLdd+Eov/10rX90A",
-	"Sz3HmtMXKIXFyyrzNanT0mT1gGpe3cHLN83UhXAi3d8JxzBVqGJRZIBbBsdcT4zJZzgR5oMqO9tWsII0",
-	"X1HBipKnUcLaPNQ+YXUqdLets30nV11X13a0X71x3ewJId69R4ymT5t39+o2ylPxTGsvT6VR+ITlp9TX",
-	"e1FXsX50yj2919ZRvKfEfr67t1nn7r1fVYO6pKRG5nSs9K00rZ01tk5jRR2PylXY4QoKZu51P0lU2WI2",
-	"Rh0QdVeEUWvJXLmpynfL2MpfQWWiMb1LULlz1P6+pX/rD9sFK3erXYkLfqOaPw4DWQzygaw9EmaSV5XK",
-	"xERNLlSJotBX8x0HC5gNVaRWYFEEqFd9TZLO35zueSoolm4Yr9ONsKCWE0WYjzOk5GbqbvURo09rygnF",
-	"impCPEM2rya8sTiMReGfx/Tt/t2Yvl+ggi8yRmktb2Rb8rL/ezER/ziVgGSW8wDe1QP+4xiivh4QdvOq",
-	"s3FrVZv9qytV7tOxmdmQZMGkPKYuMmGVU/zZC+sBA8GxTLkckKGCQTQiUOGTcaZKBVo3upbt3FZqwmdj",
-	"nFLijiQQqImzScoKyJGk5RQWTko/qaA9PsECi+tNXYkUv3+eZ2mCePquS1AEhF/lJgFvZFu2ZsNxdk0l",
-	"/ZlPPQXYTGzdKkBgblijGl4WBeRVrZf5pMT8Ydlgcv3B5AO14WHnXY1bnnnhuaWjD0GIYKFeKEjtuTNl",
-	"7kyZ382UoZW5hTkjPi9tPrJtVgp71By2z49s2k3XBBZJmrp/OvkujFY9PrgSZ3oMIKFRRymBZCAlAmW6",
-	"kmWRq5KtkcRJ0tIUBUGiGcy2w0QLOmjAerlQo1zbRo5ebRHb1/0beVvwCOuIY0rm96mRFyrXIzErnYWn",
-	"gYQN8d9tu221EPOMEFOErfKiWDKqAk0MHKcjo9Dt5F4zW2Laay8biLXsz41CJltabV/e8HmZf1BfxInF",
-	"y44cfZgU+PVDgLEFNcurcVbKjcJzv9K9+s6EusWw3M0NqTub5kY2DRmyXzS8ti4Rk4/Iv7x+8+rn12fn",
-	"J8/5hPyikbeNo1xOVC0FuV7HZwBGuaZ0On9uPAlE42I4qXHm7NKn2tM0KWDgj8Sdja1QFn5fRDN5o6q6",
-	"1D5f6KLOi2o/16yngFlK2GYcCBLHQYtB+DZtaHx8AhR5z1boEX29rEhwRKXlZF+Q/l8/q3+j8/qNqvIy",
-	"cuR9oSObx/4PcWTfnbSffdLeHZc3Oi5Z67v2vNxWIkPx02raNhZw6WG3myK/GkSOZCUvpGVYCJsgLg9s",
-	"8SbLSm49s7U2M0rQjLyJtMXtuIbQS19ngOHzKsBLPu4+TKNKOJMpkWYX53UY7DQRKX77PMvLao5koVkp",
-	"c53rUdpDZyWFnizUfs+Ih7xyH/RCXQHoNjg0idp7BYHcGyWz/O+VQS6MPEz+70kg94fYi00KxDF4CeOF",
-	"OlKVXywrKeyskuVgvHLf/JADfTg6dQgnNi8FsAgRr6G/HfeEhx3wN3vkeMbeSoQpk5B9k4SKt3u2r3lj",
-	"aVMp5LwVFwqA7KvBWEHhKKES9MTElNiMEtRZJ35sgv8hIjxsKpEuKfCyQEC8lPpSjPPRWJUdJq53IyGG",
-	"0GOJ5ZNuu7r3zAzz5FLoMcc8XNKPkPfpb6n3gkyVmRZKVPOpErkG6il6/YX52AMAMGzkpLaVuFDIyg7k",
-	"fVLPKS8oL90YTXxPcFrvWeHU4FqO3KZO+zuucfCy/k6K5bHwJQwwSDEdl9KqRKSmhPap3H0LByTddw9i",
-	"synQkFcktITNR9oyLI6YKOmEUCKs6Wt0QkEgwD0LGGFO38QrIOPAkwSvSChcD/219WDs2gVJaf0dcJbB",
-	"z9gUm9L4cwDEDeyrIc5zNZZaPO52eSUkFKmBQhZ33XXezSvkMWQZfbIyTj4MxgLIrJw4t0euRzDBTsYb",
-	"435y910oMXRaBc4nrBziz7I6n05VleLqy7WwajRxO7YHoRikY5aYn8Vng7GKKgOgwSkstyIfjSvV6hnD",
-	"eUMaiA25H41ftWaBxJFCF07DL0cqE9UsH6gVIZy/7SwmCawgeDxcJnicAheae+n/ffd/+/2P3e5+v//x",
-	"4Id+/+M3P7h/Pv3h/T/9ZaeVCbKlCtZAuZ2ti4qNESxdYiq1RicPu+39KaBcLO5DpoayLqqd3uNusuM2",
-	"laxgjKqHhztQT5VP6gn+Osk1/hHYK3NdqREAANxepOqrVarR6F57WJ/CwnpDd9+gXi1+QbNq7fGWRWvU",
-	"ZNzvF3dla3dla39cJmoUx6wwxQpRpIGR0rUIoNcOPQVaWiH3KyfI19TsnmjhTqKJUyAmua4BXSpWVswU",
-	"0w44tG+GeGxNy9y4oXInGUWa0RxSiFlaKmuKD+5QPYEDU02m1byvsWpOagGGXm6rUlZOpXP9prausDpO",
-	"Xx6fUWe+ckpyNKbrhWFo8ebWS+OhVguGh+kupn8nnG4YoncWPNo5uJawyBs2dN6QOaWamrK6DuSuLZ34",
-	"FCRZUfhPyEoYPVBH4MQh2VEtUoQgEIxWYMHNReb27yTXSqRweHuAg/OsVozA09cpCJvafdn/4Kwhkqfe",
-	"P02yzHDY3TunqTlR+JztGX5H8GX3dZVPFIXGx0oLKYb50BkvQy8l7znrF4mCXddQB/l3U7sVgag5Ugul",
-	"q3IuUlvIzkyW4KxBIwAwkKxQYEIUsnMBlojK0h6KXjeMfQ1Exu5PHOD48wmboPLCDWqlNBuiKyD5Pku2",
-	"3kZ+8+8qUm87tfmPcR6AIek2jVvpnxPm/1MWrt4lC/9DRAqoiGX7s609f7gFBAecjw/o2Qf+yyvU62em",
-	"1hW598ZyiudPrkU9FZURTw9FJudW7L49e7YHfrzKVLKAQ+Bi7n5LgJIcksOAAVMcsx4+wDdz6jHcBoeh",
-	"Zy5nND0ofbA2H2kAgnOy4QieGZWmnrrhqXX4nc47QmTTcqI64kd3Y/D2DfNRXSosAXLHW1+b2vuvVKng",
-	"B1mhX+Yg6Xa76BprHuHkIwtHN/oh6cjyucR0fEPSNLwgmBmm9FYG8fBbBQOaOJsG6o9MgSMCUrEj0lrz",
-	"EymPINOUOeXAvZL4RHGYRthznAxm8gfvZl6tjI64pXFKC2ODnGnsVSbnIXE7J5UBlxlMoB+Wh11cNGhJ",
-	"pZVJmz68w+7hk/2Dg/3uwQrHndNydlb46g4WXHXdpq+uu//0/adHV/v4j8Pwj419dYVs7atxl1q7cfhk",
-	"VQq5+Sqd+BX9i7h3eGKaTXd7cUWj4bHzi3m7n3Enk+4XpeuJE1D4F72N9PjWFv6+5q9r1vX5EfEm2Fzb",
-	"WXyuVeHRNZQg3hnAdwbwZxnAzVPZaF9Wv0pJIK9b9xq3G2gIdH11boEzjeMTDsI9YDFTgf8wLyrMLsCW",
-	"mTJDwPfUmrJKE64DyvWF+UgoUUzUUxhzCSa3FBem1pnKaNdEdjFkZS9ESsRQUU65FilERFIBfnuIuTnL",
-	"PBGycIJ7NMZCoiK3FQRrc10r28O4nBST3Fp3iqYvc32ZcgYaFEjhB5XU1msoM7Rd4HSIdBz42aMZQOXu",
-	"3NR97cYamjwxHxR0Y25qvJBbqPYElyLAdEEIq+2odg0/dVO1YewsxZghxD0vGGh/AqEGpzpA4VU6k3nl",
-	"DHnh3m4baswMQnsekt/dSaVcYlxPpMYTH8oCbAU/exT9lD0U/F7WWVL3ZUz4ILWFSp9B9apLUAMJa9Fp",
-	"W7CyjEX92BSZYpD+cHhRD1acX27lrTi7cHii48tfCK/kfqw4x1qyNYDl/aipuLV3vHkGh/tX9QTe3OgL",
-	"N9y92zUWX4xJLvyqQWEs/CP6wKad4d6vKorzo7PpaYkr9zU/tuKzS6SGXJXYMAsSkU5UCts8dfs8hbW5",
-	"bBk0h3myKjpMj6lVOtrDJw0d7bChou1O1G+uDb85zUzuD99/+ha1NPj3ow3+fXB4tbexTgq203Wj0xwX",
-	"v6lJiZXwkpXVjqjCbTIQj5oD8TuNwrGo5CihSnlbSZ3ZlX2Ro1VdebwU599o+Hl90rHHEnJVA+iIg8h6",
-	"aIYPz9c1FJWuHmH354I5cNPBXR7brYL9a8mogC1bFoXKopS9FUOiPqKutVhPG9tEh9+uS8L4H/v/b4uE",
-	"i+MTMTHZyubI/Nz9vLEYOz752d3e8rEUbX04UXOG46ccxRwTqQBxnouhE5FqpTJ7TtiZ9ASV4CFTQHTy",
-	"4l2U1TSWTk06N8Nh2tfhSzQbTkPBO4QZDp0+A4e2XTw+48+vHh53+KjWs8d32N3ffFdo4EYnzq8t+Wyk",
-	"4Ea5d8scDiAG0r+lvB8pV6jiKsdJRzRyq8DBw/CiY1n1NWiyjTwrZIh1ih3RC/ikqbZkOTNsViQujvGm",
-	"2Um/fzbSrw1kLauN+Q9EtfaNh92/QiPB2xsNpy9eGFMoqT9HvLyiOH6F2Z6ouv7/7H3/chs3lu6rYHW3",
-	"SvItirITb+UOVVN1NbKT6E5ie2U52a10Sg2yQQqjJsBtgGZ4Xa6av+4D3IeYB5sn2cI5B2g02SSblCjF",
-	"Su8fO7HYP9Bo9MH58Z3vK1jOrSjY0eW35+zrr7/+07NV3zRyq2XXgA3YwkEZi28hjDlYPSTf8wqrqRxc",
-	"8zH1xVAX4p4GhXQTGSaqdp0tUjG819mqDGznOfMju9c5u4q2bcgcOxPrtVbQUDIj1UDsNpsUP9zrbDYf",
-	"Ms7UVpPsB3zHSf7i+e2jHMj6wmgchu8AGsRT70hyH8U3LT6wzUA+CK29DyNDV0MM94N/R3nHr7ZIO570",
-	"p/ntZtFxLEO+cP6bzwkCpATJiwquDB9Y4hx1TjN0J13Fmt83lLlDtC0rQSlwvZ4Xme4kigqVk0L3c3Ai",
-	"VfhH2VpqrJ5gcsr5UQiyuSqp/PAp+qKaWYN9YcahiwNFs5zzxYcCUfwTwW2vBDAiGoh0r/zwMRsEKB+T",
-	"KGl3lyvHDXZlTvEh+fIpQbXR/H6Ih7y9OOaK0/cAtGmKQsex3AGFHl+guq28aLKtXK38IJaT+fjxwKR1",
-	"n6SJb+EzX86mRFx7gAa3wYSt3pGeV5tu8ZSg4d7xf0Drek17Qfl3n2At/2L5qHJEGROvkL26R3mr6gaK",
-	"6JBNwJ54A4c+E565fRU1o7Ewx85YyG++eA7Jkqj4BVOtC8inLLNww4nri1QP69GXs9LUoceJ2gbwWHNu",
-	"rYXFsbQogNYH39ncYV3sHp1wK/h4tdHwxSb69v2NKR9aKTctKq0t166v4FZPTxQvTOF6Fw+O2sW1E3x8",
-	"10yBu3crhtdarMfKGtCX740U/nt9i059GgAS6Iaq19Dap9yoM1+TBU8GbCC08Y353BkqaOXrrhCKu8Ja",
-	"9yOGvVBt32Q/zsNgtw94687dg1hco+dAc9Z46HR4fR+JWwMzbhjVVZ6CVFwmckFrci2v5Cs4LvObw0jY",
-	"zef4gynjs/F40ocrX0GrDteqw32ppPxgImjjqN+KorSA4GMS58oONvXXwBVOPrn/8YpY+BEvb1/40frt",
-	"i2ROA6RWqEBD437u+QZUgHIR6sB3vCNBP3WuuJC8LrMb2ZIl2/5ytbPPpGF4avbk5Pj/wPKI8Ea3+QBo",
-	"Daz9ADqr1d/cNTqlpBvJMNUKt+3mgt1/FPfQzkubCmpVDh5YsG31178yEtvqq3RL3lP8wqe5spSLYzk0",
-	"0LLZiW0EbHh9bW+6LMU/XcvMpKzwgm+xPWF1SmqJWi+lBttccyW1evtU91jl1UuNgSBzSczFWEMzbl8v",
-	"aTNfvvgq7bL0f8JRbj/3SB388Euojn/QxiCd18pKO7/ioJN2pzgVR9CsNrtTnFp37j7oDx4jTt2DqFtr",
-	"0FuehD+cqFpj99UXdTfGbxv6Hv9TT4sSbRTn0E9XkLt22UUlPAvIc2pQRKQ5NRriN02KobB1hZ7DVU2A",
-	"u5ZWnw7+8ncCvXyMkkqUKxyLYkQwpvWJvB/dgZl/8rYq03I9bsH1GOM+Y8NLf9mhivN2IpQp8Y0eigLN",
-	"Y0WXAZ4iEM+DrDKRv0WXiZuEB6GdyrlYIWtGrY6J4gocbd85BBhNmmPkrgQTDsUiIyxLo+40stWBJE1m",
-	"SF6NF0RNSh+CTCdGFLbHnJOaejoUQp1Kk6h5uZF4gnzprtgps3kUIRwBf/8z4pRz4+K50Ti40FndYal7",
-	"F8RKg60B10Mp8sykp8DEDU+IvGsuCgndA1brLjunf0GfN+MGqPTHRuQfhYFbKm1BBfvrtFPy+XsxbalY",
-	"KtyiNumzum2KSmtocR61uNZU3PI8GnFkwQD22PBkWlML19i2Srdw9h7in6ZTEjaM7dq7V4ZBEZwZY29p",
-	"qh+bRzl/sYW8z50dyqaP+zpKytynUD5Fu3N24b+ftW7RGzErj/zciU7Gz2vz2bDplKf+iBvMxvP8ceHE",
-	"N9puPgsOCqe8t4Xg4yt9K9TGM+NjqVjcwGssPWUXdJTTYtafRho0/rwfPS/0Bg+VjgLrlvFBoxFewpGl",
-	"Z9tZEBdYezIkHqIzYY6avnx8SJzXqKTeYMy+qB59m3/IsjpOwBttsam2Tcg84RDCveLg76+KIe4iHVkn",
-	"GUkX36s+JDs+djs6O/zkjk8OgLUgOei580iZ5OU3L14g9YNWo+SggwdG2zEdjkCmmCgAAqO3A6v7ougm",
-	"B4n6fNhYj9I37ywoUsYuJgpSDnIpVPUHWqifEpXYK/dAPYb/t+6hEvuqfKRmD9RJ1Oe76mCSE7OohBmH",
-	"H0fwbiw+yGHtExzCW8niBzjcNP5DGH6dtiZ1gjTGj1D/xif8D48hWY3Hxkd2UZ+L6nJuhbHQEuklGDrE",
-	"lEVpKZZ+9/qK1d3nxJ+RsoKUN1E9yP99BWPornHd/SYLt/ObXYxeehlb+tALJ6/xp3ev5kReLEzxWORS",
-	"iU0uGh1FztaHi2bu1vkNt1WXy0zH4sMFOTQbnC53bOYusXzqT980Pvmnb+D0qTr77sPFBm/ruw8Xl1OF",
-	"Dp7KwlM2fsilMzeNMzoXx2msnjSbn/dWTyZ+flqgRpuc3adnRaCOKKkImT6tPorCYHy8bcp2O7gHnN0M",
-	"8BHnDwN5XV9ncyx+dSIq0bEn70QebmzHTIE9M+6kZzzXauS5Ff/5//5/Sa6I/yopGOGfyIWYdiDJaqyY",
-	"IOGolWMEWRZCQ2pa2h7jiYooKqMr6SJcyA9jzOdspFmfD26Z1TSeLvsW6E7nCPOgaj8UCpWnFzV87Fv5",
-	"CbcSZYxZ+vL5n5hUoDt4DeQGUMFOfYrc3ZbGxbjy00BjymQhBjafd9l5roHZNKyTAVcDkRvGVaKmaigV",
-	"CM6yswvKop8SUgEEEFlQpF3kOXX+EZSgMhJ/pKw4Ti6fG4bTREyvhMjRQ5YS31rKBEhNqvLWQWClwqcF",
-	"ANglErSpioZWocdxE+PcGZzSswuW6uGQtEq0YnzEpUJKUmBaB9StO95zpZWJ8KMYovP8a3d/NIWUnS8r",
-	"A+Hm1YICPTWgmTw3hK9G4KfAC1HWkU+JRwJUTRfu2GWpmuZ5yga54AVUCtwroY7jMp93Kwzj1n02+Ms1",
-	"EK8jU6anYQrSwCW9q/NIDdOeC8wv+FMiyFV1FKbRimJ94YeSqKNVS/cZqtDUQLbYBsQW3mgRs9WjJ5lp",
-	"lBAwQPtWLnWyMu47QxmcTgTBGqOyDWKvNjBjPJLMzA1XmR4ON2sOc5W9HQ4jd8CTwW7DpRGdbgu5xsEq",
-	"fWs47G4UHHutdTSdhnd43H5y7HvAfkXRwg2++ybJx++BkfHtcNiix3bIVBKhXQs7a33xOl+8hKitzXM+",
-	"PvvIdsmoEy6Pvb46WNQ7BAi1cJD3lhcW8CDc3HqGobOL0ikieU5MUBG8I7B6TXO0rAqRIuQ9w1W4Zemt",
-	"VM7hn93IgVfrdpdMlBGih8gSaVFHD9Nk8LR+gX2KphHmAqtE6AT98+//OMGXCTcA/Aap4DnnHSrZ6HVx",
-	"w1LaszxLLbil4Q2xC0vedl8M9BjQ8ZSDI4gLsbdoYA2DGaKO50PjHhyAhYbl8laU5MJd9kbMQi4vUYFa",
-	"FwME1AaC4doO608tw8obxgpLNLvAebbg9JaefCBEGwM3Lbh5xyw109FIgIbSJJ+n3snkAOUnNcUYfKNI",
-	"zd0jdUiKdSy4inBC5LICdxqtlXB7N+uJYiirzxD60qWhuA9V/l+RMuOCk1kNf3ofdKHwXKkG+TRzscUH",
-	"EC6KDiWFhw7j5hZmCwIKv0Lh7TKK7dA6BEQPjAR9q5TR5JhIYLLDnM2AVz4jal6rgcc5vr8eDpdHGX0P",
-	"uISkAl93IsVAQIKbG/Z/3r99g5KNJoyjy9J3b99vXPrO05qnDBwu6MEoXXlkXbawclJfSzm7uL66vDj7",
-	"7jX592cXDG9okF9MiVl4nhivhWvdXcqvdq4IWEvLvOtiG5y7lL7pGz2jxADcostSP1wCTpkqjisoaMLM",
-	"8pHBz8xNtFmYaXaUDrhS2l7jV5U+q7Btw/0Yzz5KA7Pi4tJcGLPIjA6hMAsmDWJOI1A4c+HtO+MSPixd",
-	"eBpvaROlh0N8016bM+CGIYb2lsHqguQ+XfxURjy4KJ1NXI6xK9ZhCb6G32oMTluJ+ioxFY8K/ALlj01u",
-	"/5m5/VYXC1FMtKlvoo3yNmVXtFeYq70GQds9zjbyVxFeYkUIFO/KIW1E4PhatNe9YYniGAmsQWNwB5i4",
-	"DFcFAWa2A4Ysg2Zek9e37lw85u2wvMYiKOUv84tXm6oP7ozyGrtB0oxzyVZPe0yb5o6773VzgauERrGv",
-	"9XFXrNkfek21qYMmqQN6+jfa0pfyhBMAZxf/PtWWP5Fu6TMExFfi0Cii53KvoKWTf726OP/r66vri1dx",
-	"+P1AWCaWHDgXEYFJIWxKDtgWACSayRUIpOD2IAjJUpJgAY606BwBIumvUmW99ce5Q4Jndh8oIx/F1cOM",
-	"yoeh58g67BM42T12GKbvkNWjhSqJGjISlSwNlxtSM+UWUosZQutNkQEV2XRF6yaUzXzIP4yDlyOrIUiJ",
-	"m29CXQZ7VpRW4hnjJlEGPuZjI5Rl+Iyg3CwLmA8fZekZEp2b6Vh0oAAmFfsFByrV6NejYuq8C+P/QLU2",
-	"1B0e8DxH1yB+pk6ihtMCC608zw37m5YKxJNgqNKyYqqMLwEOBCXkQ/ETCoFAMDDH8i8WECGz5NWbMUq9",
-	"0ZCo4ebWJIoeB6Wbhyj948IuNzEY6GG1kq7iBhDm+9BUnoU0n+L4MXQE4bipWvX8T4zLa6m8ZlQvmoZE",
-	"UfrIxCmc+H364nHZVOXuCsOGerVlueCAHYMAFQWOsG7B2ZDLfFqIFdEh/Xoayhwc4kiUqsYwMXpxbvJg",
-	"NUL2JCQhNixzQ6kmo8tMIEyJ0vZGqtG11T5Oj1mLo6DbM+m7ly2xqq3KNBnTQ1QkD19FYJ0ou8xCC4vS",
-	"lvXFaKrYXNhTCI/Db/j3eI15dcxEnbF+oWcG1kAKLtp7sDghU4kZB8yIpRVDn3bYSH5E/gx9KxTkLhO1",
-	"ZvbwMzqGo00KmR/80zX8qbb0uYSG37rXmBsLD3bxqkkfcXT4hfp3EKdpgBC04jeLKdhjE5BZcRyD72tz",
-	"FiA8p0f07xDIwPBXRcE4PCCsBKsImU1APwBoJ81AqFEXLB1CoSgF5q2VNF1wEcj9gO5+6qbvGAZwfPEq",
-	"xQ9SQGoXvv1gxU79Z8KGOs/1DNJ4Ld6sqTv/BifvSpfRVCO/+jzCY4U7i+zhXeuvGr3k77gVMz6/kzfu",
-	"Tm3w4uhWV3Is9NQ+cPWu84nsHHVR1Zf10CRQMHDov6R7jgWO32wVDuD07RIONHbgQQfEWZTgwhdQ3vS+",
-	"7/uFHaLqyT9j4KzLIZz8L39mSub4p8TmetT9llueH4mieOb+9tn9PzOTdnBDpq33Z/yP7pGdTwRdbcCN",
-	"8J7/K5Fb3sMLDse2+66Qyh7hORS5Pls851IYYRfPydVRcsD++fd/YBEQMIliJJWSatRLDpYu8korUXuN",
-	"JFHGaucocpMcdGj8BCLuXrxauhJCAlZdS2laab3yYuc6E37CPu8c04BiHMQxRxje4JTrYXi3i7t/CGye",
-	"wZtgjN4VzXd4RYwxBk94mLnXc9jDPzFGaYWusZme2i6UAelk2s5dbITH9gvBb0/jixXuvZUXc4PWuejm",
-	"enR0uOrNHa67oNttV1wvfouHft59OVJm666KO/fq65ZvNFzYmQy8pH+ju0SHdwDtNggsVzPjnOV5nN43",
-	"1UCjSo7SgXorxEkYDyLIoV4pIO41fXokNxQKbuGV7kR0E6fY70R2E7/iR2a82SJp/gbGGaes2z6Mtg9j",
-	"vyQ51XInqioto8G8v7iPDox1AKvlBGCAQ0CuqwZldbozQgrkE2OIVJchGCHi6tmEQNCYDMFNY1qoFWkn",
-	"n/kiYMIp0emUCTxK+PhEXodyfxAi/yYNKbIDYgraTQoxEsrtSYLIfCDZh0q71ONQziP3nQbcxtlC97hC",
-	"0Z3cm8uFBZbTMp8EObBJIT5KPYUsX48UtigThT0UNCk30rklc0oXlIi+6/48RfLUuNDuUWTRgWkHs5W0",
-	"SJVmuVYjyG/xDPIA7IyhC8PCBEitPNjJZw62S3BS5eLOOU6ftRwJi+k5zFqyM5ZJM+BFJjKSzPf9A4jJ",
-	"oi4CoTyS0NyWoLBEpWOdiXyBmZXBH6MeJUxqMz0cisKcBpySJJQMpqV9SwHNA71/jhejfJ5PeXbiy9pC",
-	"EqUt9YXA3XuL1iRC+oQ0I8Lp1iNxdszf3SsUB97FRn/nMnx2cRtD3uTU84XHvQscZ/EK+5AFnUKQ0gBe",
-	"QQWQClziqWFzsB2tqV93DkfnIitzcC0855HWD+2CXwBW54++xto4pkl+H2esRes86VAN3u2e0/nb5/If",
-	"ENtThjfJAQY42wB7/IDXIHvqCgI10J6KowUJ/suFwOs+sDvBwVkN3llIcnfYJ7YYAu4DvBP19t57yP+D",
-	"4AtUCVazm+mYK2K8xQ6YeW/H7nusXUcd+Bi9Ka1EoiAL7361Mqe4y3fju3uFDvyj9N3Z1fn3taiFlCJd",
-	"3wfxbJF9oAzsE0UNEno4ZLdCTDCawrCsENxo1WWp0lZAoBfgfL1qAzz2Xxnhe1uWYqpqn+2jBlTwJps2",
-	"he/KR7vi9D3EQ/j+rps2uovoNdxvp7aH30jDyjX1e+BFbX247bq1z6Hdqm23fsJ+3PfQxhg36oUtrnHr",
-	"dWR4Osvt2PfYQz3mg0Kbk0/wv2U75V32/s11yx/dzda6CWdZFjXCwuDQNcDENtnECpi0P4/I+qm5GRuE",
-	"0QUYA/8MsFCFLlnkdZIWWZ0gjdyhCyUKsL5AC7QawljyFALZ/Rq3oReai1dzCxkr89y5KZGT02HVHttD",
-	"QxVqNtLC1BBGddnPNQ3EVGoI7chE87GS9Aan3J2J/UGNaW+UBuYs9wMBWX2lAJql3QBrXBhYdLAs7uy/",
-	"dLZkwLlbwlQM3c6xsWKOk4gPuEWiq3pacyYXaE8uV46HibT+whfkL8Bbd6fiIrgruUu78e/WbuUMk9tl",
-	"wB5Gu0+0leMeeg9Yy/9gsNM0TNLQ1v2vP56dX76FrI0b607pms2JmsZpGNovlrIwZ8HCL+ZfxugN3DWf",
-	"4jeqxXRKubVEiRS8Z1abO/HW0vMkdw6cExH98x7ZcB7WtZtgjmQlbu7nqsM109McMjIgLRTadAhsDg6L",
-	"ULbLzhRy3IFgz4yrUDF2XxcchNwV46rDJpWxgmd17gANdEeH4H5RcQ23eBjrO5rg5lv8wmlLWzy8EmnL",
-	"d9FKMz880qzdOnfZOt95AA6akxUb5n2DzbaJPldaTlEgxeS9p79/DETBMRVylaY2JA5KYpySWYpiKVD/",
-	"QsHHsejFTj7y9VaaYmOrmyi6bnnJiqAdLQ/sa62MBwiLRoGwyLNB4XUY6rtBLJgoactA84Z/FB02nXho",
-	"HxGCRQjEU8QYzdTCtW6FmBAm+yPPp1WOrxAze6LfwGQ01AUbaZ2ROFyKB1y7KU4xNhYfRYFgrbMLlFqQ",
-	"ALWTigkZPXIHrjUIenS6iHVV3R19Ob5uD4tFMB81J59N8ffNpKk/lkPePitfe/LTEYnTlYUBS6uv7U3l",
-	"OzZthP1F8qeiDG2blP/CHAx4bWWmfZHrPXI4kCWlPtWO+8NBpybu2xDoLYZ1+4niIt2UldI7sRGqiux0",
-	"IrbSIJYKDI1d5oVWPNFF6VgAC70c3MRwYE7NwbBzjoHjkgNGG1jbdWjcdqdM4LKYLSbeeHhMNpbGCOTl",
-	"KFHV8C8QMlolLB4kYZ5e01VFEmPzBl2rE9So7SpSnLlDz9UKKacH6bdqA9i2VWrfrVK8LLONS6MTAlf/",
-	"p4ftk4Jq6IpKZ8//c0nwAxie+8Qr3WVvVT6P7fmYF7flQ3qK1rOLQ9NlZz6Y8rEfrCdnqcsTUEqDdirS",
-	"nXnWI6ka6MyKWGWioeNeVEq9sDqllx7jWDJnPJ8BJEwqs6Za6VOKhvEs89VKWaGLguJqs4KlkWoQ10YR",
-	"IYiq6+VrCI0JeMupyoTXKHGBL/4VAGVRjzES8Az0eJHNCu4JqDc9tX39GxvzeaIMsmC7twMsTlTny+Wt",
-	"iKcDP6msIvFeNrMRANBv8ZBRAOkTPkCHwY1p3pjn6BSK1+8uEnUrSABeCUH0xPBNsJTLNBA/+zYOoeDp",
-	"07gxb1rkKbPa09BE4x4WetzxYoKJSqvtfGno1OIqaMfQmeOpQfZwUhmEfqfQ484IBHhUxv/AWr2iZyxR",
-	"/zXVlrvDpu6DmE467J9//8ezpXWHywtb9HHc6VT5pruUWZHnhs31lM1u5qsbo/wm/dBF8F1zC7hWN7dB",
-	"wQdEDxfts/AfTRyf83h2ogvQwm/QwgXH7dp+tXjjfeQ1ms8F2ffg0G35MFl5Ym2mo2LfSj380gjuvQdr",
-	"p94j/61tBmPQgZFDvPvcdw7Kr3yzpFE4dN/vLmxL+3xHrWO9G+6zVehpQ48FlEmWxY5lPcqkEns8QBNQ",
-	"0Gd5SKFyMvikPR7oECjp73zmF7tKjwfdmtr+IDKsa5uDqm4AdAbRWm802vvoGvJrpL5pyD9E1DHkpnXg",
-	"B3m4YYyrtcO3To5uVHzqbG5SapgihXTmXsq1FHiDylAl6gZyVvdXaVgujYuuQnZ1KYEQpWBdXNorS4od",
-	"CMblAIC8kFiVLkBxxqJDpc+B88JwFZq4VBsxjBC4BvuERiDdAjSeEJotsGQE8og5M0J0mMKKJ5ZDS9oV",
-	"OYZTCijNEt7Y/zN9fcVHJFraoEnLLT6poHy7Iq2QKJQMslqvjozeaPvIZBFukA0DFTfYXWON6rkNAo0X",
-	"+3gOmO5tir9r3VL4VPbvk0Z99agY1kiO/RIOXXCtW9+2iW8bvYYL9a7Qo0IY03qqXxrGGbxP+EZ/J64n",
-	"7AeP53f+Rea528JulZ6ZwFQNstY/O6eLBP/G23qg2IxU6346e7vW94y2hUXHc4vh3ocLCgul3v+Ep1jp",
-	"fDYe52o3tILE3sVXxH1hL87iFQqcz/g8riJZaXOsdVcgeeTIwVxCCxo29h5DLtpD2HolgWxApPk/GMGL",
-	"wY27UKLCH0uGP3QPC/cn1HMnZBxXLF34MNIKrg7I3Tx2rqCt8ZpbcvgA82T4PFHpL/7XX+kKNext8DqZ",
-	"BzFHWDsUkiRsc+FmIVJVzbUSILz5X1MwSkhflkHHW6Ks1gslC2+fTj7Rf0WvOo1ap90tyqZC750bPl/s",
-	"4XeuCgELb7hhuRhaLEPE75D4qGJZ0EQl6jLSKvV+LrAKLHjiveUXQdINTAyHYmCZu36dQ4wPdp/QwjsC",
-	"5HEZNEjC44F70zJ3ARAocnq2BKb07E6A+dYN/OO6Rc6eozkHmxG+ZsNltqqR+wHbv/Cz2yvVvv+yl3yW",
-	"y8gCLfDr35kVB2+55GDERq+kfa/zESgBFcxSwwxU4OvENylLOwmeG+AJfzsuxERw/DogHN/BBanI3uwn",
-	"bUUKPLCX+Y2YqERLiWzgzN1Q7U+JPQdzRyI3okNuWiEEG0s1RZ7P7+RHwVJfzU+VmLFIPehoWuTPUrfJ",
-	"hjo/bbJ6IhQhE+RYlLkiRtpeQmWwqV6VuJXQWQC1dnxSA3BEab08EbIFk+PgNt/dN1t0Nt9Hchz3v+Nu",
-	"m8GxKAvSiGQRx9x8r62eVb/huh9bdZ62vtW4vvWdsKUsGAj3lzJjkZ2oIbsLZn1Xo7yO6MzZnFwqsRZb",
-	"HQwmDqUKfO1VCUVKNJ2KwGygx8+GvPAgO+IocRGOEYKCpHOyfYnC2GuiDZR/U3+WEr9ZlgK/Q0ocZhhT",
-	"pc5vTbs4k4jmvhUT8IhdMIbnawOBJlp9T31eY+9Gwl75adnW0p25sb2jcTcBIcGInTtgGh/dGNF9zzht",
-	"o8ebs+avhLklNtXmFrdyUq3B9SsPg2ZQ+NdspJlWuwc3VfGKq+hLWJ0p90fBe766EZ6At0Vlt1vHXlHZ",
-	"M4SiTYK3WJOkpp1iP8hst4NM5cnghmPucIWchS6ouzfnUa3emd2IKMpU+m8PDRr2gE6QmA0sdA7V5dRN",
-	"CiXfTK1iLpBCpjIL8op+x3IOdwWhqku12P4ca7kApa0IxdKmYiBnG/DHkMHyaqu5NjZRJeGqz2aSd/83",
-	"LVVlkJrESuco55C+/OorFm3l12NpxoDmjpVRAaSQsb5wexgRf4UmZtgiQ8O0+M32cI0A4zeXmQ8E+oKJ",
-	"TFpUU60AGz2+fCbz3Ev1sr4Y8KkR0dYNuymqiiHpIuiH+OMwXwmiwtJ2oknGHGV1WoKqpp7aSG3ETyog",
-	"sqW7VJpxy48j9PBiCIRcopH6BpT7MdDTHuYPS7Cy9EhkeIgTAAfi+0/dYkvDeCcgiQF6s/OJYKmb3/QU",
-	"1sVIhSVeiCAuwfo6m3fZeyFYcnAeARaSg0XhkmMaTYozVeISAE2wWs0kkoV2oR1c9nuuRu7U6aQSFE6i",
-	"pXfqU8T08S4E4nqCqr3uAwIEildUuyi/Jpn5p4wa5KOpXADMRsuexE4IgQ5fpvvSSXJEfwRxaHzZ3Fox",
-	"ntiUkUoyvgmwc+4UqhDomeqxrKAnxNfUF0MIg/0br14vrBwa46Fxz4NUeOg1uwk0fCh2j5CdjfhwcV/I",
-	"9QfQ8/hw4dZorapHYyCwv8a2GI/F83YAkt+XuHB4Z1trC4czz2+mvjNvlQgDloZgaQ7dS4c9za3RHvvl",
-	"1ds3r39NF3zY/zj+SRQDkR+fXRx/uDimOx2/D4+6zrldfqbW1byDhnATFIdbzw8L4XB3bNWKfzdqxVUR",
-	"A6FiKHPptS44rTwGNkZePHjYVEpxPva/PSIMdUW2qTbdz7jEH7Nbf+znKGi4W0s/SOMH0/bLr2nkkbx/",
-	"9dfFlFQFyhlXrLFFsfKzzDroaZQOVqJePH8eUllLjjO42M5N7c+rb5F6hcBjCq4Q/TTiHwW4yKXfGx1Z",
-	"5305/32qBs5zv6qGS9XI6NSDBkporHPZU26MNJYrm3aY1XnGuPOXWH+eqHQsLHdbUBftd4oUdhGIdUbN",
-	"oHwgMmijrUJb/U/sb1PAw8w6oelzrAFjK8arqAzCazSPTWy3FfNANOwduAdK97DCPvDi+YvN7AMr+S38",
-	"qrwbA0Gbv2rzVw/JKlCx61gL2bQT1mazFjeb+0luLcXHe6lPn1Pzf+wS1PYOLAivum0Qw/n1Uq9ILoCh",
-	"PZG4UT5CwX0yDcb6VukZxNUyY3Nhu+xiiFw0i+PohCwF5iAN5FukgcAZ29ddTD6Tg7uE0VZPPlxQ3HL/",
-	"NeaXy6/hjV6lePvkirutrWqmQFZJntV/lLUmql55KvAjHtyhetvUqy5zIbU+9be6AJ6M6TiIJ1ec6N7W",
-	"1ghQtxJScCMJuqmBnhMyHZhCreYfU7AcpOhE0sOq1HiugXq6AUdmoc0N3W9u6I9uGFvXb3/m9BI+3t0M",
-	"6gP5fB+/2VDTPDMLFZQ0GDliUApExRG0rzSr7BusS/VQ7Ly2CAJ2WTiLJSYps1Cc6PPBbaLKmt6NnqlT",
-	"liJTFLpU3P/zEqT0qLyV8r4ubOp+RYm9h6+B/PRNWwX5UqsgP33T1kHaOkhbB2nrIA9TB4l3yqddBiFX",
-	"Y5uY7cx3KayO99LlmCtyWOie6ebQCvbsdstpw6s2vGrDq3sKrwx9VvW2Lc8ZHwz0FJDdBG0jynYoOGoj",
-	"2Az+vzgec5kznmWFMMYTmAIKdiAKy6ViMz4PZcob/lFEPxU6B+XHmlIkDHDpKavj/F7PYIprBwFDDSqq",
-	"XXbODe51H5Qc6Ayausc+3T7m1orCDYUs4UHvgGf8fx90Dly44qKOYn7QOVB87H4S7n4HsV0c899+EGrk",
-	"1slX//ayczCWyv+7rCMaW0gFAPe6qrqf8cMwLdFYRliAqRuMO/qgqY2+1PhhPAF2ej9fm0k1/YE7VIfp",
-	"3Dsy09d/TC0z/Y473R+9WTwbS7WiWZx+qinz+o+g3HJwE6jsOfinzyuLo+DTY10ArxdreFitu+xiqT+A",
-	"9ecsE0M+zS3xboN4NTGqLBpvwsokyj8aQGbKHjGqsU7tzYmRIzWdpETjboCVlFFqinJoSvu/03h7FS4S",
-	"GOTL539iYNCvLb8VKu3esR/XbV2PnWSjAxvQwbnR7koHVz13D3RwzR4k2Ojm4tXhjPoQBX+G7C6FsQu2",
-	"+gc9WItNCjbYH7fY1AaLZG1DGxzxuXOAyj0NjkeFHzzt81O04E0yZK/dh3zFb+lGLdXbl7NNoU2J9hZG",
-	"nVRzRi5uzcZVm4Jyv1eZuDbkiWjbC5HRySf3P9cy+7wyRnLuXdgDqWNNZl32ntquBDL+lMcENlVqq5ZF",
-	"pCuJjdgqW6QJCsclii7UZak/JWUK0kpeOEUORICaRphUALKu2LG8JXpkuOeWdr5z4B+vMSn+vvaIFtvZ",
-	"ZqB+v7QWwZQ29fq3MgLOcngsJViC5XiBaOXKgRBGnvJIAiwY5cZsxEptbvQMjskk7JAgcCsU/qe0QHEt",
-	"ZnQpPIYaNRMFhwElENnC8tZ84LZc4uWB7QUyVRQiaEU2G1tZTxkPLQLCIkNRKVNIdwekVUBSQVhSiGEh",
-	"zE3aZa+igYVNDZivod8W+KuFMVIrsv6k9zTgiuUaRH+xh7pMluMcZImCLVQaW3Cri6ilmMorPYxr3DnX",
-	"cCiGSedBMJh2IdpCCCcBdtigVj6UTLAKNO4sUS3RGbIIgWXd9hL5rndSCcZFsJnFDye8Gpf4PNkmUmk+",
-	"XjwPvI6NBZPwiDtADWrO3YN6zyNHUSgLJg12k894kZm2ltI4oPmBG3sG7nIbz3xh8QxYYsZxn4BuCmeJ",
-	"/H4lyi1t40a9ENp4Md9fm8UwJ7G3vPsWP62jFfGa+7CPYw8fUtqaEAe5fdPj8HDSIyFIc8rST59TNsgF",
-	"L0zY6/zPSGUAfAshfso0iDLAtaUNYnukIwzblrQev1AKTiIZLh8UmgiEP33yP3bd6D9/Jr6FUo0yCqIg",
-	"BPNBFpJjOZelFwVssC2Cp5C+fP4SeYdD2IZxGNE2pPRmAsw7uhFV/UqGDmBPAQ8J8QZjkRKHoHNJSJFj",
-	"8UJ1m/Fkav32f6fduNF2+q682fb7Yu3J+9gYM944gNwmOVqeUt8xGBa3X7VKz0q2tYMoU5iJXKCH8Ipb",
-	"vj4B+LrgRmTVm7d7bLtjPs341vnrLkArLdr975sZfXP4FdaEt7k2LrqN7bf3ej1PPmb13KdJHOAYQ/nw",
-	"yfS8xQ+xpSwiJXNQm+jE9D4mUe6SBUDDQaXJR5ARnX44GOV9WSEGQn50cZ8espno32h9a+ioDDihWCZy",
-	"d4R0D9TXUxsFfmWcCJq3GbFghR0ZOugjOv1CjDnAQNwJYQss+aXID3IX+5ueuvXIhLJwa5yE+cQTDcmx",
-	"e4b+tDyb7HuX/aee+rh3qjINNMKoO+zR/KHMB8xFncoOCUF2KQmA4XZJh1QIqDtCOmDM1bzclyOZanyt",
-	"qE8FlFOUUSDu4Q6QIyJpGvzOC2u6zNlppOAvNwKgMKNVMqtqN6PgM/MgBmjcKmkFyncgLPodPehSoIUE",
-	"rifwhHvF6yW3YGGLadKcGUd30pBwVsQpFs/O8qKPvpa2l/PJRDvgfSy87E3meXXxBhdldr9pSmfiyfYd",
-	"l9bu5BP97Zr+Nt9Y9/EHdsp8YCHMNAcyNMEHN4w4zqD/GmkKq0Qo3bpKzM84jld09ccuytBTNki7LQz8",
-	"Z2lvznACtuGaXX+VWk/avwh8D9IaP/Gmrcu0dZkHs31IIb56MUbWz/teVcsW/rq1cVv4aLa2cyeFoH9u",
-	"nxyqu/cq5Nh7qHhEk0SsrZY4X53TA53nwC+LxnTGTWRhjXP4U/9cMkuBE0NaNuQyNx3KMRfC+ZFZonJ5",
-	"6+IDJWag4lUvVYSDoefYA7HFV1ua3IlQmVSjzdkVPG5xw9jZ1m6yr5FOFcUGmvUFUG21Iu6/X6HLNg2x",
-	"kzmn/riqqVppw6sqEMsWPbLG6zsu/EGLHRc+8MWIzohBIdC/We6a+NnfZ1tT9vtH+8dT2MQZ3Qnt73eC",
-	"u6H961/kw6D9qyhT/zxr88ZvYJDh0duGgbZhAHQNSluyhfO6vm3AX5TEQ5V2zlklpWaQib7UVIAilwVf",
-	"xNx66a0Plz9gndCIgbtHon7xn/2vR/+D/hgswTMiGu0Hdnh8W5CwutEzd1XnIw/nlMS8WmgRcCcBJT1Q",
-	"a3qZE7x9IZBt7UbPVGDz+HD5AxtPDQBy0htrJwYZ7HPBM2SYnUz7uRz4roeOe8iJLiz7X8877OXLrwH7",
-	"9OL5Vy+Re76vPwr/wNZKNUpU6oXzfn79l+/fvv3r9dkPP7z9OY0rrQL63/TMsEkhP3IrmBJ2potbqi7C",
-	"yFKP8YHrF1jc7As2nbgfXjx/nij/gtc1WgQQFR18yjCFQ3Pn2wXDrM5AAMhY/1QwWuSe8sVNTtObqHuR",
-	"SbtXL3/X2qm5QdrCBo0ZNN5dezOWTt9De8YWT5OV+8t2z5FVNqblEIXW22KvxkIFtdFG+AqTjpET0HQL",
-	"jU6J3LBXIfZudHZ0OLwaFwk1ursPmqJRFNqWa+A9fEYbrgEnZNUzPncObOQarNdfEqY6d1hsa3Quta5U",
-	"3vSTcyfaQvSX14rirctKH+gumrp1Wrr+6rtI57LjY2ek2SFI2ycH0yJPDnosOQAHpHdy4sx1l+xyd6DH",
-	"J3CrE1o6IMDvzoPqqzvzl8RTtJBhTQ46LFkkeEkOfk3U58PGwr102pJub2XbQuFeRF936za0T4lK7IfL",
-	"H3qMbfeECWr69dgvv2I7/qeGT/kZhP8TJYcw8n/5M1MyZzCOXI+633LL8yNRFM8S9TlRw7Htviuksrk6",
-	"8tsSWtVn7OQE3UUvfDsQdxQmphss6RJXHJ8jWBbTIu+xw2bzdQgLwtJ0HVZn6bDDDhfm6PBXmKLTRLlh",
-	"6Vx0cz0KT4/O3LPTFY/fXFFzfYqlTHNTFW8VeAN3+ygoQXCDNRESostcXB9oA8lNRQWyDNj25egGWPYR",
-	"E2hBsKso5McaWouqJ9K0zu4HJw151FlbNH8y+wyuwQb7zKYkY2d1sZoOKvOI2HbiPsZ1VejHrj43ii22",
-	"DyqaRRNt9bitHj9w9XiTBbi3UnGzjj3UDhz3RRFJXgLMHYCAXXbGJnxqREj4kPBjdf8spaCR0c50WYqn",
-	"9diQ56Dhj+1w2NnHQ7Kp1LrxzV+96DJlVTi6F3URshuO+a3QlVfrGpxggJ2yvnMCzYKM61hwNbuRuVjd",
-	"1RZv5Lumg4bTPG/YYbaYz3Fv0E3k5lqxO2znZFL9zfcBxn9Ug982qbV5iyfTctZB0xz3l93ZwVwZYp1k",
-	"lSxnfXXb3/4w3hw6KNXmoi7CvSwUTNm3QKEusgo2vRDsVkwQYP/iJcv4fH0xPEqr3hFc9R4IbA+eBHle",
-	"tjE3vQLdKcVdKusl4OhOFfZ4Ef1OauzhyZrX2qvoqzZsaMOG7Vn9ai3rAwURq/cE9K13RpSuRZLSV4Mh",
-	"Cm5biCbgbKKNtJHsB/zKhkJkTCvw6RDL1WESD/DeH6mDygKznS668R1TifJETMsIVAKxup1oMQ4J29QR",
-	"7VHPAK4KZOBuPGXnEd6b2zD6jm8ocnPoGXUDppi6CODR3DhDNR6OJvVPJCshxl1U/xzSXlqPhI1rjY9L",
-	"XdggILqMh7t9SLPi9AYhzbZw3vIzaLLB4ri2D23CebUBDn0hGE7LPGf9EDSLDBdwC+H9/UJ42+jrC8MN",
-	"V/NI0LwZ70z3hyVe2HEBv3FsAtTj/jfeHwnopcSM6ge+LUAjYYY0Jb7L3OiZ6bJvPc2X+M2yr16yGz0t",
-	"sC+2mJcAa2mYkSM3X7DN9TUm9xJV3io0l04K8VHqKexwDcBjbBvsGDtzu30duk15DhJ3zdMAauuLoSYo",
-	"IMQf0bbuHqiWE6sOmnP/nSfbxoPuBTXdqDw6aNuNKpxXu1GV77pNvP3BDeklerGV6Mb4L6WJ5bw7cuDE",
-	"CrMnO7rUCkfRigs9QnjRdfdPO94uYjebmiMXUpddApA47oCFTmMRtc9FJRpdJMqXUULMY4iDEMUPoxJN",
-	"jc2KUYBtl9zvqUvuDrmompTcUkvkBtxpCCS+GOhm27b31Nv2nK0Kn+TunjaMzT1mnfBQ5HYGJhzI/EjD",
-	"Mj2YjumTnxb5Qe/gBIwejWNpN5AjJdWITScdluvRyP23VCWtDzq+QFjbLTV/3IcAW1omjbMFb/DP/mIS",
-	"8YSLVRhE8DGJ6aGItMiLqpJweOnPRlfwvTeDXBupRtFgiBqnZjxX9EvNYPK8pNQZytw6K9JhBqJReGag",
-	"lxFZ0AmZCD3JoY+klNRCtjQaBpDi1E0KkOVI1de/1Qzku0JPJ0CLRCImAHYgSiZeCMYN7cFWx88s+Lj2",
-	"ieHvy7c550oJTNNB1YL7UNHeiDnLNHYFEcSyvA3wFdbd50f8YflGP3uwRsl8iArInjGIVB0Nn6NMl5eM",
-	"j+lJItonbX1KE6K8QOsYD5LYquqG6X9aHui3cjQtSurhTJjbToBgWl4Ak6J7+SGmBDKo6L6FmOiidt1d",
-	"0i91d0XgZnjDKitZp/tzygI7WxPfyQheDGo/OPyhZn3DEvWXZGcXHdLYdKvbkPE4hgIomqL445Y1dzq7",
-	"oGW/8qVXGKENs8J9YviyA6EXTbNUXiE7vu+k0MRWsXjzd/RLvXAZ5MVpcOFzJeHQo3RqxPkNt+mzDnxK",
-	"xnJlj6cSZv7su+MPF9EIQARv+fbufAKD19qSoK4FpFmVWcgB3DG0ZC78h6dNxAQGjD3OIsp4NqakQLf0",
-	"IoKa2NJA/irmlKmnvEiVuHTA/Rt5Fz80n8jjWzGvvde7CwY/Ld/rdcm0ZFd0S8J7BvbVIkNxOy9fh5vf",
-	"8v1ef1wxxT+vvAUsYavZXE8LWtbxLEZdpIs3Kxu1l273rtD9SCJqknMLan3wpMVUmQiOHd3sRvC8dl/8",
-	"Hn/4/Ovn/w4AAP//",
+	"7P37lhu3sS+Ovwo29/4tWQlJkZz7aHllj3WxJ9Et0shKrJlDgmyQRKYJ0A30jGhl9vo+zXmw8yS/hSqg",
+	"G92N5m0oR/ZO/nA07G6gUAAKhbp86nNjJGdzKZjQqnH6ucE+0dk8ZvDvs+/fn79NxVv2c8qUNr+odDaj",
+	"yaJx2jgjM6YUnbBGs3FD45SZxyMpNPukG6cfr5qNsUxuaRKx6E0i56a9u2bDfqMapx/t20I3ThsXU0YU",
+	"G0kRkdGUJhNGuCLjRM5Id5+8Hmk5ZEm70WzwqHHamKlJq9toNhIZs8ZpI1UsadxdNRtJKs7N8yQV8Fxp",
+	"qhl2q6cJoxE87XRPTqK90WGrO+7R1tFoj7VOhofd1gHrjPfo0agb9XqNZkNLGRsqr+7umsCHdzphdFbi",
+	"gSBUqFuWEDkmUjAy52zkMaQRUU1PyefLhl7M2WXj9LLx9v2r/ruLs7cXz55eNpqXGWXwcB3a4CsYKnwC",
+	"g71s3F2KS1Ht7eLZ3y76L5+9e3f2/TPsFj63s1DudZ92O62jqDNsHY8ODlq98cn4sBN16P7wCHuVMTZL",
+	"leJKU6HX6/jJ61cXz17dq+uIxZpiy1MqrslCpu31On/26unWHde0b+bw+fmr83c/7HwSG2a1nT/lig5j",
+	"FpV3nGLJDUvILddTmWpydl7ce5FZcpT3I/d5sxExTXlsPj63S1URmjCibrkeTVlE5NisXKKnXNnmzT5L",
+	"cMf3eWHHHNBOp3XU6XRax+Y/nfx/kd1uqWqc7ndOmg3NNWzOs3PiUWM42DhtPJonchizmXrkEwsb7fxc",
+	"vGU3nN0Wh/5O0/GYxFJeE6qzgYx5onSYBVz0E2zH4wG2gr8TPWXk7PyBsq09JlyTkZwxRagi1Ak3s7HN",
+	"m5qPrpnegjV7nSWsscKDC5IRG2JRPhjk0UuuRlKM+SRNymvk/VyBnCIJG6eKKSAe5/WBItdsQWRCZjJi",
+	"cZhvs0LTHu8ugF3QFB8xr/n7rJvuvsecg06vwJwyKSHOFN9B7rySZ8DW0uaJY6LlNROK3DKhCRdakoRR",
+	"JQUXkzAzhOzjDAUYkSoWERrHhGvlGh6ysUyYWUhDNqGCaGlneAvW9A6WsGZCbxgRrvUa3uTUI19e37Ak",
+	"ljSqXTJcEZm9Y9bJiAohzWAMo4y0CLMp/2jJglnd+Dbr5wS+0cnCiJDGqU5S5nNtr8C1Ap0hjnkvIMve",
+	"JFLLkYxrGObkkJIzpqdcTAiLFQszae6aqmfRMJHXDAVyQpRZpHnDqWCf5mykt2PTwXI2FReXo5SwJJF1",
+	"iysbDjLqr6nUtMilCynJjIpFfuxoQonmsxoG/QxN+Ny5lYUja8gMI24TrjUTZCwTowQQGpujd7ENV4bL",
+	"uLLfK4pqIA93fTqvYQoOATnylqm5FIqVj3CjbMdMs3zvZrygWrPZXDdOu83GKGFUs6hPjXbc6/QOW91u",
+	"q9e76Jyc7nVPuwftbqezt3/wU6PZGHPB1bSPsqxx2lBazrOf65s4bO93et3uETaRKN0HKVbf4/5et9Pp",
+	"/eS08HU0qEam8Pc3+gbOp9OGnDNB+aPJXLekUq1urzP0hGLDsRK2M5zPpV5WaPhpIvy394ZHR60j2um1",
+	"jscd1hp2o95oj+2PDzqHjWYjhauOWbEgrJBZqnHaaTo6uBTZr71uszFP5GyuvZ96ZrnZAyf//q64Xp7d",
+	"uIuYt5VuJd4sFKgj5oLlLxveT+zHG3HZX25MwLEwprFizQazNHz8jP/Mbnb2rkbFdb4DQDM3aqtiPzdO",
+	"u3fN4EegsNd91DO3t5gq3bd/Fjiy8uKlM/Z4Ny/Y2Kek1+l0jBIPJJ0SpWmiQyo9PjBaeZGdm91SslW4",
+	"2UUA1jt8EljxSBTO1aVhsBkOj07JOlSddkODtZep5qWboPxiZe88a7ffW799/862dvt72dRFUrBgZ+b3",
+	"+06clVKXjdPPl41fadYrvLcMal42uOpTfmmPpMsGTfVUJkjcNRfYj3nhzjSTnRTw8xJBj+8Xjgu79uUc",
+	"uk1zHhSE1yVKr8uqpLuE3equrW7HlsTXa1E97T7++7j733rcXcFaueAzJlNdfxVRPDZHR1BX1Pbjel06",
+	"4hEx14v8hm2+2UZLpMt15/2ClpgTFtIP3VM4396c/4UtAjvlmi2aht7Uv0l8/Lxsi/ROTjudtiG21ykv",
+	"2IPWsGcWH93fb51EHdbaHx2Pu6xH94aHnYY9do1aW2m42znt9k7399sHnW5vb880LOjMDOoDGxI1hW03",
+	"T9iYfzLb8Lp/9pO4+DQ8/yu7fheVzLPNhhrJOZh97dpVp0Zvz5ayOjWKvRkx5Y1mQ4r+kE1pPG5cGR0B",
+	"5rRfHlaHtY5GnW7rmB7stXrjQ3YQ7Y/2hj3awDU2GjGlLszCK99MzFpsgmmEwkt4gYc7RfeAzLhIta9M",
+	"fG7ga7iKG6cNtvjzdPj9iL/mfz5//8t59xU/V+czPf/pyfnh+T/+3//3f9v/7//7v41mg32a84SpPheN",
+	"05NOxyykccLUNGtIJbqPr6I0sqtmyGji7u2jkUyFrqo/k/LuWH99ZCY3p/BFXM1juujb+f0+oSNGfpDz",
+	"OUwdm+EWm5if/9v6B9ojOasstWPW3W8dDbujFu2O9lt70eGwMzphR+NuJ18QSLk3ttBxYUe95QaoDPDL",
+	"DAFWGQgYFr20zpDCUD5wPcVlhmJIT6kmt1ShHlq0p2ytxnvfpYkZ5CO7pR6tczI8orzlvjetgaph6DGK",
+	"hjl1UqXlzCzGpqfOf5gyQSJJzsmEaTJbkJkUbEGGdHT9p8bK47zXRtlaPVyXH0qgFmVzuvEZCEtuPo85",
+	"i17SUSLLV/OEjVNRmJNZPqk5Y4rrhcLkDI10HXV6rb1onx2MDztH3WNz6Fomus0a2l8Fvv7A4liSs4iS",
+	"F/KGxXTEmmDlMFxeyDTx+Iym11vGrtuktGGXsX/vdL9Tz/6oc4yL/5j2xq0O248ORofDI3rS2QH73Td2",
+	"tc/scZ5quYLmjt3dluaIqVHC50YDaZw2Xi7IiCYRbCv0HUZE3xodwIhzKRiRSYQmWNT7st2yMXuWK1hw",
+	"kjr9b4225wmXCddm7QmZzGjsK3tzJiK0S2s6gWPTrs6rXN944o/W6GzzaN1pN4fyJucpbB11/VwmFwmn",
+	"E1bjEdbw0N9BdgPYB6aZJ1SMWByzqNZGJgriUsihjBZEMBaVBOZ29we0aubq5MjRU9TzYJXffT33ijXv",
+	"CN5gvrI7QqdyRejU28OeTKmYsDdUqVuZROHVJqSesoTM7UsFXShNEiZ0P3tmbk9JwkaaTGWiGBmaxZMs",
+	"jEhmt/5rStN5DF4/atuHFQw0xZwJbc/5IElw3IOYlreC8CJJ8DXOhkz1UH5qdc3EbhoDAZRIccMSRQ1/",
+	"X0ltFN25XssTOPK+DFyt/Md9IXWfuqarN61IMoVXLHgHjyO/gW0uWz3fWdrz/BL+kL1ew66c+mEA90BW",
+	"5NInOJUXntImgXWC3TKlCWyRnHNeg3ChqxGMt/bGhCKNjrSC04lrRZyCVbhvVC9aW9+fcgqXLd0zYue3",
+	"HMyz6dKEnl5JHe7muUzISMYxo5O0eMPKO/uOxzEXE3It5C0avM3KkoK1yQfKNTBOT9nM7/AdXhEvgBc1",
+	"4gL1ANja2Xw8yPnfJEoanZwMF+g0R757MsW81x9zFkdwY4HmGqeN/aNu1yg3RbXk3Cr6TGjoj10TOpFt",
+	"uBRqlggaW1lgWmlBGwWVYMonU+/0V1M+nxuFwDv/X8N4zKdkSnEvjuQMNQHFEo3GipxJF4zO6g5uIyhc",
+	"WMmMzYYsUWTBdGBN2unxmL+M6wR+NJuWDk3bVBAubiQfFbSEEutqdDkvDsyx4BzbQiYYdTiRBdLeK5bU",
+	"LYfKDXr7W/Aa50zl8osEfmDDqZTXQRpfsVsbd6IIFRHJYudqOecbZugiltRQNE7j2EpJT360rcqU2yyz",
+	"X66aDbxITrWeq9NHj0yTbW/EjwzJ6pFK53OZ+KOJUAjWST+MQNnSaLGJUcv0UjFJPb1evPmBy6O/P/3b",
+	"5Mf92Z87o5+S7vDD6O+ffr5+d/yD6OkXtwfpM3nEz+jJ+Pt//DXa+8tvyeaVz4JdVEum4da+saX9qG7R",
+	"FakdLZ2jOU2VZ6GprFfFRom5KzZup4qN+j9+P43Pf3gV/33vz3H05Lubn/h30yH/LmbfP9ej7z/FL56c",
+	"/fKSf8fZ3/767carvf7iVB765hvD2U/qJyMzsdTLIt8iUDlC3PfuFNly7dhWwgbHVfQuXz17PgtHHkd+",
+	"5WEusQzmq7bT6baOol6vdcL2x60Dejg8Gh1HJ6wz/m9HQpuLGxqDgl9a8vUflwOWPZYHbYffoRoSYvaa",
+	"Rrp1g6q/Xmvd0+/eC3pDeYx38rKCHlFNh1TBuCJ5G7rRRMN+6jVRusZkDeSXmW3j9bqHa4eiPXW9Fimr",
+	"XGNKtANDmLqGCJFgUIS5o1Sj8ouhEKdEzplwPvj9o67vwZ9LxY1Uv2ycmidNz81eEpvgL1ajKZvRvrlr",
+	"cetLzpbPIbwhR3AVr/dO58IVffgjXXF0u8WN7ustne0qHf6DjfTGgQGGNUhP5oQvU1T046+x5bJA72w2",
+	"1VoT+dkPzAFO7UwEmGH6kqXQnDeJIQFROB/dCrILqLRE/M/NfslnZX1L2DZmLdxZ5ZP/7qrZmBqFzNJa",
+	"pB22G54WtbeIJ1QQIUksxYQlJJYTwkXpFLenjbuJPeVqBDkx9RGCUULHehPbZzbbf6/xFJiLHRdETxNm",
+	"ZN5CrSH1fzshF1z1gWVO5jqfi4s4WW46tYH1p2aucGayH2tGdlA0pWfvDhfr+4V+C0EdsCWKFtuTw3qT",
+	"7TOjSF3Qirf9zAmgik83O6RBB+tr+LZ4QicgsKhwH8NSRoMQa5mvCI2ihCm1TdLKSV1mxrNC08QRVjmg",
+	"fbqBBZ9A7S9H/FpRirRL4ZJJvBPaj2cz2qGNxmJJKCBtqZYJXwJdGCQWUd9UUcziwg7u7i6F3z8S5wW2",
+	"hYPiVh24wEv4xNlonHnG5nNlV0h8KWDz4cI7MpuXdq6yOEkX9Gf2Nw421TLjXH9Tpi2Po+uUNZX8zriW",
+	"YlNyDq7+pjwtWYTiVxGtuJaW4wUy4iWgJpKxpE6tiGdcxiQmIktsKrTCbhRTRvUwf3Wy4Zu/ujkn3Z9j",
+	"xiJzYtp3vdAK+NxFOj6z99LzpyF5Z/1G2BFYZlFe2Y/KfiErAvOrblUQlprkioxoHJt9MqXb5KT1jmol",
+	"X07kErFXodUIv+eUr+/UTZ1zKst5+QKe3WLWTelu9ptz7Y6Bv79xv+5zmQx5FJX3zCvp3DpcEbCSVHfI",
+	"OPu0dIm3qsED/NK7ysexvIUmt7nOFzNavdv7c4+OytbIiTSj/YGK6PV4HLw6vGBGyZdkms6oUKVAMBsa",
+	"Y7aF184SP8uFZykit1RoRSg27becKfDwRh+fuw6Y6aKsu8Ar5JbHcSBfyU7MFD7u4x4uzIyVV+Zkx5cg",
+	"uS0b9DbZtN06yfVD1kFoXjwaC+O9yAKSirxUdObIb3q010/TGgFM3d7e/sFh1X6+hrsrJz/U/H73tHNk",
+	"DsVeF24k5m3zanC6dxzTVBpZJq2MMFvpp1tqeS+PKhCytCxWE6aZ0VhPq3nAEDcXF3zdOeHX8Ol5xGZz",
+	"qZkYLc7Fm0ROzE2gZp3YNdwkSpuNkooINuEisFd43myfC3M8YcP+Ye/a8+46HjWtv7AFhMdDX0kqjJTd",
+	"RsCNlmY/+lvL6x0yyLkgHuGVvVY3xhJbX3I1o3pUnh7oIYuThXxLsxlWptj6vc5c0wV5FOBjoQsX8GMZ",
+	"ee9Dww9fKbPQo3Ap/7L3gHkC9a4yx8Y0jbUDKsBc/BCD3NebD2uvkIre8be1VRdrU4WzXnEA4DV5krCI",
+	"Cc1pXNpRH4xUCAd0uTFAA/2R10LpzCmaBQjGimRtZrJnG3vBQeHs6RakmyGLFMkK8KJKvccWb40EfOjZ",
+	"tuCKaIk2xyUc8hcR+ty920RInkjBCDRmFlLXHNK9gwNywxUfxoycvXtyfg5nFB1plsDRDXPugHygcy1l",
+	"39LFzbkzZTSCtRjzGdeN097BQbMxl7AmDGdKZCCIzxZJ3PmkdKqTwotbb9nElJnmTc4bmtAZ0wE/LqzZ",
+	"n1OWLMg8e6l+Yvx3PJmf/WzmIhXXQt4Ks3inAEaCnUCTYc7LVPfluJ9QAQ4D4D7Q5DHfMMdjPv68Bcs7",
+	"vVUs98dYy+z8JY/NbzE/JpC0c0bsRR53geELJi3XsxqTbErywWbg2IwfjlcFJNuyG5rdFk9gqXxwBNXy",
+	"BF/w+BFkBJLuhEFG/6acKKQ+7ZIRnf0vwIiECuedKQQUJnIGHk0jsUaxVMtXRN5KYffZi4qFJJlINGYV",
+	"m92GEbTutpIxwieonhv5W4YlL6jSZ9GMi6o+avR1Qs0zrnRCtQyJIlDq4aWKgsQxTLjaDLmdSsMf6+Ta",
+	"ZnuwOma8CBFdYYZHNTCB37A3YHeocgHtETbW1kMQcdghw5JqPptTsQDrF1jKyQsdLb/Q9UoZKSUWjDrd",
+	"1tGwR1snUbfT2mdH42N6OOyN4PbKhdJJOjKzqVwQpyJqyue46t5KrVkS2XhMLgDe4FYm10b5dc67eSKj",
+	"dGQIM9Pl6L71YtTSYVxr3Oodn+53253OfrcL1qokjTFY6i3kmCCzQOvWdDw+hQswhNwChE4b4tPcfSnm",
+	"NxC8IAUYaRLORBQvll/tegen3U671+scdI9N/5l3uAszKyfn4rlMytEN4Ad6fZbqKem1O4a+mT+Nk4QK",
+	"7RIoPR1yjdhMc7W0EUglh0kjIygcRarIn9+9flVw0dt4onJDaxBi+lozMY1GUb+aGFTOI/v8OQtYMsO7",
+	"u1srmezzZwhStZ8s3widJRvBuVwCAYBHNp1MSM2yCCE7A7gGUSWFAHm8SQcyo5assCJdGWPfJAFsuRB/",
+	"d5uRl/X/jmnNxUR9ZRO8Ieez4QQSd2ewfgswD/9eqpss1StgbmykGwsnPr2SuiJ17Mk+cx/27eFc1vkg",
+	"nMTqeubGZ9qx1z4uyPuL563jbfScbt2NIBsJyQmqnOxVqmGFsWSyPLUgSucxH1FdMAdxoeUmIYY29vK5",
+	"9fwV+zjXZMrieVmnnM0yJCQ0U3HdNNqGhXBZvg73S+twG8SQhBox0jhtABTZMiNqVQ5mALx1eRpmRWsV",
+	"RGz5XxF32gwMlPLyEN1kkzM3SFQ353NGE+UiGBSRY6NxUpIwxZIbzF+7nfKRTRQcmnYSFjOqmHIa35oh",
+	"Wr5/csOAKcMgtPhuzh8joV7RGVvi+4ZTwLq+GQFpWRVW5ud6X7ffhBFYdCv0lnpP9yvw8NS5uD3a7uxw",
+	"a4MAzzN3/HBBaGW0y7KKoG12a5oORYCGYr+dfhlzsSWORTcQif6KfdJLEhjPtSKCfdLl9B2Hb2IX6MlJ",
+	"q9NtdboXcKad4tYt5c+Qnp2UXzs3JkuUrcaSn5EZizglZhnAipVzluBWtSYBvG8FV3GWXhoKMK80lOMR",
+	"YVAbpKV63W9z+h4X1viht8azPNm6EPMS9ZZPz6XR0ipKh9mXrElkAuqDEV+qhiFjiepsNZTP7G5zkTV/",
+	"bzPW4n7eL47VdRscJj60I6xBmZYzBhqSOdPHVIUtuaaxILy0s6AI6cfw3lJus33xi2283r1aKSb1cvTo",
+	"IrF29NVMExpIh/x1EE/Wz/b9ErgmxycVhSHT9bc9H5HHZpVfBJGoEYV8Sm8YSRig0YQX2RTDZ2ogqG06",
+	"ehCm3Gn4fv7Qg61CZEdLFh7sY70MhLo6iCJz5vN4UeYNj+Mi0u8K5kAbVXQCF7dn92OGuotAJLvVJDxW",
+	"WGqWcgLeMYx4Q1O1NAH4BdMkYjG/YQk32iHlhQ3qMihdbsEbTKG8kPKFUUhLl/MblpDDffIX/l2Aozb7",
+	"sg8ePPi4LNdALs7oAhfu4cHB3iEZLjQDXOeZ3Mpf3imYhLtekJUdCno6LT0VplaJBi7gpXutyJ78gh4I",
+	"61kXmOgecT2/SiiOByX0L43GsRNjF/xTXNdlPzeABGhJhgygEwJRoX2bntpZDzMqmD0+2luWmWw03b7r",
+	"bY22Q5zGtWrTrNsaLR/2z/76adLAN5uW9AyU7ai6pDErjNCxZjaE0mUygSF/IkVIcXXv9Jltt6y6xpE5",
+	"YKDxzNl4zeboe816MGtoa5/0/lG36JSGMWzjlC4GBnY9E5RjH8nHWZUkZV4A3xOwYcADDG7eRluce630",
+	"sxjeUJgkuPrt7dd6RO7tZut6MUj+eEgeTVzhRYBgZEfV2WaT1X733rT7OMgch3boIcOpCDozPsCVQ6Zx",
+	"5EQoxrZVco4+15Xi+rtMYXiGFRD1bnWpDDsnizO2MAckYuq6nRsV1EJpNgM7Wt7qGodhuZzX8rh4G3Me",
+	"ZIzzfVYLUsRUM8uQ0dQKpuqOhZYzD2p5u1rvshlP9g5YTfNMUGx7G40b02JDaiaOjfhkBfZuifScKXWu",
+	"J2+Vr9zDX+1mK++tfNgBFxUyqQgt++sKra2c81/Q6X5l2IU0nalzfa7qnN3cKAEl9DP74bOI6xqHFT4K",
+	"u1f/njv3Cm60NjnXYJ5VJJ0jBFuevOx1WwO8eyYIg16rB9RK2/5WJC1XRg+WGSe+qLEeOKUd0MjK3JEH",
+	"apX9ugDRYpsv+dBqTMhbutJ8X5fp7y3V7IVRH0PyHQoOWZELN1MpglbbhGrWj20rRfmuGAicmUxY3pKh",
+	"CH6GpKLtwwPXKzdkhkhy6ipivkA98IRFdKTr9oI3u80M5O0WNHpNFC1GDtZZ/ZaZ15vL/YEfE0ve1a/l",
+	"9HMdhjDtO73Tg/12t3u8h6l6W+0px/CQleHDKg7vDPq4wNid2hJKMxGCKt6Ex3VpQYUB1J1dgfY2hi82",
+	"MwZxv7USEMNgrRkV4x8rCW916P3Y/oQJZnbmUrTaUKPuw9yS95YZkbvMNAhxr7mKjhWXvFaNPtbPAU26",
+	"tlWZ6HeujbJeFBUzlkwLZbyWSSLTOV4YzNulp1iGUeEah/9abPzG6VHTw9c47TbxVmT+ve9ntzVOe752",
+	"hEc4vJ//mArUriN4OYElA+BP5jX8M503TvdsSQXVOO0e9w46d9k+Q2SLIhY4Hg1gV+qa3g46fYxgUI3T",
+	"k4NmY37i/dA97pjmEqZknLqQZPv1SenjAwiHKXx+YnaV+/7G0HPSbKQi/7Nzdwc6bZm/WmpM/vk3d+/B",
+	"3f3uHW4GuNSuQi0FwxeWisXMm2Ae7JplEexF2t/nmidQHztgWvGjmI1mZJX+f8ct7yRuOUHW79Yw81bG",
+	"7JXUZ6gkVqI8ZcyQV5QoDXbRkMXQvIao1bYZTz99LWKEBYS2HIQL+GWGjFB1bXMZt3WvH9ZlvZuR5Vn1",
+	"NWppmXDDkncvzi5oMmHBmoaoVvAipK3VMMwRVKzX4OrynO4fmx2eJhNbZrDuvb2OL0eK3wNtjCaj6Vum",
+	"0rgKwWatsmYJ0SoW2/J6NGVfjKuC4GxwSvD53OiNHz83bBKsC1eD6vmrzWV3VyGtanNgCJzenAx7z7RU",
+	"WKTmu2YNmWXc5avNHUPNz5tcCSwj8+kIR08uvyus5L4XwOiPvcAbvpI3QYj038u0XcH2SW5Y8l2qFjUX",
+	"8VhOuFh2Dcdk5f7QNOHfwqs3+YSB+3vLXPfjtbE5cUzEUlQRcT7BKEEQXKgsPGI613JuhYdmMZtPC164",
+	"1eWsugXEXChn4QgvRd3ZL0/ATbtvvjza63Q6+1W35wkFCKyDg9axWVmH4+6wR/ejY4blfebQ3F670+52",
+	"99qdR739pfXhAt3BKsLQn9PGS/kLj2P66KDdId/8rdt9TF5wkX4in44P+4f7D8lznrCx/PSou3/QXiII",
+	"uscXvc5pF0xohwfd3l6RJQ7Gt44nR+by2AWt4aDbLfBk1KWdVudo2Gsdjbqd1gnbj1oHPdoZHUV740OI",
+	"k7Q86XRPo+Hx6f7p6aP94+VMqfZXYMpTpq7P5vNHvXaXfMNfv3totxKfiPfzGmV081DQtVKNIA4JDRhP",
+	"AmXYjBLMjRYrE1GNkUAtGAxz3WaDxnHjtHfUbMy40aX2mw3BWKRc2Jm5Sigh5S9GJ9oz6jhVik8E3Ba6",
+	"JVoCFnsXroGF08ZjohgjvGjC/93EbVRrQFQODJtNM7SVGK7+lZEdzYaVy33FjZBfPjxc7Fj8LmiIOCP2",
+	"33ma9z9SpcmQTVKxA4yw4swdDnud1hEzA+uM91vHUW94MDpiJxQGZpUNJIj/wtbH6kJwMxd0s/Hx/gUB",
+	"uBA3OpBW/hziLBPGQuUvw9IVGbxf1NCWlsgUbw9GT84Pz6/nf/vxyZ9P2myv0x71YjGcPe9Ef/tznAHs",
+	"b13C8E/Iehz1t9sRkfOJi8magHZfeKHuBEHunqvyqwGRe+c2ZM156f5dLUOXb+W8ncUan4fhlkuga0vO",
+	"DFAE80BwahM+f2MwzF9KWt4TA3lDVOP9DUpV3zUbFwGYfaiWJMekHFi38+RTCEfEckx9HsGhv1aCz1Wz",
+	"XK1pw2xpM+qQImaYseYl5jc1ZKOWhHx5a9av+v0FDd8fv6/c9BYRw/ZygqguZZ82/BoIa3NYVChIMkiY",
+	"UMQlV7aZxyRhgPbCNTrUtrGdDusity4suowjpWJVKNKajzxomTT7EN2UM1wrJdAbsyudC2fbqJGm14ar",
+	"z4TE3htUx82bJM4l85UA62zMpz1fbHzgehpOrYaioLS28ubvRnQUwkn/d2SKX32dArPWgvL7NJh8RVMA",
+	"8sCoj29ZWi3sYld6GsQvRZ08Yfh0CWRdhlk6ZGOZsDY51yrDxstg204tUBehE7odXNeoDsQNBkiA0vBp",
+	"5o0EFqWUL6lYnOEdKgSiyz/pqcU4XAL+qaXsz6hYuNQcFXQZuIc2fRSZZAv4fgLQk92D5fqxexVCwiwq",
+	"D8VjFJoeVI1PBdQUZV9ZwqT8lWIeH3owMNlEVZskEIKJYa47Z1TB05KNKKe0nk/uHWBTfQX67/kNM+RT",
+	"51peNImmE2UdMXgIESjhWziD0RqNXkSRxnFzdbXf+lK9w+z+4eCODNXvz59Mqd4oSmx55emNZKp3OF81",
+	"GzrhkwmMJg8+azmfqk9s0LwSqEu2JSn2w5matCAsnia2uFnVD7tUPbDrBr6C3LFSJkk+XpUOZ1yXxmr1",
+	"tmBJvczKZ1TuW0nmnI1822gjq52XFSFRmibar9NyvmGFFvvZS6ZpsPwc5Vj5xCvcV+y8pTSbQ5W50CuG",
+	"Ta2cSFsIprv8/YjFhpLC+1DGB36GmjBUXN+zDQj5Xt6Gq/Cykmq0ii3nBL6zNs/XKE6TG9vg9YLFzs6P",
+	"nBdn7+PT16+eXWFhmdJa/PHo36vxf+VqxH++LS+br2+dbgUjttlpgQMNF6fc4NJyFzhf1ik0v+xoaX7e",
+	"zE0TGgvAG60N9HUXPCW9bJkaeo2GozQVGu8o74ULHg5mjHwAtB66vPrLmlf8FSGxX+fNHkIUsvDqXVW6",
+	"ybRiIAu8C++FYSMTGnAMK5hLGVB2Wc1PS9+VtfwcdwoCMRzYlIP73sbktld3HwSUqRI1FU2+TDAO3mYQ",
+	"m2UYcXoBH/kceBNTLggs5hAPss/7AKCF4L+1CFxZYShzuUGchPvhbo0LmfYHOUe8gXldhNkSHANwB8wU",
+	"F4zOll4Vyul6RScIiGG8hii/1XpYzQ8YzeFwl4KBR0FEWL/lcALpWzT4Ak2aTkCDsX7+OuhbmWojnYqB",
+	"2zaS39vXvpto1c5ey7J7lY+oFvfvOzaSM6aC2FlO7MLveVvLMnogtFuwW8eSJhkuSrUCLeANRM9zZ9j2",
+	"MPSyysZIfgBVcFkYWRWxepMooDKi4I805hGtw844IzOuFKAmwZ6p7u6b7Psa1AyA3hgmjF4rQkmSxhkI",
+	"ljl8EjrSYVgSs8tt5L8HPIJkbFOApFNX8yfnwBK0jeowDfM+MHr9JovhK02hnM2kWGYou2X0uu89L6IX",
+	"eJVwGFULc0hNUltBt8qtYh6Cx7Cs/W141q3jmRm4P7QKv4pjQ17BnqrDNXigiIXdWdNV3zspovsUbd0f",
+	"8lSV9VF8mhlUl3OmZRt5nEIdsrqN3KwULb9anp5SIh6jqaZaz9Xpo0eG8La3xR8ZtqhH9gjyufk0Qx0L",
+	"5Ak65KaCN6EIztTdCJxpaQQLvNurB3JaEkZQKOje9TFZcAj+lqwwfguwpqsKAxcfuJ6GLd9nDvzTJpi5",
+	"Ktk21Kge+KrXbGRmY8jETFHB6c9U43Sv22yIdDY0m7TrMs4UaAQ0IhOqWYZRniy/N1XgrQ46PXPjKXTX",
+	"O867661s9TDQaq+zbyTIDlfL4W9kteSLBdN9q3UKXfJhApAEy9J7zYVF87hfHIPXxTs2SkJweOAUUfjQ",
+	"1zQSdsNlqvrhyM+9kKyxrZw2bqeKjfp//XBwE30/jUf8u19++vBq8dPf/joZ9v4++fuH/clPf5tOh3/7",
+	"Tv307nby8pfzb31mBCRORYB//LcED0twUPyw7BrwEYUMwHgUmGCmPr+ZqDzNNb8uISywIt+8ff6EnHS7",
+	"naZZJ/Coe9A+aHcPH4LKgMQY/XGOcPxcikf/UBDlkOlazhE0mrIZ2D9m9NMLJiZ6aqvC2X2ldOLuE88u",
+	"6CRMuM25NOrercWlU1N5K5qYV2lLpRm1SiYh8o/bx+29EvGXjb3LRqOGwsN9M+FaMwiA/T+XjY//8Z+t",
+	"/7n642Xjvxpl0puNT62JbJkfW+qaz1sSSKdxK1Oe7PW/UA0TRQCqycURv0kYwHjBrSlJGbmdQvWvvFpT",
+	"hnUK2cmE0STmeR1LV0bUQl8OSkX3BgU+lKfJjm0oZcygeOz6g3vBxXV1NIPLtNPZG6VJDP9gj0nC4m8v",
+	"AXPxsjHA6TruHR8/bOZO27nZPuRsCHyApGwL0WC9ud40QusuevxPgJHy7UHH/Nw7HKWJksm31z/30rPO",
+	"j9Pu7PvJj1F3sT/rpEe33//UOf77OERU3arodfaP7zP7LyRulvAin1M9zVY4mClRfBTHu1Gc/D03ZAa8",
+	"UyUYDYZw96JxzCABW0RYz4AwOpqSuYz5aHFKBsmgmNUXs7FuwuIGxB1zpXYJ5AM9sFqRuhTfAKZBizM9",
+	"bhlpSOe8lVDNYIpbVuQ9bF+K0rbGDOnHybedx/rbbmP9IW8ylRlr3sAwa2bUPONMNZEjwJvBzx47zJBv",
+	"syGTNUccHu/P33Y7nce33/a+1IiZThZnY1sQszjYd3YAWkLMux+D4ddLhqx1lY5GrLSquz7JY5nMKCbc",
+	"asBBn9FPfJbOGqfHh4D+MOMC/+5m4zHEYm79+gMKuIGXnjwWE+Ld0788UDaEgcwTqeVIxsU5uSmuOiYM",
+	"sR/Nz1ehbfbhw4czz1QaJmQ0NftMTBgKzMOjA+98K59t3zGawHlA49m3lw2rLFw2mli299vLYp1IkHjb",
+	"C4q7ZiPmAtW4s+/fn79NAxLuzJZBAKzfs+9b788NyZnycW4UqyQV5vvcMPudjBZF4MrGf7mzrz2U0eI/",
+	"H2WPmuZzaKb8CpjU9DRhNKp7bsaQI7cXKX/LaOQmP/uyQvuEaS9xCJw2WOzUouPkYAV8JQ11CxJ/t7Q8",
+	"cJ62Ki24OJeQ47tHllKiqkS84EqDn89jh6rSEHPlMURtRcIcsPIx+iewoubzeAHocXyMOIUQdFuBfS/S",
+	"BWDsO5ipJ1SMWByzqG7Z4AuE6yoNI3i0CyKmVHv+vCU7DtBPNRnFnIkARYqJKJOH1f3Ha7fVOjuzRCnG",
+	"OCyhNRe05GgFqT8efWFi6zaAtTpnAd45xGw9k82W8PzoW+yIpwyyprKSkUXC8GlwxUXw6KUt1VfsF+ou",
+	"rdPtRVAorez1AlOISoNldLZOn56tN9itmQeHuV7T/4fMllAkoWDAqaPCgWw9BVDRKhX4vCyFQI8L0INv",
+	"72DjPxMRiywURZWqZwiC5MIIbahwlR4msjbKhNhvwkR0MjISqljksEYDhJjnhN2wZIEVM5y/xlV+rJmy",
+	"94olT6mmFbLy8Oz/sru+ba5Nbfc7EHXDhMajEtRVQPis0vZcxrG8xduWdetZOH0WOt/xTIW2q1sXQeyr",
+	"jMqMcxldahlJoGmEJspIjvt3/Xpcd1a9kXEMZzoWFlh1mteRsu7i/YT+7yXrBt7YaOEw+AQ8oNssGiiA",
+	"lecDlq83NBlNQcTz4OFpHl9kfu1i7z8HGGF9j3fNxg8QO/J6PA6cM4xibHMhqKTY9ZQK8/GFS/bY+ESB",
+	"SseBvjGVIA9HJnQEzojA0oAWKqew8zFnLMdu8ecCXknpjYKrr+akA2OmeRTUw7c95qD+aO0igKd+yaVC",
+	"ogEIWi60DK6QWV7ZdKNJ6gJpVQ0HK57WiuUVuovZ6E7fCW/1++gor+hs2dbGKozeVgaQF3SHQZG/KkXz",
+	"HM56+d4OksNujeDKwi9Keqe6dupmhiIY0NfBEJc3sw1X2G2d8AVwlNWXupyI7S91r9ht/XUh8mDv6rrP",
+	"bwjb9O0K0YU6FlLX9grfbddlCf2k2PP3TBNqk6xc9JM17GT2npUz4vewHY1M6ZW2BythvqQJolMkqVbz",
+	"LtNUq35PmN5K9w4T4pePWk6QC1dYRtHTPKQhTJlrZCWJn5xmFtaqMpfG/VSrGi0PMicV+xmqplbn11N2",
+	"So+L9X1q+ImoGUE2vnElNYp0WpyNZQu+Usqm4vwyD4LH6Byf3aNvhzVbc52zz9e8zlnk2h1c5zK66qYk",
+	"J6yWjO258tbWW6hdB1iQIaxrlYqpV7QuH62zxujSL9BRf0uBIgmGHhTITcCYtJPk7H5B7WGnRFYLL5S5",
+	"Zl4IzhRi39edoUupKPVep6Su7Hz7m8JblkXF1B4N7xjkgOQpyBUSsIlVx8Jy4ZsRBEnS4WM9E7uI7ePO",
+	"81pTiM24zs0hJZW7XAigTFPxeY7ov4pZtwglNp8zwaJ6vnnFAbayY71lKjVq+ZQGF4156O2sdYyZCXz0",
+	"/tz6KrZaUBlNIZNwmKrltuEiUWAc3oKsG3nNIqyNHiLLPAY6rtkiRIJ5br+unAdz3r9mK5a11DQ3fOZR",
+	"XGUy5jEF6adsMFeAFGip2NA2i+edlvN53eIxD71JChnO5Pw+ywS/rD8VrFNsmfWq7A/7bnH+dOuz+qLW",
+	"V6wZnQUPye0s4BdM6VXigxK9XOPVnia/zdzXHzRWN7DBb8Fhb33WXPAZiwFYNthvUWhysZoQ29w9SNnK",
+	"brus75WG22aZPE+bz5/kqSZ1bqEngOsU1AkwKnFbe5nttk5ntf2aualRoLH77RVXS0B4R64c9na70vVZ",
+	"sy+8QdctyNRLm9pmRVoKXLJPbf+1Fts0y3La3JxmO6+VSl7/tXaB1M+M2koqhceeyaTakU+Y3m7Yq40h",
+	"O7eCFHsupmfUGHXzyvFhM0O1rftTtFgmo0d0BjlaXH9BW4wji+tplNBbUSeP3AtBam7tw22F0V35i1zb",
+	"OH8aVhc8W94DRThExEHJbCPhGxm4ZUkvWRao9V8JGzdOG//5yNyGpTDK0CN8qh6dP8WYGlBMa0l6c260",
+	"WiSHnIkFwZRTNWeYXArlgN+/P3+K9REx/lNIwUc0JlIAXIuQmoylBbsNDShXgu87GHOEvskSIMIhmLYW",
+	"uJaQJchFytDR2yaubB/XTVdRfcgmXOTx01gRvRBb1ynVNXeDGmMx8HAY4+G+H8Z40ukcdU9Oegf7R/ud",
+	"k5OuF9HYuVdE4xMId14WrDunE4aDVG3yXjlPjPnM6VGDF1xcDwhGm7p7s8sOgQaaJKsZ1m6E2YFN1kWi",
+	"dnvHMObs70Kw/cez1k+09UunddJvXf3xfvH2YE6tCWEGJ6J0pfQUocidGV2QKb1hdUPDQvb+yCI2pmms",
+	"G6cHneaS6NXeDmNXYVyoQtTtZQdQMJUYgmGGCBicOk3EY0Lj2OUdk+GC2DG0SYbiCQkiC5kCQ8yeVowB",
+	"iJiwMfgh5uTqyyZbee2Ru4Fj5k1w1JDcIseVETeJYkZCaxaZ8Y7kbEYVssEbfiGKtpTG07QKHWaJ9R1c",
+	"ag0jgMTa9b/fKWyAveIGoK1f+lefu829zt3lZdv/85vmkocPP3ea3ZO7nWWoBO0fL6EcMhQ5HTNk75zZ",
+	"VCJ7RTktJaBcs0WGMEfYeMxGWB6oTbqmgd7BAbnhig9jRs7ePTk/vzTSJaEjc5Q2ScTHY5a4svYQEmIb",
+	"aZN3jJGPb5k2uszVN1Ac7lGCf9rEAJgblGX55JQSYpYGzNeLqf9o/c99xdP5+CVWawpxGWUz6tNSxAvC",
+	"URYPnl3QyQArVbsMeMWaeFTfcsXIYL/bG7TJ4A/wFhWLNoG9QScAHmFEnY1rbxKFIR5GbNmkMLNJE4a5",
+	"+vNEfuJMkZmhBxQ58s3gwyPInRo0yeCysdea/MLnl43BQwKVp4iWchnrxy0c8rry4ZnQXC8u6ARDM8/H",
+	"r6RgNVy7yLnj8miMADPS/DT35yjN45jYckLNYj4VV2Sw19kfZEWTKaIOVHPKLkV3r91t9x4uH6yh9n4j",
+	"fkFt7FedoOdRoYgtCL5s3E0L72g08VNic7GKKiVmQJ3iI0ztxZ8GTYTeq+YqEwh4RZAAMlxcioH93D63",
+	"35vTZJjIWwVlxgcYmCfTZMQGRDERAWU01XJGtdEg44VROu2AaBEZkSvCJ0ImLDr1zI2XQk8BypImWkHN",
+	"x6YN46NkkDDF9MCegDyCwwv8AjBG0lkyc4bpLaC3BabCTbKmvAk7F39Ng1ekCycbqSKDQmeG6TIhCdp3",
+	"Z3CIyXGJebhPEWbbMBKGhWPArW61N7gGKys4EnYpUGh4Ay8rNxnt0SajtjLPY16JAZYty3X1VQs5U+a3",
+	"WVdZJf95wkYsYmLEYL2QAayXQftLLQU35q9sLdjzo/2lF0J5+JAnulwf55rNquo4OcMf5JjEUkzsWzDb",
+	"Nv/Vbf0uecm/g6XEPulTPDtpBj9j7zcY2ngpsnRTMmNU2COQYwKmW4qlHMODzld8MwBjbt1RATbdL3u7",
+	"z8zG97zbWy957Ujw8TLDiedPvyctaBSqIwVtQ8soya1H9yTEuqfrKLHe7S87wV5mwD1Hc8HorPb2yujs",
+	"y47DWfrvO4g1LuFfeCDenfteQ3mvWFI3EGtS/7IjcWb4e46jZFauG5KzKn/ZMYVs2Lsd3zuLWlMeI8DL",
+	"5S4BdymHG5D5ou7otyg46xIVpsajs47/ljO/Dvvvy/W7HFnJmvf/mkoEds2QTz8XAFEsgNkfARgFKiqC",
+	"+uBiDX52n4e6du8+ct2Y7qlmfVAxEDNk6XcZPIGFl1tvpG9sxR8YbiAF3SI9gM4F2A0ZkAFMEE2YKxbf",
+	"JBIrDkDdinSOl3HEJDVyBNQ6qq7zOOtTe6OD4tH0Umg+Y00oZ2HLU0KT8HdEF6iRebA3BaiK0Bjtuzln",
+	"Gj6KQyuHcVjrY/u6g0VoZbgIS7/OERTu8hTrV1Lb8qjbL6aIKzqM11gXZ+dP3at3EDLMRT+PxF3x6bl4",
+	"i6/eNX1g3FUf5ilOd80Gz01vpu95IicJU2plI57J7ly8cV/dNRtCQoJYX0tboXhlU6/wiwtpI4ryOlCj",
+	"rO7Y0gYKRcp2tbsSJ84g3S1DZzo7x63iIl6xlORaMD+5rStJhbABvP6W2X7lfkej7y2w3NZrdsbVSIox",
+	"n6TJWgv3ZeF9XL1i7Uk/O3/lzTflfYfcscaXb9yrO5OkkFaSzm2uScLGICZ1Xq0FZ9riURMlZ8xbF/bY",
+	"o8KLudvZvHqpUlvMq4MV8bf5NVus3t74Xcn5YOSFbTBzrq/b1Jvsgztz047N7ZtF/SQf3tJWXrovHD92",
+	"Nvdu945kGkcwkUNG5jRR5tSkBJQxkg3XTHYqrgWAncHuzx+ZIxZtO1Dbx9ZTAsC8dsPCGLyS2sFObjml",
+	"PspBH8BhvfaW8vCJ96VPR+kYmHE1c/b8dc+Al+6bu2YAN3hVQxWk4p1N7mqI4sdkgJi7A+uLAfd6TEdM",
+	"tclrDHD2jRtkyGIpJgqh3lBD1uyTzl4uyJJLkWGe4zShUPHnsI0FHcziuJDyBU1sKd3NV4ZFROxrKfux",
+	"a2cp49/gF1m/u+U7VwTISFAdBTMgboSahfjVbIgvc66sXgrkTF0DZvyEcg8uf8riOTDu2Yzy+ILa5Mkt",
+	"eAXp3n3tWljKHa+z3SpV3rUjvwOzlumO0ChKAAobMACSIY+irQc79r9fOtS8p51NfW6gSWTMvLkHlAsz",
+	"ZDg/dCHKS43knCkSSfNqSY348OFDqwxLtkyXKKOYAZ1WS7zgMyZTvb2yqPMGVihrrqsvtad4ZJUv9EoK",
+	"YkjbnQYWvudsqYzt9q61C4aefQWXl3OhWSJo/A407WfmMN5a28WW1tBJ7Ys7W5V+UUcyTCdYFDSWk8zL",
+	"7RjNIxBuVi1+krDIbFEaq3uq+KNiS+vo5H7nu743rxTxgDjqwEW+hKx7QZU+i2Z82+MDcrmpa2ApP/Ou",
+	"dsLGV5IwAVYhAv1zpROAUr6FO8oQMVthGYF70eguiM33dUimZqgy+Zpr8iJUEPxfaQiqlKpHw6d2Zvvq",
+	"0e6ixB7f0zxUsaluL2PdMnliEdC/kmViblxraqOv6IztUBl1xZvAPW5ltJFbdHbvadvZpOVD3m66vkru",
+	"gtTKLltYjW270WU3PdfIKiuz1+XOhEOO1m9DfnJFlIqFh/Dv7A4DpMIF9Dt2AN7ZPTgxdt+vYgJ2tPPT",
+	"XqUjOOXFxIpHZxVdyDRRbpSZx+JrkT9Sb+Bx8Qeww+tMIdoVlhDmZ6Jx+ZaaowbDzkzPX43P4ZXUL2XE",
+	"xzxUMuHvMk0yrO5yjG+JBldmYlnn8I7rtuAt+l/go/vf5FJzksKSP5/Hi69IWGTT4Ohacxbg9S8rMkpA",
+	"21+NmCibmH+Xpu3DffIX/p3hedNitViXAc6CkJo1Sbd3XH4rLzbZJL2DQ/MYNoAL0n0GtZ+21QtceLYt",
+	"IbV615e73QnPntlsPgvmy1WeA0oTZnSHWArDyWs21xghPYCwmgGU43DOGVtpBzNAsbqQF3+epzgvZHop",
+	"rhmb57kSMYdSJxPKBdY5yRJP4RXqJaW6FJXEtJcBilJtnTRvEki74MWimttMjdfQul6yQOc7maCBywEa",
+	"5FdZLkZxGmXpqJDuZY/zx5kEt6W7Me80R5Jz2GlbswaCc+d+Myv4Uux2ZzsdKYFhZtTA+snXLA4f9VuL",
+	"fwXIk28xhOCeJj0t17m7WcOJ3z0c+OYf/YSlarWwtDSbV3foVwd6LJwnV8SOqgn3QSuS4Ji6dXFpuOG+",
+	"hC3QRg38C2O7vkLjv39/OzvHsl6liJevQIF4K2NmLu+2BO5285bImPX9SrorAzaLve5uV8iYFa7GUP2X",
+	"36Bd5B1CLr8X9Iby+B7GEcr78oYlRgNaa6W+zl82ZA/7aZGEpZ8//c4n2HAKVlB/mKrVSjJ6fb4zr4LQ",
+	"kv0ZFYs+uvfUGpJLvqRi8c6+vmN/ThNhXKimQ6pY5q8teCCt3Ue7DGG3Y4S8bZOLZGGd+THVu4wMK1zQ",
+	"vpIL0ldrrP8axBgO95XUTyxOwZYBHJ/Qc9k36sF6YRz2i/On1sC7K+/MbqfswWp/CojIjI9YHeDfDq8v",
+	"toeMWgaFEiJCY3MhWmQRK2jdtykfSOtX5OzKlshrACT8l+60rzDkwwUt4ixnzpmBN+DB1zSbeML7Jdy3",
+	"UQC3ztbxlBLq0bCOVpLR/C9N+UHzgvlL8YnA9B8tJZFjzUT7t5+2Y5ltr3i//gL5F8zt72DW3gua6qlM",
+	"+C+/rpkks4+kQIAzE6ye8/el979EwBRTCu0lnhPVjtLtZms4+RJGkvdinkhDg7nHPcnn45761deQT9Bs",
+	"3DJ63c+rXK1o4QOj12/8wldfUTZC9fjNDGjgVcDz/VI4gGI0Xb8Xtuowi16yiNMLgLTYanLTvKk+BDj0",
+	"tW1sxQYKUPAFAjGqYfbI+QfKC8dokgzTjCimze6ynCAjGVVvfhi1sWpb2beAxA+JFJM33oL7F8Z2Nn9v",
+	"shJFYkVi+u4Kt9fNF5CJtXuRmY0qK7UNzq5Q6r+FfDT7HYttk2d0NMXIIBchPGOzIUss5A28BZZBZQFy",
+	"54lZ45q7rJeIrcnMJ+ZVYGesaTj3H1F3OBsxh9PTRkAcBy50eHCwd1hG36uADc3qirB8mC5ymCNz1tn8",
+	"WSOw5kzOY1bq76DTWbe3c1iPNI5fjxunH1djB1xtAG85q63cB4gJUxkXyw4D6oFm9YZLR4hZLK7wDCRE",
+	"fjrHz7qdfKg0SejCxUmGSbjmAlC6sHofLjJAzbQ17lPhslYDte6bYBcPzZYkii7cwnNtUaW40lTocFNY",
+	"7T1EZJKKDI5nOZ5jpdW8TPyXmmJ3dtXztsLUt+9f9d9dnL29ePa00WxcPPvbRf/ls3fvzr5/hj+Xf3zy",
+	"+tXFs1eVn5+9Mp/bv9713706e/Puh9fmtSfv3128ftloQk/Pz1+dv/sBujJ/Pnv79vXb4AxApun6jHp/",
+	"DiV9N2DWnQ/Z8REJyAmRw3+wEdws/MVdLS+Yx0Y4WRgQbtlRWaq7FVMutpdPPAqVnIQ4g4ziwRarNLyN",
+	"LryqmoBkmSqWDJpY1RIcyTb8ydzsBtnuGhT2L8LjL9t6pVlBZBVDUDPjY90kvU2Fl19OIwwuoPEbbzYQ",
+	"mqUUMvA2FWcTJvS5mKd64J1qA7dhs4iNAuTSS/+Iw/APDZpuROB0MD9ZWEm0IRXXxXJxXKj/bs9ULJcE",
+	"RyzXbQIYPBmioVuIXEHAx9rC+wk0GhTfvU6nU5XfS2QjEoipxfYykKSiSW6nfDT1quhYXN97itA10IwK",
+	"O9x96obgnYiVNWXEyIx+ag0XmsFBtn98cHRoVtq5uYalCXtidZaqbpBhJxAmIhZ5cK8O9JkMVDpniWIR",
+	"iwanhGIJZqKlvLY4o7pouvb8P355W6Iojy5FDuHAYsXImCdKt8lgRMWIxTF0YV6BGxtV1/ZuBaFAZBAl",
+	"lAsuJoNTxCy0yV+mV4W1mfxixHZgQJOrigdhTnBPU2jXQSFkFbaBBTh0524ZnKOEtdEsuXuLeBrwl9LU",
+	"jAr/cMmbzUY2XJQVNWnU4BAGZ27FNdxsOF4A3JPNqms28rkKnlRn5y9rlgLVZMiw/Hu15Ksq1RYiA5pq",
+	"ObBasp6ymauQnRczHkAs9YCoqbzN3wERbDaZvBQ2tscslIirEU1ALs8wVGwgx+MBiRm1PWRo7FkN8OJU",
+	"pVoiU8aGv3I8rhl/VqIyeFeYMMEQGt0uHi3B26LTRCAMV17MpighrYl6pfppX7tr1p+1H7wA3dtEanbq",
+	"h5liiLpd5lQsCIu4VtbdmgejmntFXsmZ5Of3Y5gRwvWlYGpE5ywCrHsIXjUC+c/vXr9C3m52yhspBOjl",
+	"POZ6gfBpGEZtYeP7dCV3LviMKU1nc/OZGVc/gtN3FJiuH+QtmZnxm7umcmd7FBnRk7CZvEHTu8WM9QXD",
+	"wosqQ0W7HpE0H/h961LU84e5zNulCyevjAuv3zUbYy64mvYTRlW919N9/xxefovvZh9ns7Ke5urNz1Wz",
+	"WltDEK7xHGljF4nSaPjYbS+A024aL96cnaSfca3hABr7xZDtBm3n6ujqagxc9aNwgdyLJGVEiqwmLio4",
+	"uAgnTOOvgCxol8tQyphRsWSbmFvP+qvgL+bt/KLc55vf1GrBZPMUgRxzXGmjGxKqnIbkjCe5+uTX5CZn",
+	"Q2X0v1RoHgdK065vCJARi1ex5SW8dNd0Maw2Yjas+LnsmKyiCwSb2pwfRWJ+wwrTqRgUT3MjcsU3hymP",
+	"dYsLBx5dL0O6HfjfTpCN65dPnhmz3iIwSwkTZIJLAdp9oEjERhzYRYeoF9r1brkhBVaiyFW6dmMVjV9A",
+	"6BRDhXOFAv01K8kZLnaweVzePaykMDH2uLnvVKsM6HQ9WeGgSAuFFO89Xhfx5VIvMRgbFYkNZhffD3eR",
+	"MJXGGhWvUp7NLvhotLodMMLpvODn8ASoxxm3XW7x+ELsusIl3Wt2I/mYOmPPUosT3pdDBotCoSIHeOuU",
+	"WSd+XTcFXS5o2yhpKVveObcyuhdvuzBWnSxcIG1FbmBNDR/2aUYXRKWjEUOpUTq4y9wDkvxOgvfyNWfR",
+	"49sajgwqwHgFPITwvcQW3DWCJuEzLqhG5s/ofJ6VtAcnRJh3T81D7LrZiKRgtS9Kwdx7zilco3DCU/cu",
+	"hLHVvfrWPMzfVEzXv6mYdm9CsZO6NyHdAN+8y1bT4lVelMr8LAVbY+MXmlr+qsfHVa96Q1nZasb01Y1m",
+	"nFz1qj8/d1fVNRiw9b2Ts6yCWrYMM5WveiUuFZK+t6D18y/hHoeQgERLOHq8K/iaKpC7jIfPc1viBzVD",
+	"cw/HfwIDHhPqJDqPme9iExguC6KtXvBkplBXtsrxlatCIaYHCgtvBORRs8Fq5slQj8+a1nDDEyITKITy",
+	"bDbXCzyHDK1YmdRD71rLDvsKCgdlq6foRgvZYQHSR7Gfa5ygWIdISzKRcKka25D9+tKRVqcuqtXVy3lZ",
+	"aFdqiFoWehS6qVt+vP3FXtbqnVel3UEGKK/BPD8u2UYf58G9aJbMLTe+jctZHVU6mTCl+wmbx1C0LZ3N",
+	"aMJ/MeeR1b+WG7/qkPKt4q/TwP4+JQM8aLiYDJr2SjdkkI+YmBu3eEwGTkmLsjeye2N+vGOMlcoH+ZgM",
+	"8CwZNC+FZwqGNiD2qqAnSMEeF6zSzTqrdMH2TEKm5+alwIAvc4PwrH9GIShaGLPBg8nWDjM/BYs23ZVm",
+	"2ByOY+Orl0fTnIkIKcqzNlELgOtGuG8ofBtwxwmHh9jMOG14iEULFYvHAbVsS8sehNKp3RuFDK228Uzl",
+	"xnJ3LjZpI/MPyIRU7fq+6igFa4M5A1Lwl2iZTTQC/ZeGYF4X5rIN77f98ISlhxzMNyg+oAixMf8UXndo",
+	"UstLTjoLCSwJKHA5khPBFTPUDBclj1i35BA7KBSJVNf9Qjnbz91eoD4n3snl9ZfkuO3As1DFTCnL4Lbv",
+	"VF6qaEmbcQfAoavefodv2Qw9PtqRPmQby3yWvkGOa5VbJKRRkEK3P48cu5qyJZL5su0QV9/98oUWLg+V",
+	"JnOpWGFVGQ0k5iI34Q4X1hMboyOK5jdkzXVctLQpLiYxa5kGSmuxGsTkFyz9P5eXnzqd1uXlp+7zy8tP",
+	"R8/NP0+eX/3BPFE1D+u/Cq7jMwiRu3BRfwHziXlkx2hLSYHjaypvzWZLUcedYcXNw6P9k6ziJjlodx8G",
+	"1G3oMQ80LOnuTERgkVBkcGYDwMHleEq+YzRhCbGFK71WsuqVr+f05xSK3KLXXJX2/n7nZHUMiJP6PEjd",
+	"SIpIWXOxRmtaFmIIxe2W21j3ugd7h6uMrLADIDl+eThmfpsKZfaH45bO4lu6UGQwBGYWQknwp9UBJIUJ",
+	"LPRWYF55EMG9iDs/eMpbqQAFUQsW7l0d707rWl/CPXFfLJVzD1Su0OUeCivjcnT4gqXelk7FlxS6lvPf",
+	"bcNqI4ubj0MQvtwJCeELIyoAiJZD0X1ec4mLuJrHdNF3Z/l6HHuKX+GxHmSaaY8MmeIRg8PAxY94tkhz",
+	"c7Uadn5vnVG+0t8CCOWbaFLrH6mhUwppyg6kbAJWH0kIzgognDURkrmFeT6PF2AMRPTEdl0Q1EpnVB6e",
+	"hGfX6s0Db1VigPDnPLg3OMLc5lFei0YlcDYMakHvnT/PXM1sUePuaufVKqGKmdUu5H5lYJu1yocM6aUI",
+	"cheqJ9itc7OVJBR+UcgvWQYJ78MeZ2POPi4GQnd76+kQnWPzn+/Mf56Y/zxbV0UQ7HZlYkxmcWG3hbSY",
+	"giW6zIRS06F1U4yk2ygGMY8jhUv9CMruFqP9zrUL7csKtvPM5YFmL8Fgdo1kctAcGKYJoV3CySUqyIBH",
+	"EOjoauRfikKRfOLXyHdNgi55zdhcucCkTKMcIBSvHbpdrINQ0OPyAB0IOqMc4wwgCPPUaKvsk7Y1iwhY",
+	"v8zTORTljjkAVVgVeAA/Dtp10bGFEEV5Kzw/e+YlMfc508o6FFoH/bunf8Gy4QND6SBzgmPZ8DEZmJUy",
+	"cE+z+MwVEescPZt3d6GVVqOIYB1mIAAEnWqTbqfZ6XT8+sMQ4CMTyMpcw8m+3BbYbODUn53bWd9OUuXQ",
+	"/UMXImDX2Fkgovo6aCgcFEx4YMCCf+GosVFwRzERga3LGvgGTQRb0wXEDTAbPCYDtP0NEDxlnnCZcG2u",
+	"7nSimiSmYpLSCbsUZpMYDYDPoO6/+fPWmaUlmeIeInI8LhnAtrM6bhLAURJswLug9MrmEW2T203ka/hH",
+	"ZuawOJhk8Plu4GcAMy8W0Isn0mkiAjrCRuEqCXMmx0KR7CC1H/Ipch9ldZByAimGKjoXs8WPyCqo1fg1",
+	"6xgMN/ptd4k5tK1FsU0GRnzY0HSqvdAsT7nPLiZ4EJjtZVny2CxIi/czZGQkZ0MurEX4UgxyK8agSYZs",
+	"RPHyTHV2O8CDyR41lim4uoXUFvzOm0Ur68r2mvL6dAaS/J3QYi02XbR9rrZj4v1/b2/v5KFz5pBxqtPE",
+	"np+CvL944kc9LxhNCEjDNvlg7bhcN7N2syxN7AC5kMnViGrWMpKhqAztFY17vU5BGfqm1+l9PGydXP2z",
+	"1/m41zq5uryM/tn72MV/fe7d/dP9+nnv7mHrmw48+mf3Y6fVu8r//tjtwZd7Hzvdq4cX35j/w5Y6rb2r",
+	"h6cfO60D80P2j28uL9um0W7z5O7hn7756Z8f/9i6qv3sYVUJ2+DWt7mp9dczI9bemHETTJhWmagAsxtV",
+	"xN801tnDPnGlzQ3ILBPMgi6Fx6YpL2nJpahg86evJXdaJ7Q1vvp8fNfK/r2/xr+D1uFt06WsXdPyuP48",
+	"KaqEW8m7+gAWUOWC8wWQ3UENr0lSwX9OWTH6HsRAnQrcJu+MIo4BLSX0GKvPOtfcpdDlkE/U0BNGvhn0",
+	"Op3BwyaZyltwOYCfnU5kFif5GFt3y8prXCZGcmdHE9gasy4H+70eCYEUDCox54EUG39p/Ufrf67+GLxX",
+	"eXr7Gvf0C/ZJN7Kq1tFGBzFEoJSTJeqNPZUIovokMVyRr6S+13IUUrOlSX5r82dj0i8Ynd2HdG1Dmsom",
+	"mNkQSuOvlJWmf0x6O3+q1vWVmY9QfIdEyJLBwsa813Br0krQ4NkfcxavHjOaUZ/ju+U0/nVsUE+9D8Bi",
+	"nwFTrfd9DsSFig/eQNb79o172+ijdLJ6gs07YGPTq89Z7OICXr1rNtK5YklAAXvLrPbM8sPQZbZl1bQK",
+	"eF1GRFsoZiOXlQabB8arinHMR+sIAhxCcb7qF9t7xZL7LDWrE2OhtKLtxVO5q0uxbKhe2zy9plH5FbvN",
+	"7MpbmcXuYWZ2FublNjNg/wc2nEp5fZ8ZuMUmAixef8NaMko71sL1r/mxhepv2BugWvOzi4XVQtMkXvOT",
+	"929fVHhuvq5nc5THqawZzIfv3zXLl7nrULTLhfNAu1CsolM0qxJE/sLY3PpNKVFslLBKBvxRQU0xfy4L",
+	"fDjcDwU+lC0fbBHgzdXSS3au7uUhOy40QGL6NdjzbAAl5GW2PYb7xuC1OJ47Oj5/6chPp1llZk0EE9/I",
+	"b+cTZVduIEiB6mnRIJQFWDdJwmKq+Q1zliBMPy7ekBLeStiYJUyM2OYp4x5qyKqQ/vzNgAXnaun1pJk5",
+	"VpSmmhXHmzPZ2sCsnQUtvNlqsRt7/bl1H1RXC+6qlZJk+g7fK+8V+/na28VKXzcoZXf1elsl17DCgS5n",
+	"DhAGNLYHrvRaCWJn2b2Gtn65+mjFRY3jyKPiRwc9Uk0X8ONqmoS6KFvIE9ZJqqeuQv46ETU9MK5Xo28r",
+	"Mbit6rNfJfTmY24lwIE2mpm+5QOtNE4bVCxKXFT1x/jaGjfORAU8C35Wvl0fze8YeAA+KnuTzq73w4W/",
+	"anxi9jrFVIZN6HO6WG2OSuO0MaPzj8jGqwKTWFK/0s2SwhgmGFIhdRLFjBm5tUcpxmBvIQ5D1oB5rxiR",
+	"YUtxN4mQCZosM8AH0w4XuYVeCjJkUxqPM0w/22zIp3cfJbZ4G1qaB8YjZ7PJYvQs0sTfWq9F6zugt/V6",
+	"XMa86faOt7N5fIm4wtwk3w4IXS9w0OdMSKPzsmLWAUHLjiI0WoNAxtynPFPMzN8pofM5E1FufDIHsytG",
+	"RKb0hm2AcHS2Axi2LSCtMC1rZWyYDQNbZnd5ytR1DZPfZZHvsBunwDcWYeURRiKmrkPxhHo1LAF0eAZv",
+	"LoO0sChB2iWwlbQRldWtvC2mStqwZ5ZQxaLwlFQmIaIItreNPIfhPKfI0ECENB3pzF+IU0mey4QMrPkG",
+	"cyf61iAwOCWDcSJnAwQ00XKAYs/BDUYMVq+dBDOOzAbqU3ywqdDPBrGOyP+HkqL9lt56UUulW2i9uaqY",
+	"tlqax0pErpcXlE+WHEH0yu4zwt0ab7qQYldM5AEgFI2uMXxC5jUD1uvblWoLdH2uFULGOtkvjQKWRPaE",
+	"jGOblNVuZPiV9UgFGL+VsJjRPGYav39gLq0z1FHNUQpTYssC+LETdpkZOejKhdlcMPOWhVp1cqjX6R22",
+	"ut1W7zDoxVcpLJ6dwkw0/fSiZu7+1YzOSBaj6cktnkc7bHTz+wJZ746eTJRysSFJOmYrdxe8tXRf9YK7",
+	"KnwOffBlfxMrB1NFBs5pZYMpB6ReorXJsxuWLDzQX6zx5wSYyhgzowsCjvhLYfr41MK1O2iTc4CZ8183",
+	"pzXqe+RayNtT64QyTQyz4D9VBSWq3pz6V5+7zb3O3eVl2/9ztcElEwRNd9SWNmhRVDXt6WhPm6XH8epE",
+	"2voz+J4ZnjrD9oNczyxo2iLeY4TR+mmfuYZRht6rZnxOGY12IlUv8pCbYrlIl3O7e0EOhqCsL5mXrcTE",
+	"VPJOmwXMNdFygr5AuMEVNE9iId0hU6tsbXZJp96qA34F15F3CwkprSxRUlhDA4gKm0aqpjKNIwzCRATG",
+	"iklAVdJrgJ2/kQybPCu+Gl4HHD4lkRTMKl05kpFL3rQ4c1b6QWzSbW5flAmLTu3OjLX5iYsRywNYAaag",
+	"Sf4huUDN9FfNfadFnK174IBtEdS+xSVHinBw4D3QS6yYrmR0uwGV+eI6C+2xZ84/tSx2nLXMW4RGUcIU",
+	"yt1YmjU1ooh+kAPIf2zQiP63/bs9kjPTa7apnLOpYBveL8bRFLdT5kD4j//8r//fZdrp9A4f/OGPj779",
+	"0//pf/7n3f+0rr65vGz/afVrDz93mod7d//9Tf7qlffv1pV53r3znj780+Vl++Ef138/uFWfCc314sJ6",
+	"dUt79Q8YM8LgHQhWNayNZDqMGfk5lZqpJlFsTjE1e7gAjDdqI+NOut1Onhl33D5u7z2s6Ej7y6wq31xe",
+	"/uGfH8nlpW5e/eGbD48e/umy8fE//rP1P1d/uGx8Aw+u/tCse+HhH9yT+8WXeRfpYJB1xKNgjtZu3Cs+",
+	"dFXe033xlepin9F2BBI3sxvm5njrznpMMpUFbt1YuNuHdaZk4P4sAbdmGWjNBp0gWAzleaSm+ddCaTZb",
+	"bXepDUHOLQWG/WKxBvvhE2cm/ryeylX4pgizUdG57mHy8Hv4kraHkE9mTEcO1Sg7OALm+mLLYTsinTE0",
+	"L5k2V3pdqmLKdHERTu/EihHucPNuT/ai5C5P7eodpV6ub3RjsfTVeHzO0JtTZmTJBOP5cE46naPuyUnv",
+	"YP9ov3Ny0vV9ONVnq50s5qc4rvG1PPs0l4muTQVxrqkxaKhqOfTLEsKDSR9e32op/ozrHmY5KxLCBcbG",
+	"mkaW6nmr94bHBKO2MRYN6eh6w898KPYNPrMp5pt+ZnNzNvqq4iqwPeeteaPw+NAscjModaGfF+Y6ElhG",
+	"7nqTz5dnb83DI5yYgEQxM8VQcuO2ZGF6TAZMRANIHRhg+nDIeHEpNrFe1C6ezXA77TcBaVqA7CnGDbsk",
+	"Ab6Z8WyUbZz16Ctst5rr/JL9Vi4VAHNq8wo3IdvfXRuFszx3H9ZAUlKICiwGam/J2tnWETdX9UmZu5hz",
+	"u2XXJ+yd/aBK2GuR7TUnCJwTyqahwD3Wpowivs3AZrQOtrDybuJFwLTrZSS71MTGTuvawOLmmM9cqjfi",
+	"ON+spn/XSUpELKu5Xm+CwvBe1SIwZH7gnZes8WEIa+04Fh0MxHmplNVjz2gzhSwKXFZowfnXGma2Qi2N",
+	"mA4aI0rW+3sV8NoxMupWNiGLm7au57ti57H4q5ZdS4FYzTKzW+eJnM1qcroXWX6dF8gBxQXa5IJ90lmK",
+	"zJxCUBxXBMpT28gOWovlm6mymn3SFfdNZxOUgTK2wPG++c9h2Lq6zieb9hC8l0B8UQ3grxGm6BSFi5lL",
+	"nQZeFipyBrYq1tytQXH34qpgeWob05gAHhZzpR4ATZHdWrUCdMABFFnBxgcF50fwShUK0almOWc384OA",
+	"M2QdQZAz0UkCHnQL25GROU3ojEEZTTN0y4qBFcO2jGkBC4cWvdNDGS38DflzypJFVqoxeJ7ErtZxdT5i",
+	"YE+TKP4LIzLJMD2dywlvpwAZuZAiKsyHlrKvpjLRgyb+EUsxsVETMtV9Oe4nVEzYoJSser+r4QZHevZD",
+	"dYn8+d3rV8Q+t1hdJ53uQ8KFDRI2bH5s+Q8s9mYOfkR+Y9I+XE3Ay0QoUTFV03Ba3CpnJpJrF15QHhZX",
+	"W134QRozOFqHibzGmuWZST/FSqqskdc4zdMQvR/tbHmVUFGge5uw0Wz409zwRoNF4M16sP+EddJoNlJh",
+	"LlsiuEwLPo66kpgEUvVd3ShAN5VzzI00I3b1UR6TAS7tQdMPkk7MhYUh2AjsCszGVmSU6jJuqJw3mg1s",
+	"JEjuD1REr8fj+ySRmTFhWSQQeGbp0WvmXwSkjVQvilghdTgKQeoSCO3v/hBbz31m5kqOx85/VgYEwJ9D",
+	"G674YRgX36+iNqWAeSsRXQTn9rQIantLIX5AgCfTr3YGVXebDvLF4ib4IZUzmB1IyDWPpGC2gjU5Owdn",
+	"TBEqt7igods+UNRoNqCvvCAadpb/rZhQXPMbs6nBMR3eAYzGeroSoYvMEzkMKAqqBs7YYfLJ6wIen7xe",
+	"rXXaJkMzef40tGPevz9/ak5WIxBGVEjBRzSGQK02OY8UmdGIuVA0W7bO7FQ5zurRHFmH1sFh72HZndjp",
+	"npxEe6PDVnfco62j0R5rnQwPu60D1hnv0aNRN+r1Cj7Gf22m/l2z8UJOzsVzmcw2lGRe+WynqLw+S/WU",
+	"9NqdHBgM+LpJkv2ZramHYtoWugwcrDuG+LIU5RkuXwVVk4QK3a+/sxnuPlBwdWuTl2jHjNlYExt4l8FP",
+	"V7Ml805+k5BsgBGx3jw99uEnH9hM2oiNeMTUrzCHqWJJfXXquqiFxxCsYCGfuGZEzc2NgCYyRdQna8jG",
+	"A6K9PEhh1+wv54e6Ea5IywVJs53a5AmbQOzd5kEhXzV7f5Nbcps87Rq4zzPQhFiESGsO9wydPphhJHMV",
+	"DIFTA6uCRlF/E3gCqhSfCFYP1cMEgJlmMRhy7EDlqkBvE37DBJQ7+e2B8myLy7IlCPEGJR7DlyBnCDVX",
+	"uyhShJYuRSW4B1hUYePoOrlmsGZzkP5tgTPWqwyH33lV4Rid1a5PiMb/3a3FdB55q2p3aSfgs7TR8jWY",
+	"+/ZMc7shX4KFtV4gsVbK1cfCAIZxFhYsf2/BvzD6N8mSKioAAQtbE1hhLXC1ODtfFhMJyH3HtOZiorZA",
+	"Ri4NBiu0oDl3KuOogH2Lq0+tKFf972Ps1z3GCufMOvBi/z53fn/nThiYcKngYMnkXvBifqVWYSEuAJzq",
+	"hiUKU7hcektA2+VC1wDn2+S8TLx8LZan8olrBhBmbBZ7U3VYuliaYgEan2kBiQr4QWtKBQQbWpkyDYno",
+	"NjRmXq3gT1wB/21y1b+8Xk358vqHZ+e2rGJdaYxa3Tyvvg4Ih+Xi6+bHzWqvJyyioy+gD6os6x0BdWby",
+	"BoOdlAdagKibggw+OjKuBn6BbdxqWf0OTMd19eV2VLu6BP2TV8LjInffQ8axFKxS/buIInprI7vM0URH",
+	"G6I0fZkK1V51mNVlkAuaOeQN2L29st5IcXeHrSzwzOpydWixO03qKKGiEAt4BokR5HYq801YrXr/2G3U",
+	"DDAK8iYww1HYkhy7ShNZW25C8U1PwdlVyRycmwfODe9lXduaCT56TFY7Ictbl4mDk5OKAWcNEwcXNkHA",
+	"pao0M2wAp93kuDYTw1cQGw7Dplitp1BndvXkXIr1E1qqHA4fSdlpaClE5yMspm+oWEDlI6f8YyWMLMUH",
+	"GcYT9dA5J5tuNUZMXXtlJlcm8tSl72TjeO7F/9YBFz1QXjhv5kINXQ6zoLGlETylGLPtD1krGHaPncdh",
+	"xDY8Ece+Ei8T36rYTNYcTGn5eSPLCNjQ7uHdq6or1N2TxSIreJGXMzWCPZFxocSl1UaoIJoOYSeBnQRD",
+	"09rkR7MKRjQ2T1UTgTfGjEWqSd7/sdM5Pmheivd/7HV6x/At/POEDNlIzhi80TnDmzmqakQZJV6M8Hqu",
+	"WTLjgsYYtGG1g8d4pHqFarki12yuyXCB98BLYf5VioWqhmUc/y7CMl66ghoBE5d5lElrvCem87wavu9A",
+	"l3MmKH80meuWVKrV7XWGZnWtD721A/fLK3Z7H+S+ZhG3D0TnQKRxPIBTx53Gv3Msv6VpZhmEcKjuYdFV",
+	"ZxRbAM8/JZTE0mzxOU1QeGgyk0qTw/1CbSknRVxKsj0VlJkHqxhg0CVueEoiOaNcXApsMmZUaaJvJYnp",
+	"kMWqCTpyKiKWkEHbBscN2uRD0HHIs9sDyhnBRzJCTz159fwvT/JoZMz4QHB/LHplhMtoykbXLLKRPDtN",
+	"VHcVVLKVcXnZ/njOrz6+Elcff7y5+nhGrz6+iK/gt6fRVY1r8veT7e6DUlcW4jHRknR7x5WlRYTc/IBq",
+	"YhUtLLAOeqJ5wZzINMHLm10pl8IulSdNomSG0pMVg7ERYVN5Syi5ZouhpAk2JJVZQiRm4LImbmQ23tis",
+	"LUbVAsoSpWZf4VE2TpXDz4C9ZDaLucoKsz2kYJciG6PVEacy0cQuA3N1BI2gadEy3aGZZd3S4Shi48kU",
+	"wYp+vmWJXqS8HCAc9lmXJf3x7iU9SK3atJYz4eEZYtwvfFCD/7M6hcRlBGbgPIr9XO0WqVIekli1yr+r",
+	"CUk61mEyAKCTgS3blGHjWgShiU2Oqg/J7oYOlkCebiVp9GcjqG7q7KJvPLyfCiROLQabw1/bZXrxm0QO",
+	"YzYLz3KSSBsVfrJ/cPQwdLVYnRlge1iVIHRh5gWsMXP8oJAkRF5Bah1uLLOhMSA/R9SuJowfBLHFYExq",
+	"WWZCVh6vnN6xFuKBl0xSQpmq5lXYnmp9CPa50xE9SFa4/MVyUjad7pclwya5U2/MXrEyWCcpy0C4sACP",
+	"44uXTUViagOBqtbPuqhWGxQL2xXAyc1rxCyk5RUSD05OvLW83wmu5hpcOj+TK7S6VqLYrglRN3hkW1eP",
+	"BplZozK0JSDrq7sOp5e5EhyW6Vl6mbfCgmLI25phPHl8AedpGDPCIeBszHHWnZ2D8r5X1ZjyPhd969yG",
+	"P2dcjaQY80mauDeEzKOsKe/LG5bEkkbu8TyRWo5kjH8ZnZXiP5U2otu+pfmMyVRj4PaI2Qe+o6MP4dw2",
+	"/rHRbETD/jBVC/xXKugN5THshmYjSigXqLaD5tgHhbSID5z9ZjZk9ofDQetjTboIJ3vIowgeYyx8X47H",
+	"Roh4xaO4MOOcGH2+9MSVlYK8E+zdT1TJ4/68X/3vr9nCe5Jl7PhpLLZMe/Z3QkWG5hZTpfs0mnFM3onN",
+	"0mVR364mSOrVUxn1i0kwOastR80PY3MFsP/2V4WQYCLoa28d+L/NsUqnrQjShzQamkB2zTyBcvvIcpuH",
+	"CQfTbK7783QYQ+YLGmhYH9Jb8E8ZsxLJFiUx4oleWIAdlrgVknspcgv7KJbK5vVcMzOcFDKYDXkzKhZ9",
+	"W7Fa+b/hlV5B1g9N9dRM3YgiTalQ6XwuE82i/oxFnLr8IpgVWhziLaPX/aVRy2+ACcFcQBumb62+XCid",
+	"pCOsIJrVf0XoiCWAjqCai8UaR/5srp/Yl38Fb503mvVoO/e/uDMrHq1t6339wr2N9TGjdKTX+/CNfdl8",
+	"5xbqzoO4MP8rUZpkfVSr5gMAVZTQMZbFgKv2emN4C6+uHTWBH3lRE1KsyeUL8+aXCnZzobMAnlIKe2s2",
+	"PFzj1XT+aF8OeuZyAFbvbMZ9YXnhmL+ZHbm4xWoQy+FhHoVydk7UHJTasUx+M7FygQ1bGe7zNMGoI+8t",
+	"yIdfuOqUmAm/3OS8/7swOZdEVDjd2T7FG7Q5fpWLqaTgTvruyRuyfwTGxcwPYRTaOUumdA7Ad9CktRUm",
+	"bMKlyCv22qw+aBhMKlygSc/zXbmGKynC3SLoWK9aYOZzr7l3903r41nrpyv8Ye/u4Z/sD597dw//tIQz",
+	"a4XOLCmJvryuPsei9VvFtCypUQ/b9pQM0HNonbDmjH6g0Ez62NbAaxa85Y/JgCrFlaZQ2zQrvg7+ymlW",
+	"YN8m9p2d2+qnmDZbzANGl2XTIb1kza5ORrR1ppfFibnTsSYgFjh7C4DAQ4aGwiUT5EOMBaqDoJcZ1cWs",
+	"lJTwcFhoXv7E1bQxJypNrE99zNEIs5Y9oLjmSiCIvapNYLMK7Fbp3clxVWrLkeKBnS2buUwJCl4izUM8",
+	"h9zKVISq6xwMf123z1dwEr11qlKp+CY4K/yzdizNPQPRVWzEIxbXNerZJ6hfwtQSAA8jj8zersa/r8ex",
+	"vX89x5bbv6xquF1c+flaNxhA0EM/UjEaElMGzO73miVw7XStGU6r3d2BfouXlG2uBZsq+JU8BOTYVajw",
+	"y4x+ag0X2tAER2q+iGqsjQO44uS4GIjQlt2LYAFArQdQ/h+TQcxv2KCou9wmXGsmzMHI9WMySJg2xOaN",
+	"mm+IFCOWNTdkl8LrZEK5KB6nQFaj2YgRW8A2ueROfyFFMfq+MU44ExFYSQJxTlJkZVfwjMyAq/LPBEt1",
+	"ApYlECYxWL7mVE+Z5qMltPxYV/WliI6oUfbDMev8fOifybwb4NnIArvxZUVuEYBylUW4W3HMdIMeDpyH",
+	"3M10j0h0wNGSbv20yeDz3SBbTeiagpnNyypvoD/mPZhDxIafeo0+WHV/6XZ+BxeYu5CSkWpXyW/7yfOu",
+	"HuBOyfFhyOuZ2eFRVnMIQg5iRoMQfFvX4KsZWSnib9vKzBiNtsvov80C7MpKP/4cUhnfZu3WB9fbqL8p",
+	"i22CQAY0OTfyrg466S2j0WIFGmNi3hm0yRnuKghEuvXqW6prBggdTb/axmkl4H2twhoQknwp8th+rlcg",
+	"6f4KqI4rMzbebJqrUZmHe9X02AKNEeb01yrRkQfYr1+i4y0bJ8wMcsvNjZ8T7XDMiuvHPrZOnVUbFl++",
+	"gHerEFB+S0tGcuG6KpL6PbPltCwSrBG2eGheMwGxM1BjdU5/TtljMmQTLpSF0VOJ7pfx5788ZMpbc8wu",
+	"7lUVP69mZXSDiBmdLrFKX2WqjALUn9eGfxRqN1kdCm352ZrfKvajuzJkpUhYeObnMtFn52Gqz84fmHvt",
+	"JE2CuBNeXfBynAlq2iXrwET69VLRMLTbyJeIqxFNohBNT83BUKh6nL28YxpMR6soAHXYXkLQhgeXmCEb",
+	"WSR4PWWz3dLluayrk42g0h5tIbC33dKTO8tYxPV6U4ZvotU684N9IaoydX8dwryLoUKUV8PF3ZIGaRJ9",
+	"0JPW3XGYMGc++RKkpPMNCUnnuyUDT6DAcobfbThoHOeFuXObkpbyupndTrkYxemOJUFJFmfSMpcQ4dUW",
+	"2Bm+YCvFnmQzUVgfGWvqZf5zFOvLLvwhmc9XqyL2RMlDBNaRNxJAxHe7POCQLdSzWE04OJkxqE7JONVr",
+	"mOBDH96sN2r37m7HnYo1aaCW8QTC5kTExcQVdP1Cu8CtCI9NBXr//+z9iXIbR5YvDr9KXt6OEKkuQiC1",
+	"2ALDMR+txeZYtnRFajx3BF1WEpUEqlnIRFdWCcLI+mKeZh5snuQfeZbMLKCwUZTldnMipi2itlxPnvX3",
+	"W5i0xkRAqd3yJf1DadpEEuAH4mpHh3EmZ1C5QqS+XCzYstqHAbzx5kpf4cQ4EjLAYNeawEyya9E7ZHJJ",
+	"tkAmZ2L3zdmTvQXepVb7zguE9audpUcTMuNzi6OVHDfGhQbDDZo2cPn6dA/cveXL57Qej2U522ABTVSZ",
+	"m6zdEFj2uNP3t5qPoVvNdunEWmSlhlofWKeWY755KTJZAeQ5Bq03CmrGW2ie160lzrMMhAMcJlv1szKV",
+	"LLZcdS12Dpx5O/w6P3zLpxsFdouAHCuLPm1wZ0+U5nJcxhYRP8riki05XqNOofB1WunkYffcQkqjTROh",
+	"c42p3kqLdPI4XGpz7dXLHDmRFz4IiRvUfEOTlxQ3qiyX2m9QtuRuvjHbwOA/XtPox91q5PbrQOkqL9Qf",
+	"qfULQbJ6SSbFa2VVtdYDalWVdsSTQslyjvcZWGh6Pv7pDqDSSdX3DQoydwX8ny3nIGbArq36oduu6++z",
+	"qtqcfIW+1TpeZlnBACDiUmU98QdRjg0mT8Y5NkNwDAPjA6RNp6AuefT5OZYkjwUAGdZtXsvTF8dnshyq",
+	"auugONTAjaWeiXGu60pZ4mOgUCWqzgEolGi2L9jjTgZzrGuOcx1/92DhIGsoYef02cUxfeM2VeTQAuiv",
+	"iNSdAT4GUoOPfk05yOHDR+tjf0EfXNcuLlJt17G3//antvD1hoLKz/61sPbwSSx1AYizHIhU+K+Zh1Ig",
+	"6YZMZroFx2WUD0fr9nFYqZ+SncJMt7pfY9h5m0fqcrhBNCt6pC3qdtqOkw1pZlIzhS9E8jPTzP6yDAfC",
+	"mNmSknycdKADoueWbwqL2HOwJR4BCTZYFKCxSV/7J6dlXqkUtineyHCI/jWAqtd4l7PlbUjjTGWekthO",
+	"BNUe4KugRsaK45O+Dh9HmWa5ue5GKAP3tWbY1yhvS2dJOApgDEjoJaIw5oolDglN9wX0jvsRaRRwcqqO",
+	"G4UpuuFt2ngR/yp244/tJSI1+vxCjWRxmQaS5SXNbqZfxBMViD1x9BmkBYaFqzgtlF9gO3aSHf/hdunt",
+	"llcrI9NElePcciFGWGoba964chs69zcgiFgBn9O+ncGc/71WdLkqaxAwSpaD0WugpmglCybSlTKgPDFV",
+	"VTUYKeS9dq9o0UkblR43lKwfQSiGQ8yD73ALkTsE3OSd5fzd80yG0KUGdtSlu+pB2JpLpkFoCOhubQvg",
+	"RgFwPJof9tZ9tGH4xiipm1Nk6nwyUcsSNglJgramz46bH2+WAWDG0NLoiP7O//zXf/d3xFiWV1YYWu+b",
+	"Z8yeqQ/VqRpyFkJY6Pfb8mWvCd154zBttBplNcet2llTltpMSPz8QTpsM8CdKLuZzgb2npFhZTLszk47",
+	"XlcTn44bE1XE+PJVWpVrkepOnYU2XprGEKX6jI1p5I9ghBOS7kL6m1ZDST9KPSzbMwlOA6vsvLykYHcj",
+	"ni1FYYb7ucYU80LayjoNojB6yJoE+t0ZcqJUHKFaJVE3rp0jEtqVyPB5I1bvMRJD3bkcDJS1Ie1gscwb",
+	"S17tjRexKZ1ZUesCsG5IN6chIoyYzlYVgkt8vVpVU1NeeZRBILzBfVyY4RBASAJb/mH3fqfbOTi43+ne",
+	"O3zgyWWccTlrKcVfJCCUtjqv7ZcA6qS1BJEC8KupDxQk8loRWO0EYVImzK3s+ppgqT8gTQ4lnp6wTeVw",
+	"6R5z1wk4b/XgDWrImTzsdiNgmJVjd9iC3NBWW9eol2uMbWNdNvoCSyHsjlbhkg/1m8l1U3W0mgZ/wUlF",
+	"VkJu2XdwMROUw7uCs2XVcvAoUXOUKGue8Zg+SwuNQAXCVjp7caqKYh8rvwnGxz2WeG+HKYPej9vTjT4l",
+	"8zzo3hfz9dbpgivkXRsUdSid772dd5Vci1Dl1Gl1qAE88Wzwc0w68HvsLhWn2pj/DEEWQSEZN0bSCotX",
+	"Wwma0RKjFMfNtjh8v+3IpY/7FGmKSOeo6QLFcQB+/JS4z33+V4+LIsT8UnfK42xT2C+FL41zrT7/Uy1v",
+	"D15ybkIIeBkxMzV8XiuV2fNQMHYz40wnN+Zw+/R5hpnJycTkbCTQo2Ed3EALAHXVd9mvLwjR8gD8TuMd",
+	"Prio0I2xzChqU9Jc83NTE4YIF+eSDVqu81mDQwPw5chfiJ4N9GOZmqB+YXsGcCpIHtMU2fodU24vlNuZ",
+	"2EKaxO3d4ttVAn4Z4GlyKnWu6aaHSbs+R3psNXAx4ipf/ikM+JLM1GNUkWADA3oxG14BcXPuMP5Smi2+",
+	"tyNOyTfXTK+AYlTmNOj4zKWW4xqSaJ1MRMXLLgRQDx+sLTmuyyXopDgqzgQgwElv7eMwAldoIkpVgOXE",
+	"2VKIoLIp3NFh98G2eEcEW+Pa3VDy2tbDmRxuhFDaziUknjAOofogBxXSlKyvunz41Ysuz4gYZ275Aerh",
+	"xYwUCYJJN2UVXMtYlZWXWJe1uS9Crqv1bPdCninZhjsnIBo/z8BDZ9ScOnBj1vKmdiRWCJ3n2QYeGjn+",
+	"Ge4+eWo35bNxDzGdzRfi+KLqJ1PCv7niaXPir2gEtkMsaQ7IKg7HSCRGbdx4PdJMrXCJLV+PyxnJKhSH",
+	"f1JCstif2Ba3yNWA+WS4uxRRZo878bzgZW0q8ePZzy9awBkA1mxl7ZfFdvhgg/vt77Uql/BEVe1Q6iOF",
+	"re6sLYpfc+JwmaVrd+u6xsDAGqB+Ak+EokNE/GrVSccbAGoen/xMWJpztGY3nHboYXadjh3J3EWejVZ4",
+	"qdiK+HyWjWt7Qd0UnF/mqkCRvaH5FIDObctonXiKC4FvXhgTKMloI79wQi0wjyzpK9NGbNleVbaKfXfc",
+	"B/qUS1YAmNUCnfhz/CkIiyIrfxsTqkSBpxASno6MKMyQUX7GVhXvFYVcN89MjZu9STjnafTApwZM4zYH",
+	"pnvTM3q0dWu4yUZEGKnRD4YQMiv3QcBBWjXRc6kzNx4zDTk1kOXDeTcyY+a9xKP9EPIP4QVwP2rO2UGf",
+	"8Fx7s/rm2oxZONOFllOCEuSmMV3gBgMvKQ8GFqpTIjj7ZdV0hGKJL4LJ11omFUaaQx1Tifa2u901ZQmH",
+	"GIWC2Uvl7t43UMy+MDgL3vU1R+DqEXJtCoW9mw3Rj/gc1/i2DNPsmqO0qeIO4QGOy9+8Sq2mAI0cZSLI",
+	"LFMZ8CHgichpVklY5AspDehYVeVQZefMXXgzvhw+yt238APCfQAaQ2r2ElLF1qGnd2yVchDTc24jnANR",
+	"Z2sHISFsMFuy7n9fxrwAKplnMEzIaSGnckaseWAYpJ7sNo1egjmjK6n0kK2uwV3Z13N5jl9IKOdxrqhP",
+	"k/xSkpg/8EXkcGj9wtLOLTAGwGX0kiPgbxo7+8/hVPwSI5yHwNKGSrY2K5f5NbNjyIG0YfeAY7lVbXIv",
+	"ulnV+GYLiK5j4YRlvVWJ0YoucXLQ+ik6g1t/J/73ZvpfONK+fEJRjpjEUwkRznNAWLmZfp4CWMuilukO",
+	"Z/c5ypaQqHeA3T4pZr0QZI2gMj35jNJZO/0kL5q+poxYynlnnRtTgwzjxwSSaC+h+stZX9tpQDGPKu50",
+	"lGbF/oU4B2uZB29RY1ru+3jatNz+CTntxEaUdn8KfC6e9MhmXp3YGNBU2ZeAaZK81zEbKYeyTb4jy7Ok",
+	"zeJ+A25bIcdGD5uZ3n0dMuR15u/wQfXo5aRrL8AOr2bQ+1/7//93f10xHq8i9XapltosDcRkIaMxPQiL",
+	"IRpJMoVBqgQC54N6DF8C8W5pU5YldhP1Sl1UPgpqnKx6r0q3nUJ121xIZRm0Rey0xZuYGAZNg0Vf7SSw",
+	"DW0mzJmeaKnJSDpQ0CdYk/rKtM2LQZQGRzMN6XKZerqCPoc4c+K1FC0at7zdHGJ6R7N6nugrli+ds/ZM",
+	"5cWg6SoBXsZ/YfiuLlEEZHmpBgxuRClMHfFsURL3dasonpOxf2S0YBzQX/Nq9HMESL2N5bvzKfm4FbZ1",
+	"IavIDYGHI2kkoXYT6R9NkUE8Ii9tdeRrkQ+6XZKf/IP4Of8+hh3eKAK3BO56ITO9nV23rRB7MUfNe0+Y",
+	"hC72X3RwAsbqeV5UqmyvcRkr5Da7f//+4z0gGzx7ErJilZgpWQo4sxthPKci7bun5wJLD5uo9U220d3D",
+	"br+ffTz89Nvh24P9x+/oj7f36d/3P+3t73bh0m8Hb7v7h+/C328PDt09v91/2z14t3e26/7j/j58292/",
+	"/26v97a7/9D94P+x2+933EsPksef9v5l9z9+e/vX/XdLH2thgdxCcgZte7Gw8uxJIniAqWSMUimEzT+I",
+	"Syci4LUiy4cEqh6Tex52Dx/tHxzsHx6edR/37nd73W7n4PD+g4eP/qNB9LlkRg6/ac7IN40ZcQP04NPN",
+	"DTqN+aNP/9EuDcp8KRsDQKdVcMO8UJ8ryJR6CSgXH8VkubCvhoyWXNtKyawJCLx4OhcrOSNaqBvaOCM6",
+	"vxOZQ+xO3MaJ6EQOO68XNApQOp1e5JQJdxRFKLEt7IJrkqtsXKWysqrP3xh5X+ZmQA4ZDIhiORU0tjBT",
+	"qJm26vr5Og/XyGU/1NS4aKXEnUzC+vSD3KbgvDl5MpLV2vz6qqxV0lahm9ZWuTekbpYy2xFpnjHvxUhW",
+	"d2zChS1sg3TEz4rJQymxxBnuWo5VJrzvKR9qU7KK0dx4m6cHrTqeGx52xH7joomRtMGH4MFk2fkCLgG5",
+	"OT7LE3hp6yl82I7QUubDIZ+TDDBu64txXu2Hese5zNzm9VTYypSUrhG3HhDTh0qr0olpf7e0yEPkbTwm",
+	"+jdUrAIRFac4NjJK59u0+Or1+aaYULpU2ZgDmj/oPvj24TePYOE+lZVs0Y4vRZrJSu5TciotRvoL1xyW",
+	"hnWEvxdZ3YCUBQL0Zqwsax8psJSm5B/iJ2rNGA282k2mmMAESrorDO+7Jc7UjSQurJy1Ag9vnZV8g4yv",
+	"sJlHckLVvEv5ODcRtVvTmkp7BdUTQ5nrmNK07WT81CrElvIIpf5aGtUQnD79qbNErrRICtjA6DwBjaBR",
+	"hS1BzrHocJ1L0Gs2za1qcMTOh34fPlw7kmNVyYyW+UrMZO7kz/wA1COVlV3G3yMDNdJGUuzNyZn6UL2S",
+	"5VyJ68Gqgvel1U0NZ7Mvx0oa+S7IIOI2YGBNasNv2Zz7KGfiyZ1oZHmc3q1aV09Gtb5qt8QvywD8Skvr",
+	"jhVvTvwqoZR28UwORsJ9As4XrEqOzsHwuBjm75Vdgk7Oq2Ez05WEpLPYtkj9Kdrk6hkXLfr0Q7ZCt6bW",
+	"AoF61pop+OtoRgEo8CXROfSZ8ugyxjTfEv88b3W1QfUX+dLjKnwo2iyMduqh2aQIlR482d7XtfF8juck",
+	"wxaLZ0GobPPdFZp9zCoAkqgyk0U8+02mFplyNymtNkUWaGHCJLlF5tEBWjNa11bagARYrLRJ8L/7tlKT",
+	"HcyM3ecr8AduNPpDacLWVP4JXLbNv3Zo9zjBd2HgXbGyw396lto5XWXD8p+VsjBeSO2ce1faTHXjqGxJ",
+	"r62rkSk39F0dw80/5Tr7jOzTz6BBmEcExra3j5I/JtvcXCQxm0PRnjO9Ne/DtUjSG2Tssmz4rqFdm9aL",
+	"zd0cjYheDje/IO3ryoxllQ98Fe0iyuI/msbrnUGo43L9P0k/VHmBuX8DxbeJOpihGVhh1XVowrvPQDt7",
+	"A0HnMyXH1y25p9gTlSc4xWee0CczYPDjjZuA2jXrfNZVqhBX0+9XrbLF8G5XdtRq6uAEUWjxBqaIwp+f",
+	"PUmfWy/RQuOh3XLOlpRCNJM05srQQr1jjf6FKDTQFJXuz9gJ2t1/LPcv33389tO+//eDDf59cPgpeEbf",
+	"Bt+9roti511r8UPrlK2FjoiqIf5NFjWJuAZ+QlwM4VQcS4hIiAbhWpS6nzGK1xEvQT7R7bZi58RYfogb",
+	"dr/rZxwotNb7vUJDuYpuqVja6e2M5eQtjto74micqyFYm9XQzE/AsigtUtwr82Q22yUYtE3o9X3eC6mL",
+	"S9MQtbkw2UxAEb+bsoKwiqPFH6JmXDMqLuuqLlHR/eKBtMO3j/Yfv/vtsMvRsz90TK1tHj8vLbMN83M4",
+	"dxJVDWgxObRftpp3m1SLkMG5KimzKWuH+Xul/6iCdt2ZaT//0JzP0Vl/ds6dlFl2zstnfS5v8hVP1tYS",
+	"7z/g2fo54Ud3Bm41HTcpve2t+P5K4ntbwYdb4Q8t+qLMObtKYbq+OcS18Vvg2y7Lu1vicAdJ/cZel1q2",
+	"YdtEUPGfbd1kuQWRuYYoleRpbgU/0GLJb+OLn6O3bXHJy7ESF8rmGVu8nG5G6u8xtik9Ys0fuHQtlWT9",
+	"cfEQ2tY3B5NWEo64e1aoAZ/FLtm0nQmD+iaW1+bl1tT+uXrriaztqtVJRJi5QjlmtBiZIuuIFLqZCllY",
+	"Q2qBDT1jrLWbWs4TOSuMzDbs4iu6m+ZymUxzlzzgVZRUQl1mnnNtpsLojjjWCHMpityi66AoYt7GjQQj",
+	"4KOdzebRvx/erHZOeFAbDNWb1y+WrPn2qLgHbvN5HuYKJEY9ISg35ojPq444uYxqbtxqGNQV1ASTXuIf",
+	"gtB+zviMNsFSjb5uhAzpovsaQH+ZK6WPRK0xasAXSyX+U5WmLQQ6kIORys7XcAhCZT3MPDfvjhXw6EZE",
+	"9t11rDtERp0bva4lni0UQw+5Hi6lLbxeU5AMcZMBuZnv+X5s2HMqLPSP3UQrFrLi4iFom51WdcO2piMH",
+	"xWEt3/xmkdQG83xrncKyY3yxzjQwhHxKNsOo9QC1mybObXXMLiRYMAwsvKVt1ElmtQXI3rx+wa6TgYIs",
+	"CGakuGNJwN8YytjcmbvZTLadvq0TOqnLibE+MYQOVCitAiOiQ6zHcKrePNgI5hxxYN0f/3rYUmed5Vmz",
+	"Nesi90tfjlRVNHdlYDFKHxx0U3BBY9E8J+NhmBpiYg+BGm9J6xp0IUMDKqp71qmHbeUzdO0LFas2+zAC",
+	"QhrXj8U66iiet8X2u6Yu117jdV2Ny6pBqarzm8bdjLwjc90ADZQcTb4+BlsR/B856AzzqwRGWhIIvVcV",
+	"N+jvGdy7UMK9sQjZXkFbkJaInYmNDtPlF8F2qH70seOQSLqYr+YTYQ1kbAvJEzFrOe3qUiJf1zI6S7rB",
+	"WZrjvChyovRbfcLff7SRmoGJLq1SSBtgQ5hUTmAFqN+BHKteLKLGcoaWmNFaDSrOZyYYVUzchaPX149T",
+	"fR7n9MJjRLdy9uKUdnoCyFqx8uz+B+gkEiezSoWldQDuT1WR4sezs1dHTNuCsMi4u5hDwT05YFQPt75D",
+	"ybovkqdqQ/VhUshchyRBFo7UsxjpfSfZyUgn4t64FVcg18dYmbqC9AFsMq6BygxMwHRtr1FEVsslEXlc",
+	"ZHcscV8mqIkfbKL5bUAj52mhF78Mqd1M/ImnEd5+x4oLk83AyoE8nEaVKmahTCP2tQVk3MWKkkqW1xAa",
+	"dqNi0rjpzaa6BsJKXz2Yjx8/jkeyu16HpgltdCxpyIAVMucpCZF2oYPL3SA+01TO3EZ03fAeFMZ1Q4WP",
+	"ucf28ywl0z6cuEtZLs83omClm+2WS7HdBvycTLQvBKiDchERQ9BdXU9a0WqoJnkr1USrD9U5D/dNtz63",
+	"6EDQCGqKDgolyyJXtmrHB4r7gGRCragXLHDvWMF3cbAFV+alitQ34vFyH70uuWyr4NosUjG3n6KQxdIE",
+	"Pu6buwNOHN4/HdeJ+cyHR80iwPsLRYDn7z4eJPe7n/r9Tvxna+Effeh8swXUpgBFb0g4mTCApDR29lom",
+	"qvaxWyppyY3L+o/YF7bKi8IJJzqBk7CdCGuGjZuksb9iTitf6u8dkGStLDlH5xr9a16NSIGz17BLSQov",
+	"FqvL6J1Li9X5pmZJ+sZu0Tn9c8uKc9/CjSrO/az5mvMg2eNRXYWGs9ROp9o/ILrJbVXKypR2KYLjNigy",
+	"37v/edKG9rIUu2DOOFvClBoGZGB05ZTDnkirUa5TJOKoyFeOceXMJiK9hHgQGF7TkXGWNtJMZFi2FgFK",
+	"g9bk0ZT6Oq86AvR/rE+EEh741hyz5ygHhIi6wTWy0LPXalLI2QrZ1urVh9TZdir/89VngT8DaNIRipV0",
+	"FFa9XJNuVv5DwsCWTYPaTQCqjOowudlq0YH8OUzyLdz8obULzV8hf0/Bam/z72k1ZZs+jqBx3SUtVATd",
+	"QpPOjsy0xec3KdX73NT2D+Wg6ATHyVpJOaJBmh91ejxp7eGKMT/bIkJmuGsd8asn5pklseFMN0B0LKFw",
+	"Re5BnMwlpayXqlDSKvt7BM5CX9+8ftHeU3AfG1pMc9OHx/nFTKSvXp6epetweB83xPioqib2X3r37u06",
+	"jai7//gd/6Oz/+4u/7b3L7/1+28pXaP37q/9/ru93R4kybgf333sJg8+7f3L7j1IL727BEvBL412vQUX",
+	"HMhD17tL17/Q1ZBEZErKYSnyi1LCMDjF9rSSOpNlJn5lImfUcDoriVMeNhOHpiOrBudvj/f/A3v+13vv",
+	"Pj64/+m7lv7gjqjLvJqdujWAi/RCyVKVx3U1Cn89ZzH2r7+eLdS3Y0zG01+iOwFmUtyTdTW6V5hhTlxa",
+	"0a9EU5km4r0scvQ0p7yh3P3kr8Libo0uHAK8c6ecZTpOiBsDJRCFOk1dFVSmSW1KxEVdgacnfq6v+/pl",
+	"GROZ76b26vx//uu/071mLyb5/pWaWV+ETmljI8BIQxv8jhXph307MBOVQsYzZS6wX6s0BQHfwX4DXzCM",
+	"bZgXt5LdKjP6e+DMfnm5pjqXipwZr42pvRNWiPMspEo1IBzBpZJwUKvJBM5M26BEXKlZX4feQvdiOvGO",
+	"OFVKvHWrRekqH8BQvNst60JZmObw6x72Pne9GCmZQc8xVrfz7/sv9T52ev/lZRgROcl/UjNIY0AphcwY",
+	"nwtFFxFC8jpv2c1yrBoLm2Ci1IdJYUpV2p5Q2gnamalLofbHMi88CRRVEQP3p+tjRyDUhJsSt5xJVNhK",
+	"zvoaqT1hvGGALQMcw6KxUbYUOE1H8r06auQ0ZWqQZ8rS4swrMVQVsQpcFmaKp3LEgGk97zrSRbKe2lSp",
+	"kdXfCR9iN8W7UNUMF6HWm66RMyhqrLuHqbnelMVObyeSCY28CPfzIdrim7CTRduTUufuffQZbJ/u4Uv2",
+	"ceLSJDDek4ho0CUJWRitovUJLCpheeJD58yp1Vycn1wncn1pWgmPkcIEwqQE54h1ELjdrFDjC5X1IooI",
+	"5DZjiEYuukdn9ghKJ3QGIutEANUbU88xp4QYKwlAMwmNlJMFQEvsxN3//t/iOWjUtlIT63456DSkslOi",
+	"6kkq0JqP117SJtNLVdWl5tsCBXJfHzrRQGAB2BBpRYrVovl/gkToie9BAop+3e3eH8Bd8E+VEghWBOM9",
+	"kEXR6ev7nblZT2HEAqlQsmpVcOg+dRsVtC1w0j/oiPSHZ0uekfk+a7wpLR8b5efAsH5vMtZl/vX05S+Y",
+	"G/x8/1vY1DM6xoOtNwcukFuRmUENXD5uxdGRN0bi30cPxE/593D6HXkdr69DMiEA1cETmNQW07OKg8Nv",
+	"3eNJ0A6dns9XDx8+wqvWhJMCzllbYULQZe6W4chM3VyQZ49LXcWTgK5hMWI1JqbkONLd16WSme0RZ9oF",
+	"jhX1DnHzkOxbM32FnvnqQJCKp09/Qg3pBwN3OSX1FPYZsCAUJCxVhWrWBMeF5qqvAcPWKRagJWP6S2S0",
+	"uh17obDwfMq7pHmiuR/3xd27x2KiSmv03btwjMrNNJ91Gs5Rq17k9xZTUne4DSQ8QiM2V1+QpwQQ9YPt",
+	"AqoZX0EMpffmCgCeGh/0yPQsre7eRWQp+JEb4UY7bR7oqX/TRWmmFqDRUjA3Tk1dDlTKXWHx/DkyvlRK",
+	"jHNdV0Cs09fH8REOraOWBttjhWhyo5kIjatfC+nsGDqq46bCAQIZi8jA1dcTWcqxqhQQiA9kbVWzy2Ig",
+	"tVNIYdugPmSP3PijOGueVYGHk5ThALEMfbx7l0j3befuXXFMjPpMsy89cb17eInIxnOFyeNJjIvj5g9i",
+	"asorC1gNvb5uXbVMpw5hgAaj+kTmJSQsxvEz8GQVxlYJjkTFmhc1aihzHeSPs2w7ff2SkcDhvXinWz8X",
+	"Smmnc2UJkdyqKHwLCzVm8d9NH3QP8OnzUtVWpXsdcWrElVKTBrQWWhBSZxDsdQJOXgB666Q0bgCVFXYE",
+	"bgh+d+KHrdYZoA0WZnBFwy+pl5UpoXDH91PkmpLMOvNSxNRVutCDIzq18OCmBZBC8qzlpka6Y24D2zyt",
+	"mtdOv8Ql4+2DXeBhR9SfPWEVJnrlpTBTHbF+g2KyiwoqM53D1keqc3iSDnCuY2YMCm2qvnZas42w4T/k",
+	"xPo2M3WvuURyK9IH3Qdp4lExJSOieROn+SLaoWTcCnLijMmJSJmv3nTDQ5fOPphyGAJ4rzumnOoh8qrn",
+	"oZDamN2VdKp35IyB9cdIZTTeLHlgyHVT4Q4qF5pfJxUadNLOGWhuHrxORt4ud5jhT3cs0c8jZH4x45UA",
+	"li+ZF0UBoBW9yGQNY0A34Uu1iIYJweOjpOwjkUo9S0nBsTTfV2qWiFQbrcIVbfoafqep4+XqTms0TKzH",
+	"lgLZHNGjeU9YMEFb1sd94QnxUx7uQcW4Dl7BdkP/q3cRztuzCY4+TLscBAEWRt+/qLdwyhE4FIDMLTW9",
+	"mxDvuFD9DUMoZgpbll6ATnBbD0bMj5j4wWLCxBxnrK8D/GgPyGgUGIaIhrZ8j+MLGavBTGVJsiZGM83H",
+	"eUUqGcjoPGP5huXdfc2agjsJqeSbXwBumsaJQ2s3t3T+Jcik4cZ/Oj/jCY7N4jy/5OVp/UNpcKCkAQI/",
+	"L4NAQBeMU3Qua0KCwybAodAVuQaN7dwf4ulep69PY2qWeGDIqPcZS37meTjcxFtVid301Zszcc+Nu733",
+	"kcglPt3jV6V7sd2DYvMI11NEL4h7A+9kIiXQsJFs1Kricm5ZgSho2p2o0WSmAwoSTjvUz9J1AlTEcQvW",
+	"Kern6ORQlmY/7dB4peyq4z1N+/AZZgffvSueYRQMC3XABpOaojvkJ7tUKhO7eLChUzwN5ZcAKYVgyCye",
+	"rxCODSHcgqzC6pgyr5TtazgRfZTN5/DE8ascRb3MMlAGP+zTt4+iDRhzk0abCYIP0BfYUB0KhKdsSiB9",
+	"ea6H7u+N7UxZOsPrb8YpcKakoJdtFoY0q9dJXfHtYlhR/mj0AXvvY5NEnpVpCkjCcuqI7001QrUMLbl9",
+	"UJZp2HZTZyDiHO3T03sdmmEA4kxFbvs6pgAG4xgWrhSpm4u05wblN1oCvwn3mPgNfBhOcv/W17/t7+/7",
+	"/3e3pjA2qfhNpKfuX7C43J9ni+FC3EiM8geP392tNeDZ7t11r3iqiko2XrEIpNcTgESEBTfYBgADgza8",
+	"dv/yL3hSKFnirpyZGreLHZmpRpUGTGqcW2EgyIOvy+CsdM0xWjVao3TWiyc9t6w4umXKILGhWTKbUbNk",
+	"Npt/E+VUlPISQUcYBJW8TPYKE74bIT8fWeZvEB6r+8hz+Gdre+dQAuHhvj6GJM26VLAIOByCpxvYwoTv",
+	"i0oOppp0xDGQAgWhimZRjr4ycoj5F4MNxo3sa1wKISboxPPAZE6rOAEY44YUcHNGBYJXmpwBd+++VrZ2",
+	"+zcIMHzrhTtraDWSJZ5nzmZi0xBcok5p9ycTTHTiJ8opkDyeUfFWT5SKMkKZEsk1HvKO8a0pQEr1UvYX",
+	"+Q5CUDrH1fFC2mofZmf/5GkaVAZfRkbUhUKGAYaeQYaX1DOOOALLxEgBPLosCmQOANsQzszpyAhZQJc8",
+	"fqZbbXhiH4LmjisK47SVmbhJWuILcHaCavqPSJibSs1thSGE31nTADxy3FzOjoZMICaUoh0L8omL2ICZ",
+	"yAnzwwdiBOZIGGuls6Mw9rTypiOwC7BQzukPVCcHaIFsiOeF0gMFambIXkWrJ/AiUYZ3I66LrhTpXj0m",
+	"OVvOxMFDdhN1xJk7WcQD/0tEsgYES+BCccZ0lB1NzXpSGMt2Sbh4924wnNy0RMPba5aT5EXBuNV5hR9i",
+	"YE06TdnKO8MZBsIiZzkFP8HK82cg9UAVOPul8o5W2o1DiKuWph6OEjEx8NYNDjU6xPkkfuoknyVHI9LA",
+	"olTyZ2hKgB5pFFMxXulCAgJyuHfEiRaprCuTNrV8N6J4ESRtGsvRzCQiq0tQBkBuwQIjfpceTv6kUJVC",
+	"KQ1ca2gwlep9rqZiN8V/9Di/Mt0j1x1+YFJfFLkdwejXOmKoU1leqayvdzeaDXqNU71MKbLcDmSJ599x",
+	"k4kuQifnfUlb0B80kNSEKJ997QY41+fYibRxtPkttXRpuTE1l5dpgwfRzwdOJdI6yGLqtKUpQIkfL9DJ",
+	"DWg3mBIWAqakx9/iUyWUlIPP1K8Oqs6AOUL90fb1hXIv4sJKU7bNnq0nqrQqU1m6dySswf03Z0+ACsLw",
+	"nOKlXroawCOJLe5rMPGqnMss4CXgOCQd2QqAPIJxWuFVJeriVBRKvlchsBJYhiG+HPuBiRM74uqzMPqj",
+	"JtusJzc6PnFqIWWJxSsKVHA4I1QVjXZlcN7pCHOv4cdRgYEqI1C23EVmRY4J1mH/x/EKGAVPkNDAiE6E",
+	"B67er3N0Gf+w/+Yk8t1BbBjXXQJUYWN5UUR0fSQ3AXjeXGKI2Ew12WVAvgA+gjyM7x17RMG/gOiEKZ6o",
+	"IhOK+W8+xhwrx+4GQqj+xmlm9+r83vtv7g2gc/HVh9CdR3NdpCfi26HD7nc53K/zFPU3IYQ7PWzFHmvx",
+	"nfgo5jznKbnO//IRzPxPqfh01Hg0dwfJTHwnpJ3pgdjdE99h2E/sSrfExaWqBqPd9C8fcRg/cdvu/YUW",
+	"6kkcy0vER9+cT3t7nb9Zo3f3Gp8EuxECsd9B/Osp5ka6uT/jS7sfhZzkPdH8LA9iEn2i8WrSxr8T2HTq",
+	"3Nz3AYb+O0HLbfejyJ2WTF1JfEVxj96WhAbT6nJ7uqwVfryv3SoyZT7MfTLixInLcW0rcaGYsC4GuBdU",
+	"cUSP4QHldbBEpDBXKVd5RMIodtkcgXO8r30ExWhc2/gZS8rGjzgITgc6C0qEexTfToOUeIe4DbHRBp8H",
+	"o/h7AP8M3U/eutAKXOhcLlcYd7DG9CE9XraTUk1kqU6VzphmjHBGegImxA06kHuE+RCfoqX5EWqUemLJ",
+	"vb1QF26LfKB29w/2xCfxac814DULDl77LLuUZpIC5N20sWngLANyzDnFP/cFFtaMFSqTgNDtxsZZzFBB",
+	"0osSNJxE7OuQJ4yZA3Tc8g3uLIPoZzVVJH1iR0ej1WRAIDYErUxObbGeLgZPeg9c5g7fXFkfqMLzFoU/",
+	"hB4i9hbaTUYPlD9lwKYiNR6U26imsChEasOU7u6lkU5M7wUVpqyddgBCDb7ciy0h9LJEqkjkcMk5cMG0",
+	"DBy4u1CkU3HHKjOZkJWYOg3YNQaWtdMhLJT6PIEG49nLMq0Z0TSTlKS+QBZKFDq0m6l5QzgdL0zp5FKu",
+	"UVj3dfr6zS/nz16/fvk6DQYhHEEpatfIoxJHEEGxCQPP/rqyNOgpP4v97JXBAGFtVRb7nQOHCqcxsL0X",
+	"ESf4sKMNnhBzSQwuHe/I6OtjHfJdJNahW0pp9bY0E7+QloaZCh4k+qhRtDlGHYbB6AFKu0ktQ690I5Um",
+	"fZ0ibjOFszx2szdiU6OfgncLsqxErNLBNuTQCamiUILqjNFe0B9oQ3XARMi1U+OjR51pENy1oEawpR7b",
+	"Z7j6cROij3F3LwX7q2IJk/ibmPzH3UJCGnQ5slMheIntnTpTj7kdGgQKwfXUdCQ0XBxewATbuzn2boAX",
+	"WHp4ETtL/cmb07OXP6diznUDnvU0eor6AbzJpIODrqvFhRxcxQY4j2PkRwhycAM3Au5Fr18FhTArzaSv",
+	"51RQ8Pc1HiGliyRHDzHj/Yk3QXPJux7gBJznSZIWXE0gO1+5B1hn7esoG8Z9DM3PhnpHEkvlrn+koI/M",
+	"1IoLUyFZhiUj0qsSeCovHFnsEZPOXvUSgsh3wpD6U42iUvNcHCG64IaIBUyPjzk3585GeXMmvJp37yNT",
+	"bDtBealU5mYZF8HzvFA2cTutCFHEQA2kbVXWA4wRkdOcUucaZGZgIqDoc3+Qp8/93S7kEB/y8YOH3yQi",
+	"lZNJQclC9+jGvzpFNN3zGshH/I8Qfcgg7O/0RH+Hb7b3IIKC5bwol/o7SfREXhX0yL/5G0XLjeg0dXc+",
+	"ODyMfkehhm+AYmyTzYgq3En1uvAqIzDVykHVabzXSUd8enVD6Vw4zzO8u3vw+HF2f/Bo/+DyUO5/M7iv",
+	"9h9fPDrYf6i6l/flN4OD7PCw8QKFM7DTE28/iv4OIW/RaNEwJI0GVcacg+YHv0OU0l047HbFp3f44k+Q",
+	"pVdKDW5tlvWQcAQwBXmmdJVf5qo8Eil8hMS/PwtKFZ0wPj+PYOQomMHaM1tovEPd1+5Y2FgdJ4x5hNLw",
+	"XdsM5uqm8l6YofejgH0Mldj/vk8a7P5JlnIA00c9eFcdCdnX7hggnW8wMga3mTPZSRuDTcoh0G/dLnn0",
+	"QBSqqsDARdZR8JbMJiOl7V6HTmCbCpggy6FqcDHQpofV1de0umC3PHrcPdgjM14VBUWm82CegGenI4gn",
+	"guOUpZooWYn3sqj55VNFyVuwc08u45Maa97K2k1xM6uIBxj1b5S56Wv34D6omGlwtj7HKJ/JVGtsIBFD",
+	"Q3n2fc2RirORsspnb0OcgTJDQrS2MiIzPRQ3/5sULGgUJhm+TceyuDTlGMB+4EL6btdLiYWLe2L3Qbe7",
+	"14vfRFAVpKVOpNNOeqBLw64n0At3zkFADobV56y6XQEVKrl15iHkPqEdgFZXSPH0EHEdt8nuPs8/xIu4",
+	"cxe7sxhLj7qzcNF35xgT6YS/4r5NSHSUKBAuuZWJizdgYE+Bwr70kRn8Enb2yOkZg7q0ToeEwEtwlEb8",
+	"Q6wRFDl4YYS4+8Ipc/WEz236PIZkeENASKYj3riVIPAjlMr4ItdXaXDLzo9QnqnxxFRKD2bnV2rWNk5z",
+	"tzQmPz0JF/d/UjPYBlBbkEQQKDQi88TjbLvRPsTenqJV/ebNyVNYFZDR5mYd6iDcslaXl2rgp1qb6vzS",
+	"1DqLm+5/hMY+wMZ6Ax6SWiayGiXeJglpIc7QNqW/4LchsLEo1WmaJz6S4SQL6urYjScjNbiigpiEamiN",
+	"5RRDJMGnHji72mQxREtj8y1chT49pAlw3YjiKZT6Dz3BJ7E5bmF4Dw2IYi3SY/e+NB7IAKIzP5rhCnz+",
+	"EX0+JD+QvhdrY2OV5RKLjHG1HsNLeLVCw/Cnpi4DOgwCFyyG+ykTguLr1HbCSTqHU1mWw0bzFy66Hhzc",
+	"px6AdHKrM8gYzH53DUg472KBISWJIwbuFm0qlYTUdwKNoHt9zrth6JsGTWSCKenRBigAjghyn52gB54y",
+	"65HmvdeHul9rmniVncOgn4NqEI1B+x0wEA8XptIvJ6ohoOx5WDuwrnhaowaHLIv0idGVmzBnI0AaQ3Ni",
+	"udELKl3c3oWLrqmHh/GcORGKxwxSuMVqZQ9mByBeXINza3Mnh7woXxBNEGktDSbujWkLm7IEkKg5FWNO",
+	"6PIShPA51t+1dKjlMow+d4mc75jgyzhyfBa8V6WlBCPtnWFuB59c7v8sq8Eo7YF/DgGNJqocyYl1Uith",
+	"uQsHTV4JQMDD7oF/MK/YaMfYI/+F9WKQfgJJPiJ9diaHMHeoQ/w6Msizc0VJRrgOo/K7Zv/nLoEQOVhY",
+	"eVj1J6Ps8FhD9VCXYdmtyKCfP+nQ2dxyvsGFRoPw86aEtMBIc+EdwDoyDi+BYiGljvSVDIj1FUo/8V6d",
+	"8UH3mpPcR82SP3BEUs6690VVxiROIwfBil5M7F2cSh71LfrZ92whr15aSFyHFHJIhMESLqfqTw24CLho",
+	"BnwMuU9xbu3Pi7h14ielJsHdQGlije+zJx5/AqHoxhgpUnxccX4WB6UC80UWtm0uo8vxjPqjf57pIpz7",
+	"88WUOoszCt1JZfE8x2ocMOrdyQbuDOr0c8wHQq80ISZzB0ICadRs/yM0lo+k+axq8ohTAOQOp1QnbBpg",
+	"arXrhb+3GUtZAKH3HZLzCeHsfodkXfo7pMeG3Fjulrtvmeoyf8138hhwE/brScj/8rKO0+A1pQrT4lJu",
+	"BcLXUmHqqiOOm4WjmADJWWWUXcqNBAjac/DTxe2LfoamPY4XS5QRvWyRNNY9wc4sCRskdHRiAVpcR1s1",
+	"8vb+VjtLCpM5ufVTJa/OeS3G7W9caByQ/CNo49ICvtqwVtb24jjdGLN2xmMDdpVNwNU+gY8Lqmkms8c6",
+	"EeyPDrdy4jlzMpkaW0hbnWN9QtTS8Ksf6GPve8TjKWF6FLQjWdbZhSVKhzPOt+enby5iCGb4s+pHMxXm",
+	"slKaz6lSVuocfDZzCzb6HcbzcXNHetY0U1Oag/f5BQzJkQ+POYWSzi6LSxpxQ9DrMAFfu5O72KNfJRUv",
+	"NXwDGP3EOkG05dPXslIvXCNTTHnIrSgUJ72Mczo00w/7A2MxzcAfsDYcG+Z8LPWMwdts8/CYuxjGwhjh",
+	"rlCxF+VmEwgmyY48iBw2QuFHraqpKa9QRPF7PFUjuFZo4UcPNXZa+wh1xFNDUJ3gsMGSGqhF8/yhsihm",
+	"3HWZn/+9NpWMe8y/tU06TGipAGQeznNYIG5Yj084H6MXDqyEbB+oBgQVwP2ZAYve0j4koRoy2p9ljciV",
+	"XG0dDly/tDmyCZ4HXt6xwZ7r80lphm4QG+dl+y1hd3qlq5nG2mrvY6YetXZVN+nEh2nK5199pfwUxa0b",
+	"53YMKu6S1vP1hvxbbKZXdhpnDQfj+Qewpg3UC8864iXKpxR3OPhOW1/DWVPe0pagMrtDc85pkcQjIP0Y",
+	"N7wz5KPDLCmeUorXDgpjmyKrcSGaPvzBF3D6iqhgO5ISCuk/OZSJHJ89+bE1PysK7RIiaeoeo0w9eEPL",
+	"URDxNbacvfMXQ9vpTWwRXYYlEpe2gHiIv5FG3rIYZ6GeoMiRV+G4yP3h6my4xdaFXxeaNZaD0oQWANAG",
+	"fPgs/oD7GT5LngMqHBmUZsEsgUClE86ttom/GmsoIXeUpoOcL/SxIr9CcGwoxho6ax7ji2riFuRUlpnY",
+	"xRlMRMo5nZAhDmDHmfs3LbU92A5ycIUJce4Z2BghQy8UWNJ1cNzwW2HHEIAiEqVF1ud87iOFCSR3i6tk",
+	"BlL7gTRhj2BaNW8RRiIjgKym9T13DUzv7l7PZ2aTMpJHgKCU6UkIQFdqUs21HCt8yGB2tq2PmbOLx5k9",
+	"pX9jT6QFHtvOdGcnAoVvCF8R/cW0ibCXr8AfELqJzBaULDvvZGhea6wZ8iuA24RvAGMPEIsgHhu6SzGm",
+	"hqoFQg3fgtPFeb8YbY3bHE5GyhyjCIWPI0GYAv1pvhgB3Hwd7ic5YM8rc46vmvNINi82ekrWZmtCLy/V",
+	"ppHECUygzmDuEK3TX/BLFD+nUKXP9Ip0ipBg3NQr/O++iaeUoQTZtPMZ3hiGc4sCmxtR/TUrNoGfCJpI",
+	"6o905lxIM9o0wZl6MJJOsTg3l5dx+8OvLeIHlhLegbmvnKvb3qy4Ky25706aQ2L7UVtWSOykbh3pxoVG",
+	"Y6NgP09+I4t6PsG557OT3Ocb+dVJc/dEaerk7vEtBxIIW6lyTmbEjWH3VnMi4qU9mRSzZcveXVvfT5/a",
+	"X5W5V1G8+Ua/UnxCQrJfQOTgZ6NFzg6EuTXOP4fD0u9/xLuY5hWoz26ZzC1wp0Do2K3Wa53/z1pS3IMo",
+	"ayrqQPg10p/m8qiSWIRA8A6OR5j0kBkJZTY+Zy9qXMyVxaOKPSrNJKCrQhZPE7GhuThCSl3Ufv9jkDDk",
+	"Cxb+UhM8iJ0/CABx2VjwUxl7rWJhdx7iQHMNWHZTQyc/PvH6G+bzkQYVP+3zLwHMjf1PYHQB2lrsDIom",
+	"JEiesFTdrBVGZguLNVzYE7sPvdMtal6OhZJ4EyhxPvuS7MD5MWwJ6kdNIVaFuXbQr9CIB4uNyHIMpoeA",
+	"GrhDmx+OPgJVcgudpV+XfeRSFYWweQEocRhaGOdZFvJyWpdM9FXmhpj7LP8M321ZABDjB2kAsAy6ijZR",
+	"rdWHiRpUC6McfVa3KQXx7/MfRj93UQR4RsgjDwxsIAEhS4+EbCdOI4dgDFUbVmXu9pMzuNctRzwTyG+M",
+	"ThhwfohS5gQBgK540Auj/o1zOzD6Mh/W5cKUNq4tG+DGDsNOBEwgqiwCaAwgFzOZKvCfPouoketABo5b",
+	"LHFPjij8Q5vAhw1HqphElmxUVEliGP46v6ht43SLfm7sTJqDHPJ9Gg4YPmMqg2X3ED7z0B6VEQOIwodg",
+	"Ah3GaH4v37PeAUYVga3OMbrW1tSlHqMIMdSua8wRnjER/Jus2EeKtfLU2uxiYSjpp0bbMlnJC2nnxRtk",
+	"M19InRmtGuG2TQcruzivtXwv82I+b6B5pb0xIdZMNdvMaiVpSuEIxqAQec8piruufYmzLQDbd50Py/eE",
+	"86LjPtBvS1akHdUV4L1kZqoRtyHOorbeJGy2toIgH+yytonH/OoATYZx9WZptddpAKP0PMvLqrmbot9b",
+	"hx7iSO6eMAeXeRXlACYQIChmDZYQ1IeJd2rtEhEnoFwU0lY2wRyZWIAEXwh6cZoeEPwN2t5d3F9SXNTD",
+	"JYIJ3XZRzmNHgAY+paIXtwoQbxyWGClqM1NzzDscOJCg+0oOFViyL9DkL5W4AHO2LOUMzNh6Av4Rtu8r",
+	"Nbau3U6dIUz8BHJDZQWDuteZK9Qem5Iw3b0OD53sa0rgolQzXAmlKr7rA/lKfyfFJMdvD7/9dq8nLg3B",
+	"LAWfIgPwSUyyRoMwCmIg2Y7PTAOIA/n3WiH4WJSZFket2HZB0twK+IfA68E5za8RGNH99UP+XoW9KPXi",
+	"BkQDxI3/QOrmHPiE/mYVTii4odA1+lfZdpN9HQ+YpHTDqCpS7HKOmZWzPe/FyvLLS1Uy6wsmteKroXlO",
+	"OXZryQca5r3kfc2+7JDczgARgb4JQCvwrRH+FJpKjNA2RDGIqWhwhBVFD0/QswV0GC/grtTMw1lQnpx4",
+	"6V7kU+5KNxus6xFsK9p+qGpjGOfQbSyu+KdF68EcNBYDPeg+FstCDQC++BzDOJDSkDRAD5LF7Fh2avCv",
+	"bCTDIthFh2BClF3pC4MZRWlCiSl7CSXwi+bqQioJlWEpY9oRx9EUt4c4QC3CZdMSFUBMKPjOg8ND0Rqp",
+	"gM5jUr/PcSwV5iO5/ch6GOcYjgDqxTXSMMgg3pBbcZl/YGhBv7L4HLSe9cKti5/UzFIiqdutsNAb2xUp",
+	"tnwsEJch5eHGmx5MVAk8dLMK8y7dPxglQeoIxu6OFRH8MMYjPXQFbUFM2/EREEgKIZcLJPyCkqayjkhf",
+	"vTlzMwqBCPePp89ePDt7RlnxPzw7SxEX3L3tSs06WOVYlTOf0T1XOSUrMTROaYri8Fi9lT44fOy+8LB7",
+	"iP+5j27rh90HKXtvJ6X5MOsJKS4BvXasbNLXiJX1AXkMclmAb9wAXnIm/pZXAL6JCeR0rDRPRBKP/4YZ",
+	"XdbD4Tjp4rQ67BNhJGD1G/ScUWppveOK4LwwfglSjI7MlMpEDg66idvFMDffdr7t3N8jhGTA0+jr9ORy",
+	"/xejFWWRxQhvEc7dfTcoEeyH00ABQdOp/jZaxj7VzO0z75DhVjJGJ25UkK1Rju1SkKoU64aSBg9yYMyO",
+	"+hPlw2GZK3yREEj6Oo40uOF2SjAqANo04jQ+GwOxUpXuibzhQ4562mTJIEVqxBYlDmPmRvrBwaFoyxFc",
+	"VmfqkSAvlMhq5bc0kKLDt3vzXqJIGHyPNdYE0ewsESqk883bTbXZh5/SvSOeI+trTrB4g6BI4MG5ijOg",
+	"D6fVzNwRiIZBJC6ELRNIRgDHNjBuQH3Z2wX+iXe7QK7Ru3dvOp12LF2md9rOwIz3xEGn2+kKO1EDKGPh",
+	"KEZfB24L4MKA5LMxnZoNEsGAPOlpkhgyxAMNzjH79qhsaw5piwjAsgC6GX2qYmYZ0Ks8aydzrl6oodSQ",
+	"MOArQF4jOiALtJCU/JABhoWcyhnKKFgQg8IMrpqftflQy6ouFWJEgdgvIanPX7GJSN8fJKnf8c4kePTA",
+	"iZIffz5+sn/64/Hhw0ewR0SaZx3fk47b/mmk8AgiFrhj4ZiwHXE2NYHzmGkHvO0ARc4Dd9pRejGWCHYY",
+	"Y4DLRdKPcc0a+UEpQwSrrnyb8Jb/+a//xt+dheN++vg///Xfnz6lBDtA5Fc83wnjxeEIuTMps7SlplAQ",
+	"66ZYIxEgc2O5kXT3RwhmVlHKZMx0zaAI0jq9w1YInYaoBe4pxI0hpzBB0x1++JAyRNlBNyhfOhMZvn5q",
+	"yivUhwEqk3DvItczqJkESpYE1tlIWAaeNEK4wvRSt+7BrRXr3A8DG4pffIm43w3/PkzEw0S4Q+bggbNv",
+	"oLFBx4PEBymKvKoKReXUshKl1BkYCnAI4+EOBzAaN42EkYmxlTtrwXcXMfg06dmOkFGc8xstqLGQwmzc",
+	"2CGXOCTpQTE1YfHGrOOA2MOCCys1/GQihgRxiIehgtYSEhdJkJADJCmHH/POOuJpaDrgzYAa3tdurPVM",
+	"mBIBTbNElLJUxSzx/kWQr5DtZVE1oHSykD0GIpuS1khxtcap0MaMUXmrS1vZXshF8dlsrpWXmMExh2fa",
+	"15yEvcs3cTETek/3wuuaCXCdKEFt/5Up8sGM5jjKWwNPgNtfLGT7Oph2JPoKdVmJXQjU7eequtx354Kc",
+	"5PulrBT0d5/gUfZ6Iu0DJ0h/5+jv3x10u0fT7w5B5B50uyEFL9fOrvGLOjxTfvfwm6Pqu4MUT92H3+CY",
+	"ugZIJhhwdjNvT7Y6O+J7NYPE6ZG3B73ehOtbNHINmTaI0t3Jygi5epQMJy0f/3rmm98Rp5g0a7nwmTMO",
+	"YbFRQh7W8rvFihYX7B2yAnyONaXi+fl3m8tn4s3flcTZzEJOZOmUeODzLwr2c/X1LvR2Ma9wz+9ELlGM",
+	"goPUEWofvsLn5+115sskEeBJYfJ1ozwcMqbGhCGbZ5h2gD+USrw5e5IIpxHfv3//Me+R/IO4LBHXVRZc",
+	"bgoL9T/ckZHRo29OnnoA5YHURucDWQBmd7k/kJaYtbCLZdXXWJ6ZlyAIXAfhyALsd/eu999gSx4/fHS4",
+	"F2FEeQ6NUQ60BnwaRip+k7Rjrsr9+NWJp2Ci4NmlOFVjZ+AP2NzA9Ly+vnv3V48zTrC4iL3o2nz3Lpu/",
+	"kPAxzrXxFSgMs0l6qbseZEdCf9OI+ugBsWEwAYm59Esan+ALMpAS4E1kBSWceAKV8FTgCgl2uTsgPZFd",
+	"EmEOYwQg133dVlntcTinywE4f20gvOMw3b0bJMBY/i0elxi0HE0V8Bp4e8qgBxVw0Y58ddIdS5lizMTZ",
+	"1wRDexSiwn5EbQXeRvrzKM7HA2+mGxryQZdUlg05SnGPppjUIEo1Nu9VdvcuOhlK65ZDeaVgkJydAgU8",
+	"Ajm7PKUq6W4It+L6hmejExMMei4rUShpK9hgY6OrkQUPY5DwFn1CaNCK9Cl9LjfauznRfP3mwcM9PBW9",
+	"XySTM+SFhgK89LTWgIkbP/btw8cPiPeryAeKmOFDsf1Ob+d44iyi/cNON/AtRb99SnZsPR7LcuZ+J7mY",
+	"BIIkb4TCrgcXvcpisUYlihEPUwfI9avCfemUfv9eDq6UznaSHVpFO72dbucAG2AmSstJvtPbuQ8/AcnY",
+	"CPizEB0N+LWMbaPVtHNwP0RTwqQ55hKRRIAP1um7J5lPQ/NGe56hf6gBjWUuPfyvTZuwwC1ogp4vCFMM",
+	"LG0C6ykNGohLaZ5F/ocAN825CTjKHfG69ih8Dbedn5TKALaSEzoRtBJAR00Kt3yqCO11Hhw5EenPz05P",
+	"j394dnp++svxq9MfX56RA2Ih+cu7RBCisokf1tcLOSyBS6Osg197c+gZcWZMYRMIKblm4+qD1LyAKdLz",
+	"YIcgqJ0Z710S3sSipiKKPMKZY06y28RWXqpeSwZ1w40HggE3mRd7J9lOb6es9fEPb05gvbL8X0rAGm65",
+	"F30OCM7eJYzq8b3JgAt4gGWlwCA3V1PqflMf5HhSIMMcPEecum3f5Xvvuaa+rlmrRnZKz/m3ird04cEG",
+	"bSvRk3qB59522O3O9WKhtnm+Gzj1G3UCsZi27ADEErHti1SEZa2BDyTCv3r95pfz5ye/nJz++OwpuksD",
+	"+Bcw7j3APrZ9N+C+fi8zP2zukYP1j7yB4lFT5v+pMnzo/vqHnnNtHT7xYP0Tv5jquak1feLRRg8c+7p4",
+	"fOrxRk+53Xhm0AEAzx1s0CFAjjTmhSyH+LGDh5sMnS/8/llluWSu3QeHh5t90feRhv5wgx4en/wfp8G7",
+	"+x9usiROKNZ7CsYERE7w2cONltMPslJTOcNHNhjIU0ySeRNyE/DRDZYIfeoMc7cadLYg5WIi27dIU/kO",
+	"uPcb1J/xlbYnmnSs/u53sV7izkG2ppCQjYAG3Z5Odio5dHJ3x53/7oVoYe70Hrp/or7sLnPpCvnVQEsB",
+	"Rxvqlefk5Y5+xyT+nWQngm/uhBTK+QvuaFUZtiAKlu30drTRilhWDXBbkn7VQ5+8zPFidsX3usFeDSHt",
+	"5m/YyjTOqkAomUCES85+JRWzmfjahKLjYgTMH+gsnHxDVR2fcOhm+/Pv8hejFQQv6PBbeXasOwG5C9n6",
+	"0yO0+VOyg0GJtQ8hCUP86OYHT/xQ68kTJTK7USaT0L332ZkcLns/3XYP7nEvLnJ9hQzomKIdfXjJK+CJ",
+	"e085oxuQ292gUML3pi94xfnh0QsqAgt9Thhyq9+AUHcvL/mAcN25v+EJ9rPJnJmT3Z7Hm55WZ8b8LPWM",
+	"Xauff2pd8wj6emfJD8DxGG+86ASROUrveTHtLEdY3FvJubCJTp7ufHq3VqTfg0IHJJP+jO8kS2zlU846",
+	"8YbvpMwN8HVVxjvYFuooKI0gI3sOf7xjhRuzJkcSsxYivArw4mF1o4HSmTh6ayAutHCuwAB8zsnSZll9",
+	"1uGC7V17SGAJ6xZHg3+g9VjgGPccbsC1j4hkpy1RaN2z0TP+EWjwrazdzvaBbb2pIfJGE+2p+xjhS/3J",
+	"5Dsq7q0Cni81ZDYMoC/hapHXQcknSVTJYUOVpyTepnSXuWjo4Rto3VSA9MVk9BN4Pdg4tb7MNdbeMeAz",
+	"hHTV+wBcjQR8wDSKLmuMKEDKYgN8uxWpvK8XYMqjalkPQs0URWbCJD2+9GIhRvh/Ka9VUtkdiPy61L7o",
+	"s6+ZlaQJQ+7xHubjEJTwAo5ReQm5QdgFDBtf33uHb/mih83htpYMz83a8+YJ3/nl7ZI4C+NW0b5VtDdV",
+	"tHGJrte1g+yOnSlhK6xyp6AnH3oKjuimdN9EnpPB/MUEOlnYdoM6bM6kZUoFT6/Bkvj4hAW+NhT79fzJ",
+	"QItbl7qvY7YyFsNGK7G7gpMqHqN0DzPHyTNAzcZ4rP8VMpq6j0WzRh1REhELhxnOjuZ5vJpl5nBaXKhQ",
+	"vdsmqhe9Gl/fMPBDsVZWeyfL7yyrG7bCrf7/NfT/E/0adsat8n995Z+2D4uRjU+QsEHfbX8s8CuX+NjP",
+	"Ars12ui6BgDeVFI5ZpyDAHKPyuoh5dYjOiPwaaBa1ErMVNVIs8eTop70dWVE6v7yEPpe+DMToe2IJ4zK",
+	"g1FMwCK06u+UEsR0J5zEAA9Sm5t38DGSgk6OKRNlrYgDkumZQwAfu9+N+Xn4vYzPoQNtNCZ+xcQkg2W8",
+	"zm3HQZHbKPyAsEaLJ8LijFErKYsMsj2wSfzJI9GFQQXg3Z2E5f1Or5vs5O4tAJkf8mighzuxJKcCSHji",
+	"0pRjWe30dnJdPXqwk+yM5Yd8XI93egdd/r9kZ5xr/LGbQAo43q+G8OIP+0Oz737dt1f5ZJ/TofaJtGOn",
+	"dykLqz65vbTYXc75bbD7BgrisBpiijvK7BcnFRFIBP54zvv09cxQxOHMv74elJKBbT2BGZckAawyDj3k",
+	"ReOUto4ntqgxovEo3j+cH8Vo/A5ucvxOaYtVBusF88sG6TYtG1V1lvTEPbTRwmh26fAGF8TvG4QjRMQt",
+	"QnC0b6+jCflHW/UhzpDERNa8xAzBGwmvtUqeleGtX9SHKm7ubWjr1uL+Uhb3K1Mgpmp0tN7hqrQ/TpSL",
+	"LMMvF+dCGvWVBvcCShxg5cA49ATUlAtCGGfuQpCEAGeIAB38jPqAUPFRBmjgMj9aAEILJK3QujsWihzd",
+	"WxKoPwyAa1zXMzJTLI4gpJeR4kx2YBtXWV6dZzkSZzjb/aSKSivkAjU3gbIix4M73GVZ5FCRw1moDX8C",
+	"slm3mPqRpud7w7peSCox5N5lxoYAG4aQceD4WAE0B9RPnuOUKlADQXppqoAZv4BYxvTjCMbWpkkuZjt8",
+	"1VxOac/z6jy3a09RSrs4tifViY3EPhKmbvr4M7h7+4TQV/OjtlVq6MGWg+JXxqbdUsxWu0WXwhOtKgWn",
+	"jt36VP5gPpVNcklfISfS75tOeuvIWXDk0PbcyJGzmKsZu3aCSFiamnkNn09ITF/n82lxYUCFf66XQzvE",
+	"HwfADsyNyVtc4sjT1NeIf+8OdAwNUO2Gr/VANKPIjwE8j1M5s6A05BUh6IvYXVUqwHduQNQcoReLyqSh",
+	"2HgE1CTqQxVQdan+t5JtJykOXjgSvp+dPN36MH0hLRpLTr9Ltrn9RP8fMMA3sGRvrBTB93X7goSmCbns",
+	"1CFENF/0N1+jkBmtsDaB8TXcbj9Ecb1k8UKtTQbIFE2MNVZbFVMH5xyyP/I4Goi4BZztt3bprV26qV16",
+	"Suu4aZn+rgbpJN+/UrPlDv3jomDOKSy4VbbCUtGEECUAeAIR9cmGAuYz8rufLQLjEJQMIZUhiLlVxXtl",
+	"O+0e7VcnP7kmbi0083FebSIunwDq3c7v7xvkkV8tTqn7TSkK6IJrxSk86hbKWH44wScOu8F9CtCFbUL2",
+	"pSavt7lcMvufkXH5ItdX6+6Fe/6UfsF/cnEKHF1LdGO61BCRL3Jb+SUYS0YWXA35iCVCS3MIQWfGOil8",
+	"IxdpYzfmaH2ZlEMXM3JtTSHSwRCLufWRuL7+lcqAU3rXOVQyR7fil7Sa8tcoaxExDxeJ5jzRHYBSe9y1",
+	"iI7wV39j9E1E08AcGAAxJOZFaEYDx1NWPlsRvGkEGOk+2vOV0u4ivKeviVwvjquiMjSVsySS/MxkAjcA",
+	"UEdO/i/mFakt6N54liE4GTmuYuxCBNLksQK6DsOQ1RRu9Tx1nn7cz7AfgaNGs6BJCOzDSDMAYmerVUcV",
+	"ij9It+xrH7Cu6hICKWNm3Lh2wiW0moT1V/WzuYldeyD9oj7QmRzJTzsyk/XJmVFHt/eutT/9BRxrW/Ql",
+	"4yN2y16E51oNHKDalNaTQO5EoTZczvT86goy1MTiT/3pTsZbP9c/zlnu6Tr5+F16ng9Mpk55Q779uFPI",
+	"C1U4SVmXhdsLUg+d+TRShfvTmrocKLos+jt/OX3z6tXL12fn3x+fPjt/8/qFN3P6O6Lf72sh9n8U/Z12",
+	"2mj/9NnLn5790t8R+/tOSIg7H92DfUhkQKzBX9WF0wAm/Z0ELyElr7v4tt+w1RiqMKqpwJ9kjv81+vwC",
+	"jMX+zru+/nSnr8Ec4X7/YEKv4d+hyyghEqHKUvS+Y7yZTiwsdwfVh4SyrjotUvRjX/erX+RYLXSqX51C",
+	"l3r8NP4JD/Sr+Dc6zV8rmSWi5cKvrs/J4nPHJ83bX5LRDLd+Svr6015f55fQvf/1ndB5IeDrhRl2nstK",
+	"FruqLPf6+lNfX46rzqsy11Whd1lw/qRme+LePSLVAXXF6IGaG163sU9BBIdhbvwWhtvowM0rvhMSkmB4",
+	"0OODfBeWi4ZRvcODegcWiqUxfXsnXiN3EnGnsULcDzJ3/+tXx513MCJHfe0aYgrVKczQd/ZKzfaOlvR2",
+	"zo1cW1XGPuRJfu7UKv5lk0r9qByfdte9j/QeLsPPVKEqtaiIP0NMy4YWPjQmIzBL1sKYv4RYQqN6miRC",
+	"XfKg5gqZNRTpyxEDK8WhSZkMdNiI0eVVRQKOq2ykj9pKzjoCTlLA84X2QoFNAydW4ki3guHE5/WCbrLE",
+	"JUlGA/lS/nROxX/eMxB1sk3OwCh5l3YnrYYlJu92rkBYjsENWFeje4UZ5no5otj3aphrC1vQItyd+sBo",
+	"3lK3UecHa5WYcgHs1xL3Et3C3P/wW0f86+nLX3hn1baWBUArYrrISzey4rDT9e/tawBeBMi3R988eByA",
+	"zh907ncOk2BM+3YR8pgTzOmeQJ5qALYRlTEE4kuxHtYPlLioqwrwFwFQzM2c+jApTIkgg1fWg2oFeDvq",
+	"MfHURDidnoC/AcwvxbR0hq8fMQbKtJKhZIG8ln/qA2cDVgtGFNXE0iAOkm63yzNlj8DwBQRTDz+GXKO+",
+	"4Ut8tADzypWGN2/5FmZ4or+uycuifq3B98K1dXurdeGxuEEf9qfT6b5bw/t1WSjt9N7s81r43JTjbZtH",
+	"z1wDvmwtSoBbQOtd3CAWzuDeLYKFjada7Wi/m9xZmg9H1ZwlDaLnFHfJOlsa7v2yVvQJois/KVWGxBL2",
+	"1jJu1wqOCVn4D6IVNI54OCjDORkf8E4z+DIGrj/AFw1W5Q5mtFhlJv9/tOs6AzNG29MfpnDLwJQliGxT",
+	"WiUuZFWpctbf2coopcXhjVIy8H5R01365695NfpeWvXm9Yvd/g6TPbAd1Wji3sYGIJ9Wc6YwiLiGDRzL",
+	"ZHjZMzdESwboFQ3PisHZykxtDE5jbNwD1xifZO45kIi7OBidSEi6G/eubfkWytu5rtVgKBKI7e5HII54",
+	"UxY9cWdFW+8Ib7pWzL85b0KDRoC2s8JJuTM3J3cSL9Z74k7rjNxhK3lpg937N2tzgi3tUYM7qMKew1/8",
+	"GTKv28D1tinS/hSr4qauluviz1iLIxkTdNaGhh3iPYzm3SA/XWJug2I3b3AjfPfmFjcQ5ZkhEO+Yulpu",
+	"Mn+W8viyrr5AxfMSm5zH2iNy/NHN8n+iJJzGAfwMuZ3KlSfwtXboEv+X27KkTK7Ys8Fabhq9UWh4wT6O",
+	"9jgBas8bzMdNGYCFBn1Ndyk0vb9B8hMFlBdgbuqZfw5MwvtdvAWrdoGvFsgkfKQ1bjDYvLR7r5Sa+Ngq",
+	"USQEkkOs412MtiZI8BgqKrDHzppEejV6EzWcYTdzK0BD7jWpx6CAwm1LYMMLjMo5DUrIRZ2ZGkCAOEBs",
+	"tCLRBpWvznSGfljx3uSZM69nnssVeFZqG+FOEI+yhJvxm0mj/mNqxESWVa4sVu5STJvnE8Vwb5Fs7UH3",
+	"AC+el6qGtNi5xYCTBsQuphoB0xr0GFrTWBAhYRYzDeDdROOCp1gaLyIidQjL51EXae+YrzYigAS0VKTH",
+	"ClxFTALSoDxBkoszeQGk0qT+KxolOwIaVd8E/NstQc+DiQewvFLAkDa4SiLWs7ByEr9Mkcrpsq9pbUBx",
+	"zUjaec5L9iNzPprbg3x0ejrYUhVKElM30Wx9TZ/JnNX6VZ0nm5n3ZDtv7ztZePDP56EAkc5c9JfxFv9j",
+	"uyroI9A3pKvLbn0V/xC61QLoa4uOgQvy5vSmoCaxS3ppwvH/jShr71giy6eHFlNQF7OFT/kDf7504Xjs",
+	"VkorPwbXyBlmEfN5ScPLZ+zLJw1HYlPpbCOR+czpR77nt2nH/3xVHItJx7EF2S4Kl1iC/My9j/SvzdIh",
+	"vP7LBPU+SaHFdQNVdYRbF3mMUlRGA7IpEPhiLX2bLhntjz+tF+SfODlhe7cJsARfbrD2m2rA5yUj0BJs",
+	"ZiPYfKjryXJ3ik/mD6gHtGGorLOZjxB4ynKNxI0CiBud/fdG5wABDLkEvzz/6UniE+6no7xSwk4gEb50",
+	"S6SvGX8iyqaPCTad7dkRvwSnRGDpFLXOVCnSDtnfYHn7GKW791v3toPDb8VgJEs5cMMDwXuqQM2tUNIC",
+	"LP2wpm6h2zYD4sxDMVXy6pxfSXb3sZ5BY4Dq0cmRapRbz1dMfiefQuCZCpGhrYfktOADgZ/Zi3Af/jzX",
+	"pjqXhRtR1x3mnLOqtKlPxyfMTU+il7JfHlJk6LYUvowshEardSn+2njqW3xvqxvlMUYRziuJjo7rGt1u",
+	"Nb6Z/INkKpxCY7c3t+ef+wKp9Rv34Rc1fWOB9mTT1tPtrVa2r61ZklOPeSgrVUSIGX6GTb2BgH9tCuWU",
+	"MNxNXxgwAkKeZ/KKTsnbbIGvZIGHpHhapL9fvgAesX+EhAF3XizE7VEcNQL3DQl1g5H7z8oGd41fiGPj",
+	"gXFjgewVEeZmLvcyrwyYJ2vAW3/FeMFkojTUbyN+lbJXFBWaGJtDcqVHc8UkQjLuxSu6TsEO0CWBg5jp",
+	"xYmGgUNQfU3ICwDi4b4roQIQPO8eKdPDnrqne+RkT7kthLXaBEjlAAPliQ8I+7WvGYezVAsQs4wDsgxn",
+	"VizAzIKGgsQ+VlEgBOAgjjymyAUUbTKpumsLl7LCV2FcnAqU26qUlSltRzwJqeeKuKlxSqzHbexrz0Is",
+	"G4wT87pby+PGeoQ2n+Q+H9BAKDbqg2vjYwwOJqLWBcQnR4qIrhGRhWHXgAT3OUQz/Vqh6QwppxBza9HV",
+	"Drr+oXPCE0iXgdwug7Zdl/Xsli2v0k0cePAdt/ft5nfD1GyG0wIPBL/jLdLq57lHzVitx5xX9mprgNXG",
+	"QyuhVaFYG6vEjRg6w/DG4FU3AVXFe2CZn40Usjlizs7GTyMmSfyKW3coR6k26A9Ll2cowW7BcDYGwwGn",
+	"6zRWQSJNmDSXhrNJhW1Mms12SGWISIZ/A/I7Hn/71glW3tCgMTBiuykXwKGMRkz7KB+FKOI1VaIU0laW",
+	"KtBygJBScjByUtwdwnzkdcSxGJjxuEH/PqjL0v3gD1OEHKOUi4esiISqFUmKMvzV16WidljhZLXF4c0r",
+	"8ARBxoJSDdwDyCrhJD/GbrCjurIiM1PdE/6Ny6HO/iRns5vnbZoT33+ToGvh183Ota0x1/yTm6KtMXCJ",
+	"z3tRGnDT8sqq4rJzK/pvRf/1cNBia2Uz2d9GDl7k79V/Lj0CEAEts/MCm0xGYF3CYcqEE6hFgUpdpiYg",
+	"HI32oH+qsMpJRECfbLyEJafbIcAl2CYth6p6kb9XWlm789m6r7laKyF+VLKoRlsIBv9Ae2kV9RWgNfP3",
+	"6vr7fvsNucKddtKcTmjav0SLaYSdegdLZSwHpVlNZoO3cGpWpuzVJkkoP+OL11GvqA+Vz0iEJ+4AYAAk",
+	"SdLk2454Iq0KwnYMnqEGCctOqS5rnS2xA90J07ADx/LDC6WHbpMeEFGI/9vbe7Yqcw1WyJ8gcSbM88od",
+	"QrN2jaQZePIzU2awkbcoe7fpLr8/AjXYXmMWWiwr6YfVCKTrgvNSa5UR2QL7gYlxAdVIYMUtrCEnYoM2",
+	"/aSyIBHdKVPr/O+1it3SiSjVUJYZ+CTNJQT0If28+xieoqgvBsEDU4Uzfjgb3yqE9huZInimmUTSYkw9",
+	"3euJ9ONHdpd23Ks/fUoT9yOMJv8idqcjI0AYYRkVDule0tfpR0K87uSZuxM4xfxvVV4V7gUd8W+yqBU6",
+	"h3NtVVmpTLxX5YWs8nGv0VQ6OMYIFABkG8fiUhbFhRxczaEP9DUMIqMUS3Ehy55If1RFYcRcz37LlCy9",
+	"bxgadQbjDc5DcNWCGzL1LGsh/8J1ClznFN6vlBzDfX0NtWkwWEsB8FCIftUQOx2kGx0Up6qqcj3cxo84",
+	"/9wXCLBv04NtW76UBMJdnI+tf206/mTnhcFxWnsK8n0Nlysm62G/V3pNn8KNmVcBhqra4Cl/OxKwb/DE",
+	"G2Rqj2biT3cAb5K3AP3/xVSEo3hbPvAPpmpwvgNKjSXaxk2nO+C7r4X+Fz0xlzvWE3/Zres8Gyq9twom",
+	"8DWIZAFgbODzncqZhwwk0Y53th7Inz6FskXIyxwbrWYCjnnE31XqqiOaukiAJKxkVVt8/UTpLNdDQh7M",
+	"snM39IRWiOfGtuiDMK5LsAdhozayNxrHXwQ6KMSqUepXtHG+wAj1q1MYn57gNqKLGH99heN1EzkieES2",
+	"4wXiQMVwgW1jgdCBAx6KOzc3EgRKSANxh1bJfOpJREHj2ttMOJm3DgC/cCfysdz7CP9dlwmPZ6ll6dAR",
+	"RD8VKoAhoTbLVIbIfIuM6NGxvWlKO05ObgU+fJvR/ifiyIYZXXPazC9tWgYrl3bS7jJ8qWk5JRQREXnW",
+	"aXP9XtPYuWFu2q9lLFw/KeKWKfbWubWlDPhBVWsEwM3Q68CyZwLWujX2xOyi2Jo7yJKKOYqIDQJiA3Lj",
+	"6kJhlgJWVGBz0yNhxnlVqUyM1fhClegqApJ4lXUEUEKkJ5f7ICKIgAJf3de5FWOZEaHFdJQXKvioqPJD",
+	"VuK9KqH6vMVNE5uqa0IbT4IvD99PiAwgElO3l1NUbxSFVqxK0Ok2za0S6YODw7Qj0rtwl9Qzn+SG4iBE",
+	"N7ivO5sKp2e6yqvZmQQHzJ/MWfQPI/8poTiszs86EG6F+0YMoXKsonqPDbwXryDbJ4OkhudApHfrbflH",
+	"87agHN5O/0U5v4Fpp1aGzrnoah02Xbt+rL62crxxqdoN1anFwBc3kjQ8VBV8a7VXGVoDCsuTNR3GB5wY",
+	"yfytt8HjW8bLbTK9fmDHFGCiryh48wzFesbC5h43Z0VROCHszZogMgFUXWeY48poClzjLi7qahExgWpZ",
+	"EJndJ+PyywDMbQG2jaHVBgHEOaVaZqpX9pXM1FjKJ1sCA9f6vutTjcE3uTDu6wZb4+lcTbXVaPQ1iMOW",
+	"PL+BRr3EY9io2b9QSnMF1Bd1Hf7q1qGfu+sJt9s6338UOA5S3UCUTcKGbasNXlYU2lDkNqbzIYp5e+8j",
+	"/QtY2i+Vyi7k4Gqlysc60x0rnNDRQ06cZF729EH3QTpXyqbVEg0QPv6cv/uV1cF6PSXgfIu3sJgXnmy1",
+	"nXFMb52nt87TP6xyV/lliky0tPNjy5PEy426XvGdK52vTP2LDWLBdHzSES91MYvSDu+E0mgxlrMe1lsF",
+	"HFkGwHlAsLzWiMyIcSNSKUsFif/0NRt/LiiCOE4lu4U9/k2b5japWyTi9ZWvDcTZq4Uvbq96rXrHF3Bo",
+	"/hGENMFMBVkdG+Tz71gN5AqvuPVx3mLE/plPjdcMf7P6oAiqLWuinWH+XukNvJRt6mypMjlAho3POWla",
+	"vRCv1di8V74Q2K0HBGanBgjE+zeV8syXPcHQJHxTEn4JJct4hAQnAWXF9HVuk7hs2GvhXFIM1BzhXGYI",
+	"O/+JwFvnqT1IjlEm+YLDoYOQIdwlW8mZJegDAOqn9qQ40Co7l1XqUex5VNK3fPkd5Zkfn0RE8U4ZsAAq",
+	"cqz7utaXuc4BlJ7O8LGcib/XbhxdhxBwXVFxX2rriSqtylSWMi4D8/qdiGnJo4/YdBietKKEqQMuwE5f",
+	"n8Z0J1AyIAvXppmwWGSNmfcM8g4A9XkF6VZHOLbaTLFkENQH0BxyJN17DR1HTlEeRECGX/QLXR8p3n2C",
+	"VuwX4EnZPtyIc70BYDzeyE3f+oxeGnzkgbaRUmcVcsxqM+3cmjv/3PEyXHlhSy49jj4nQ3n/3wUkdbRm",
+	"KvNp9Zefn52eHv/w7PzkKR1W10lf3jiTl/fmQjLv61iIYDrvmM/Az82K5Y8uJMY2JNcufy9rT0fFqx0v",
+	"XZIdmZ97CppwDMxdyHI7kGW2xj22igGoRdmYlAYckMucZEi4RTk2cVXxHSvw2WYBaCKyUl66U0MPijpT",
+	"WXu98Sv67J8P8z4a0NXGKt13jeJdfPQzq3epnbflu7cR2K9UvjvxMoBPLP6lGVDN15ftVkxMs1pQSSsk",
+	"yqce69UepqC2oArXusoLYu6a1BcFqO8d8QZ+rkZK9/XM1FADTOW/bJpU5YyJ/wmpibpz7yP+A8y4Sane",
+	"52rKEVa8ImSGuHnYqDtWXOYfVIY5lQQJybRMTt2HBEOoNXbavHtyqADv2tkXoNQ/Ej/l37v+/uvpy1+W",
+	"V7CSJPmqUVU7MpMNpeU1khIXHvwCJaxb9GDrli8zDGAVQwnrWGbqz1C/OlSkFaz2MYbDj7bS5g+9wgdC",
+	"Eesmj1IVazwb/5RlrNGcn+hXpRmWytpbP+fXPnizca6XHLx0qVleBGJD0rmz7Oi96WpWevnvWs7qBljq",
+	"GRaSPkMpLF5UmS80nZQmqwdUyOoOXr5pqi6EE+n+TjiGqewUKx0DGjJ443piRI7CsTDvVdnZtiwVpPmS",
+	"slSUPI261Oah9hFLTqG7bZ3tO7nqurqyo/3qtetmTwjx9h2CKX3cvLufbqLmFM+09ppTGoWPWFNKfb0T",
+	"dRWLQifc0zttHcV7Suzn2zubde7Ou2WFpQtqamRQx0rfUuPa2WOrNFbU8aj6hL2soGDmXveTxGUtpiPU",
+	"AVF3RYSzliyV66p8Nwx9/BVUJhrT22SUW+/s71vJt/qwnbNzt9qVuOA3KuHj2I/FyB7I2jXFecfBAmZD",
+	"FZkPWBQBclVfk6TzN6d7nquJpRsG6XQjFojIgQDHOEXObObWVh8w5LSiOlAsKQ7EM2Tz4sBri8NYFP55",
+	"TN/uP4zpe3MFeZENSkt4I5OSV/s/imX4xynsI2ucB/C2vO+fx/705X2wiZcdiVtr2OxWXappn47M1IaE",
+	"CqbKMXWRCaucvs/OV48SqLHSHfI2IBsFo2eUC84H4lSVCpRt9Cjbma3UmI/EOH3EnUQgRxNnipQVUBZJ",
+	"y+kqnG9+UkF7fDIFlsibuhIpfv88z9IEUe5dl6CmB7/KTQI+x7aEzIa/bB3Ur88udUNDrVsG2MsNa9S0",
+	"y6KAHKrVop50lz8sR0uu35t8oDY847yHccujLjzXnkZPBVig0uCivVCQ0nNrzdxaM7+bNUOrdAuLRnxe",
+	"lnxk3iwV/KhFbJ8X2TSdWqOLP8srZWNh7/7pZL0wWvX4EGNY4GqkdJQK6PFRUL4rWRa5KtkgSZxULU1R",
+	"ENSZwSw7zLagQwd2+4Ua5to2cvNqC+lfifs3MqvgcdYRx5S771MiL1Suh2JaOiNPA00aErLZdvNqLuwZ",
+	"YaAIW+VFsWBXBSIXOFqHRqHnyb1musCF114lEGvcnxuITLY03L687fMif6++iB+Llx35+jAZ8OtHAWNr",
+	"appXo6yUG0XofqV79a05dYORuesbVbf2zbXsGzJqv2iEbVU2Jh+Rf3n1+uXPr87OT57yCflFg28bB7qc",
+	"qFqIc72KzwAMdE3odP7ckBKIxvmIUuPM2aVPtedqUszAH4k7G1ukLPy+iGbyWlV1qX3K0EWdF9V+rllP",
+	"AROV0Mo4FiSOgxaDxPza0Pj4HCjypC3RI/p6UZHgoErLyT4n/b9+Nv9G5/VrVeVl5NT7Qkc2j/0f4si+",
+	"PWk/+6S9PS6vdVyy1rf2vNxWIkPR03JSNRZw6WG3myL7GQSPZCUvpGX0B5sg5A5scbdrgRMaaL5z67mn",
+	"tZlSjmbkWaQtbkc1RF/6OgN4npcBMPJh934aVcCZTIk0uzivw2CniUjx2+dZXlYzpPPMSpnrXA/THjou",
+	"yTdkodR7SkzhlfugF+oKwLTBuUnk20vo3V4rmeX/qPxuYeRh8n9Perc/xF5sEhSOwEsYL9ShqvxiWUow",
+	"Z5UsB6Ol++Z5DgTf6NQh5Ne8FEAHRKyD/nbcEx5lwN/sEeEZVisRpkxCAk4SKt3u2L7mjaVNpZCVVlwo",
+	"AKivBiMFBaMEQtATY1NiM0pQZ534sQn+h2nroKnEmqTAywIx8VLqKzHKhyNVdpha3o2EuIQeSyybdNvV",
+	"vWdqmMmWwpA5puKSfoT0TX9PvRdkosykUKKaTZTIdWWABR9ef2E+dMRxUVAjxzX3LIGYg55RXlBeugEa",
+	"+27gnN6xwunAtRy6HZ32d1zL4E39HQSiFZNRKa1KRGrKVIyV1Fao3EkhHIN0392eCvUBqnXcE+6Hjvgl",
+	"4ox0b7ITNchlAQ4fdDpBEMBdArivjjjua/zJUHXqpNaDqqaYB4bpoZO2HoyEtJiM1t8BDxlcxsbYlAad",
+	"IyBuNF9e4uRWI6nFw26Xpz+hUA2UsLjfnbbqJhPyF7KMPlkZJxQGI2D0d19T9khog7PqBLsx7pK770KJ",
+	"S6dK4CTCciH2K6vzyURVKXyjyC2mUlg1HLu92oOADFIlSysmhXRTpT5QdYBbW0U+HDn121hFZQLQi7SV",
+	"mhjWB5I72E2CNb6jvHDNHOciRTKckl8OVSaqaT5QSyI6f9+ZTxVYwsd4uMjHOAG+R/fS//f2//X7H7rd",
+	"/X7/w8Hzfv/DN8/dPx8/f/fXv+y0Eje2FMAaKLuzdVGxPYIlTEyK1ujkYbe9PwWUjcV9IHqwnd7DbrLj",
+	"tpasYIyq+4c7UFeVj+sxXh3nGv8IZJO5rtQQav9vLnD11SrWaHTXntensLBe093XqFuLX9CsXnu4ZfEa",
+	"NRl3/8Vt+dpt+doflyoaxTHrTLFOFClhpHfNw+O1g02BolbI/coJ8moNHXCu64qyhnNNDgify8Dc/pMy",
+	"N25s3BlG0WU0gRRCkJbKmuK9O1NP4LxU40k1o1o5qQXYdrmtSlk5LU5Vtq+pcUssjdMXx2fU+q+ciRwN",
+	"4mrpF1q8ucXSeKjVauFhuo3j30qja0NASDSRaC1hdTds6LwhZEo1MWW1DseuLYv4FERXUfhPyEoYPVBH",
+	"4Lgh2cF+5UJdVsLUFYG+aAVW20xkbv+Oc61ECqe1RzY4z2rFaDt9nYKwqd2X/QVnBJEA9T5pM4EUKlNG",
+	"PLzgkKbmRCFzcrz4dwT/dV9X+VhROHyktJDiMr+sRpgk7eH13E3cNVQ6/mZqtyIQIUdqoXRVzkRqC9mZ",
+	"yhIcNKj4A96RFQosiEJ2LsAQUVnaQ9HrhrGvnfULf+IAx59PWHbLCzeoldJsfC5B3fss2XoTac2/q0i9",
+	"6YzmP8Z5ICDRQs1gpX9OaP9PWa96myz8TxEdoNqV7c+29vzhFvQbcDjeo2fv+S8v0aefmFpX5NIbyQme",
+	"P7kW9URURjw+FJmcWbH75uzJHrjvKlPJAg6Bi5m7lgC/OCSEAZulOGY9fIBv5tRjuA0OQ89C7vkkcycb",
+	"bD7UAPrmZMMRPDMsTT1xw1PrcJ3OO0Jf03KsOuIHdyMaBO48ucyHdUkM7u5462tTVz6eUSq4ICt0xBwk",
+	"3W4XPWPNI5xcZOHoTsXAvKcCjcbRDQnT8HAwMUzpLQyiy7cKBjMRIzOFkiPwzpFA7PR1Wmt+IuXRW/gU",
+	"awnu/UQSiuM1xCHAWRGZgTgJpKnl1dLQiFsjp7RCNvDHYRczOQsZ3DnpDrjeYCbxSB8pcb+LqwdtqrQy",
+	"adN7d9g9fLR/cLDfPVjisnPqzs4SL93BnJOu2/TSdfcfv/v44NM+/uMw/GNjL10hW/tqMmQ8XezG4aNl",
+	"ueTmq3TiV6gMMLSLLuZa7fbjkvbCA+cXs3bn4k4m3RWl67ETUvgXvY10+dbG/b4msGvW+ryIeP1vrvHM",
+	"P9eq9Ogaqg9vjeBbI/izjODmyWy0r6hfpiiQq627xtcGWgL9vjynwJnH8fEDwR2wmqm2/zIvKswqwJaZ",
+	"MkNc99SaskoTrgXK9YX5QABRXPpRGHMFZrcUF6bWmcpo10S2MQTn5sIj4lJRLrkWKYRBUgHOegi7Oes8",
+	"EbJwMns4wmKiIrcVBGlzXSvbw9CcFOPcWneApi9yfZVy5hkUSeEHIbbIWsoU7Rc4GCI9By57IAMo2p2Z",
+	"uq/dWEOTx+a9gm7MTI0/5BawTsGvCAhdELdqO6Vdw0/dVG0YNUsxbAiB0gvG0x9DfMFpDVB8lU5lXjlj",
+	"ngJ+sY4xhUCeR953d1I5lxjVY6nxsIdyAFvBZQ+Wn7KXgt87Jd9J6r6MiR6ksVDVM6hfdQmqIAEtOo0L",
+	"VpaxqCOb4v9j722X20a2c+Fb6ehNleRdEGXPOO9kU5Wqo8ie2cqesR1Z3pPUcEpoEk2qt8BuBg2aVhyf",
+	"yq9zAecicmH7Sk71Wqs/QAIkSH2NNciP7LGIBrobjfX5rGdlwnHxB+VFK2jQX/bkNegu3J5Iffk/hFu6",
+	"dTTosTqyeV7OzTGrGHD1C6/q4HB900rgzpW1uInbe9vJ4o0R3OJuNcq1gf+IHtB2MW71TYVxfnfaaks8",
+	"ue/csIbHrvQpdJWJFdcgYelUpPCZp/Y7T+FsrnoH1W2eNqWEaZhoMs++/f8r5tk3FevsYCr+y87hv6xR",
+	"xg/Hv37+RzTQ4L9ftvjvF998edbaHAX/adPuVPfFf9Rkv3K4SWPFI5pwbTbiZXUjHmgXTljJJwky5VgP",
+	"S3ziozJvPKglnzQt5x9WEvytXoE7o6T6nJRsmgCpOUiph2n4vPx8DsWlzbts/7nkDey6wav7u1WWv6mM",
+	"dt8wmSGoB9pGU6lw04aIT2htLVfVxg7RN/+4Dnvxd4f/ewucxckZm2okEqz9+uWl/bm1IDs5+8leXvOw",
+	"FL1+0KnSEfATOlEihAo45l1JdMJSJURmLok4k0ZQ8R32Boh0L15F4KYrbg2lSz0epwMVnkQCwdooeAXT",
+	"47G1aEBtm2UFGj++eXus+hG12scv2F5fvVeYYCud83MNko1M3Ah1t9q1AZhP0/9I3ddIEKHS1TdOe6wC",
+	"sIIwj+MWveLlQBEmLQJbYdtXa9pRQwGPnKqDyelxtRZxeY/bgpIeHoT0c4VWyyit/xNJrf3k4dtvsEnw",
+	"8srE6YlDrXPB1W2Ey1v0c0DNSUpS6YLlvBQFOzj//pR9++23f3zW9E0jsVp2CRDGLUyUqfgeHJm95im5",
+	"alc4TWFy7ec0FGNdiDuaFJJOZBil2nW3qDXhne5WZWI775mb2Z3uWdwcEeLHVsS67iooKJmRaiR2203y",
+	"IO50N9tPGXdqq012E77lJn/19PZRFGR9ejR2xHfACuLQW3LcRx5OBwvsYpAPwmrvHElfzxCj/ODfUeTx",
+	"my0Cj0fDeX69uZM4JiNfWPvNRQUBWCIV4FD0QrGy4MrwkR2IBRWeku+KwnaIr2UBlQK36rum0clAUaZy",
+	"VuhhDvaj8v8I9aSm1DOMTFkTClE2F4HCDxcwFNWwGqiEBYfSDeyQZe0uPhaI4p8JXvYDghETfdTkyk0f",
+	"Q0EA8zEDJcvd24+jbm0MKD4kTz5FpzZK3g/xlLdvgNkw/B6QNm1x5ziXW+DO4xtUNcqLNhrlovGDWI3k",
+	"l4GtqfckpXuHn/l69BGR7U25unHSda0yel6ttMUhvid74v6A0vWSdEH4u4uuhr+UfFK5IrjDDQ2v7rCx",
+	"VVV3IkRkE7In1t1QWcIzq1KxLzRm5dgJ84HNF88hThJlvmCrdQGhlFX2bRi4PkP1sMZ82JW2tjxu1DaI",
+	"x5qxtRIW59JBADrze2dxh0mxO7S/S8Gn68trytBu1T2YQqGVXNNyj7XVxPUFPOrptcPzW7jexIOrdjHt",
+	"BJ/eNkhgn921wesk1mMFDOjLd0IK/72+RmdtMzxOMOMxE8rOOqOW0ZSSNVDEN+U3VkpBIV+voTvcBWa5",
+	"H9HnhTz7JuFx6ie7vbdbN/YeOsS1WgfKstZTp8vrq0jsAVhwwyif8hT6w2UiF3Qm1zJJvoLrMqcZJqLc",
+	"PMZdTOGejddTU7jwCrqWcF1LuK+Vkh9EBGmNej0UxQQEn1JHrmxvU3UN3OHos/0f1wYLP+JV3YUfrdNd",
+	"1NvUg2mFQiwrMLbwad+VnwKIi9AGrtAd6fmpbsX643Vh3UiWrMj2l82WPpOG4dDsyTXe/x33RIQ3us0H",
+	"QGdg7QeQNLd8s/dIQh836r1U261tNxPs7l24hzZeujhQ19fggbu0NX/9jW7YVl+lPfKO1Bc+zcYULs5l",
+	"30DBZhLLCFB4Q11e9ViKf7qUmUlZ4bq8xfKE1bVPG6j1/dNAzbVvn1Yvn+qWFe4eugr43pbEVYwJNGP1",
+	"eiDKfPnim7TH0j8goZ0KGGb88ANExy20NTjntSpleXPBoTnarfxUnEG7xOxOfmrd2PsgP3gMP/XuOrl1",
+	"crwjR/jddVJrbbW6RO5Gt21DoeO/63kRwEVx3Py4gcW1x84qXpkHmlNFIgLLqbIQv2nqDgoayxcZNlX9",
+	"7ZpOfTpwy98I0vIx0ihRiHAqiglBl9bH736yF2Zu5V0mpmN03ILRMYZ5xoKX/rJD5ubtTCgTMI0OfjLi",
+	"eS6KHnuP6RsiwoYWysT4Ft0mrgoe+eopJssQLKPaxoFyJWhUKAS4TNpjZKjEhNGU3zAjSpZGxWgkq9fX",
+	"tJHnMZ8ZUZR9Zm3T1FGfENJUmoG6CYrEMeFLe8ckBPHIMTgAov5nRCRn58Vzo3FyvpQ6Yal9F0RFg5UA",
+	"l2Mp8sykx0C5DStEsjXrfPhigVLrHjulf0FhN+MGOPOnRuQfhYFHKl1Cx+tv0yQQ97vG2VKxVNhDbdJn",
+	"dWqKMmoocR41p9a2o+VpNONIggHUseVgOlNL99g2Obc0+h7cnrZb4hXGdvXcjd5PBGFGl1ua6sfmkM1f",
+	"bf7uS7JDtvRxX8eCG+KWfApZU5Q7J2fu+1lrFr0Ri3DllyQajJ/X5tGgdMLQn1DBbBznrvMD3+hy8yi4",
+	"yA95XxaCTy/0tVAbR8bXUo64hdUYLGXrdIRtMeuHUbMZN+4nx/68wUKlq0C6ZXzUaobncGWwbJOlPgJr",
+	"B0PgIRoJe9T25eMicV+jTHqLObtcevRt/i6z6bgBb3SJNbRdQOYJuxD2FXt7v8mHuE2PyLrekHTze20E",
+	"yQ4PrUZn+5/t9YM9ICkY7PXtOOo/8vK7Fy+Q6UGryWAvwQsjdUyXI34p5gUAx+jtqNRDUfQGewP1Zb91",
+	"40lXsLPUejI2MbHz5CiXQlV/oIP6eaAG5YVdUJ/h/61b1KB8FZbUbkHJQH25bcNLMmKWW17G7scBvJsS",
+	"F7Jfu4J9eCtZvID9TfPfh+nXNdGk6o/WsBGq2fiM/+GgI80YbFyy9fqsV5fzUpgSKiBdo4WEqLEoLMXS",
+	"H15fsLrnHLkRKSuoxSZ2DHJ/b2AH3dWvu9tg4XZ2s/XRg5WxpQ29NHiNPb17NieyYmGLpyKXSmwy0egq",
+	"MrY+nLUzt06veFk1ucx8Kj6ckUGzweiy12b2FqtD//Jd68F/+Q6Gz9XJDx/ONlhbP3w4O58rNPBU5lfZ",
+	"epErIzfNMxqL8zSlnrXbn/elns3c/nT4jC44e5+WFWE5oqAiRPq0+igKg/7xtiHb7VAeMLodziOOH3q2",
+	"uqHObjD5lUTcoVPH1onk21iCmQJdZlw9z3iu1cSRKf7t//zfwKaI/wqci/BPJD9MEwiymlLMkGG0lFPE",
+	"VhZCQ2haln3GByripIzupAt/IzeNKb9hE82GfHTNSk3z6bHvgd/0BtEdlO2HRKFyfKKGT135PsFVoogx",
+	"S18+/yOTChoOXgKLAWSwUxcit4+leTGu3DbQnDJZCODAY6e5BipTf05GXI1EbhhXAzVXY6mgsyw7OaMo",
+	"+jGxECigIvetZ5eJTa19BCmojLo8UlQcN5ffGIbbRNSuBMTRY5YSvVrKBPSUVOHRvqtKhT4LcK8rnGdz",
+	"FU2twoZjN8aaM7ilJ2cs1eMxNSjRivEJh95QeASJONZe76jRQiD8IEbmPP/WPh9FIUXnQ2bAP7yaUKBV",
+	"A4jJ8UG4bAR+CrwQIY98TNwR0L506Yk9lqp5nqdslAteQKbAvhKqMg7xvGthGC/tZ4O/XALJOlJjOtYl",
+	"3wM48Llai9Qw7ai/3IE/JkZcVcdZGp0oNhRuKgN10HR0n2HrmRqkFtsA1MIHLUO1+rSShca+AQZY3sJR",
+	"JyljvzPsfZNEyKsptrNByNUGNoxH6i1zxVWmx+PNzYW5yt6Ox5E54Nhft+HPiIaXhVxjYAXbGi67He3G",
+	"veY62m7DO7zufmLsdwf5ipyEK3zlbWKOfwLexbfjcQca2yFASbR1HdqsM8HrTPCATFsb3nx8opHtYlBH",
+	"XB66/ukgSG/hF9SiQN6XvCgBBsLNtSMTOjkLthC14sS4FKE6PIHXPEeKa4UAETKa4S68ZOm1VNbOx/6f",
+	"YErALQfKCNFHQIkssWceRsdgte6AfY62EfYCk0No+/ztv//nCF8mPABgG9TxztrskMBGY4sblpKqcly0",
+	"YI36N8TOSjKyh2Kkp4CFp9AbIVuIqEUDQRjsEJU17xu7cMATGpbLaxEohHvsjVj4EN5AeQJd9Auw/Q9M",
+	"t0zYcF4yTLihi7BCpgv0Zku2bjDgPffZFBhowbo7ZKmZTyYC+iXN8pvU2ZYcgPvUOTHG3KjM7pV/uGu7",
+	"OhVcRfAgslSBJo3Oin+83fWBYtg2nyHipUdTsR+q/E+RMmN9kkUNT/oQekDhWKmgNXzWYx+gN1F0KXVy",
+	"SBg317Bb4Ee4Ewpvl5FLh9LBA3lgJmhSpYw2x0TNJBNmZQa88gUR8JYa2Jrj5+vxeHWW0feAR0gqMHFn",
+	"UowExLW5Yf/y/u0bbM9o/Dx6LH339v3Go28NrJuUgZ0FFRfBgkdu5RJOTupSKCdnlxfnZyc/vCaz/uSM",
+	"4QMNUokpsfDriWFaeNbtrdxp54rwtHTMe9alwb1L6Zu+0guKB8Ajeix10yW8lKnCt3y3TNhZPjHUrZ6r",
+	"zCztNDtIR1wpXV7iV5U+q3Bqw/MYzz5KA7ti3dFcGLN0tNADZl6kgatpBDbJXHr7Vrj4D0sXjqxblgOl",
+	"x2N8064Pp4cLg+vsJEOpC2rtad2m4OjgobQycdW1rkiHFdQafqsxJq0R7BWgFI+K94IOH5us/RNz/b0u",
+	"lpyXSKlvYohyMmVXkJffq3v1fbZbzjZtriKYRIPnE2tlHy0iTHwtyOvOIESxjwTSoDWmA0RchqeCcDLb",
+	"4UFWsTKvyepbNxaveTsO91jGovzzzdmrTUkHOyLcYzckmrEmWfO2xwxp9rq7PjdneEpoFvd1Pm4LMftd",
+	"n6kudNAmdECrf6NL+lKecADg5Oxf57rkT6Q2+gRx8BU/NPLoubxXrNLR31+cnf759cXl2avY/X4gCBMb",
+	"7FkTEfFI3m0a7LEtcEe0kw3AI2/2IPaopCDBEgpp2TgCINKfpcr666+zl3jL7C7ARc6Lq0cXhcXQOrKE",
+	"fQYju8/2/fbts3qQUCVQQ0KiEqXhckNoJqiQWqgQSm/yDCi3pisdbXy2zLn849h5OSg1OClxzU1cp6K0",
+	"Es8YNwNl4Es+NEKVDBcILZplAZvhXCy9QEJzM5+KBJJeUrFfcJZSTX49KObWtDDuD5Rfw77CI57naBfE",
+	"C0oGajwvMLnK89ywv2qgfae0kSxZMVfGpf1GgjJbPuEJyT/gErjBlC8mDSGs5Fo1o4t6pSFKw821GSha",
+	"DvZpHmN3H+tz2Y1BLw8zlHQXOwG/2fumshZq6xQ7j74KCOdNGarnf2RcXkrl2kL1o20YKIodmTh+E79M",
+	"lzAOhVT2qTBtyFGXLBcc8GLgnWIPI0xacDbmMp8XosE1pF+PfY6DgxMpoagAfcToxdnNg6MIoRMfgdhw",
+	"xg3FmYwOYUDYEqXLK6kml6V2TnrMThx53I4x375siZlsFWJky13bAr9EKCzzVStKl2woJnN1DG6x/zv8",
+	"rXK8XPfLgTphw0IvDLz+FEyz9yBpfIQSIw0YCUsrAj5N4K8QJ9XXQkHMcqDWbBx+QYdwtUkh4oN/uoQ/",
+	"1WY6V8DvW5cWc1PCws5etSkbji4/U/8KrWdaAAJL8anE0Ouh8UCs2H/Bd7XZ+/frdAD+HRwYmH6T94vT",
+	"A05KEIgQ0YTXCBidNINGjLpg6RgSRCnwazWSccFNIOYDvfVTu32HMIHDs1cpfosCQrpwkr0AO3ZfCBvr",
+	"PNcLCN918LK2Zvwb3LwLHbyoVvb0aQS/8k8W2cOb1N+0esk/8FIs+M2trHA7tMWLo0ddyKnQ8/KBs3bJ",
+	"Z5JzVDRVn85DkUBOwL77ku7YBzh8s5UbgNu3ixvQ2nCHVh9WonjTvYC0prN53y9piKoF/4yBkS7HMPjv",
+	"/okpmeOfBmWuJ73vecnzA1EUz+zfvtj/ZxayHF2RaOv/E/5H76C8mQm624gb4Sz+VyIveR9vOJ6WvXeF",
+	"VOUBjiGP9dnymHNhRLk8JlcHgz32t//+H0z+AQRRTKRSUk36g72Vm7zSStTeYzBQptTWRuRmsJfQ/Akz",
+	"3Dt7tXInhAI03UtpOmn9cLNTnQm3YV929mWgHxz4Lwfo1uCW67F/t8va3zs0z+BNMEbvivbbvyLGGIMV",
+	"7mf29ez38U+MUTihZ8pMz8sepP9oMKlz6xPhtcNC8Ovj+GaFfW/hZnbSOhe9XE8O9pve3P66G1pt23C/",
+	"+C3uu313aUiZrbsrau7m+4Y36m9sRQbe0r3RXbzCW2B0WziU6zv+R2F9U/UxqlwoCeRZwUVCVxDBDfXN",
+	"AOLS0qfHaUNe4BZW6U68NnFo/VbcNvErfmSCmy2C5W9gnnGouiu76Mou7pcTp5rmxMZJqygwZy/eR8HF",
+	"OmDVauDPwyAgzFWDrjreGRkFHRJjaFSPIQghoubZhDzQGAxBpTEvVEPEyQW9CJBwTFHJELujWI+L4SUU",
+	"9gMX+ZM01G8dkFJQXVKIiVBWJwni7oE4H/bRpZKGsI/cFRbwMg4U2uUKRU+yby4XJXCZhlgShL9mhfgo",
+	"9RwCfH1qokVBKCyZoE25ktYsuaFwQUDyXQ5vUqRIjRPsDj0WXZgmGKikQ6o0y7WaQGyLZxAHYCcMTRjm",
+	"N0Bq5UBOLnKwXWyTMha3Dm+6gOVElAMVApbshGXSjHiRiYwa4rtyAcRiUdGAUA5BaK4DGGyg0qnORL7E",
+	"v8rgj1FJEsazmR6PRWGOPT5JEjoGI9KugoD2gd4/x5tRPM9FO5P4tmUhibiWykDg6f1laRIhfHyYEWF0",
+	"6xE4O8bv7hSCA+9io71z7j+7uGohbzP0dGm5t4HhLN/hPjp/zsFJaQGroNxHBSbx1DA5WH3W1q47hatz",
+	"kYUYXAfLeaTzQ1rwK8Do/N7PWOfHtInv4451KJ0n7arBu73ncP72sfwHxPQE92awhw7ONoAeN+E1iJ66",
+	"hEANpKdiaEGA/3zJ8boLzI43cJpBO0tB7oR9Zssu4H2AdqJS3jt3+X8UfIkZodTsaj7lighusfLlpr9j",
+	"sT3mrqOCe/TelFZioCAKb38tZU5+lyu+t8/yBfcH6buTi9M/1aIWUvJ0Xf3Ds2WygeDYDxQVRujxmF0L",
+	"MUNvCt2yQnCjVY+lSpcCHD0P4+tXMR5Yd2WEq2lZ8amq9bWP6lDBm2xbA74r/WzD8Hvwh/D9XbataxfR",
+	"a7jbwmwHv5GGhTP1W6BB7Wy47aq0T6HMqiuzfsJ23J+gfDEu0PMqrnXJdSR4ktUy7DusnZ7yUaHN0Wf4",
+	"31BGeRvdvzlv+ZN92Foz4SSjMkeY175hpfhUUlSbBGIFRDq8iYj5qaIZq4JR/0+BawYYp3xpLHI4yRIZ",
+	"nCCGnNCNBgowvkAB1IxfDJyEQGy/xmbo+4riwGjE6giNEt9NANPQRCS1ygLVY3/h+VxEwWBPNIVJhStu",
+	"qILadRZrJrSBTQbDBYuAWlPaKA2sWPYHAqy6tABURNt51tgrcMLgDNzaWEm2ZLe5XXRUjK2a2Jgex03E",
+	"BW4R1aoO28jSAqXH4bw4KEhnE3xFNgG8bDsU3/1tiVs65b5bKZWVR1aZgBiMlEykrlFP3gGe8t8YKJSW",
+	"gRhSz3//08np+VuIzNi57hSS2RyMaR1qITWxEmk58YJ9OcYyRY1/25iJ00/LIZOgUaJgCT4zq42POGnp",
+	"qI+TPWsrRP+8Q6abhzXfZhgHWU/MDMaUMxzw2C/0PM8Yz7L4A4BqAKzqcFl2dqKQwA668Sw4sr44TrzS",
+	"3R0HybJipg2UVKYUPKuzCmjiO9oFd4uEa6npYa7vaMPba/qlYQ0NON0rkmV4N1335YeHmXU6dRed+s6h",
+	"b1C8NGjSu0aabeN6NopUUSCd5J3Hvn/ypMAx7XGVktZHDQIbTqCTkoqNrgqtdK4ncsRzBj2/+rH9j+y8",
+	"lVpYK4EHqqGCMKm2r6MDghWtlRkBT9HE8xQ5Eii8D8NubiCwBkqWge7qin8UCZvPHLKPeMAiAOIxQowW",
+	"aule10LMCJL9EVzdmNrLh9odra8nMBrrgk20zqgVXIoXXNpNBqgfYr0Rq3Vyho0VJCDtpGJCRktO4F4j",
+	"331OF3EXVftEl42vU2dxy8tHDclnc/x9M0XqT2HK2wflawc/nZZwunIw4GgNdXlV+ZJN53x/lbSp2HS2",
+	"i8l/ZSYGvLYQaF9mdo9MDiRHqY+0o37YS2pcwg0+4LLHdz8OXtQlpdGfi4VQtaVOEpGU+taoQMzYY66t",
+	"iqO4AASvNSgYcM7L0VWMBuZUGwyacwrUlhwg2sDRrn3dth0yg9ti/JhY4mGZbCqNEcjIEUDV8C9oW9TU",
+	"Rtw3gHl6NVeVBhibFXRtV6BWVVdRf5lblFw1NG56kHKrzoXtKqXuu1KKh9KjaRA63nV1f3rYMilIhjbk",
+	"OvvunyvtPYDYeUh00j32VuU3sTyf8uI6LNIxs56c7ZseO3HOlPP94DxZSR0GYOMM0lTUZeZZnxrTQGFW",
+	"RCoTTR110YY0aJ9xzJgzni8AESaVWZO/pNtLw3iWufylrLBEmVLmebsUppFqJGjmKaIDsedz9T3AQxzt",
+	"EpUQX/EZ9OWp1LFF+TqAtel5OdSfAqM0RkmBoMn+hywHKpfXIl4wfjRZpWU7QeOogokUOEQMoI0JH6E5",
+	"wA0wsbTkLzoG3N27s4G6FtTMXQlByXg48SzlMvVszq5GQyjYwjSuupsXeWp3wgSiCprzuNDTxDUGHKi0",
+	"WquX+jIsrnwfGBo5nRukBKeOgVDM5AvY3WYcBO8eqKibCsL+Y65Lbq+a29M+nyXsb//9P89WDhWeHSy/",
+	"h2kPVDpXrqIuZaXIc8Nu9Jwtrm6aq56cCn7opPeukQM8p5trnOALocVFWhT+o41ZcxrvTnQDOvQt6rPg",
+	"ul1rq5YffB9Ri/Z7QdLbm2tbLiYLA2vjGO5UL/W2j6XcPRdY7VRY5L61zeALujAyd3ff+2QvfOWb2xP5",
+	"S+/73S046bn7fEed2bwbqLNru9M5FkvwkiyLrMYGeEnFs3iACh/fdOUhm46TwKc+4p7rgEL6TI/Zi13b",
+	"iPtmNLXFPyRY11b+VM0AKPuhs95qtndREuTOSH1FkFtEVA5kt3XkJrm/YY7NfcC3Dn1ubOOUbK5AahkA",
+	"hWDlvaRjya2G1kEVnxpIV+1fpWG5NKXIQux0JTwQBVitQ9gPCcMEXG05AvwuhE1lwYYgLBJKbI6sFYan",
+	"0MSJ2Ig+xCB7AxYBTaAfC6BywDVbosDwmB7rWIqEKcxnYrIzcKrIKQwpIPFKOGP3z/T1BZ9QA9IWFVj2",
+	"8EkFydmGoMFAYR+gUutmz+iNLh+ZCcJOsqWjYie7q69RHdvC0XhxH+uA7d4mtbvWLIVP5f5t0qhoHtuA",
+	"tWqtfg6XLpnWnW3bxraNXsOZelfoSSGM6SzVrw3cDNYnfKO/EdMT9MHj2Z3/LPPcqrBrpRfG01BDi+qf",
+	"rdFFXfym21qgWGxUa35aebvW9ozUwrLhucV078IEhYNSb3/CKhqNz9bzbDZDKxDsXWxF1Av3YiyeC6zE",
+	"4rEdVeYiqULtqEXfoR6PcSsdHK0fuGA9usz9wQhejK7Q5vJ/DPwLCq1B4DUDAljke2Pp0jeQVgByQNLm",
+	"QHAFacFLXqbezizFJ2vw/eJ+/JVuEJOwDRSysMGbYyeVbI2LyPMbiKNDFgCBAZIo5PkS0Ru1jeSekXBR",
+	"uD0KFjS2dLe7nQ2UtRqrQAU3W1oZpjWcDDv6TP8VHYf0GKZkVnCRgEEk/GC1ynooRtCGfaVJRYwCg+zM",
+	"edSQ1Nm9QCGwZJn3V98W9WhgYjwWo5JdiaIW/4CLuEsg4S2R8bj9LYLyeOE99Sk3zDpE0HbTUSMwpRe3",
+	"Ash3ZuHv10zC47qxN/YDln7hl3avVPruY14xW84jobPEn39r1hsS38s2RiznAq17nZlA4tdLopZBKM/H",
+	"iW9SBtEIxhsABj8dFmImOH4Q4JHvYIVU2trcT+SKOuyAYeAUNFGFhtbXwIm7IeGfEjsOho9EbkRClloh",
+	"BJtKNUcezx/kR8FSl9BPlViwqDvQwbzIn6U9dhJS/cTZqGdCUVG4nIoQLmLUs0uoDPToRQCm+NIBsHZw",
+	"pcaZFdR+CNmAidfU6tvd9Svam++jdht3r2S3DeKU2PajFYkizrm9eq2Oqtex9seu+06X4mqd4vpBlKHt",
+	"FzTkD23EIjlRQ2bnxfquQnkdkZmVOblUYn0xrBOYOJUqsrVf5QwJcDkVodWgzz4b88Kh6IiGBAFegpyn",
+	"U5J9A4Wey0wbyACnbpQSn0qWAlYsJY4yZOlOrama9nAn0Qu6FjMwgq2XhuO1AS8Fpb6jNq+RdxNRXrht",
+	"2VbSndi5vaN5t8EhwYytOWBaX90asn3HQGyjp5sD56+EuSa21PYStzKoVuC6k4fuMXTu12yimVa7+zPV",
+	"5hQX0ZfQHCx3V8F7vrgSjmC3g113quNeYdcLRKPNvLVY44eRprgf6LXVIHN5NLriGD5saFehCyrgzXmU",
+	"rrdiN+KCMpUC232Dgt0DFOQYdEqhc0gwp3ZTKDRmajvhAuljKjPfPtFpLGtwV1CqOjSCHd5gOhfQtJUe",
+	"sKRUDIRtPf4YglaukWquTTlQgVA1cFKBdf9XLVVlkpoakd5gu4b05TffsEiVX06lmQJcO256CjiFjA2F",
+	"1WEGkxOeJwJUpK+JFp/KPp4RYPTmMnOOwFAwkckSG6VWsI0OQL6Qee7JtYZixOdGRKob46rQNQxJFaE/",
+	"iLsOo5LQL1iWSbTJpdYr2+K7Zup5GXUTcZsKoGxpb5VmvOSHEYB42QVCrtCouwZk/NHR0w7HD0ewcvSo",
+	"f/AYNwAuxPef2sMWAr8zwEjr8UCVNzPBUru/6TGci4nyR7wQvnkEG+rspsfeC8EGe6cRZmGwt9yY5JBm",
+	"k+JOBWgCAAqau5VE7Z6tawe3Pc21QVQDeI5KAKK94iDOomN47KLB9CEvOeV6hs157ccEgBTXPe0sfFky",
+	"cyuOquGjbV3Cz0afADU2IUB6oEFBPLr+CJX29OZ5WYrpjCLxHPr7wsVYQtdnWUHrwhc1FGNwhN07r97E",
+	"nx2a2b6xq0C+O7Sb7RYaPha7+8hWSnw4uyv4+gN07PhwZk9pbd+O1mhgd49tgR7L43ZAk99V+2D/zrbu",
+	"HuxHnl7NXfFdU5sFzBrB0Rzblw5azZ7RPvvl1ds3r39Nl6zYfzv8iyhGIj88OTv8cHZITzp875e6zrxd",
+	"XVNnbN6iS3AbKIc9zw+L47BP7PoR/2b6EVfbFAgV45mD3bpktvIY3RjZ8WBjUzLFWtn/8IhY1IZ4U23A",
+	"n3GJP2bX7tovkdtwu6p9SJV70fbLr2lkh7x/9efloFQFzxnntOcqw0am4WeZJVifF0ysgXrx/LkPZq2Y",
+	"zmBkW0N1eFN9i1QwBHaSN4Dopwn/KMBIDpZvdGWdzWUt+LkaWdv9ouowVX2jY9ciLeBjrdGecmOkKbkq",
+	"04Rl2C1vjsiE4Y21iktulVAPJXiKxHURlnVBFZ98JDKola0iXN1P7K9zgMUswPy3ZiefajRKp018Bf5F",
+	"mscmstuKXiCa9g4EA8FArFAMvHj+YjPFQCOJhTuXt6MZ6GJYXQzrIakDKpId8yGbdGFtRGtZ3dxNgGvF",
+	"L76XHPUpVfjHRkFtCcFSc1WrCNGNX9/OFRkE0KUnpjaKSSBeDrnPAY4IkTCZsRsgNB0j4czyPBIfqaAa",
+	"foi5SAOuM1axW698IUe3caRLPftwRp7L3eeZX66+hje6qavtk0vwdrKqXZexStCs/qOsFVH13aU8CeLe",
+	"LTK4be3qEA2ptaq/1wVQZcynvkFyxYzuby2NAI4rIQg3kdAbNXGXQKwDw6jVuGMKkoO6NlF7YRX6ONcg",
+	"PO2EI7HQRYfuNjr0exeMnel3f+L0HD7e3QTqA9l8H7/bkNc8MUuZk9QLOaJJ8nzEEbwviFX2Heam+tjQ",
+	"vD75YeWysBJLzFJWQnpiyEfXAxXyeld6oY5ZigUGaFJx989zaJdHKa6UD3VRpvZXbKP38FmQv3zX5UG+",
+	"1jzIX77rMiFdJqTLhHSZkIfJhMSa8mknQsjU2MZnO3GVCs3+Xrrqc0UGCz0z3exagc7uVE7nXnXuVede",
+	"3ZF7Zeizqpdtec74aKTngO4meBsRl/67nrMRV2ws8xJzpVM2vMHUp9UkxEjk407OBROHUy5zxrOsEAY6",
+	"TtTkH2FWK0urAZ5XbsaIA8g/s8dOucHpfFBypDOo1Z662PqUl6Uo7BRI7O3193jG/9desmd9E+tiFDd7",
+	"yZ7iU/uTsM/ai4XglH/6UaiJPRTf/MPLZG8qlft3SBqaspAKEO11K3Dbuw87tzSXCWZb6iZjr95rK5DP",
+	"NX4FT4Bv3u3XZiJNd+EOqWAae0uu+YYvp+Oa302t/d4LwrOpVA0F4fRTTU7XfQRBv6DErygY/NOXxkwo",
+	"GPCYBMD7xV05gOHibKUgwMr/TIz5PC+JaxsaUhOLyrLgJmjMQLmlAUImFIVRQnVeXh0ZOVHzWUr05hgb",
+	"ExmjSBQb0WSVZgZYSt2c+xVWEpjoy+d/ZCDUL0t+LVTau2URrlVbjx1Vowtb0MDZ2e5KA1cdew80cO0W",
+	"4uV0+ybVfkS9T4I/QziX/NYlef2jHq0FI3k57K5brmSDQ7K2ig2u+JLsYT+eFtdj3x4c9uUpSvE2IbHX",
+	"9kO+4Nf0oI7i7etRVShTIv3CqHwK3Yl65VUbc7K/Vxm4NgSGSPV5V+jos/2fS5l9aXSKrInn9SCVqcms",
+	"x95TrZVAZp9wjWdRpVpqWUTdIrH6WmXLdED+uoGiG/VY6oakTEEcybVDkSPh0aURDBWwqw0ay0miR8Z3",
+	"binnkz23vNZk+PelIzowZxdy+u1yWXhR2tby30oIWMnhwJMgCVZ9BqKPCxMhWDwh1QVIMNcgPGKjNld6",
+	"AddkEjQkBHWEwv+UJVBbiwXdCq+h6syBgsuAB4hkYXg0H1mVS2Q8oF6gSJtcBK1IZmP96jHjvipAlEhL",
+	"FJoP0tMBWuWhU+CaFGJcCHOV9tiraGJeqQHjNbWVt8rAGKkVSX/q4jTiiuUaWvli4XSIjuMeZAMFKlSa",
+	"suClLqI6Ysqn9NGvsWMu4VJ0lU59G2DSQqRCKCoHcthgS3zIkWDaZ5qs8CvRCFl457JOvUS26616/+Ih",
+	"2MzWhxte9UtcrGwTmTSfLo8Dq2NjhsQvcQdsQc3Ye+ja88heFFaOg1ECZ7PLnLT2Zn7kpjwBW7lzZr4y",
+	"ZwaOOuOoJKB2woohp6xE0GcbtfSSX+P68/7azoE5ik3l3fX7vI5IxLXRByWONXvIPGu8E2SVpkPd4aZH",
+	"vR3NMUs/f0nZKBe8MF7RuZ+RsAAYFrzzlGnoxAD3lqXvsEetgUFnydKhFUIPScDgTfmo0ES4+/mz+7Fn",
+	"Z//lC7EqhAaTkQcF/pfzsJAOy9or/chbA50IZkL68vlLpCD2Phs6YUTOkNKb8aDu6EGU4wucHMCXAuYR",
+	"ogumIiXWQGuPUBuO5RvVaeLZvHS6/1aquJUufRcetr1SrB18H1ox4629x20io2FIfX2gP9zu1Cq9CPxq",
+	"e1GYMBO5QPPgFS/5+ujf64IbkYWHJ3vikxXnm+OGrz+h2K9OvNPPnbZ9mo6xNfStZxek4d3r3Iy+V/yC",
+	"a/ziXBtg4Y9kvzOXHdU+hgPtZ+3CgIiHIh3hXVFZRO3MoSlFEtP+YFatAOS4Sawacw4ncUD5CxO2EMMr",
+	"ra9ZIUZCfhSF2Y9uU2qWidz+WdqbDvW8jHzD4EpCO9yM2LG83p7wjwJ77vfYz8j3O+VSGWh2HKKbgXiK",
+	"zCV7t7/quT16TKgSno0rv5nRw6ARVMKG8zCa1ICHp1iLYa4yDfzC2I/YQfx9KhCIj5KKIgVH3DcRIJc8",
+	"cCMVAvKTEDKYcnUT1HfUoBrfIPauAi4qijoQKXECrInIpga/86I0PWbFOdLxB30B3GZ0IHy1ATaKxlbP",
+	"zIEdoJorsA2ElyBKNE/6ULpApwexOgt+43tdr1gPS5qoTcVm7AFKQ021IrKxeHfQjsLgwopR1BV4Phmn",
+	"CIyUqtTL8DxtldnB05jdbQyzToyjCdWYAnodTq0vJcqEuWZXOs+ciORVdybwjbi/Er1uAmQzxLXncQwE",
+	"lAjCP/IqkpoAYij6bFAQpAgc869/+1DsacUmCGWlnSZRmmUFH1Nfv0oEMNDzeXfPxQmZOw4Qt8Vwq69t",
+	"isEXSixyqcSh1SxTWYqM/cv7t2/64DamaJn+KJVI2czKX6noCYKPrlwPDeKVA4kYsTBa5xDZNwaKsIo+",
+	"iGpv5ElgkDxQqAyJ7EiCAk2dVMLz1lnn9A9/OFEMD4VXNbALcENpmFT2lNnT+Yc/9FHmk6CjcHfE/zeG",
+	"lrk9Rt+4p6/sMRc1z+aF4w2kh9qzovHIULh3xgugN5TYyCXMj9bBIfiuZ0IRqL8Pvkbqei28vzh/ffLT",
+	"+8t3r88vT05P3354c0H9c2ji4FMb3HG6NZHe53oSVM5A6TFbp3Lq1Erkomzlzn06VFmdSxe+17VeHZ6r",
+	"LXy6cBAbqY/higTOLRyGEPSEAEYX8/y9qz78dLbXfXep38i+Pwx2/NFn+tsl/e1mI+jBXZiEZFghzDwH",
+	"MQRigjg9gW0EiXmrxF+9OhjCzziPV3T3x0Yk0Cpb5JyWJv6zLK9OcAO2YVdff5dameNeBL4HK5Fp400H",
+	"Sugk24NJNmya0XwYIwlHsmYJfeD/urVwW/potpZzR4Wgf26fHKl7dhN0+j22EQybRDzlJbGcW9sVeFaA",
+	"UR2F6YKbSMIaPhUsdeuSWQoMULIEK9IkRIZeiLKQIhuoXF4LomTWqqkfH06G1nEPNE7fbClyZ0JlUk02",
+	"ZxfwumWFsbOs3SRfXTtF6aNe2lreRqygv+6uS3QnU2/d3bkLpe8kzqkavCqqGmV4te/RqkSPpPH6+kJ3",
+	"UbVKKoncbCELZsSoEGVDueDP7jnbirLffrlbvIVtjNGdyt2cJrhduVv9i3yYcrdqiYVbz9rs5xuYpF96",
+	"VzHXVcxBJ58gS7YwXtfXzbmbUg9tpa1xVskVGbATXRjZ93JzAbcP5z+60ByEEAfqF/e9/3rw/9EfvQh4",
+	"RozaQ98IBV8TdvfWC3tXaxyPb6iz23JsFoJXKr9hwCDtOnrh4wuBpKJXeqF8YPfD+Y9sOjcQl0yvynJm",
+	"MKSaC54hlfpsPszlyNX7JUwrBmGRf3yesJcvvwXE74vn37zEliJD/VG4BZelVJOB8nHLn1//85/evv3z",
+	"5cmPP779OY0hRqJgPM/1wrBZIT/yUjAlyoUurilEDjNLHbIV7l8gqmco2Hxmf3jx/PlAuTe7qcTQNYGh",
+	"648Zpido++y+aRNt7ALa3blwNE0YWRYdsIfTDg/UnTQFvVMLf1fckLlCgt4WFYk0312LEleG30Nd4har",
+	"yYJu2W4dWUUprbonLlm/VKS4hB5qpQRfYUItMgDaqs9oSGSCvfJ+d6vR0eXwaqwX1OrpzmGKZlHoMpyB",
+	"9/AZbbgHDMiqI74ke2VkFqzvNihMde8QLNJqLNVsVt70kzMlOiDV11eD6aRLo/1zmw7ydZ3j3d13aRTP",
+	"Dg+tkGb7n+3Awd68yAd7fTbYAxukf3RkxXWP5HJvpKdH8KgjOjqDvQTHAaTIjvxl4MjISLAO9hI2WKYy",
+	"G+z9OlBf9lu3qadhK13qK2oL29Rj2VGvTqF9HqhB+eH8xz5j261wgB1s++yXX5GL5nPLVX5JBurLs4GS",
+	"Y5j53/0TUzJnMI9cT3rf85LnB6Iong3Ul4EaT8veu0KqMlcHTi2hVH3Gjo7QYnRt3kfilm346QErXfgr",
+	"hs8BHIt5kffZfrv92ocDUdJ27Vd3aT9h+0t7tP8rbNHxQNlp6Vz0cj3xq0dj7tlxw/Lb949eH14JIW7K",
+	"4DWBD1HbRw4JQvZKE+H7esz69B6sQmYq9tvMoK+MnFxBPxnEr5TQnrIo5EfRa0CPBTO0HXjMTU4asqiz",
+	"Dgn2ZPQMnsEWemZTgDFpTlTTRSGGiHAp+zGuy0A/dua5lW+xvVPRzpvoMsdd5viBM8ebJMCdpYnblapj",
+	"d9zpUBRRg2co8QJ4e4+dsBmfG5F5BYVtjqv6k81VKXPCdM9hXIrD+mzMcyNSVweOJe3cx5tCVzdX9dyP",
+	"bhMywtGzqHyeXXEMcfly9FrT4Agd7JSijYswmE2lMSJrLuSOVfiugaDxPM9bFlUvR3Lsu7NbuDlDbC/b",
+	"OYxU//D7KEF7VFHf1WV34YqnUWWdoESOS6pvbVc2elZHWSW4WZ/Qdo/fj3VCgt1IrbNFUJdlMt3voUeI",
+	"yCqFVoVg12KGpQAvXrKM36zPf0fR1Fviqd4DQ/vekyCMzTaGpBsAnVLcJpkeMEa3SqrHh+g3klb3K2uf",
+	"Xq8CrjpvofMWtmeyrZWsD+Q7NOsENKl3BpGuBY/SV4OeCQECAEDA2UwbWUZ9reBXNhYiY1oteJEZhG8l",
+	"TOIFzvSj2idZYJDTOjWu5negHPHgKuiUcKtWEy27H15NHZCOegYIVeh2YecTqmjx2bz0s09ccazdQ2Rt",
+	"NwFGTIUDsDQ7T+LqoqupvTWSc8FdMTNu5SPq0nrwa5xifFyq3hbe0Hk83e39mYbhLfyZbRG84TNoo2Bx",
+	"Xtv7NX5cfSUWQWbAi5Z5zobeVxYZVdh1qN3fLGq3876+MqjwAoXubCaUIyKINdPdwYeXNC7ANg6NR3jc",
+	"veINwD0lFpQ4cLUAGlmioOaCgF3mSi9Mj33viC3Fp5J985Jd6XmBLA/FTUBVS8OMnNgdA0U31BjVG6jw",
+	"KF/PPSvER6nnoONaoMbYNqAx1gLY5lbu5kMa2WrcoNXtamopIOsAOXdfa7KtO2jfTls95TBB2+opP65W",
+	"T4UX3cXdfudy9ByN2IpzY9yX0kZw3h4vcFQKc09idKX4jZwV5F1weUf7/DRxQhHr19QNFc+zc0AQxzWv",
+	"UFssooK5KDGji4FyyRPv8hii3MXmvlFipkZmxdi/ri7ut1QXd4tQVE1EbqUIcgPa1PsRXw1gsyvUe+qF",
+	"elZW+U9yd0Mb5maX2dRjj2xOz+oGgR9pWKZH8yl98vMi3+vvHYHQo3msaAM5gTaA81nCcj2Z2P+WKvE0",
+	"RmhlImFQaHNnPwRQaZk0Vha8wT+7m0lEES4nYYggSGJ0KCLecE3DEwykQZBKFrCP/g6u6GaUayPVJJoM",
+	"8SvVzOeCfqmZTJ4HdjjslSiyhBlwRgPvkMh8a6yZ0LMcqkdCy0jkB6VpANlO3aYACY9UQ/2pZiI/FHo+",
+	"A7536tsFEAdijOKFYNyQDi51vGbBp7Urhr+vPuaUKyUwSgdJC+48xfJK3LBMYzkQASvDY4Cht+45P+EP",
+	"zW9537CRVvb8giJlQ1EuBFH8BRrgQFCEzYwj7kJdulBmldIqnh2xaNXNz/1U396RyrnGcjIv3HbYw1Xy",
+	"AjiD7Uv3jiTwGUaPLcRMF7Xn7Zx+WX3o9xJhmv7Nqiw0V8CenLJgwNAVHynBi1Hth4Y/1Gw/HE13S9hR",
+	"pJmyp9qQ0DiEvCeKoPijljVPOjmj4960lZW+B2afSWXKYg6lbyZ0qYZWy/Y02D9Hz5wVmjgplh/8jn6p",
+	"fyqEwmli/hOlZtgH6dyI0yteps8S+HxMyVV5OJdIsvbD4YezaAbQ2HX18XY8wb5rj7lvIgmcj/EWsLwC",
+	"5pi6j02biGQOeHk0kJRFc5lTg9WVl+CbZq5M5M/ihoLzFAip0nOPuBV0dm/exYvmM3l4LW5qn/XujMFP",
+	"q89a5tfDKBMQX7saSXjPwDFeZNjD1XVpRYW3+rzXHxu2+H1z8eWNnhd0luPti4pEl58S6rBXnvOu0MOo",
+	"BeIs5yV0o4UlFnNlIsR19LArwfNaJfgn/OHLr1/+XwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

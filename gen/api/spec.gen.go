@@ -8,3 +8,8 @@ import _ "embed"
 //
 //go:embed openapi.yaml
 var SpecYAML []byte
+
+// RequestsJSON is the part of the contract that requests are checked against.
+//
+//go:embed requests.json
+var RequestsJSON []byte

@@ -10,28 +10,29 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 )
 
-// How many events a page of FollowEvents has at most, and how many seconds a request waits for the first of them.
+// The size of FollowEvents' pages, and how many seconds a request waits for the first event.
 const (
 	followLimit int32 = 200
 	followWait  int32 = 20
 )
 
-// EventsFrom is where FollowEvents begins, and what it follows.
+// EventsFrom says where FollowEvents begins, and which events it yields.
 type EventsFrom struct {
-	// After is the position of the last event that you have processed; nil for the oldest that the server keeps.
+	// After is the position of the last event that you have processed; nil begins with the oldest event that the server
+	// keeps.
 	After *int64
-	// Types are those that are wanted, separated by commas; empty for all.
+	// Types are the types of events, separated by commas; empty for all.
 	Types string
-	// TicketID is the ticket whose events are wanted; nil for all.
+	// TicketID selects the events of one ticket; nil for all.
 	TicketID *plain.ID
 }
 
-// FollowEvents iterates over the events of the desk, in their order, and waits for the next ones until ctx ends. It comes back
-// whenever the server or the network fails, as often as it takes. Store each event's Position in the transaction with what you
-// make of it, and begin there next time: then nothing is missed or done twice, whoever is killed in between.
+// FollowEvents iterates over the desk's events in order, and waits for new ones until ctx ends. It reconnects whenever
+// the server or the network fails, without limit. Store each event's Position in the same transaction as the results of
+// processing it, and begin there next time: then you miss nothing and do nothing twice, even after a crash.
 //
-// An error is the last: what does not pass by itself, such as plain.PositionExpired (see [IsProblem]) when the server no
-// longer keeps what comes after the position.
+// An error ends the iteration. It is one that retrying does not fix, such as plain.PositionExpired (see [IsProblem])
+// when the server no longer keeps the events after the position.
 func (s *Support) FollowEvents(ctx context.Context, from EventsFrom, options ...CallOption) iter.Seq2[plain.DeskEvent, error] {
 	return func(yield func(plain.DeskEvent, error) bool) {
 		limit, wait := followLimit, followWait
@@ -55,7 +56,7 @@ func (s *Support) FollowEvents(ctx context.Context, from EventsFrom, options ...
 	}
 }
 
-// nextEvents reads a page, and tries as long as that may help.
+// nextEvents reads a page, and retries for as long as that may help.
 func (s *Support) nextEvents(ctx context.Context, params plain.ListEventsParams, options []CallOption) (*plain.DeskEvents, error) {
 	for n := 0; ; n++ {
 		page, err := call[plain.DeskEvents](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {

@@ -60,8 +60,8 @@ func callPage[T any](
 	return &Page[T]{Items: *list, Next: next}, err
 }
 
-// nextCursor takes the cursor from the link to the next page (RFC 8288). The link itself is not followed: behind a proxy it
-// need not be below the base URL, and the token goes nowhere else.
+// nextCursor returns the cursor in the link to the next page (RFC 8288). The SDK does not follow the link itself:
+// behind a proxy it may not be below the base URL, and the token must not go anywhere else.
 func nextCursor(header http.Header) (string, error) {
 	for _, link := range header.Values("Link") {
 		target, params, isLink := strings.Cut(link, ">")

@@ -19,14 +19,14 @@ import (
 // maxProblem bounds the body of an error, in bytes.
 const maxProblem = 1 << 20
 
-// Problem is a response that is no success.
+// Problem is an error response.
 type Problem struct {
 	plain.Problem
-	// RetryAfter is how long the server asks to wait, by the header Retry-After. 0 if it does not.
+	// RetryAfter is the wait that the header Retry-After asks for; 0 without one.
 	RetryAfter time.Duration `json:"-"`
 }
 
-// Error says which problem it is, where, and the request's name in the server's log.
+// Error returns the problem, the places of its faults, and the request's id in the server's log.
 func (p *Problem) Error() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "support: %d", p.Status)
@@ -47,14 +47,14 @@ func (p *Problem) Error() string {
 	return text.String()
 }
 
-// IsProblem reports whether the error is a problem with that code.
+// IsProblem reports whether the error is a problem with the code.
 func IsProblem(err error, code plain.ProblemCode) bool {
 	var problem *Problem
 	return errors.As(err, &problem) && problem.Code == code
 }
 
-// readProblem returns the problem that a response is. One that comes from elsewhere than the server, such as a proxy, has a
-// status and no code (RFC 9457, section 4.2.1), and its status says whether it is retryable.
+// readProblem returns the problem in a response. A response that is not from the server, for example from a proxy, has
+// no code (RFC 9457, section 4.2.1); then the status decides whether it is retryable.
 func readProblem(response *http.Response) *Problem {
 	problem := &Problem{}
 	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
@@ -74,7 +74,7 @@ func readProblem(response *http.Response) *Problem {
 	return problem
 }
 
-// retryAfter reads a number of seconds or a date (RFC 9110, section 10.2.3).
+// retryAfter parses a number of seconds or a date (RFC 9110, section 10.2.3).
 func retryAfter(value string) time.Duration {
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second

@@ -11,14 +11,14 @@ import (
 
 const (
 	defaultRetries = 2
-	// firstPause is that before the first retry; it doubles up to maxPause.
+	// firstPause is the pause before the first retry; it doubles up to maxPause.
 	firstPause = 500 * time.Millisecond
 	maxPause   = 30 * time.Second
-	// maxRetryAfter is the longest Retry-After that is waited for.
+	// maxRetryAfter is the longest Retry-After that the SDK waits for.
 	maxRetryAfter = time.Minute
 )
 
-// retry tries until it succeeds, the retries are used up, or another try would not help.
+// retry calls try until it succeeds, the retries are used up, or another try would not help.
 func (s *Support) retry(ctx context.Context, o operation, try func() error) error {
 	for n := 0; ; n++ {
 		err := try()
@@ -36,7 +36,7 @@ type unsendableError struct{ error }
 
 func (e unsendableError) Unwrap() error { return e.error }
 
-// mayHelp reports whether sending the same request again may bring another result.
+// mayHelp reports whether sending the same request again may succeed.
 func mayHelp(ctx context.Context, err error) bool {
 	var problem *Problem
 	var unsendable unsendableError
@@ -47,11 +47,11 @@ func mayHelp(ctx context.Context, err error) bool {
 	case errors.As(err, &problem):
 		return problem.Retryable && problem.RetryAfter <= maxRetryAfter
 	default:
-		return true // There was no response, or not all of it.
+		return true // There was no response, or an incomplete one.
 	}
 }
 
-// pauseOf is what the server asks to wait.
+// pauseOf returns the wait that the server asked for.
 func pauseOf(err error) time.Duration {
 	var problem *Problem
 	if errors.As(err, &problem) {
@@ -60,8 +60,8 @@ func pauseOf(err error) time.Duration {
 	return 0
 }
 
-// lengthen doubles a pause n times, up to maxPause, and adds up to a quarter at random, so that those whom one fault cut off
-// do not all come back at once.
+// lengthen doubles a pause n times, up to maxPause, and adds up to a quarter at random, so that clients that one fault
+// disconnected do not return at the same time.
 func lengthen(pause time.Duration, n int) time.Duration {
 	pause = min(pause, maxPause)
 	for range n {

@@ -16,18 +16,19 @@ import (
 )
 
 const (
-	// defaultComeBack is the pause before a stream is resumed, unless the server asks for another.
+	// defaultComeBack is the pause before a stream is resumed, unless the server sets one.
 	defaultComeBack = time.Second
-	// maxFruitless is how many times in a row a stream is resumed without getting an event.
+	// maxFruitless is how many times in a row the SDK resumes a stream without receiving an event.
 	maxFruitless = 10
-	// maxSilence is how long a stream may be silent before it counts as cut: the server sends a comment every 15 seconds.
+	// maxSilence is how long a stream may be silent before the SDK reconnects. The server sends a comment every 15
+	// seconds.
 	maxSilence = 45 * time.Second
 
 	lastEventID = "Last-Event-ID"
 )
 
-// AnswerOf reads the events of a stream, such as those of StreamAIResponse, up to the message that the answer is stored as.
-// When the answer ends without one, the error is the event: a [Failed], or the [Ready] of a text that only staff may read.
+// AnswerOf reads a stream, such as that of StreamAIResponse, to its end, and returns the stored message. If the answer
+// ends without a message, the error is the last event: a [Failed], or the [Ready] of a text for staff.
 func AnswerOf(events iter.Seq2[Event, error]) (*plain.Message, error) {
 	for event, err := range events {
 		if err != nil {
@@ -45,7 +46,7 @@ func AnswerOf(events iter.Seq2[Event, error]) (*plain.Message, error) {
 	return nil, ErrNoAnswer
 }
 
-// stream iterates over the events of a stream and resumes it wherever it is cut.
+// stream iterates over the events of a stream, and resumes it when it is cut off.
 func (s *Support) stream(
 	ctx context.Context, o operation, options []CallOption, build func(server string) (*http.Request, error),
 ) iter.Seq2[Event, error] {
@@ -70,7 +71,7 @@ var (
 	errSilent = errors.New("support: the stream has fallen silent")
 )
 
-// streamReader is where the reading of one stream stands, over all its connections.
+// streamReader is the state of reading one stream, over all its connections.
 type streamReader struct {
 	support   *Support
 	operation operation
@@ -79,14 +80,14 @@ type streamReader struct {
 
 	opened    bool
 	comeBack  time.Duration
-	fruitless int // retries of the first request, later resumptions in a row without an event
+	fruitless int // retries of the first request, then consecutive resumptions without an event
 
-	response string // the AI response that lastSeq is of
+	response string // the AI response of lastSeq
 	lastSeq  uint64
 	started  plain.ID // the AI response of the last Start
 }
 
-// run reads until the end. It returns an error unless the stream ended as it should.
+// run reads to the end. It returns an error unless the stream ended properly.
 func (r *streamReader) run(ctx context.Context) error {
 	for {
 		err := r.connect(ctx)
@@ -152,7 +153,7 @@ func (r *streamReader) read(ctx context.Context, silence *time.Timer) error {
 	}
 }
 
-// deliver yields an event that has not been yielded before.
+// deliver yields an event unless it has been yielded before.
 func (r *streamReader) deliver(f frame) error {
 	response, seq, isNumbered := splitEventID(f.id)
 	if isNumbered && seq > 0 && response == r.response && seq <= r.lastSeq {
@@ -183,7 +184,7 @@ func (r *streamReader) deliver(f frame) error {
 	return nil
 }
 
-// watched lets the timer run only while something is read, so that a caller may take its time over an event.
+// watched runs the timer only during reads, so that a caller may take its time with an event.
 type watched struct {
 	io.Reader
 	timer *time.Timer

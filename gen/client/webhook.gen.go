@@ -15,25 +15,25 @@ import (
 	"time"
 )
 
-// webhookTolerance is how far the time of a delivery may be from this computer's.
+// webhookTolerance is how far the time of a delivery may be from this computer's clock.
 const webhookTolerance = 5 * time.Minute
 
-// ErrWebhook is that a request is not a delivery by the server, or an old one.
+// ErrWebhook means that a request is not a delivery by the server, or an old one.
 var ErrWebhook = errors.New("support: not a genuine webhook delivery")
 
-// WebhookEvent is what a delivery says.
+// WebhookEvent is the event in a delivery.
 type WebhookEvent struct {
-	// ID is the same in every attempt: ignore what you have had.
+	// ID is the same in every attempt: ignore an event that you have processed.
 	ID        string    `json:"-"`
 	Type      string    `json:"type"`
 	Timestamp time.Time `json:"timestamp"`
-	// Data is the event, as the webhook's payload has it.
+	// Data is the event in the webhook's kind of payload.
 	Data json.RawMessage `json:"data"`
 }
 
-// VerifyWebhook checks that the server has sent a request to a webhook with that secret (whsec_…) within the last 5 minutes, and
-// returns what it says. body is the request's, byte for byte. While the secret is being replaced, either one will do. It returns
-// ErrWebhook.
+// VerifyWebhook verifies that the server sent a request to a webhook with this secret (whsec_…) within the last 5
+// minutes, and returns its event. body is the raw body of the request. While the secret rotates, both secrets verify.
+// It returns ErrWebhook.
 func VerifyWebhook(secret string, header http.Header, body []byte) (WebhookEvent, error) {
 	return verifyWebhook(secret, header, body, time.Now())
 }
@@ -61,7 +61,7 @@ func verifyWebhook(secret string, header http.Header, body []byte, now time.Time
 	return event, nil
 }
 
-// isSigned reports whether one of the signatures is the one that is wanted.
+// isSigned reports whether the signatures include the wanted one.
 func isSigned(signatures string, want []byte) bool {
 	for signature := range strings.FieldsSeq(signatures) {
 		text, ok := strings.CutPrefix(signature, "v1,")

@@ -132,30 +132,6 @@ func (q *Queries) EraseRememberedResponses(ctx context.Context, arg EraseRemembe
 	return result.RowsAffected(), nil
 }
 
-const eraseSearchDocuments = `-- name: EraseSearchDocuments :execrows
-DELETE FROM search_documents
-WHERE id IN (
-    SELECT d.id
-    FROM search_documents AS d
-    WHERE search_keys(d.number, d.customer_id) @> ARRAY[($1::uuid)::text]
-    LIMIT $2
-)
-`
-
-type EraseSearchDocumentsParams struct {
-	UserID  uuid.UUID
-	MaxRows int32
-}
-
-// A text that was being indexed while it was erased.
-func (q *Queries) EraseSearchDocuments(ctx context.Context, arg EraseSearchDocumentsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, eraseSearchDocuments, arg.UserID, arg.MaxRows)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const eraseTickets = `-- name: EraseTickets :one
 WITH batch AS (
     SELECT t.id

@@ -25,8 +25,9 @@ type Querier interface {
 	ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (int64, error)
 	// The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
 	// longer its writer's, or stands elsewhere in its log than the writer believes. The rows are locked in the order of their
-	// ids, as by every statement for many responses, so that no two of them wait for each other. Losing the last moments in
-	// a crash of the database is allowed here, so the commit does not wait for the disk.
+	// ids, as by every statement for many responses, so that no two of them wait for each other, and checked as they were locked:
+	// a planner who sees the conditions on the table itself looks for each row among all that run. Losing the last moments in a crash of
+	// the database is allowed here, so the commit does not wait for the disk.
 	CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error)
 	// Stores an answer as a message, in place of the one that stood, and ends its response and its log. The ticket's row must
 	// be locked. finished_at is also the message's created_at. That only one answer to a turn stands is checked row by row, so
@@ -45,6 +46,10 @@ type Querier interface {
 	// How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only. The order keeps each count
 	// to an index: without it, the planner may read old tickets in search of the few that are not resolved.
 	CountStaffTickets(ctx context.Context, arg CountStaffTicketsParams) (CountStaffTicketsRow, error)
+	// Zero: all responses that are being written are being written. Then there is none to take over or to fail.
+	CountStalledAIResponses(ctx context.Context, unknownLeaseSeconds int32) (int32, error)
+	// Zero: no pass of the dispatcher would do anything.
+	CountWebhookWork(ctx context.Context) (int32, error)
 	// No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	// No row: the account is no service's.
@@ -124,8 +129,6 @@ type Querier interface {
 	// With the AI responses that belong to them, and their events.
 	EraseMessages(ctx context.Context, arg EraseMessagesParams) (int64, error)
 	EraseRememberedResponses(ctx context.Context, arg EraseRememberedResponsesParams) (int64, error)
-	// A text that was being indexed while it was erased.
-	EraseSearchDocuments(ctx context.Context, arg EraseSearchDocumentsParams) (int64, error)
 	// Deletes tickets, the remembered responses to requests in them, and the data of their journal entries. The entries stay.
 	EraseTickets(ctx context.Context, arg EraseTicketsParams) (int64, error)
 	EraseUsage(ctx context.Context, arg EraseUsageParams) (int64, error)
@@ -186,8 +189,11 @@ type Querier interface {
 	GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error)
 	// The release of PostgreSQL, for people and as a number, and what time it is there.
 	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
+	// A customer. No row: there is no such customer. The accounts of staff and of services are not exported.
+	GetExportedUser(ctx context.Context, id uuid.UUID) (User, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
+	GetJournalHead(ctx context.Context) (int64, error)
 	// The oldest position that is kept; in an empty journal, the first one to come.
 	GetJournalOldest(ctx context.Context) (int64, error)
 	// The newest position, the oldest that is kept, how many entries wait in the outbox (counted to a bound) and for how long.
@@ -246,14 +252,20 @@ type Querier interface {
 	ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error)
 	ListErasures(ctx context.Context, maxRows int32) ([]uuid.UUID, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error)
+	// Those that the customer sees, oldest first.
+	ListExportedAIResponses(ctx context.Context, arg ListExportedAIResponsesParams) ([]AIResponse, error)
+	// What the customer sees of a ticket's messages, with the names of their authors and the customer's own ratings.
+	ListExportedMessages(ctx context.Context, arg ListExportedMessagesParams) ([]ListExportedMessagesRow, error)
+	// Oldest first.
+	ListExportedTickets(ctx context.Context, arg ListExportedTicketsParams) ([]Ticket, error)
 	ListJournal(ctx context.Context, arg ListJournalParams) ([]JournalEntry, error)
 	// Newest first. With a text, those that have it in their name or their content, whatever its case.
 	ListMacros(ctx context.Context, arg ListMacrosParams) ([]Macro, error)
 	// Includes notes, for staff, and the names of authors, empty when unknown: a customer's is the name that the service gave, if the
 	// actor may see it.
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]ListMessagesByTicketRow, error)
-	// Which of a writer's responses are still its own.
-	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
+	// The responses that a writer is to write, and its attempt at each.
+	ListOwnedAIResponses(ctx context.Context, ownerID uuid.UUID) ([]ListOwnedAIResponsesRow, error)
 	ListPrompts(ctx context.Context, arg ListPromptsParams) ([]ListPromptsRow, error)
 	ListReplayedEntries(ctx context.Context, arg ListReplayedEntriesParams) ([]ListReplayedEntriesRow, error)
 	// What happened from begins until ends, as a whole and by the day (UTC), the team or the agent whose ticket it is now. The
@@ -261,9 +273,9 @@ type Querier interface {
 	// as it is now, and belongs to no day. A time that nobody took is -1.
 	ListReportGroups(ctx context.Context, arg ListReportGroupsParams) ([]ListReportGroupsRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
-	// A page of everybody's tickets, with the customers of all services or only those of one. It walks along one index, chosen by
-	// the caller, or through the tickets that it has found, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
-	// returned also when it does not match: there the next page goes on. OFFSET 0 has the tickets of AI responses looked up one by one.
+	// A page of everybody's tickets, with the customers of all services or only those of one. It takes one walk, chosen by the caller, and
+	// looks at no more than max_walked tickets, however few of them match. The last one that it looked at is returned also when it does
+	// not match: there the next page goes on.
 	ListStaffTickets(ctx context.Context, arg ListStaffTicketsParams) ([]ListStaffTicketsRow, error)
 	// The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
 	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)
@@ -362,7 +374,7 @@ type Querier interface {
 	// Another replica may take the response over at once. Until then it is nobody's, so that nothing which its writer has
 	// still under way makes the lease longer again.
 	ReleaseAIResponseLease(ctx context.Context, arg ReleaseAIResponseLeaseParams) error
-	// A response that is not returned is no longer its writer's.
+	// A response that is not returned is no longer its writer's. The rows are checked as by CommitDeltas.
 	RenewAIResponseLeases(ctx context.Context, arg RenewAIResponseLeasesParams) ([]uuid.UUID, error)
 	// Puts back deltas that were published and that a crash of the database then lost, where the log ends at log_seq. Zero
 	// rows: not this writer's, or already put back.

@@ -130,46 +130,20 @@ func (q *Queries) FindSearchResults(ctx context.Context, arg FindSearchResultsPa
 }
 
 const indexQueued = `-- name: IndexQueued :one
-WITH taken AS (
-    DELETE FROM search_queue
-    WHERE number IN (
-        SELECT q.number
-        FROM search_queue AS q
-        ORDER BY q.number
-        LIMIT $2 OFFSET $1
-        FOR UPDATE SKIP LOCKED
-    )
-    RETURNING number, id
-),
-indexed AS (
-    INSERT INTO search_documents (id, customer_id, created_at, words)
-    SELECT
-        coalesce(m.id, t.id), CASE WHEN m.is_note THEN NULL ELSE t.user_id END, coalesce(m.created_at, t.created_at),
-        CASE WHEN m.id IS NULL
-            THEN setweight(to_tsvector(s.language::regconfig, t.title), 'A') || to_tsvector(s.language::regconfig, t.description)
-            ELSE to_tsvector(s.language::regconfig, m.content)
-        END
-    FROM (SELECT taken.id, min(taken.number) AS number FROM taken GROUP BY taken.id) AS q
-    CROSS JOIN search_index AS s
-    LEFT JOIN messages AS m ON m.id = q.id
-    JOIN tickets AS t ON t.id = coalesce(m.ticket_id, q.id)
-    ORDER BY q.number
-    ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id, words = excluded.words
-)
-SELECT count(*) FROM taken
+SELECT index_queued($1, $2)
 `
 
 type IndexQueuedParams struct {
-	SkipRows int32
 	MaxRows  int32
+	SkipRows int32
 }
 
 // Indexes what has been waiting longest, and returns how many it took.
 func (q *Queries) IndexQueued(ctx context.Context, arg IndexQueuedParams) (int64, error) {
-	row := q.db.QueryRow(ctx, indexQueued, arg.SkipRows, arg.MaxRows)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+	row := q.db.QueryRow(ctx, indexQueued, arg.MaxRows, arg.SkipRows)
+	var index_queued int64
+	err := row.Scan(&index_queued)
+	return index_queued, err
 }
 
 const listTicketsByText = `-- name: ListTicketsByText :many

@@ -75,218 +75,12 @@ func (q *Queries) CountStaffTickets(ctx context.Context, arg CountStaffTicketsPa
 
 const listStaffTickets = `-- name: ListStaffTickets :many
 WITH walked AS (
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'all'
-            AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
-        ORDER BY t.created_at DESC, t.id DESC
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'status' AND t.status = $28::ticket_status
-            AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
-        ORDER BY t.created_at DESC, t.id DESC
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'unresolved' AND t.status IN ('open', 'pending')
-            AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
-        ORDER BY t.created_at DESC, t.id DESC
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'unassigned' AND t.status IN ('open', 'pending') AND t.assignee_id IS NULL
-            AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
-        ORDER BY t.created_at DESC, t.id DESC
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'assignee' AND t.assignee_id = $29::uuid
-            AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
-        ORDER BY t.created_at DESC, t.id DESC
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'team' AND t.team_id = $30::uuid
-            AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
-        ORDER BY t.created_at DESC, t.id DESC
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'requester' AND t.user_id = $31::uuid
-            AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
-        ORDER BY t.created_at DESC, t.id DESC
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'external_id' AND t.external_id = $32::text
-            AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
-        ORDER BY t.created_at DESC, t.id DESC
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'waiting'
-            AND (t.waiting_since, t.id) > ($26::timestamptz, $27::uuid) AND t.waiting_since < $22::timestamptz
-        ORDER BY t.waiting_since, t.id
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'assignee_waiting' AND t.assignee_id = $29::uuid
-            AND (t.waiting_since, t.id) > ($26::timestamptz, $27::uuid) AND t.waiting_since < $22::timestamptz
-        ORDER BY t.waiting_since, t.id
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'team_waiting' AND t.team_id = $30::uuid
-            AND (t.waiting_since, t.id) > ($26::timestamptz, $27::uuid) AND t.waiting_since < $22::timestamptz
-        ORDER BY t.waiting_since, t.id
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'priority' AND t.status IN ('open', 'pending')
-            AND (t.priority, t.created_at, t.id) > ($33::ticket_priority, $26::timestamptz, $27::uuid)
-        ORDER BY t.priority, t.created_at, t.id
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'assignee_priority' AND t.status IN ('open', 'pending') AND t.assignee_id = $29::uuid
-            AND (t.priority, t.created_at, t.id) > ($33::ticket_priority, $26::timestamptz, $27::uuid)
-        ORDER BY t.priority, t.created_at, t.id
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'team_priority' AND t.status IN ('open', 'pending') AND t.team_id = $30::uuid
-            AND (t.priority, t.created_at, t.id) > ($33::ticket_priority, $26::timestamptz, $27::uuid)
-        ORDER BY t.priority, t.created_at, t.id
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT tagged.ticket_id AS id
-        FROM ticket_tags AS tagged
-        WHERE $25::text = 'tag' AND tagged.tag = $34::text
-            AND (tagged.created_at, tagged.ticket_id) < ($26::timestamptz, $27::uuid)
-            AND tagged.created_at >= $16::timestamptz
-        ORDER BY tagged.created_at DESC, tagged.ticket_id DESC
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM ai_responses AS r
-        CROSS JOIN LATERAL (SELECT o.id, o.created_at FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
-        WHERE $25::text = 'answering' AND r.status = 'streaming' AND r.kind = 'answer'
-            AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
-        ORDER BY t.created_at DESC, t.id DESC
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM ai_responses AS r
-        CROSS JOIN LATERAL (SELECT o.id, o.created_at FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
-        WHERE $25::text = 'needs_review' AND r.status = 'completed' AND r.review = 'pending'
-            AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
-        ORDER BY t.created_at DESC, t.id DESC
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'handed_off' AND t.handoff_reason IS NOT NULL
-            AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
-        ORDER BY t.created_at DESC, t.id DESC
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'found' AND t.id = ANY($35::uuid[])
-            AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
-        ORDER BY t.created_at DESC, t.id DESC
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'found_waiting' AND t.id = ANY($35::uuid[])
-            AND (t.waiting_since, t.id) > ($26::timestamptz, $27::uuid) AND t.waiting_since < $22::timestamptz
-        ORDER BY t.waiting_since, t.id
-        LIMIT $23::integer
-    ) AS w
-    UNION ALL
-    SELECT w.id, row_number() OVER () AS number
-    FROM (
-        SELECT t.id
-        FROM tickets AS t
-        WHERE $25::text = 'found_priority' AND t.id = ANY($35::uuid[]) AND t.status IN ('open', 'pending')
-            AND (t.priority, t.created_at, t.id) > ($33::ticket_priority, $26::timestamptz, $27::uuid)
-        ORDER BY t.priority, t.created_at, t.id
-        LIMIT $23::integer
-    ) AS w
+    SELECT w.id, w.number
+    FROM unnest(walk_tickets(
+        $25::text, $26::timestamptz, $27::uuid, $28::ticket_priority, $16::timestamptz,
+        $22::timestamptz, $23::integer, $29::ticket_status, $30::uuid, $31::uuid,
+        $32::uuid, $33::text, $34::text, $35::uuid[]
+    )) WITH ORDINALITY AS w (id, number)
 )
 SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name, walked.number::integer AS number, fits.fits
 FROM walked
@@ -354,12 +148,12 @@ type ListStaffTicketsParams struct {
 	Walk           string
 	AfterAt        time.Time
 	AfterID        uuid.UUID
+	AfterPriority  TicketPriority
 	Status         TicketStatus
 	AssigneeID     uuid.UUID
 	TeamID         uuid.UUID
 	RequesterID    uuid.UUID
 	ExternalID     string
-	AfterPriority  TicketPriority
 	Tag            string
 	Found          []uuid.UUID
 }
@@ -373,9 +167,9 @@ type ListStaffTicketsRow struct {
 	Fits        bool
 }
 
-// A page of everybody's tickets, with the customers of all services or only those of one. It walks along one index, chosen by
-// the caller, or through the tickets that it has found, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
-// returned also when it does not match: there the next page goes on. OFFSET 0 has the tickets of AI responses looked up one by one.
+// A page of everybody's tickets, with the customers of all services or only those of one. It takes one walk, chosen by the caller, and
+// looks at no more than max_walked tickets, however few of them match. The last one that it looked at is returned also when it does
+// not match: there the next page goes on.
 func (q *Queries) ListStaffTickets(ctx context.Context, arg ListStaffTicketsParams) ([]ListStaffTicketsRow, error) {
 	rows, err := q.db.Query(ctx, listStaffTickets,
 		arg.AllCustomers,
@@ -405,12 +199,12 @@ func (q *Queries) ListStaffTickets(ctx context.Context, arg ListStaffTicketsPara
 		arg.Walk,
 		arg.AfterAt,
 		arg.AfterID,
+		arg.AfterPriority,
 		arg.Status,
 		arg.AssigneeID,
 		arg.TeamID,
 		arg.RequesterID,
 		arg.ExternalID,
-		arg.AfterPriority,
 		arg.Tag,
 		arg.Found,
 	)

@@ -77,9 +77,6 @@ func (s *Service) erase(ctx context.Context, id uuid.UUID) error {
 			return s.store.EraseTickets(ctx, sqlc.EraseTicketsParams{UserID: id, MaxRows: most})
 		}},
 		{maxErased, func(most int32) (int64, error) {
-			return s.store.EraseSearchDocuments(ctx, sqlc.EraseSearchDocumentsParams{UserID: id, MaxRows: most})
-		}},
-		{maxErased, func(most int32) (int64, error) {
 			return s.store.EraseRememberedResponses(ctx, sqlc.EraseRememberedResponsesParams{UserID: id, MaxRows: most})
 		}},
 		{maxErased, func(most int32) (int64, error) {

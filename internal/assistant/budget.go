@@ -12,21 +12,21 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// runningPause is when to ask again while the AI writes as many answers for a user as it may.
+// runningPause is the Retry-After while a user has too many running answers.
 const runningPause = 5 * time.Second
 
-// errSpent says that the budget does not allow another response.
+// errSpent means that the budget does not allow another response.
 var errSpent = errors.New("assistant: the budget is spent")
 
-// Budget is how many answers a user may start, counted over all replicas. Zero is no limit.
+// Budget limits the answers of a user, over all replicas. Zero means no limit.
 type Budget struct {
-	// Running is how many the AI may write at a time.
+	// Running limits the answers that run at a time.
 	Running   int32
 	PerMinute int32
 	PerDay    int32
 }
 
-// lock keeps other responses of the user from starting until the transaction ends, so that the counts stay right.
+// lock keeps other responses of the user from starting until the transaction ends, which keeps the counts exact.
 func (b Budget) lock(ctx context.Context, s *store.Store, userID uuid.UUID) error {
 	if b == (Budget{}) {
 		return nil
@@ -34,7 +34,7 @@ func (b Budget) lock(ctx context.Context, s *store.Store, userID uuid.UUID) erro
 	return s.LockAIBudget(store.Ahead(ctx), userID.String())
 }
 
-// spent returns AIQuota, with the time after which the user may ask again.
+// spent returns AIQuota with a RetryAfter.
 func (b Budget) spent(ctx context.Context, s *store.Store, userID uuid.UUID) error {
 	spent, err := s.CountRecentAIResponses(ctx, userID)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
-// claimer finds the response of a ticket's turn, or makes one, which this replica then writes.
+// claimer finds the response of a ticket's turn, or creates one for this replica to write.
 type claimer struct {
 	store         *store.Store
 	writer        *writer.Writer
@@ -29,30 +29,30 @@ type claimer struct {
 	budget        Budget
 }
 
-// claim is what the database says about a ticket's turn.
+// claim is the state of a ticket's turn in the database.
 type claim struct {
 	response sqlc.AIResponse
-	// started means that this call has made the response, and must write it from the conversation.
+	// started means that this call has created the response and must generate it from the conversation.
 	started      bool
 	conversation upstream.Conversation
-	// waiting means that the response is to an earlier turn, and must end before this turn's can begin.
+	// waiting means that the response answers an earlier turn, and must end before this turn's can begin.
 	waiting bool
 }
 
-// Request is what may be asked of an answer.
+// Request holds the options of a request for an answer.
 type Request struct {
-	// Regenerate asks for another answer to a turn that is answered.
+	// Regenerate requests another answer to an answered turn.
 	Regenerate bool
 	// Model is one of Options.Models; empty is the first of them.
 	Model string
-	// reading means that a reader asks, whose request may be repeated by whatever stands between: a turn that has just
-	// failed is not begun again.
+	// reading means that the request is a read, which browsers and proxies may repeat: it must not restart a turn that
+	// has just failed.
 	reading bool
-	// kind is what staff ask for; empty is an answer.
+	// kind is the kind of a staff request; empty for an answer.
 	kind sqlc.AIResponseKind
 }
 
-// startOrJoin returns the response of the ticket's turn, and starts to write it when there was none.
+// startOrJoin returns the response of the ticket's turn, and starts one if there is none.
 func (cl *claimer) startOrJoin(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, r Request) (claim, error) {
 	admitted := cl.writer.Admit()
 	if admitted {
@@ -74,16 +74,16 @@ func (cl *claimer) startOrJoin(ctx context.Context, actor auth.Actor, ticketID u
 	return c, err
 }
 
-// Begun is what has become of an answer that was asked for along with something else.
+// Begun is the result of requesting an answer together with a message.
 type Begun struct {
-	// ID is the response's; the nil UUID while an earlier turn's answer must end first.
+	// ID is the response's id; the nil UUID while an earlier turn's answer must end first.
 	ID uuid.UUID
-	// Refused is why no answer begins, or nil.
+	// Refused is why no answer starts, or nil.
 	Refused *apperr.Error
 }
 
-// Respond runs say, which adds what the actor says to the ticket, and starts the answer to it in one transaction. When no answer
-// begins, what was said stays, and Begun says why. It returns what say returns.
+// Respond runs say, which adds the actor's message to the ticket, and starts the answer to it, in one transaction. If
+// no answer starts, the message stays, and Begun has the reason. It returns the errors of say.
 func (s *Service) Respond(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, say func(context.Context) error) (Begun, error) {
 	var begun Begun
 	err := s.store.InTx(ctx, func(ctx context.Context) error {
@@ -109,7 +109,7 @@ func (s *Service) Respond(ctx context.Context, actor auth.Actor, ticketID uuid.U
 	return begun, err
 }
 
-// isRefusal reports whether no answer begins for a reason that a transaction survives.
+// isRefusal reports whether the error refuses an answer without failing the transaction.
 func isRefusal(err error) bool {
 	switch apperr.From(err).Code {
 	case apperr.AIDisabled, apperr.AIInReview, apperr.HandedOff, apperr.NothingToAnswer, apperr.AIQuota, apperr.ServerBusy,
@@ -120,17 +120,17 @@ func isRefusal(err error) bool {
 	}
 }
 
-// claimant is who asks for an answer, and for which.
+// claimant is the caller who requests an answer, with the request.
 type claimant struct {
 	actor    auth.Actor
 	ticketID uuid.UUID
-	// admitted means that this replica may still start one.
+	// admitted means that this replica may still start answers.
 	admitted bool
 	Request
 }
 
-// claim finds the turn's response that is being written or stands, or makes one. The lock on the ticket lets one caller
-// decide at a time, in all processes.
+// claim finds the turn's running or current response, or creates one. The ticket's lock lets one caller at a time
+// decide, over all processes.
 func (cl *claimer) claim(ctx context.Context, c *claim, by claimant) error {
 	if err := cl.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{
 		ID: by.ticketID, ActorID: by.actor.ID, Staff: by.actor.IsStaff(),
@@ -158,9 +158,9 @@ func (cl *claimer) claim(ctx context.Context, c *claim, by claimant) error {
 	return err
 }
 
-// find returns the turn's response, if there is one: the one being written, a draft, or the answer that stands, which customers
-// keep until a draft takes its place. The nil UUID asks for a new one. A draft that was discarded is made again when staff ask for
-// it, and no customer replaces a draft.
+// find returns the turn's response: the running one, a draft, or the current answer, which customers keep until a draft
+// replaces it. The nil UUID means that a new one is needed. Staff can have a discarded draft written again; customers
+// cannot replace a draft.
 func (by claimant) find(turn sqlc.FindTurnRow) uuid.UUID {
 	staff := by.actor.IsStaff()
 	switch {
@@ -177,12 +177,12 @@ func (by claimant) find(turn sqlc.FindTurnRow) uuid.UUID {
 	}
 }
 
-// sees reports whether the actor, who sees the ticket, sees a response in it. Drafts are for staff.
+// sees reports whether an actor who may see the ticket may see a response in it. Drafts are for staff.
 func sees(actor auth.Actor, response sqlc.AIResponse) bool {
 	return response.CustomerID != nil || actor.IsStaff()
 }
 
-// errInReview is what a customer gets whose answer staff look at first.
+// errInReview is the error for customers whose answer staff review first.
 func errInReview() error {
 	return apperr.New(apperr.AIInReview, "Staff review the AI's answer; it comes as a message of the ticket.")
 }
@@ -192,13 +192,13 @@ func errNothingToAnswer() error {
 }
 
 const (
-	// failurePause is how long at least a turn that has failed is not begun again, unless somebody asks for that explicitly.
+	// failurePause is the minimum time before a read restarts a failed turn.
 	failurePause = 5 * time.Second
-	// drainingPause is when to ask again, at another replica.
+	// drainingPause is the Retry-After for trying another replica.
 	drainingPause = time.Second
 )
 
-// begin makes the response, unless there is a reason not to.
+// begin creates the response, unless there is a reason not to.
 func (cl *claimer) begin(ctx context.Context, turn sqlc.FindTurnRow, c *claim, by claimant) error {
 	if err := cl.mayBegin(turn, by); err != nil {
 		return err
@@ -221,8 +221,7 @@ func (cl *claimer) begin(ctx context.Context, turn sqlc.FindTurnRow, c *claim, b
 	})
 }
 
-// create makes a response that this replica then writes, if the claimant's budget allows another one. The caller names what it
-// answers.
+// create creates a response for this replica to write, if the claimant's budget allows one. The caller sets the turn.
 func (cl *claimer) create(ctx context.Context, c *claim, by claimant, response sqlc.CreateAIResponseParams) error {
 	if err := cl.writer.Reserve(c.response.ID); err != nil {
 		return err
@@ -242,7 +241,7 @@ func (cl *claimer) create(ctx context.Context, c *claim, by claimant, response s
 	return err
 }
 
-// mayBegin returns why no answer to the turn may begin, as far as that is no matter of the budget.
+// mayBegin returns why no answer to the turn may begin, apart from the budget.
 func (cl *claimer) mayBegin(turn sqlc.FindTurnRow, by claimant) error {
 	drafts := turn.Ticket.AIMode == sqlc.AIModeDraft
 	switch {

@@ -10,24 +10,24 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 )
 
-// opening leads a reader to the first event of the answer to a ticket's turn. It can be interrupted and continues where it was,
-// so that the server can send comments to the reader in the meantime.
+// opening leads a reader to the first event of the answer to a ticket's turn. It can be interrupted and resumed, so
+// that the server can send comments to the reader in between.
 type opening struct {
 	claims   *claimer
 	hub      *eventlog.Hub
 	actor    auth.Actor
 	ticketID uuid.UUID
 	last     eventlog.EventID
-	// claim is the newest claim, and asked is false once it is out of date.
+	// claim is the newest claim, and asked is false once it is outdated.
 	claim claim
 	asked bool
 	// events waits for the first event.
 	events *eventlog.Reader
-	// late means that the reader has been promised a stream: a failure is an event of it.
+	// late means that the reader's stream has begun: a failure is an event of the stream.
 	late bool
 }
 
-// proceed returns the events once there is something to read. When ctx ends first, it may be called again.
+// proceed returns the events once there is something to read. If ctx ends first, it may be called again.
 func (o *opening) proceed(ctx context.Context) (*eventlog.Reader, error) {
 	for {
 		var err error
@@ -43,7 +43,7 @@ func (o *opening) proceed(ctx context.Context) (*eventlog.Reader, error) {
 				return o.events, nil
 			}
 			if apperr.Is(err, apperr.Superseded) {
-				o.asked, err = false, nil // Somebody has said something before the answer began.
+				o.asked, err = false, nil // There was a new message before the answer began.
 			}
 		}
 		if err != nil {
@@ -52,10 +52,10 @@ func (o *opening) proceed(ctx context.Context) (*eventlog.Reader, error) {
 	}
 }
 
-// ask starts or joins the answer to the turn as it is now.
+// ask starts or joins the answer to the current turn.
 func (o *opening) ask(ctx context.Context) (err error) {
 	o.close()
-	// Only waits for events are interrupted: a statement that is cut off says that the database is gone.
+	// Only waits for events may be interrupted: an interrupted statement looks like a lost database.
 	o.claim, err = o.claims.startOrJoin(context.WithoutCancel(ctx), o.actor, o.ticketID, Request{reading: true})
 	if err == nil && !sees(o.actor, o.claim.response) {
 		err = errInReview()
@@ -64,7 +64,7 @@ func (o *opening) ask(ctx context.Context) (err error) {
 	return err
 }
 
-// first waits for the first event. If the event is a failure, it returns that, unless the failure belongs in the stream.
+// first waits for the first event. If it is a failure, first returns it, unless the failure belongs in the stream.
 func (o *opening) first(ctx context.Context) (err error) {
 	if o.events == nil {
 		if o.events, err = o.hub.Read(context.WithoutCancel(ctx), o.claim.response, o.last); err != nil {
@@ -81,7 +81,7 @@ func (o *opening) first(ctx context.Context) (err error) {
 	if o.claim.response.LastSeq > 0 {
 		return nil
 	}
-	// Until now, it was not known which model writes.
+	// Only now is the model known.
 	if w, here := o.events.Writing(); here {
 		response := o.claim.response
 		response.Attempt, response.Model = w.Attempt, w.Model

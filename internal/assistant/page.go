@@ -39,18 +39,18 @@ func (s *Service) List(
 	return responses, next, nil
 }
 
-// EventPage is some events of a response, for readers that poll.
+// EventPage is a page of a response's events, for readers that poll.
 type EventPage struct {
-	// Events are in their order. There is no Start among them.
+	// Events are in order, without a Start.
 	Events []eventlog.Event
 	// Last is the event after which the next page begins.
 	Last eventlog.EventID
-	// Ended says that no event comes after Last.
+	// Ended means that no event comes after Last.
 	Ended bool
 }
 
-// Events returns the events of a response after one of its events, or all of them after number 0. When there are none yet, it
-// waits for the next ones. It returns NotFound.
+// Events returns the events of a response after one of them, all of them for the number 0. If there are none yet, it
+// waits. It returns NotFound.
 func (s *Service) Events(
 	ctx context.Context, actor auth.Actor, after eventlog.EventID, wait time.Duration,
 ) (EventPage, error) {
@@ -79,7 +79,7 @@ func (s *Service) Events(
 		}
 		events.Events = append(events.Events, entry.Event)
 		events.Last, events.Ended = eventlog.IDOf(entry.Event), eventlog.IsEnd(entry.Event)
-		cancel() // What is there already is returned with it; nothing more is waited for.
+		cancel() // Return what there is; do not wait for more.
 	}
 	return events, nil
 }

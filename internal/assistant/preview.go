@@ -14,15 +14,15 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// Preview is what would be sent upstream.
+// Preview is a request that would be sent upstream.
 type Preview struct {
 	Prompt   sqlc.Prompt
 	Model    string
 	Messages []groq.Message
 }
 
-// Preview returns what would be sent upstream for the next answer in a ticket if the prompt were live, and sends nothing. Without
-// a ticket, it returns the system prompt alone, as for one that was opened just now. It returns NotFound.
+// Preview returns the request that would be sent upstream for the next answer in a ticket if the prompt were live. It
+// sends nothing. Without a ticket, it returns only the system prompt, as for a new ticket. It returns NotFound.
 func (s *Service) Preview(ctx context.Context, actor auth.Actor, promptID uuid.UUID, ticketID *uuid.UUID) (Preview, error) {
 	view, err := s.prompts.Get(ctx, promptID)
 	if err != nil {

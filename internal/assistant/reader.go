@@ -14,7 +14,7 @@ type Reader struct {
 	events  *eventlog.Reader
 }
 
-// open returns when the reader has something to read. When ctx ends first, it may be called again.
+// open returns when the reader has something to read. If ctx ends first, it may be called again.
 func (r *Reader) open(ctx context.Context) error {
 	if r.opening == nil {
 		return nil
@@ -26,17 +26,17 @@ func (r *Reader) open(ctx context.Context) error {
 	return err
 }
 
-// Opening reports whether Next has more to do than to wait for the next event.
+// Opening reports whether the reader has yet to find its first event.
 func (r *Reader) Opening() bool { return r.opening != nil }
 
-// Next returns the next event and waits for it as long as ctx allows. It returns io.EOF when there are no more: after a
-// Done, a Ready or a Failed, or because the reader should reconnect later.
+// Next waits for the next event and returns it. It returns io.EOF after a Done, a Ready or a Failed, or when the reader
+// should reconnect later.
 func (r *Reader) Next(ctx context.Context) (eventlog.Entry, error) {
 	if err := r.open(ctx); err != nil {
 		if ctx.Err() != nil {
 			return eventlog.Entry{}, ctx.Err()
 		}
-		return eventlog.Entry{}, io.EOF // A reader that reconnects gets the error with its status.
+		return eventlog.Entry{}, io.EOF // The reader gets the error as a status when it reconnects.
 	}
 	return r.events.Next(ctx)
 }

@@ -14,9 +14,10 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// Publish stores a draft that waits for review as a message of its ticket. The content replaces the draft's text in the message,
-// unless it is empty; the draft keeps its own. Like a reply by staff, it fences what else the AI is writing in the ticket. It
-// returns NotFound, and NotInReview when the draft is still being written, was published or discarded, or is no longer wanted.
+// Publish stores a draft in review as a message of its ticket. Content that is not empty replaces the draft's text in
+// the message; the draft keeps its own. Like a staff reply, it fences whatever else the AI is writing in the ticket. It
+// returns NotFound, and NotInReview when the draft is still being written, was published or discarded, or has been
+// fenced.
 func (s *Service) Publish(ctx context.Context, actor auth.Actor, id uuid.UUID, content string) (sqlc.Message, error) {
 	draft, err := s.Get(ctx, actor, id)
 	if err != nil {
@@ -42,8 +43,8 @@ func (s *Service) Publish(ctx context.Context, actor auth.Actor, id uuid.UUID, c
 	return message, err
 }
 
-// Discard takes a draft off review: it never becomes a message. One that was discarded stays as it is. It returns what Publish
-// returns.
+// Discard discards a draft in review: it never becomes a message. Discarding it again changes nothing. It returns the
+// errors of Publish.
 func (s *Service) Discard(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.AIResponse, error) {
 	draft, err := s.Get(ctx, actor, id)
 	if err != nil || draft.Review != nil && *draft.Review == sqlc.AIReviewDiscarded {
@@ -64,7 +65,7 @@ func (s *Service) Discard(ctx context.Context, actor auth.Actor, id uuid.UUID) (
 	return draft, err
 }
 
-// lockTicketAhead locks a ticket for the next statement. Whoever reviews is staff, who see every ticket.
+// lockTicketAhead locks a ticket with the next statement. Reviewers are staff, who may see every ticket.
 func (s *Service) lockTicketAhead(ctx context.Context, id uuid.UUID) error {
 	return s.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{ID: id, Staff: true})
 }
@@ -76,8 +77,8 @@ func errNotInReview() error {
 // maxComparedWords bounds the words that editDistance compares, and so its cost.
 const maxComparedWords = 2000
 
-// editDistance returns how many words must be added, removed or replaced to turn one text into the other. For texts that differ in
-// more than maxComparedWords, it returns how many words the longer one has there.
+// editDistance returns how many words must be added, removed or replaced to turn one text into the other. If the
+// differing parts have more than maxComparedWords, it returns the number of words of the longer part.
 func editDistance(from, to string) int32 {
 	a, b := strings.Fields(from), strings.Fields(to)
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
@@ -89,7 +90,7 @@ func editDistance(from, to string) int32 {
 	if max(len(a), len(b)) > maxComparedWords {
 		return int32(max(len(a), len(b))) //nolint:gosec // A text has at most 65536 bytes.
 	}
-	// row holds the distances from the part of a that was read to every prefix of b.
+	// row holds the distances from the words of a so far to every prefix of b.
 	row := make([]int32, len(b)+1)
 	for j := range row {
 		row[j] = int32(j)

@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// TriageRule says whether the AI triages new tickets without being asked.
+// TriageRule says whether the AI triages new tickets automatically.
 type TriageRule string
 
 // The rules. With TriageSuggest, staff see the triage and may apply it; with TriageApply, it is applied at once.
@@ -25,17 +25,18 @@ const (
 )
 
 const (
-	// triageInterval is how often new tickets are looked for, and maxTriagesListed how many at a time.
+	// triageInterval is how often the rule looks for new tickets, and maxTriagesListed how many it handles at a time.
 	triageInterval   = 2 * time.Second
 	maxTriagesListed = 50
-	// maxTriagesRunning is how many triages the AI writes at a time, over all replicas. They count against no account's budget.
+	// maxTriagesRunning limits the automatic triages that run at a time, over all replicas. They count towards no
+	// account's budget.
 	maxTriagesRunning = 4
 )
 
-// errSorted says that the ticket no longer needs a triage.
+// errSorted means that the ticket no longer needs a triage.
 var errSorted = errors.New("assistant: the ticket is sorted")
 
-// triageTasks sort new tickets by the rule.
+// triageTasks returns the task that triages new tickets, if there is a rule.
 func (s *Service) triageTasks() []background.Task {
 	if s.triage != TriageSuggest && s.triage != TriageApply {
 		return nil
@@ -43,7 +44,8 @@ func (s *Service) triageTasks() []background.Task {
 	return []background.Task{{Name: "triage_new_tickets", Every: triageInterval, Do: s.sortNew}}
 }
 
-// sortNew applies the triages that have ended, and starts the next ones. What fails to start is tried again in the next period.
+// sortNew applies completed triages, and starts the next ones. A triage that fails to start is tried again in the next
+// period.
 func (s *Service) sortNew(ctx context.Context) error {
 	due, err := s.store.ListDueTriages(ctx, maxTriagesListed)
 	if err != nil {
@@ -61,7 +63,7 @@ func (s *Service) sortNew(ctx context.Context) error {
 		case running < maxTriagesRunning:
 			running++
 			if err := s.startTriage(ctx, d.TicketID); err != nil {
-				running = maxTriagesRunning // What keeps this one from starting keeps the others too.
+				running = maxTriagesRunning // The others would fail for the same reason.
 				faults = append(faults, err)
 			}
 		}
@@ -69,7 +71,7 @@ func (s *Service) sortNew(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// sort handles a triage that has ended, as the rule says.
+// sort handles a completed triage by the rule.
 func (s *Service) sort(ctx context.Context, ticketID, id uuid.UUID) error {
 	response, err := s.store.GetAIResponse(ctx, id)
 	if err != nil {
@@ -85,7 +87,8 @@ func (s *Service) sort(ctx context.Context, ticketID, id uuid.UUID) error {
 	})
 }
 
-// startTriage starts the triage of a ticket on nobody's behalf, unless staff were faster. It joins one that staff have asked for.
+// startTriage starts the automatic triage of a ticket, unless staff were faster. It joins a triage that staff
+// requested.
 func (s *Service) startTriage(ctx context.Context, ticketID uuid.UUID) error {
 	err := s.store.InTx(ctx, func(ctx context.Context) error {
 		c, err := s.claims.startOrJoin(ctx, auth.Actor{Role: auth.RoleAgent}, ticketID, Request{kind: sqlc.AIResponseKindTriage})
@@ -104,7 +107,7 @@ func (s *Service) startTriage(ctx context.Context, ticketID uuid.UUID) error {
 	return err
 }
 
-// requester returns the account whose budget a response counts against, or nil.
+// requester returns the account whose budget a response counts towards, or nil.
 func requester(actor auth.Actor) *uuid.UUID {
 	if actor.ID == uuid.Nil {
 		return nil

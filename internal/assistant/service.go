@@ -33,12 +33,12 @@ import (
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// Options are what a Service can be told.
+// Options configure a Service.
 type Options struct {
-	// Client is the upstream; nil switches answers off.
+	// Client is the upstream; nil turns answers off.
 	Client *groq.Client
-	// Models are the models' names at the upstream. The first one answers, and each other one when those before it
-	// cannot. There is at least one.
+	// Models are the names of the models at the upstream, at least one. The first one answers; each of the others is a
+	// fallback for those before it.
 	Models []string
 	// Tickets are what a triage is applied to.
 	Tickets *ticket.Service
@@ -56,13 +56,13 @@ type Options struct {
 	Patience time.Duration
 	// Encode makes the frame that an event is on the wire; nil makes none. It is called once for an event.
 	Encode func(eventlog.Event) []byte
-	// Metrics gets what the service counts.
+	// Metrics receives the service's metrics.
 	Metrics *metrics.Set
-	// Logger gets a line when an answer ends.
+	// Logger receives a line when an answer ends.
 	Logger *slog.Logger
 }
 
-// Service starts answers and lets readers follow them, while Run runs, and until Drain.
+// Service starts answers and lets readers follow them, between Run and Drain.
 type Service struct {
 	store    *store.Store
 	tickets  *ticket.Service
@@ -92,7 +92,7 @@ func NewService(s *store.Store, o Options) *Service {
 	}
 }
 
-// Run does the work behind answers and readers until ctx ends. That must not be before Drain has returned.
+// Run does the work behind answers and readers until ctx ends, which must not be before Drain has returned.
 func (s *Service) Run(ctx context.Context) {
 	var loops sync.WaitGroup
 	loops.Go(func() { s.hub.Run(ctx) })
@@ -100,11 +100,11 @@ func (s *Service) Run(ctx context.Context) {
 	loops.Wait()
 }
 
-// Tasks are the periodic tasks, which one of the replicas runs.
+// Tasks returns the periodic tasks, which one of the replicas runs.
 func (s *Service) Tasks() []background.Task { return append(s.writer.Tasks(), s.triageTasks()...) }
 
-// Drain lets running answers finish and starts no new ones. When ctx ends first, the answers that are still running are
-// handed over: another replica takes them at once. Then readers of what goes on elsewhere are told to come back.
+// Drain lets running answers finish and starts no new ones. If ctx ends first, it hands the remaining answers over to
+// another replica, which continues them at once. Then it tells readers of answers on other replicas to reconnect.
 func (s *Service) Drain(ctx context.Context) {
 	s.writer.Drain(ctx)
 	s.hub.Close()
@@ -113,31 +113,31 @@ func (s *Service) Drain(ctx context.Context) {
 // Running returns how many answers this replica is writing.
 func (s *Service) Running() int { return s.writer.Running() }
 
-// Start starts the answer to the ticket's turn and does not wait for it. started is false when it returns the response
-// that is being written in the ticket, or the one that stands and is not to be regenerated.
+// Start starts the answer to the ticket's turn and does not wait for it. started is false when it returns the ticket's
+// running response, or the turn's current one, which the request does not regenerate.
 //
-// It returns NotFound; NothingToAnswer when the newest message is by staff; TicketClosed; AIDisabled; HandedOff; ValidationFailed for
-// a model that is not offered; AIInReview for customers whose answers staff review, after it has started a draft; AIQuota;
-// AIOverloaded, ServerBusy and Draining when this server cannot start it now.
+// It returns NotFound; NothingToAnswer when the newest message is by staff; TicketClosed; AIDisabled; HandedOff;
+// ValidationFailed for a model that is not offered; AIInReview for customers whose answers staff review, after it has
+// started a draft; AIQuota; AIOverloaded, ServerBusy and Draining when this server cannot start it now.
 func (s *Service) Start(
 	ctx context.Context, actor auth.Actor, ticketID uuid.UUID, r Request,
 ) (response sqlc.AIResponse, started bool, err error) {
 	c, err := s.claims.startOrJoin(ctx, actor, ticketID, r)
 	if err == nil && !sees(actor, c.response) {
-		// The refusal undoes a transaction that was begun further out, but not what is asked for.
+		// The error rolls back an outer transaction, which must not undo the start of the draft.
 		store.AfterEnd(ctx, func() { _, _ = s.claims.startOrJoin(context.WithoutCancel(ctx), actor, ticketID, r) })
 		return sqlc.AIResponse{}, false, errInReview()
 	}
 	return c.response, c.started, err
 }
 
-// Open starts, joins or replays the answer to the ticket's turn. last is the last event that the reader has, or the zero
-// EventID. One of an answer in this ticket resumes that answer and never starts another. For a reader that has none it
-// waits for something to read, but no longer than Options.Patience, so that what fails at once has an error; what fails
-// later is an event:
+// Open starts, joins or replays the answer to the ticket's turn. last is the last event that the reader has, or the
+// zero EventID. An event of an answer in this ticket resumes that answer and never starts another. For a new reader,
+// Open waits for the first event, but no longer than Options.Patience, so that early failures are errors; later
+// failures are events.
 //
-// What Start returns; eventlog.ErrUpToDate when last is the end; and what ends an answer before its first word: AITimeout,
-// AIStalled, AIProtocol, AIMisconfigured, ConversationNotAccepted, Cancelled.
+// It returns the errors of Start; eventlog.ErrUpToDate when last is the end; and the errors that end an answer before
+// its first word: AITimeout, AIStalled, AIProtocol, AIMisconfigured, ConversationNotAccepted, Cancelled.
 //
 // The caller closes the Reader.
 func (s *Service) Open(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, last eventlog.EventID) (*Reader, error) {
@@ -166,8 +166,8 @@ func (s *Service) Open(ctx context.Context, actor auth.Actor, ticketID uuid.UUID
 	return nil, err
 }
 
-// OpenResponse reads one response, whether it is being written or has ended, after the last event that the reader has.
-// It returns NotFound, and eventlog.ErrUpToDate when last is the end. The caller closes the Reader.
+// OpenResponse reads a response, running or ended, after the last event that the reader has. It returns NotFound, and
+// eventlog.ErrUpToDate when last is the end. The caller closes the Reader.
 func (s *Service) OpenResponse(ctx context.Context, actor auth.Actor, id uuid.UUID, last eventlog.EventID) (*Reader, error) {
 	response, err := s.Get(ctx, actor, id)
 	if err != nil {
@@ -192,8 +192,8 @@ func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc
 	return response, store.NotFound(err)
 }
 
-// Cancel ends a response that is being written, wherever that is; its writer finds out within a second. One that has
-// ended stays as it is. It returns the response as it is then, and NotFound.
+// Cancel ends a running response on any replica; its writer notices within a second. It changes nothing in a response
+// that has ended. It returns the response afterwards, and NotFound.
 func (s *Service) Cancel(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.AIResponse, error) {
 	_, err := s.store.CancelAIResponse(ctx, sqlc.CancelAIResponseParams{
 		ID: id, ActorID: actor.ID, ActorKind: actor.Kind(), Staff: actor.IsStaff(),

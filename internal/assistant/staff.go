@@ -13,9 +13,9 @@ import (
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// Ask starts a response of a kind that staff ask for, and does not wait for it. started is false when it returns the response of
-// that kind that is being written in the ticket, or the summary of the ticket as it is now. Messages in the ticket do not end the
-// response, and the ticket's AI mode does not matter.
+// Ask starts a staff request, and does not wait for it. started is false when it returns the ticket's running response
+// of that kind, or a summary that is still current. New messages do not end the response, and the ticket's AI mode does
+// not matter.
 //
 // It returns NotFound; ValidationFailed for a model that is not offered; AIDisabled when there is no AI; AIQuota;
 // AIOverloaded, ServerBusy and Draining when this server cannot start it now.
@@ -26,7 +26,7 @@ func (s *Service) Ask(
 	return c.response, c.started, err
 }
 
-// claimAsked finds the response that staff ask for, or makes one. The ticket is about to be locked.
+// claimAsked finds the response to a staff request, or creates one. The ticket's lock is sent ahead.
 func (cl *claimer) claimAsked(ctx context.Context, c *claim, by claimant) error {
 	asked, err := cl.store.FindAsked(ctx, sqlc.FindAskedParams{
 		ID: by.ticketID, Kind: by.kind, ActorID: by.actor.ID, Staff: by.actor.IsStaff(),
@@ -58,24 +58,23 @@ func (cl *claimer) beginAsked(ctx context.Context, asked sqlc.FindAskedRow, c *c
 	})
 }
 
-// Triage is what the AI thinks of a ticket.
+// Triage is the AI's triage of a ticket.
 type Triage = conversation.Triage
 
-// TriageOf returns what a response says, or nil unless it is a complete triage.
+// TriageOf returns the triage of a response, nil unless it is complete.
 func TriageOf(response sqlc.AIResponse) *Triage {
 	if response.Kind != sqlc.AIResponseKindTriage || response.Content == nil {
 		return nil
 	}
 	triage, err := conversation.ParseTriage(*response.Content)
 	if err != nil {
-		return nil // It was checked when it was stored.
+		return nil // It was validated when it was stored.
 	}
 	return &triage
 }
 
-// Apply gives a ticket the priority and the tags of a triage, besides the tags that it has. Whether to hand it off is for
-// staff to decide. It returns NotFound, NothingToApply unless the response is a complete triage, and what ticket.Service.Update
-// returns.
+// Apply sets a ticket's priority to that of a triage and adds its tags. It leaves the hand-off to staff. It returns
+// NotFound, NothingToApply unless the response is a complete triage, and the errors of ticket.Service.Update.
 func (s *Service) Apply(ctx context.Context, actor auth.Actor, id uuid.UUID) (applied ticket.View, err error) {
 	response, err := s.Get(ctx, actor, id)
 	if err != nil {

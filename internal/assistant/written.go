@@ -12,8 +12,8 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// OpenWritten reads the answer that is being written in a ticket, from its beginning, whichever turn it is to. It never
-// starts one. It returns NotFound, and eventlog.ErrUpToDate when none is being written. The caller closes the Reader.
+// OpenWritten reads a ticket's running answer, to any turn, from its beginning. It never starts one. It returns
+// NotFound, and eventlog.ErrUpToDate when none is running. The caller closes the Reader.
 func (s *Service) OpenWritten(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (*Reader, error) {
 	id, err := s.writtenIn(ctx, actor, ticketID)
 	if err != nil {
@@ -22,7 +22,7 @@ func (s *Service) OpenWritten(ctx context.Context, actor auth.Actor, ticketID uu
 	return s.OpenResponse(ctx, actor, id, eventlog.EventID{})
 }
 
-// CancelWritten ends the answer that is being written in a ticket, if there is one, as Cancel does. It returns NotFound.
+// CancelWritten ends a ticket's running answer, if there is one, as Cancel does. It returns NotFound.
 func (s *Service) CancelWritten(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) error {
 	id, err := s.writtenIn(ctx, actor, ticketID)
 	if errors.Is(err, eventlog.ErrUpToDate) {
@@ -35,8 +35,8 @@ func (s *Service) CancelWritten(ctx context.Context, actor auth.Actor, ticketID 
 	return err
 }
 
-// Again asks for another answer to the ticket's turn and reads it, or the one that is being written in the ticket. It
-// returns what Start returns. The caller closes the Reader.
+// Again regenerates the answer to the ticket's turn and reads it, or the ticket's running answer. It returns the errors
+// of Start. The caller closes the Reader.
 func (s *Service) Again(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (*Reader, error) {
 	response, _, err := s.Start(ctx, actor, ticketID, Request{Regenerate: true})
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *Service) Again(ctx context.Context, actor auth.Actor, ticketID uuid.UUI
 	return s.resume(ctx, response, eventlog.EventID{})
 }
 
-// writtenIn returns which answer is being written in a ticket. It returns what OpenWritten returns.
+// writtenIn returns a ticket's running answer. It returns the errors of OpenWritten.
 func (s *Service) writtenIn(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (uuid.UUID, error) {
 	id, err := s.store.FindStreamingAIResponse(ctx, sqlc.FindStreamingAIResponseParams{
 		TicketID: ticketID, ActorID: actor.ID, Staff: actor.IsStaff(),

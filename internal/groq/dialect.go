@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Dialect says what kind of server a client talks to, and with that what is sent to it.
@@ -83,19 +84,23 @@ func (w *wireRequest) omit(name string) {
 	}
 }
 
-// Servers without a code for it say in words what is wrong.
+// Servers without a code for it say in words what is wrong. These are compiled when the first server says something.
 var (
 	// tooLong covers OpenAI, vLLM and DeepSeek ("maximum context length is"), llama.cpp ("exceeds the available context
 	// size", exceed_context_size_error), llama-cpp-python ("exceed context window"), LM Studio ("when context the
 	// overflows", "Context size has been exceeded"), SGLang ("longer than the model's context length") and others.
-	tooLong = regexp.MustCompile(`(?i)maximum context|context[ _-]?(length|size|window)|context( the)? overflow|` +
+	tooLong = onDemand(`(?i)maximum context|context[ _-]?(length|size|window)|context( the)? overflow|` +
 		`exceed_context|(prompt|input|conversation)( length)?( is)? too long|too many (input )?tokens|` +
 		`reduce the length of the|input tokens exceed|must be at least 1, got -`)
-	noModel = regexp.MustCompile(`(?i)\bmodel\b.{0,160}\b(not found|does not exist|not exist|decommissioned|not loaded)\b|` +
+	noModel = onDemand(`(?i)\bmodel\b.{0,160}\b(not found|does not exist|not exist|decommissioned|not loaded)\b|` +
 		`\bno models? (is |are )?loaded\b`)
 	// notOurs is about how we ask, and not about what the customer says.
-	notOurs = regexp.MustCompile(`(?i)\b(unknown|unsupported|unrecognized|unexpected|extra)\b\W+(\w+\W+){0,2}` +
+	notOurs = onDemand(`(?i)\b(unknown|unsupported|unrecognized|unexpected|extra)\b\W+(\w+\W+){0,2}` +
 		`(parameter|argument|field|input|propert|keyword)|extra_forbidden|property '[^']*' is unsupported|` +
 		// A chat template that wants other roles than we send.
 		`\broles must alternate\b|\b(system|developer) role\b`)
 )
+
+func onDemand(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}

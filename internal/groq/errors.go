@@ -175,13 +175,13 @@ func (e *Error) classify(d detail, header http.Header) {
 	words := d.typ + " " + d.message
 	asks := e.Kind == Rejected || e.Kind == Protocol && e.Code == "stream_error"
 	switch {
-	case (asks || e.Status == http.StatusInternalServerError) && tooLong.MatchString(words):
+	case (asks || e.Status == http.StatusInternalServerError) && tooLong().MatchString(words):
 		e.Kind = TooLarge
-	case asks && noModel.MatchString(words):
+	case asks && noModel().MatchString(words):
 		e.Kind, e.Code = Misconfigured, "model_not_found"
 	case asks || e.Kind == Misconfigured && e.Status == http.StatusBadRequest:
 		// A complaint about how we ask is not the customer's fault, and most parameters can be left out.
-		if e.refused = optional.FindString(d.param + " " + words); e.refused != "" || notOurs.MatchString(words) {
+		if e.refused = optional.FindString(d.param + " " + words); e.refused != "" || notOurs().MatchString(words) {
 			e.Kind = Misconfigured
 		}
 	}

@@ -87,14 +87,19 @@ func (s *Server) send(c echo.Context, status int, header http.Header, body []byt
 		c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 	}
 	c.Response().WriteHeader(status)
-	controller := http.NewResponseController(c.Response())
+	return writeInChunks(c.Response(), body)
+}
+
+// writeInChunks writes to a client that has deliveryTimeout for each chunk, however long the whole takes.
+func writeInChunks(w http.ResponseWriter, body []byte) error {
+	controller := http.NewResponseController(w)
 	for len(body) > 0 {
 		chunk := body[:min(len(body), deliveryChunk)]
 		err := controller.SetWriteDeadline(time.Now().Add(deliveryTimeout))
 		if err != nil && !errors.Is(err, http.ErrNotSupported) { // A recorder in a test has no deadlines.
 			return fmt.Errorf("httpapi: set the write deadline: %w", err)
 		}
-		if _, err := c.Response().Write(chunk); err != nil {
+		if _, err := w.Write(chunk); err != nil {
 			return fmt.Errorf("httpapi: send the response: %w", err)
 		}
 		body = body[len(chunk):]

@@ -124,7 +124,7 @@ var (
 )
 
 func compileContract() (*gate, error) {
-	doc, err := api.GetSpec()
+	doc, err := contract.Read(api.RequestsJSON)
 	if err != nil {
 		return nil, fmt.Errorf("httpapi: read the contract: %w", err)
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -17,7 +18,15 @@ func newDocsSite() (*docs.Site, error) {
 	if err != nil {
 		return nil, fmt.Errorf("httpapi: read the contract: %w", err)
 	}
-	return docs.New(specJSON, api.SpecYAML, docsProblems())
+	var spec struct {
+		Info struct{ Title, Version, Description string }
+	}
+	if err := json.Unmarshal(api.RequestsJSON, &spec); err != nil {
+		return nil, fmt.Errorf("httpapi: read the contract: %w", err)
+	}
+	return docs.New(docs.Contract{
+		Title: spec.Info.Title, Version: spec.Info.Version, Description: spec.Info.Description, JSON: specJSON, YAML: api.SpecYAML,
+	}, docsProblems())
 }
 
 func (s *Server) addDocs() error {

@@ -24,28 +24,28 @@ import (
 )
 
 const (
-	// kept is how long a key is remembered.
+	// kept is how long a key is stored.
 	kept = 24 * time.Hour
 
-	// Old keys are deleted this often, and so many in one statement.
+	// How often old keys are deleted, and how many in one statement.
 	sweepInterval = time.Minute
 	maxSwept      = 1000
 
-	// retryAfter is when a request whose like is under way is worth another try.
+	// retryAfter is the Retry-After while a request with the same key is running.
 	retryAfter = time.Second
 )
 
-// Request is a request that came with a key.
+// Request is a request with a key.
 type Request struct {
-	// Principal is whose key it is, and Operation what it was given for: the same value elsewhere is another key.
+	// Principal and Operation scope the key: the same value elsewhere is another key.
 	Principal uuid.UUID
 	Operation string
 	// Key is the sender's value. It is not stored.
 	Key string
-	// Target and Body are what requests with the same key must agree in.
+	// Target and Body must be equal for requests with the same key.
 	Target string
 	Body   []byte
-	// TicketID is the ticket that the request names; nil for none.
+	// TicketID is the ticket in the request; nil for none.
 	TicketID *uuid.UUID
 }
 
@@ -71,7 +71,7 @@ type Response struct {
 	Status int
 	Header map[string][]string
 	Body   []byte
-	// TicketID is the ticket that the response names, where the request names none; nil for none.
+	// TicketID is the ticket in the response, if the request names none; nil for none.
 	TicketID *uuid.UUID
 }
 

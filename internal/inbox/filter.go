@@ -15,8 +15,8 @@ import (
 // Sort is an order of the staff's list.
 type Sort string
 
-// The orders: the newest first; the longest wait first, of the tickets whose customer waits; the most urgent first, and of
-// those the oldest, of the tickets that are not resolved.
+// The orders: newest first; longest wait first, with only the tickets whose customer waits; most urgent first, then
+// oldest, with only the tickets that are not resolved.
 const (
 	SortNewest   Sort = "newest"
 	SortWaiting  Sort = "waiting"
@@ -26,28 +26,28 @@ const (
 // AIState is what the AI is doing in a ticket.
 type AIState string
 
-// The states: the AI is writing an answer, a draft of it waits for staff, the ticket has been left to humans.
+// The states: the AI is writing an answer, a draft is in review, the ticket was handed off.
 const (
 	AIAnswering   AIState = "answering"
 	AINeedsReview AIState = "needs_review"
 	AIHandedOff   AIState = "handed_off"
 )
 
-// Filter is which tickets staff ask for, in which order. What is empty, or not specified, does not matter.
+// Filter selects and sorts tickets. Members that are empty or not specified select everything.
 type Filter struct {
 	Sort   Sort
 	Status sqlc.TicketStatus
-	// Unresolved is for tickets that are open or pending.
+	// Unresolved selects tickets that are open or pending.
 	Unresolved bool
 	Priority   *sqlc.TicketPriority
-	// Assignee and Team are null for tickets that nobody has.
+	// Assignee and Team select tickets without one if they are null.
 	Assignee, Team nullable.Nullable[uuid.UUID]
 	Tag            *string
 	Requester      *uuid.UUID
 	ExternalID     *string
 	AIMode         *sqlc.AIMode
 	AIState        AIState
-	// Text is for tickets in which it is found.
+	// Text selects tickets in which the search finds it.
 	Text    string
 	Snoozed *bool
 	Created Range
@@ -55,14 +55,14 @@ type Filter struct {
 	Waiting Range
 }
 
-// Range is a time from one moment on and before another; nil is no limit.
+// Range is a half-open range of times: from From on, and before To; nil means no limit.
 type Range struct {
 	From, To *time.Time
 }
 
 func (r Range) isOpen() bool { return r.From == nil && r.To == nil }
 
-// bounds are the range with limits that no time is beyond.
+// bounds returns the range's limits, infinite ones for nil.
 func (r Range) bounds() (from, to time.Time) {
 	from, to = page.First.CreatedAt, page.Last.CreatedAt
 	if r.From != nil {
@@ -74,7 +74,7 @@ func (r Range) bounds() (from, to time.Time) {
 	return from, to
 }
 
-// position is where a ticket is in the list.
+// position returns a ticket's position in the list.
 func (f Filter) position(row sqlc.ListStaffTicketsRow) page.Position {
 	at := page.Position{CreatedAt: row.Ticket.CreatedAt, ID: row.Ticket.ID}
 	switch f.Sort {
@@ -87,7 +87,7 @@ func (f Filter) position(row sqlc.ListStaffTicketsRow) page.Position {
 	return at
 }
 
-// priorities are in the order of the database's type.
+// priorities are in the order of the database's enum.
 var priorities = []sqlc.TicketPriority{
 	sqlc.TicketPriorityUrgent, sqlc.TicketPriorityHigh, sqlc.TicketPriorityNormal, sqlc.TicketPriorityLow,
 }
@@ -99,7 +99,7 @@ func rankOf(p sqlc.TicketPriority) (rank uint8) {
 	return rank
 }
 
-// params are the filter as the query takes it.
+// params returns the filter as the query's parameters.
 func (f Filter) params(actor auth.Actor, p page.Page) sqlc.ListStaffTicketsParams {
 	walk, exact := f.walk()
 	params := sqlc.ListStaffTicketsParams{
@@ -128,7 +128,7 @@ func (f Filter) params(actor auth.Actor, p page.Page) sqlc.ListStaffTicketsParam
 	return params
 }
 
-// start is before the first ticket of the list.
+// start returns the position before the first ticket.
 func (f Filter) start() page.Position {
 	createdBefore, waitingFrom := f.Created.To, f.Waiting.From
 	switch {
@@ -156,7 +156,7 @@ func (f Filter) statuses() []string {
 	}
 }
 
-// walk returns which index the list is walked along, and whether all that is on it matches.
+// walk returns the index that the list reads, and whether all tickets in its range match.
 func (f Filter) walk() (name string, exact bool) {
 	hasAssignee := f.Assignee.IsSpecified() && !f.Assignee.IsNull()
 	hasTeam := f.Team.IsSpecified() && !f.Team.IsNull()
@@ -170,8 +170,8 @@ func (f Filter) walk() (name string, exact bool) {
 		return "found" + suffix, false
 	case f.Sort == SortNewest && f.ExternalID != nil:
 		name = "external_id"
-	case f.Sort == SortNewest && f.AIState != "":
-		name = string(f.AIState)
+	case f.AIState != "":
+		name = string(f.AIState) + suffix
 	case f.Sort == SortNewest && f.Requester != nil:
 		name = "requester"
 	case f.Sort == SortNewest && f.Tag != nil:
@@ -197,8 +197,8 @@ func (f Filter) walk() (name string, exact bool) {
 	return name, covered == f.count()
 }
 
-// count returns how many filters there are. The range of the sort column does not count: the walk
-// keeps to it.
+// count returns how many filters there are. The range of the sort column does not count, because the walk stays within
+// it.
 func (f Filter) count() (n int) {
 	for _, filters := range []bool{
 		f.Status != "" || f.Unresolved, f.Priority != nil, f.Assignee.IsSpecified(), f.Team.IsSpecified(), f.Tag != nil,
@@ -212,7 +212,7 @@ func (f Filter) count() (n int) {
 	return n
 }
 
-// holder returns who has a ticket; nil is nobody in particular.
+// holder returns the assignee or team to filter by; nil for none.
 func holder(of nullable.Nullable[uuid.UUID]) *uuid.UUID {
 	if id, err := of.Get(); err == nil {
 		return &id

@@ -1,6 +1,6 @@
 // Package inbox lists and counts the tickets of all customers, for staff.
 //
-// Besides the errors that they name, all methods return what store.Store returns.
+// Besides the errors that they name, all methods return the errors of store.Store.
 package inbox
 
 import (
@@ -13,9 +13,10 @@ import (
 )
 
 const (
-	// maxWalked is how many tickets are looked at for a page whose filters no index answers, and how many texts that match a search.
+	// maxWalked bounds the tickets that a page reads when no index covers its filters, and the texts that match a
+	// search.
 	maxWalked = 1000
-	// maxCounted is where counting stops.
+	// maxCounted is the number at which counting stops.
 	maxCounted = 10_000
 )
 
@@ -31,8 +32,8 @@ func NewService(s *store.Store) *Service { return &Service{store: s} }
 type View = sqlc.ListTicketsRow
 
 // List returns a page of everybody's tickets that match the filter, and where the next page begins, if there may be
-// one. It looks at a bounded number of tickets, so a page may be short, or empty, and the list still go on. The caller has
-// decided that the actor may see them.
+// one. It reads a bounded number of tickets, so a page may be short, or even empty, although the list continues. The
+// caller has decided that the actor may see them.
 func (s *Service) List(ctx context.Context, actor auth.Actor, f Filter, p page.Page) ([]View, *page.Position, error) {
 	params, err := s.paramsOf(ctx, actor, f, p)
 	if err != nil {
@@ -62,7 +63,7 @@ func (s *Service) List(ctx context.Context, actor auth.Actor, f Filter, p page.P
 	return views, next, nil
 }
 
-// paramsOf are the filter as the query takes it, with the tickets in which its text is found.
+// paramsOf returns the filter as the query's parameters, with the tickets in which its text is found.
 func (s *Service) paramsOf(
 	ctx context.Context, actor auth.Actor, f Filter, p page.Page,
 ) (params sqlc.ListStaffTicketsParams, err error) {
@@ -73,7 +74,7 @@ func (s *Service) paramsOf(
 	return params, err
 }
 
-// Counts are how many tickets are where, each as far as it is counted.
+// Counts are the numbers of tickets for the inbox, each at most maxCounted.
 type Counts = sqlc.CountStaffTicketsRow
 
 // Count counts tickets for an actor's inbox. The caller has decided that the actor may see them.

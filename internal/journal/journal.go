@@ -21,19 +21,19 @@ import (
 
 // Options configure a Service.
 type Options struct {
-	// Kept is the least time for which entries are kept.
+	// Kept is the minimum time for which entries are kept.
 	Kept time.Duration
-	// Metrics gets the journal's numbers.
+	// Metrics receives the journal's metrics.
 	Metrics *metrics.Set
 	Logger  *slog.Logger
 }
 
-// Service is the journal. Its methods return what store.Store returns.
+// Service is the journal. Besides the errors that its methods name, each returns the errors of store.Store.
 type Service struct {
 	store *store.Store
 	kept  time.Duration
 	head  head
-	// seen is the journal's state at the last look.
+	// seen is the journal's state when it was last read.
 	seen    atomic.Pointer[State]
 	metrics *journalMetrics
 	logger  *slog.Logger

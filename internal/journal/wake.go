@@ -20,14 +20,16 @@ const (
 type head struct {
 	mu       sync.Mutex
 	position int64
+	// known means that the database has named a position.
+	known bool
 	// lower means that the database has named a lower position.
 	lower bool
 	// changed is closed when the position changes.
 	changed chan struct{}
 	waiting int
-	// listening means that other replicas' sequencers are heard.
+	// listening means that this replica hears other replicas' sequencers.
 	listening bool
-	// wanted gets a token when somebody begins to wait and nobody listens.
+	// wanted receives a token when a reader begins to wait while nobody listens, and when listening begins or ends.
 	wanted chan struct{}
 }
 
@@ -35,8 +37,8 @@ func newHead() head {
 	return head{changed: make(chan struct{}), wanted: make(chan struct{}, 1)}
 }
 
-// set takes the position that the sequencer has read. It may be lower than one that was heard meanwhile. If it is lower twice
-// in a row, another database has taken over that lacks the last moments.
+// set sets the position that the sequencer has read. It may be lower than one that was heard in the meantime. If it is
+// lower twice in a row, the database has failed over to one that lacks the last moments.
 func (h *head) set(position int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -48,7 +50,7 @@ func (h *head) set(position int64) {
 	h.moveLocked(position)
 }
 
-// raise takes a position that was heard.
+// raise sets a position that was heard, if it is higher.
 func (h *head) raise(position int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -56,6 +58,7 @@ func (h *head) raise(position int64) {
 }
 
 func (h *head) moveLocked(position int64) {
+	h.known = true
 	if position == h.position {
 		return
 	}
@@ -64,17 +67,34 @@ func (h *head) moveLocked(position int64) {
 	h.changed = make(chan struct{})
 }
 
-// get returns the position.
-func (h *head) get() int64 {
+// get returns the position, and whether it is known.
+func (h *head) get() (position int64, known bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.position
+	return h.position, h.known
 }
 
+// setListening notes whether other replicas' sequencers are heard. What they announced meanwhile was not.
 func (h *head) setListening(listening bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.listening = listening
+	if listening != h.listening {
+		h.listening = listening
+		h.wantLocked()
+	}
+}
+
+func (h *head) wantLocked() {
+	select {
+	case h.wanted <- struct{}{}:
+	default:
+	}
+}
+
+func (h *head) isListening() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.listening
 }
 
 // mustPoll reports whether readers wait that no notification can wake.
@@ -84,7 +104,7 @@ func (h *head) mustPoll() bool {
 	return h.waiting > 0 && !h.listening
 }
 
-// unattended gets a token when mustPoll may have become true.
+// unattended gets a token when mustPoll may have become true, or the head may have moved unheard.
 func (h *head) unattended() <-chan struct{} { return h.wanted }
 
 // wait returns when the position is greater than after.
@@ -111,10 +131,7 @@ func (h *head) begin() {
 	defer h.mu.Unlock()
 	h.waiting++
 	if !h.listening {
-		select {
-		case h.wanted <- struct{}{}:
-		default:
-		}
+		h.wantLocked()
 	}
 }
 

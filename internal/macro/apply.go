@@ -12,15 +12,16 @@ import (
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// Preview returns what a macro would say in a ticket. It returns NotFound, and ValidationFailed for a text that would be too long.
+// Preview returns the text that a macro would add to a ticket. It returns NotFound, and ValidationFailed for a text
+// that would be too long.
 func (s *Service) Preview(ctx context.Context, actor auth.Actor, id, ticketID uuid.UUID) (string, error) {
 	_, text, err := s.find(ctx, actor, id, ticketID)
 	return text, err
 }
 
-// Apply adds what a macro says to a ticket, as a message of the actor's or as a note, and makes its changes, all of it or nothing,
-// provided that the ticket's version is one that the caller accepts; nil is all of them. It returns what Preview returns, what
-// ticket.Service.Add and Update return, and the ticket as it is afterwards.
+// Apply adds a macro's text to a ticket, as a message or note by the actor, and makes its changes, all of it or
+// nothing, if the caller accepts the ticket's version; a nil accept accepts all. It returns the ticket afterwards, and
+// the errors of Preview and of ticket.Service.Add and Update.
 func (s *Service) Apply(
 	ctx context.Context, actor auth.Actor, id, ticketID uuid.UUID, accept func(version int64) bool,
 ) (after ticket.View, said ticket.Message, err error) {
@@ -49,7 +50,7 @@ func (s *Service) Apply(
 	return after, said, err
 }
 
-// find returns a macro and what it says in a ticket.
+// find returns a macro and its text for a ticket.
 func (s *Service) find(ctx context.Context, actor auth.Actor, id, ticketID uuid.UUID) (Macro, string, error) {
 	found, err := s.store.FindMacroForTicket(ctx, sqlc.FindMacroForTicketParams{
 		ID: id, TicketID: ticketID, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(),
@@ -61,7 +62,7 @@ func (s *Service) find(ctx context.Context, actor auth.Actor, id, ticketID uuid.
 	return found.Macro, text, err
 }
 
-// changeOf is what a macro does to a ticket.
+// changeOf returns the change that a macro makes in a ticket.
 func changeOf(m Macro) ticket.BulkChange {
 	change := ticket.BulkChange{AddTags: m.AddTags}
 	if m.Status != nil {

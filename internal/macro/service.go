@@ -1,8 +1,9 @@
-// Package macro keeps canned replies, and applies them to tickets.
+// Package macro stores canned replies and applies them to tickets.
 //
-// A [Service] keeps and applies them (service.go, apply.go). What they say has placeholders from a closed list (text.go).
+// A [Service] stores and applies them (service.go, apply.go). Their texts have placeholders from a closed list
+// (text.go).
 //
-// Besides the errors that they name, all methods return what store.Store returns.
+// Besides the errors that they name, all methods return the errors of store.Store.
 package macro
 
 import (
@@ -20,7 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
-// Service is the desk's macros. Who may call what is decided by their roles, before this.
+// Service manages the desk's macros. The caller has decided that the actor may.
 type Service struct {
 	store   *store.Store
 	tickets *ticket.Service
@@ -31,10 +32,10 @@ func NewService(s *store.Store, tickets *ticket.Service) *Service {
 	return &Service{store: s, tickets: tickets}
 }
 
-// Macro is a canned reply and what it does to a ticket besides.
+// Macro is a canned reply with the changes that it makes in a ticket.
 type Macro = sqlc.Macro
 
-// Settings are what a macro says and does. What is nil or empty, it leaves alone.
+// Settings are a macro's text and changes. Members that are nil or empty change nothing.
 type Settings struct {
 	Name       string
 	Content    string
@@ -46,8 +47,8 @@ type Settings struct {
 	TeamID     *uuid.UUID
 }
 
-// Create makes a macro. It returns NameTaken, and ValidationFailed for a placeholder that does not exist and for an account or a
-// team that cannot take tickets.
+// Create creates a macro. It returns NameTaken, and ValidationFailed for an unknown placeholder and for an unusable
+// assignee or team.
 func (s *Service) Create(ctx context.Context, actor auth.Actor, set Settings) (created Macro, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		if err := s.check(ctx, set); err != nil {
@@ -83,8 +84,8 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Macro, error) {
 	return m, store.NotFound(err)
 }
 
-// List returns a page of the macros that have a text in their name or their content, all of them for the empty one, newest first,
-// and where the next page begins, if there is one.
+// List returns a page of the macros with the text in their name or content, newest first, and where the next page
+// begins, if there is one. An empty text lists all macros.
 func (s *Service) List(ctx context.Context, text string, p page.Page) ([]Macro, *page.Position, error) {
 	before := p.AfterOr(page.Last)
 	rows, err := s.store.ListMacros(ctx, sqlc.ListMacrosParams{
@@ -100,8 +101,8 @@ func (s *Service) List(ctx context.Context, text string, p page.Page) ([]Macro, 
 	return macros, next, nil
 }
 
-// Update replaces what a macro says and does, provided that its version is one that the caller accepts. It returns NotFound,
-// PreconditionFailed, and what Create returns.
+// Update replaces a macro's settings, if the caller accepts its version. It returns NotFound, PreconditionFailed, and
+// the errors of Create.
 func (s *Service) Update(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, set Settings, accept func(version int64) bool,
 ) (updated Macro, err error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// The placeholders that there are.
+// The placeholders.
 const (
 	customerName = "customer.name"
 	agentName    = "agent.name"
@@ -20,17 +20,17 @@ const (
 
 var placeholders = []string{customerName, agentName, ticketID, ticketTitle}
 
-// fallbacks stand in for names that nobody knows, unless the macro says what does.
+// fallbacks replace unknown names, unless the macro names its own fallback.
 var fallbacks = map[string]string{customerName: "there", agentName: "the support team"}
 
-// maxRunes is how long a message may be.
+// maxRunes is the maximum length of a message.
 const maxRunes = 8000
 
-// placeholder is a name in two pairs of braces, with what stands in for it behind a bar. What opens and is nothing of the kind is
-// found too, so that it can be refused.
+// placeholder matches a name in double braces, with an optional fallback after a bar. It also matches other text after
+// two braces, so that it can be refused.
 var placeholder = regexp.MustCompile(`\{\{(?:([^{}|]*)(?:\|([^{}|]*))?\}\})?`)
 
-// checkText returns ValidationFailed for a text with a placeholder that does not exist.
+// checkText returns ValidationFailed for a text with an unknown placeholder.
 func checkText(text string) error {
 	for _, found := range placeholder.FindAllStringSubmatch(text, -1) {
 		if slices.Contains(placeholders, strings.TrimSpace(found[1])) {
@@ -46,7 +46,7 @@ func checkText(text string) error {
 	return nil
 }
 
-// values are what placeholders say, by name.
+// values are the values of placeholders, by name.
 type values map[string]string
 
 func valuesOf(m sqlc.FindMacroForTicketRow, agent string) values {
@@ -55,8 +55,8 @@ func valuesOf(m sqlc.FindMacroForTicketRow, agent string) values {
 	}
 }
 
-// fill returns a text with the values in place of its placeholders, each inserted as it is. It returns ValidationFailed for one
-// that is longer than a message may be.
+// fill replaces the placeholders of a text with their values, verbatim. It returns ValidationFailed if the result is
+// longer than a message may be.
 func fill(text string, v values) (string, error) {
 	filled := placeholder.ReplaceAllStringFunc(text, func(found string) string {
 		parts := placeholder.FindStringSubmatch(found)

@@ -13,15 +13,15 @@ var commonPasswordFile []byte
 // commonPasswords is sorted, so that it can be searched.
 var commonPasswords = bytes.Split(bytes.TrimSpace(commonPasswordFile), []byte("\n"))
 
-// sequences are rows of characters that people type one after the other: the alphabet, the digits, and the rows and columns
-// of the usual keyboards.
+// sequences are characters that people type in a row: the alphabet, the digits, and the rows and columns of common
+// keyboards.
 var sequences = []string{
 	"abcdefghijklmnopqrstuvwxyz", "1234567890",
 	"qwertyuiopasdfghjklzxcvbnm", "qwertzuiopasdfghjklyxcvbnm", "azertyuiopqsdfghjklmwxcvbn",
 	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
 }
 
-// maxRepeated is up to how many characters are a pattern when they are repeated, as in abcabcabc.
+// maxRepeated is the maximum length of a repeated pattern, as in abcabcabc.
 const maxRepeated = 4
 
 // IsWeak reports whether the password, in any case, is easy to guess: one of the most common ones of at least 8 characters,
@@ -34,7 +34,7 @@ func IsWeak(password string) bool {
 	})
 }
 
-// isRepeated reports whether the text is one short pattern from beginning to end.
+// isRepeated reports whether the text repeats one short pattern.
 func isRepeated(text []rune) bool {
 	for n := 1; n <= maxRepeated; n++ {
 		if len(text) > n && slices.Equal(text[n:], text[:len(text)-n]) {
@@ -44,8 +44,7 @@ func isRepeated(text []rune) bool {
 	return false
 }
 
-// isPartOf reports whether each character of the text follows the one before it in the sequence, or each precedes it. The
-// sequence goes on from its end to its beginning.
+// isPartOf reports whether the text is a part of the sequence, forwards or backwards. The sequence wraps around.
 func isPartOf(sequence, text string) bool {
 	up, down := true, true
 	for i := 1; i < len(text) && (up || down); i++ {

@@ -20,7 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// Cost is what one hash takes (RFC 9106, section 3.1).
+// Cost is the cost of one hash (RFC 9106, section 3.1).
 type Cost struct {
 	// Memory is in KiB.
 	Memory uint32
@@ -32,11 +32,11 @@ const (
 	saltBytes = 16
 	keyBytes  = 32
 
-	// Each hash takes 19 MiB for about 30 ms. More of them at once than there are processors only take longer, and
-	// the memory of all of them together.
+	// Each hash takes 19 MiB for about 30 ms. Running more at a time than there are processors takes more memory and no
+	// less time.
 	maxHashesWaiting = 64
 	maxHashWait      = 2 * time.Second
-	// maxWaitingOfNetwork of the places in the queue are for one network, so that the rest is left to others.
+	// maxWaitingOfNetwork bounds one network's places in the queue, to leave room for others.
 	maxWaitingOfNetwork = maxHashesWaiting / 2
 )
 
@@ -48,7 +48,7 @@ type Hasher struct {
 	dummy    string
 
 	mu sync.Mutex
-	// waiting is how many of each network wait for a slot, and queued how many of all.
+	// waiting counts the requests of each network that wait for a slot, and queued all of them.
 	waiting map[string]int
 	queued  int
 }
@@ -62,19 +62,19 @@ func NewHasher(cost Cost) *Hasher {
 	return h
 }
 
-// normalize returns the one form in which a password is hashed and compared: Unicode NFC. Keyboards differ in how they compose
-// the same letter.
+// normalize returns a password in the form in which it is hashed and compared: Unicode NFC, because keyboards compose
+// the same letter differently.
 func normalize(password string) string { return norm.NFC.String(password) }
 
-// Dummy is a hash that no password has. Verifying against it takes as long as verifying a wrong password, so the
-// duration does not tell that an account does not exist.
+// Dummy returns a hash that no password has. Verifying against it takes as long as for a wrong password, so the time
+// does not reveal whether an account exists.
 func (h *Hasher) Dummy() string { return h.dummy }
 
 // Computed returns how many hashes have been computed.
 func (h *Hasher) Computed() int64 { return h.computed.Load() }
 
-// Hash returns the PHC string of the password, in its normal form. It returns ServerBusy when too many are waiting: all
-// together, or those of the network that asks for it.
+// Hash returns the PHC string of the normalised password. It returns ServerBusy when too many requests are waiting, in
+// all or from the network.
 func (h *Hasher) Hash(ctx context.Context, network, password string) (string, error) {
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // It never fails.
@@ -85,8 +85,8 @@ func (h *Hasher) Hash(ctx context.Context, network, password string) (string, er
 	return formatPHC(h.cost, salt, key), nil
 }
 
-// Verify compares the password, in its normal form, with a PHC string. outdated reports whether the string has another cost
-// than Hash gives. It returns ServerBusy as Hash does.
+// Verify compares the normalised password with a PHC string. outdated reports whether the string has another cost than
+// Hash uses. It returns ServerBusy as Hash does.
 func (h *Hasher) Verify(ctx context.Context, network, password, phc string) (ok, outdated bool, err error) {
 	cost, salt, want, err := parsePHC(phc)
 	if err != nil {
@@ -132,7 +132,7 @@ func (h *Hasher) enter(ctx context.Context, network string) error {
 	}
 }
 
-// queue takes a place in the queue, if there is one for the network.
+// queue takes a place in the queue, if there is one.
 func (h *Hasher) queue(network string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -31,7 +31,7 @@ func parsePHC(phc string) (c Cost, salt, key []byte, err error) {
 		c.Passes == 0 || c.Lanes == 0 || c.Memory > 1<<20 {
 		return c, nil, nil, errPHC
 	}
-	// Sscanf passes over spaces and over what follows, and base64 over line breaks.
+	// Sscanf ignores spaces and trailing text, and base64 ignores line breaks.
 	if formatPHC(c, salt, key) != phc {
 		return c, nil, nil, errPHC
 	}

@@ -19,16 +19,16 @@ import (
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
-// Service is the desk's prompts. Who may call what is decided by their roles, before this.
+// Service manages the desk's prompts. The caller has decided that the actor may.
 type Service struct {
 	store *store.Store
 
 	mu sync.Mutex
-	// published are versions that answers were written by. They never change.
+	// published caches published versions, which never change.
 	published map[int32]*sqlc.Prompt
 }
 
-// maxPublished bounds the versions that are kept.
+// maxPublished bounds the cached versions.
 const maxPublished = 100
 
 // NewService returns a Service on the store.
@@ -36,10 +36,10 @@ func NewService(s *store.Store) *Service {
 	return &Service{store: s, published: make(map[int32]*sqlc.Prompt)}
 }
 
-// View is a prompt and whether it is the live one.
+// View is a prompt, with whether it is live.
 type View = sqlc.ListPromptsRow
 
-// Settings are what a prompt says.
+// Settings are the content of a prompt.
 type Settings struct {
 	Company      string
 	Product      string
@@ -49,7 +49,7 @@ type Settings struct {
 	Instructions string
 }
 
-// Create makes a draft. It returns ValidationFailed for texts that are too long together.
+// Create creates a draft. It returns ValidationFailed for texts that are too long together.
 func (s *Service) Create(ctx context.Context, set Settings) (created View, err error) {
 	if err := set.check(); err != nil {
 		return View{}, err
@@ -93,9 +93,8 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (View, error) {
 	return View(row), store.NotFound(err)
 }
 
-// Update replaces what a draft says, provided that its revision is one that the caller accepts. It returns NotFound,
-// PreconditionFailed, PromptPublished for a prompt that was published, and ValidationFailed for texts that are too long
-// together.
+// Update replaces a draft's settings, if the caller accepts its revision. It returns NotFound, PreconditionFailed,
+// PromptPublished for a published prompt, and ValidationFailed for texts that are too long together.
 func (s *Service) Update(
 	ctx context.Context, id uuid.UUID, set Settings, accept func(revision int64) bool,
 ) (updated View, err error) {
@@ -119,8 +118,8 @@ func (s *Service) Update(
 	return updated, err
 }
 
-// Publish makes a prompt the live one, a draft or an earlier version, provided that its revision is one that the caller
-// accepts. Answers that begin from then on are written by it, on all replicas. It returns NotFound and PreconditionFailed.
+// Publish makes a prompt live, a draft or an earlier version, if the caller accepts its revision. Answers that begin
+// from then on use it, on all replicas. It returns NotFound and PreconditionFailed.
 func (s *Service) Publish(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, accept func(revision int64) bool,
 ) (published View, err error) {
@@ -140,7 +139,7 @@ func (s *Service) Publish(
 	return published, err
 }
 
-// Withdraw makes the prompt that is built in the live one again, if this one is live. It returns NotFound.
+// Withdraw returns to the built-in prompt, if this one is live. It returns NotFound.
 func (s *Service) Withdraw(ctx context.Context, actor auth.Actor, id uuid.UUID) (withdrawn View, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		if err := s.store.LockPrompts(store.Ahead(ctx)); err != nil {
@@ -169,8 +168,8 @@ func (s *Service) lock(ctx context.Context, id uuid.UUID, accept func(revision i
 	return View(row), nil
 }
 
-// Version returns the published prompt with the version, or nil, the one that is built in, for nil. Each version is read
-// from the database once, because it never changes.
+// Version returns the published prompt with the version; nil, the built-in one, for nil. It reads each version from the
+// database once, because versions never change.
 func (s *Service) Version(ctx context.Context, version *int32) (*sqlc.Prompt, error) {
 	if version == nil {
 		return nil, nil

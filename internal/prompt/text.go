@@ -12,17 +12,18 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// maxSettings bounds what a prompt adds to the text that is built in, in bytes of JSON. With it, the longest thing that a
-// customer can say still fits beside the system prompt.
+// maxSettings bounds what a prompt adds to the built-in text, in bytes of JSON. It leaves room for a customer's longest
+// message beside the system prompt.
 const maxSettings = 6 << 10
 
-// The texts hold nothing that a customer wrote: customers' text is data, and only ever stands in messages of the role user.
-// What administrators have written is one line of JSON, so that no value can pass for another or for a rule that stands in a text.
+// The texts contain nothing that a customer wrote: customers' text is data, which goes only into messages of the role
+// user. The administrators' settings are one line of JSON, so that no value can pass for another one or for a rule of
+// the text.
 var (
 	//go:embed customer.txt
 	customerText string
-	// staffText has a place for the task, which is what staff ask for. What was written in the ticket comes as one JSON object a
-	// message, so that no text can pass for somebody else's.
+	// staffText has a placeholder for the task of a staff request. The ticket's messages follow as one JSON object
+	// each, so that no text can pass for another author's.
 	//go:embed staff.txt
 	staffText string
 	//go:embed suggest_reply.txt
@@ -36,7 +37,7 @@ var (
 	deskText string
 )
 
-// settings are what administrators write in their own words.
+// settings are the texts of administrators.
 type settings struct {
 	Company      string   `json:"company"`
 	Product      string   `json:"product,omitempty"`
@@ -44,12 +45,12 @@ type settings struct {
 	Instructions string   `json:"instructions,omitempty"`
 }
 
-// System returns the system prompt for a ticket: by a prompt of the desk's, or, where that is nil, the one that is built in.
+// System returns the system prompt for a ticket, with the desk's prompt, or the built-in one for nil.
 func System(p *sqlc.Prompt, t sqlc.Ticket, now time.Time) (string, error) {
 	return fill(customerText, p, t, now)
 }
 
-// StaffSystem is System for what staff ask the AI for.
+// StaffSystem is System for staff requests.
 func StaffSystem(kind sqlc.AIResponseKind, p *sqlc.Prompt, t sqlc.Ticket, now time.Time) (string, error) {
 	task := suggestReplyTask
 	switch kind {
@@ -61,7 +62,7 @@ func StaffSystem(kind sqlc.AIResponseKind, p *sqlc.Prompt, t sqlc.Ticket, now ti
 	return fill(strings.Replace(staffText, "{task}\n", task, 1), p, t, now)
 }
 
-// fill puts values into the places of a text. It replaces each place once, so that a value which looks like a place stays as it is.
+// fill replaces the placeholders of a text. It does not replace placeholders inside values.
 func fill(text string, p *sqlc.Prompt, t sqlc.Ticket, now time.Time) (string, error) {
 	tone, language, desk := "friendly", "the language the customer writes in", ""
 	if p != nil {

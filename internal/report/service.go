@@ -1,6 +1,6 @@
-// Package report counts what happens on the desk, and watches over the times in which it should.
+// Package report computes the desk's figures, and watches over its SLA.
 //
-// Besides the errors that they name, all methods return what store.Store returns.
+// Besides the errors that they name, all methods return the errors of store.Store.
 package report
 
 import (
@@ -11,10 +11,10 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// maxGroups is how many groups a summary has.
+// maxGroups is the maximum number of groups in a summary.
 const maxGroups = 1000
 
-// Service reports.
+// Service computes reports.
 type Service struct {
 	store *store.Store
 }
@@ -22,13 +22,13 @@ type Service struct {
 // NewService returns a Service on the store.
 func NewService(s *store.Store) *Service { return &Service{store: s} }
 
-// Today is the beginning of the day (UTC) by the database's clock, which all times are of.
+// Today returns the beginning of the day (UTC) by the database's clock.
 func (s *Service) Today(ctx context.Context) (time.Time, error) { return s.store.GetToday(ctx) }
 
-// Figures are what happened as a whole, or in one group.
+// Figures are the figures of a whole period, or of one group.
 type Figures = sqlc.ListReportGroupsRow
 
-// Summary returns what happened from a moment until another, as a whole and in groups: by "day", "team" or "agent".
+// Summary returns the figures of a period, as a whole and in groups: by "day", "team" or "agent".
 func (s *Service) Summary(ctx context.Context, begins, ends time.Time, by string) (total Figures, groups []Figures, err error) {
 	rows, err := s.store.ListReportGroups(ctx, sqlc.ListReportGroupsParams{
 		Begins: begins, Ends: ends, GroupBy: by, MaxRows: maxGroups + 1,
@@ -36,5 +36,5 @@ func (s *Service) Summary(ctx context.Context, begins, ends time.Time, by string
 	if err != nil {
 		return Figures{}, nil, err
 	}
-	return rows[0], rows[1:], nil // Without anything to group by, there still is the whole.
+	return rows[0], rows[1:], nil // The first row is the whole.
 }

@@ -14,17 +14,17 @@ import (
 
 const (
 	sweepInterval = 10 * time.Second
-	// maxSwept is how many tickets are locked at a time.
+	// maxSwept bounds the tickets that are locked at a time.
 	maxSwept = 200
 )
 
-// Target is how many minutes after it was opened a ticket should be answered and resolved; 0 is no target.
+// Target is how many minutes after opening a ticket should be answered and resolved; 0 means no target.
 type Target struct {
 	FirstResponseMinutes int32 `json:"first_response_minutes,omitempty"`
 	ResolutionMinutes    int32 `json:"resolution_minutes,omitempty"`
 }
 
-// Targets are the targets of priorities.
+// Targets are the targets by priority.
 type Targets map[sqlc.TicketPriority]Target
 
 // SLA returns the targets and their version.
@@ -32,8 +32,8 @@ func (s *Service) SLA(ctx context.Context) (Targets, int64, error) {
 	return targetsOf(s.store.GetSLA(ctx))
 }
 
-// PutSLA replaces the targets, provided that their version is one that the caller accepts. Tickets that are opened, or get
-// another priority, from then on have their due times by them. It returns PreconditionFailed for a version that is not accepted.
+// PutSLA replaces the targets, if the caller accepts their version. They apply to tickets that are opened or change
+// priority from then on. It returns PreconditionFailed for a version that is not accepted.
 func (s *Service) PutSLA(ctx context.Context, targets Targets, accept func(version int64) bool) (after Targets, version int64, err error) {
 	text, err := json.Marshal(targets)
 	if err != nil {
@@ -61,12 +61,12 @@ func targetsOf(row sqlc.SLA, err error) (Targets, int64, error) {
 	return targets, row.Version, err
 }
 
-// Tasks are what repeats: entering in the journal which tickets are late, or soon will be.
+// Tasks returns the periodic task that adds journal entries for tickets that are late or soon will be.
 func (s *Service) Tasks() []background.Task {
 	return []background.Task{{Name: "watch_sla", Every: sweepInterval, Do: s.Sweep}}
 }
 
-// Sweep enters in the journal which tickets are late, or soon will be, each step once, a batch at a time.
+// Sweep adds journal entries for tickets that are late or soon will be, one for each step, in batches.
 func (s *Service) Sweep(ctx context.Context) error {
 	for {
 		seen, err := s.store.SweepSLA(ctx, maxSwept)

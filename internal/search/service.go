@@ -1,6 +1,6 @@
-// Package search finds tickets and messages by their words.
+// Package search searches tickets and messages.
 //
-// Besides the errors that they name, all methods return what store.Store returns.
+// Besides the errors that they name, all methods return the errors of store.Store.
 package search
 
 import (
@@ -17,34 +17,36 @@ import (
 )
 
 const (
-	// maxCandidates is how many matches are ranked, the newest there are.
+	// maxCandidates is how many of the newest matches are ranked.
 	maxCandidates = 500
 
-	// indexInterval is about how long a text waits until it can be found, and maxIndexed how many are indexed in one statement.
-	indexInterval = time.Second
-	maxIndexed    = 200
+	// indexInterval is how often new texts are indexed, and maxIndexed how many in one statement. rebuildInterval is how often a
+	// replica checks whether the index has another language.
+	indexInterval   = time.Second
+	maxIndexed      = 200
+	rebuildInterval = 30 * time.Second
 )
 
-// Service searches, and keeps the index that it searches in.
+// Service searches, and maintains its index.
 type Service struct {
 	store *store.Store
-	// language is a text search configuration of PostgreSQL's.
+	// language is a text search configuration of PostgreSQL.
 	language string
 	logger   *slog.Logger
 }
 
-// NewService returns a Service on the store that knows the words of a language, a text search configuration of PostgreSQL's.
-// Where the database does not have it, words are compared as they are written ("simple").
+// NewService returns a Service on the store for a language, which is a text search configuration of PostgreSQL. If the
+// database does not have it, the Service uses "simple", which compares whole words.
 func NewService(s *store.Store, language string, logger *slog.Logger) *Service {
 	return &Service{store: s, language: language, logger: logger}
 }
 
-// Result is a ticket or a message that matches. ScoreAt is its place in the list: when it was written, moved by how well it
+// Result is a matching ticket or message. ScoreAt is its position in the list: its time, shifted by how well it
 // matches.
 type Result = sqlc.FindSearchResultsRow
 
-// Search returns a page of what matches a query, of the tickets and messages that the actor sees, the best first, and where
-// the next page begins, if there is one. It ranks the newest 500 matches.
+// Search returns a page of the matching tickets and messages that the actor may see, best first, and where the next
+// page begins, if there is one. It ranks the newest 500 matches.
 func (s *Service) Search(ctx context.Context, actor auth.Actor, query string, p page.Page) ([]Result, *page.Position, error) {
 	before := p.AfterOr(page.Last)
 	rows, err := s.store.FindSearchResults(ctx, sqlc.FindSearchResultsParams{
@@ -60,10 +62,11 @@ func (s *Service) Search(ctx context.Context, actor auth.Actor, query string, p 
 	return results, next, nil
 }
 
-// Run indexes what is written, until ctx ends. All replicas may run it.
+// Run indexes new texts until ctx ends. All replicas may run it.
 func (s *Service) Run(ctx context.Context) {
 	outage := &background.Outage{While: "indexing for the search", Logger: s.logger}
 	prepared := false
+	var rebuilt time.Time
 	background.Every(ctx, indexInterval, outage, func(ctx context.Context) error {
 		if !prepared {
 			if err := s.Prepare(ctx); err != nil {
@@ -71,11 +74,15 @@ func (s *Service) Run(ctx context.Context) {
 			}
 			prepared = true
 		}
+		if time.Since(rebuilt) < rebuildInterval {
+			return s.indexQueued(ctx)
+		}
+		rebuilt = time.Now()
 		return s.Index(ctx)
 	})
 }
 
-// Prepare makes the language that of the index. When it was another, Index indexes again what is there.
+// Prepare sets the index's language. If it was another one, Index indexes everything again.
 func (s *Service) Prepare(ctx context.Context) error {
 	changed, err := s.store.SetSearchLanguage(ctx, s.language)
 	if changed > 0 {
@@ -84,17 +91,15 @@ func (s *Service) Prepare(ctx context.Context) error {
 	return err
 }
 
-// Index indexes everything that is waiting for it, and, a piece at a time in between, what is indexed in another language.
+// Index indexes everything in the queue and, in small batches in between, texts that were indexed in another language.
 func (s *Service) Index(ctx context.Context) error {
 	for {
-		if err := background.Batches(ctx, maxIndexed, func(ctx context.Context, limit, skip int32) (int64, error) {
-			return s.store.IndexQueued(ctx, sqlc.IndexQueuedParams{MaxRows: limit, SkipRows: skip})
-		}); err != nil {
+		if err := s.indexQueued(ctx); err != nil {
 			return err
 		}
 		more, err := s.store.RebuildSearchIndex(ctx, maxIndexed)
 		switch {
-		case errors.Is(err, store.ErrNoRows): // Nothing is left to do, or another replica is doing it.
+		case errors.Is(err, store.ErrNoRows): // Nothing is left, or another replica is at work.
 			return nil
 		case err != nil:
 			return err
@@ -102,4 +107,11 @@ func (s *Service) Index(ctx context.Context) error {
 			s.logger.InfoContext(ctx, "indexed again for the search")
 		}
 	}
+}
+
+// indexQueued indexes everything that is waiting for it.
+func (s *Service) indexQueued(ctx context.Context) error {
+	return background.Batches(ctx, maxIndexed, func(ctx context.Context, limit, skip int32) (int64, error) {
+		return s.store.IndexQueued(ctx, sqlc.IndexQueuedParams{MaxRows: limit, SkipRows: skip})
+	})
 }

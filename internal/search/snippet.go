@@ -5,21 +5,21 @@ import (
 	"unicode"
 )
 
-// The characters around a match in what the database marks.
+// The characters with which the database marks a match.
 const (
 	matchBegins = '\x01'
 	matchEnds   = '\x02'
 )
 
 const (
-	// maxSnippetRunes is how long a snippet is, and snippetLead how much of it may stand before its first match.
+	// maxSnippetRunes is the length of a snippet, and snippetLead how much of it may precede its first match.
 	maxSnippetRunes = 300
 	snippetLead     = 60
-	// maxWordRunes is how far a snippet is moved so that it does not cut a word.
+	// maxWordRunes is how far a snippet's edge moves so that it does not cut a word.
 	maxWordRunes = 30
 )
 
-// Segment is a piece of a text that matches, or that does not.
+// Segment is a piece of a text, which matches or does not.
 type Segment struct {
 	Text  string
 	Match bool
@@ -31,8 +31,8 @@ func TitleSegments(r Result) []Segment {
 	return cut(text, matches, 0, len(text))
 }
 
-// Snippet returns the part of the description or the message with the most matches, about 300 characters. What it leaves out
-// is "…".
+// Snippet returns the part of the description or the message with the most matches, about 300 characters. "…" marks
+// omissions.
 func Snippet(r Result) []Segment {
 	text, matches := unmark(r.Text)
 	from, to := bestPart(text, matches)
@@ -49,7 +49,7 @@ func Snippet(r Result) []Segment {
 // span is a match: the runes from the first to the one before the second.
 type span struct{ from, to int }
 
-// unmark takes the marks out of a text, and says where they were.
+// unmark removes the marks from a text, and returns where they were.
 func unmark(marked string) (text []rune, matches []span) {
 	from := -1
 	for _, r := range marked {
@@ -66,7 +66,7 @@ func unmark(marked string) (text []rune, matches []span) {
 	return text, matches
 }
 
-// bestPart is where the most matches are, without cutting words if that can be helped.
+// bestPart returns the part with the most matches, without cutting words if possible.
 func bestPart(text []rune, matches []span) (from, to int) {
 	best := 0
 	for first, last := 0, 0; first < len(matches); first++ {

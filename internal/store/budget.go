@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// Besides what its pool holds, a replica listens on one connection and may need another (for a migration, say), and
-// PostgreSQL keeps some for its administrators.
+// Besides its pool, a replica listens on one connection and may need another, for example for a migration. PostgreSQL
+// reserves some for administrators.
 const (
 	extraConns    = 2
 	reservedConns = 5
 )
 
-// CheckBudget returns a sentence when the replicas together may ask for more connections than the database takes, and
-// an empty one when they may not. Replicas are counted by the machines that are connected at the moment, so several on one
-// machine, and those that are yet to come, are not seen.
+// CheckBudget returns a warning when the replicas together may need more connections than the database allows, and ""
+// otherwise. It counts replicas by the connected machines, so it misses further ones on the same machine and those yet
+// to start.
 //
-// Behind a pooler it is the pooler who counts connections. There it says instead which limits the sessions lack, because
-// a pooler takes none from its clients.
+// Behind a pooler, which limits connections itself, it warns instead about limits that the sessions lack, because a
+// pooler does not accept them from clients.
 func (s *Store) CheckBudget(ctx context.Context) (warning string, err error) {
 	if s.pooler {
 		return s.checkLimits(ctx)

@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// retryDatabaseAfter is when to retry a request that failed because of the database.
+// retryDatabaseAfter is the Retry-After of requests that failed because of the database.
 const retryDatabaseAfter = time.Second
 
 // Error is a statement that PostgreSQL refused. Unlike the driver's error, it holds no values of the statement.
@@ -25,7 +25,7 @@ type Error struct {
 	Constraint string
 }
 
-// Error names the SQLSTATE and the constraint.
+// Error returns the SQLSTATE and the constraint.
 func (e *Error) Error() string {
 	if e.Constraint != "" {
 		return "postgres: SQLSTATE " + e.SQLState + " on " + e.Constraint
@@ -33,13 +33,13 @@ func (e *Error) Error() string {
 	return "postgres: SQLSTATE " + e.SQLState
 }
 
-// IsUniqueViolation reports whether err is the violation of the unique constraint or index of that name.
+// IsUniqueViolation reports whether err is a violation of the named unique constraint or index.
 func IsUniqueViolation(err error, constraint string) bool {
 	var e *Error
 	return errors.As(err, &e) && e.SQLState == pgerrcode.UniqueViolation && e.Constraint == constraint
 }
 
-// IsLockTimeout reports whether err is that the wait for a lock was too long.
+// IsLockTimeout reports whether the statement waited too long for a lock.
 func IsLockTimeout(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.SQLState == pgerrcode.LockNotAvailable
@@ -56,7 +56,7 @@ func isSerializationFailure(err error) bool {
 	return errors.As(err, &e) && (e.SQLState == pgerrcode.SerializationFailure || e.SQLState == pgerrcode.DeadlockDetected)
 }
 
-// sqlStateOf is PostgreSQL's code of an error, translated or not, or empty.
+// sqlStateOf returns the SQLSTATE of an error, translated or not, or "".
 func sqlStateOf(err error) string {
 	var pg *pgconn.PgError
 	var e *Error
@@ -88,9 +88,9 @@ func busy(cause error) *apperr.Error {
 	return apperr.Wrap(apperr.DBBusy, "The database is busy.", cause).After(retryDatabaseAfter)
 }
 
-// translate turns the driver's errors into ones that carry no values and, when the fault is the database's, a code. Errors
-// that have been translated already, and errors of others, are passed on. That a deadline has passed means that the
-// database did not answer in time.
+// translate converts the driver's errors to errors that hold no values and, if the database is at fault, have a code.
+// It returns other errors, translated ones included, unchanged. An expired deadline means that the database did not
+// answer in time.
 func translate(err error) error {
 	if err == nil || isTranslated(err) {
 		return err
@@ -134,7 +134,7 @@ func classify(e *Error) error {
 	return e
 }
 
-// isBroken reports whether the connection ended during the statement, for which the driver has only a text.
+// isBroken reports whether the connection ended during the statement, which only the text of the driver's error tells.
 func isBroken(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		strings.Contains(err.Error(), "conn closed")
@@ -144,8 +144,8 @@ func isContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// NotFound is err, with the NotFound that callers are told in the place of ErrNoRows: what is not there and what is not
-// theirs are the same.
+// NotFound returns err, with apperr's NotFound in place of ErrNoRows: callers cannot tell what does not exist from what
+// is not theirs.
 func NotFound(err error) error {
 	if errors.Is(err, ErrNoRows) {
 		return apperr.New(apperr.NotFound, "There is nothing here.")

@@ -19,3 +19,6 @@ func Setting(ctx context.Context, s *Store, name string) (value string, err erro
 	err = QueryRow(ctx, s, "SELECT current_setting($1)", name).Scan(&value)
 	return value, err
 }
+
+// AddsToJournal reports whether the sequencer wakes when a statement has been committed.
+func AddsToJournal(sql string) bool { return addsToJournal(sql) }

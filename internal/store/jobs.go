@@ -13,17 +13,20 @@ import (
 // JobClient is River on the connections of a Store.
 type JobClient = river.Client[pgx.Tx]
 
-// errNoTransaction says that a job would not be part of the change that it belongs to.
+// errNoTransaction means that a job would not commit together with the change that it belongs to.
 var errNoTransaction = errors.New("store: jobs are inserted and finished in a transaction")
 
-// NewJobClient returns River on the Store's connections. Behind a pooler it polls for new jobs instead of listening. With a small
-// pool it polls too: listening would take one of few connections.
+// PollsForJobs reports whether River polls for new jobs on this Store instead of listening: behind a pooler, and with a small
+// pool, of which listening would take one of few connections.
+func (s *Store) PollsForJobs() bool { return s.pooler || s.reserved.pool == s.db.pool }
+
+// NewJobClient returns River on the Store's connections.
 func (s *Store) NewJobClient(config *river.Config) (*JobClient, error) {
-	config.PollOnly = s.pooler || s.reserved.pool == s.db.pool
+	config.PollOnly = s.PollsForJobs()
 	return river.NewClient(riverpgxv5.New(s.db.pool), config)
 }
 
-// InsertJobs adds jobs in the transaction that the context carries.
+// InsertJobs adds jobs in the context's transaction.
 func (s *Store) InsertJobs(ctx context.Context, client *JobClient, jobs []river.InsertManyParams) error {
 	tx, err := s.jobTx(ctx)
 	if err != nil {
@@ -33,7 +36,7 @@ func (s *Store) InsertJobs(ctx context.Context, client *JobClient, jobs []river.
 	return translate(err)
 }
 
-// FinishJob marks the job as done in the transaction that the context carries, which is that of its worker.
+// FinishJob marks the job as done in the context's transaction, which is its worker's.
 func FinishJob[T river.JobArgs](ctx context.Context, s *Store, job *river.Job[T]) error {
 	tx, err := s.jobTx(ctx)
 	if err != nil {

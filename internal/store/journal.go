@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// entering are the table to which every entry of the journal is added first, and the functions for requests that add to it.
-var entering = []string{"journal_outbox", "add_message("}
+// entering names the table to which journal entries are added, and the SQL functions that add to it.
+var entering = []string{"journal_outbox", "add_message(", "sla_sweep("}
 
 // addsToJournal reports whether a statement may add entries to the journal.
 func addsToJournal(sql string) bool {
@@ -30,8 +30,8 @@ func (p pooled) noteCommitted(journaled bool) {
 	}
 }
 
-// Listen calls heard with what is notified on the channel, and with nothing as soon as it listens, until ctx ends or the
-// connection breaks, and returns why. It has a connection of its own, outside of the pools, and cannot hear behind a pooler
+// Listen calls heard with each notification on the channel, and with nothing as soon as it listens. It returns when ctx
+// ends or the connection breaks. It has its own connection outside the pools, and does not work behind a pooler
 // (IsPooled).
 func (s *Store) Listen(ctx context.Context, channel string, heard func(payload string)) error {
 	conn, err := pgx.ConnectConfig(ctx, s.db.pool.Config().ConnConfig)

@@ -17,18 +17,18 @@ import (
 	"github.com/supportbackend/support/db"
 )
 
-// migrateLockTimeout is how long a migration waits for another one to finish. It is long, because many replicas may
-// start at once and each waits for the first.
+// migrateLockTimeout is how long a migration waits for another one. It is long because many replicas may start at once
+// and wait for the first.
 const migrateLockTimeout = 10 * time.Minute
 
-// Migrator changes the database's schema from one version to another. An advisory lock lets only one run at a time. Each
-// version is one transaction.
+// Migrator changes the schema from one version to another. An advisory lock lets only one run at a time. Each version
+// is one transaction.
 type Migrator struct {
 	m *migrate.Migrate
 }
 
-// migratorSettings apply to the Migrator's session, whatever the role's own are: it waits for other migrations for as long
-// as they take. Each migration limits its own waits.
+// migratorSettings override the role's settings in the Migrator's session, so that it can wait for other migrations.
+// Each migration limits its own waits.
 var migratorSettings = map[string]string{
 	"application_name":                    "support migrate",
 	"statement_timeout":                   "0",
@@ -36,8 +36,8 @@ var migratorSettings = map[string]string{
 	"idle_in_transaction_session_timeout": "0",
 }
 
-// OpenMigrator connects to the database, directly and not by way of a pooler. It returns DBUnavailable, and so do the
-// Migrator's methods.
+// OpenMigrator connects to the database, which must not be behind a pooler. It and the Migrator's methods return
+// DBUnavailable.
 func OpenMigrator(databaseURL string) (*Migrator, error) {
 	pc, err := parseURL(databaseURL)
 	if err != nil {
@@ -69,10 +69,10 @@ func (m *Migrator) Close() error {
 	return errors.Join(fromSource, fromDatabase)
 }
 
-// Up goes to the latest version.
+// Up migrates to the latest version.
 func (m *Migrator) Up() error { return ended(m.m.Up()) }
 
-// Down takes back the last n versions, or all of them when n is 0.
+// Down reverts the last n versions, all of them if n is 0.
 func (m *Migrator) Down(n int) error {
 	if err := m.checkKnown(); err != nil {
 		return err
@@ -83,7 +83,7 @@ func (m *Migrator) Down(n int) error {
 	return ended(m.m.Steps(-n))
 }
 
-// Goto goes to the version, up or down.
+// Goto migrates up or down to the version.
 func (m *Migrator) Goto(version uint) error {
 	if version == 0 {
 		return m.Down(0)
@@ -94,7 +94,7 @@ func (m *Migrator) Goto(version uint) error {
 	return ended(m.m.Migrate(version))
 }
 
-// checkKnown returns an error when the schema is that of a newer release, whose migrations only that release can take back.
+// checkKnown returns an error when the schema is a newer release's, which only that release can revert.
 func (m *Migrator) checkKnown() error {
 	current, _, err := m.Version()
 	if err != nil {
@@ -111,7 +111,7 @@ func (m *Migrator) checkKnown() error {
 	return nil
 }
 
-// Force records the version as the current one without running anything: the way out after another program interrupted a
+// Force records the version as the current one without running anything, to recover after another program interrupted a
 // migration. 0 means an empty database.
 func (m *Migrator) Force(version int) error {
 	if version == 0 {
@@ -129,7 +129,7 @@ func (m *Migrator) Version() (version int64, dirty bool, err error) {
 	return int64(current), dirty, ended(err) //nolint:gosec // Versions are small numbers.
 }
 
-// ended returns nil when there was nothing to do, and says what to do about a schema that is marked as broken.
+// ended returns nil when there was nothing to do. For a schema that is marked as dirty, its error says what to do.
 func ended(err error) error {
 	var dirty migrate.ErrDirty
 	var short migrate.ErrShortLimit
@@ -145,7 +145,7 @@ func ended(err error) error {
 	}
 }
 
-// LatestVersion is the version that this program's migrations lead to.
+// LatestVersion returns the version of this program's schema.
 func LatestVersion() (int64, error) {
 	names, err := fs.Glob(db.Migrations, "migrations/*.up.sql")
 	if err != nil {

@@ -13,19 +13,19 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// OutageError says why the database cannot be used. It shows the server's address and nothing else of the database URL.
+// OutageError says why the database cannot be used. Of the database URL, it shows only the server's address.
 type OutageError struct {
 	// Cause is a few words, such as "connection refused".
 	Cause string
-	// Advice is a sentence that says what to do about it; empty when waiting is all that helps.
+	// Advice says what to do about it; empty when only waiting helps.
 	Advice string
-	// Addr is the host and port that was tried; empty when the connection was lost later.
+	// Addr is the host and port of the attempt; empty when the connection was lost later.
 	Addr string
-	// SQLState is PostgreSQL's code, if it has answered.
+	// SQLState is PostgreSQL's code, if it answered.
 	SQLState string
 }
 
-// Error names the cause, the address and the SQLSTATE.
+// Error returns the cause, the address and the SQLSTATE.
 func (o *OutageError) Error() string {
 	text := "database: " + o.Cause
 	if o.Addr != "" {
@@ -37,14 +37,14 @@ func (o *OutageError) Error() string {
 	return text
 }
 
-// The causes that more than one place knows.
+// Causes that more than one place uses.
 const (
 	causeReadOnly = "server is read-only"
 	causeTimeout  = "no answer in time"
 	causeLost     = "connection lost"
 )
 
-// refusals are the answers with which a server refuses to work at all.
+// refusals are the SQLSTATEs with which a server refuses to work at all.
 var refusals = map[string]OutageError{
 	pgerrcode.InvalidPassword: {
 		Cause: "wrong user or password", Advice: "Check the user and the password in the database URL.",
@@ -72,7 +72,7 @@ var refusals = map[string]OutageError{
 	pgerrcode.IdleInTransactionSessionTimeout: {Cause: "transaction was idle for too long"},
 }
 
-// outageOf is the outage behind an error of the driver. addr is where the connection leads, or empty.
+// outageOf returns the outage behind a driver's error. addr is the address of the connection, or empty.
 func outageOf(err error, addr string) *OutageError {
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) && connect.Config != nil {
@@ -121,8 +121,7 @@ func networkOutage(err error) OutageError {
 	}
 }
 
-// isTLS reports whether the two sides could not agree on an encrypted connection. The driver has no error value for a
-// server without TLS, only a text.
+// isTLS reports whether the two sides could not agree on TLS. For a server without TLS, the driver has only a text.
 func isTLS(err error) bool {
 	var record tls.RecordHeaderError
 	var alert tls.AlertError

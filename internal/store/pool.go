@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// reservedForAnswers connections are kept for Reserved. A Store with few connections shares them all.
+	// reservedForAnswers is the number of connections for Reserved. A Store with few connections shares them all.
 	reservedForAnswers = 2
 	minSharedConns     = 5
 
@@ -25,12 +25,13 @@ const (
 	acquireTimeout  = 2 * time.Second
 	maxIdleUnasked  = time.Second
 
-	// callTimeout bounds a whole call of a Store: the wait for a connection, the statement or the transaction, and retries.
-	// As long as the network works, PostgreSQL's own limits below end it earlier.
+	// callTimeout bounds a call of a Store: the wait for a connection, the statement or transaction, and retries. As
+	// long as the network works, PostgreSQL's limits below end it earlier.
 	callTimeout = 6500 * time.Millisecond
 )
 
-// sessionSettings apply to every connection. They are sent when it is made, so that no statement can outlive them.
+// sessionSettings apply to every connection. They are sent as start-up parameters, so that no statement runs without
+// them.
 var sessionSettings = map[string]string{
 	"application_name":                    applicationName,
 	"timezone":                            "UTC",
@@ -47,26 +48,27 @@ const applicationName = "support"
 // poolerSettings are those of the sessionSettings that a connection pooler passes on.
 var poolerSettings = []string{"application_name", "timezone"}
 
-// Config says which database to use and how much of it.
+// Config configures a Store.
 type Config struct {
 	// URL is a PostgreSQL connection URL or keyword string. It may name several hosts.
 	URL string
-	// MaxConns is how many connections are held at most: at least one.
+	// MaxConns is the maximum number of connections, at least 1.
 	MaxConns int32
-	// TransactionPooler means that the URL leads to a pooler that gives each transaction another session, such as
-	// PgBouncer with pool_mode=transaction. The sessions' limits must then be set in the database; CheckBudget says which are missing.
+	// TransactionPooler means that the URL is a pooler in transaction mode, such as PgBouncer with
+	// pool_mode=transaction. The sessions' limits must then be set in the database; CheckBudget reports missing ones.
 	TransactionPooler bool
-	// Lazy opens connections only when they are needed. Otherwise some are ready for the next burst.
+	// Lazy opens connections on demand only. Otherwise some stay ready for the next burst.
 	Lazy bool
 }
 
-// Check reports whether the driver understands the URL, without connecting. The error does not quote it.
+// Check returns an error if the driver does not understand the URL. It does not connect, and its error does not quote
+// the URL.
 func (cfg Config) Check() error {
 	_, err := parseURL(cfg.URL)
 	return err
 }
 
-// parseURL reads the settings of a URL that every connection has in common.
+// parseURL returns the settings of a URL that all connections share.
 func parseURL(databaseURL string) (*pgxpool.Config, error) {
 	pc, err := pgxpool.ParseConfig(databaseURL)
 	var file *fs.PathError
@@ -80,7 +82,7 @@ func parseURL(databaseURL string) (*pgxpool.Config, error) {
 	if pc.ConnConfig.ConnectTimeout == 0 {
 		pc.ConnConfig.ConnectTimeout = connectTimeout
 	}
-	// The kernel notices within half a minute when the other side has disappeared.
+	// The kernel notices within half a minute that the other side is gone.
 	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
 	}}
@@ -88,7 +90,7 @@ func parseURL(databaseURL string) (*pgxpool.Config, error) {
 	return pc, nil
 }
 
-// newPools returns the pool for everybody and the one for Reserved, which are the same when there are few connections.
+// newPools returns the shared pool and the one for Reserved, which are the same when there are few connections.
 func newPools(ctx context.Context, cfg Config) (shared, reserved pooled, err error) {
 	pc, err := parseURL(cfg.URL)
 	if err != nil {
@@ -128,7 +130,7 @@ func applySettings(pc *pgxpool.Config, transactionPooler bool) {
 	for _, name := range poolerSettings {
 		params[name] = sessionSettings[name]
 	}
-	// A prepared statement would belong to a session that the next statement does not get.
+	// The next statement may run in another session, without the prepared statement.
 	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 }
 

@@ -13,30 +13,30 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 )
 
-// pooled runs each statement on a connection of its own. Unlike the pool's own methods, it waits at most acquireTimeout for
-// a connection, and at most callTimeout for the whole statement.
+// pooled runs each statement on its own connection. Unlike the pool's methods, it waits at most acquireTimeout for a
+// connection, and at most callTimeout in all.
 type pooled struct {
 	pool     *pgxpool.Pool
 	turnover *turnover
 	addr     string
-	// journaled gets a token when a statement has committed entries of the journal.
+	// journaled receives a token when a statement has committed journal entries.
 	journaled chan struct{}
 }
 
 var _ sqlc.DBTX = pooled{}
 
-// turnover says when all connections of a pool were last replaced.
+// turnover records when all connections of a pool were last replaced.
 type turnover struct{ last atomic.Int64 }
 
-// turnoverPause is the least time between two replacements of all connections: while there is no other server to connect
-// to, nothing is gained by more of them.
+// turnoverPause is the minimum time between two replacements of all connections: more of them gain nothing while there
+// is no other server.
 const turnoverPause = time.Second
 
-// closeTimeout bounds how long it may take to close a connection to a server that accepts no writes.
+// closeTimeout bounds closing a connection to a server that accepts no writes.
 const closeTimeout = time.Second
 
-// bound returns a context for one statement. It ends at the deadline of the call, or the caller's own, but not when the
-// caller goes away: a statement that is cut off costs its connection, and PostgreSQL ends it soon anyway.
+// bound returns a context for one statement. It ends at the deadline of the call or of the caller, but not when the
+// caller cancels: cancelling a statement costs its connection, and PostgreSQL ends it soon anyway.
 func bound(ctx context.Context, until time.Time) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {
 		until = deadline
@@ -44,7 +44,7 @@ func bound(ctx context.Context, until time.Time) (context.Context, context.Cance
 	return context.WithDeadline(context.WithoutCancel(ctx), until)
 }
 
-// acquire returns a connection. It checks first that one that was idle is still alive.
+// acquire returns a connection. It checks that an idle one is still alive.
 func (p pooled) acquire(ctx context.Context, until time.Time) (*pgxpool.Conn, error) {
 	return p.acquireIf(ctx, until, hasBeenIdle)
 }
@@ -94,8 +94,8 @@ func (p pooled) acquireError(ctx context.Context, err error) error {
 // idleKey marks a connection that was idle before it was acquired.
 const idleKey = "idle"
 
-// noteIdle is what the pool calls before it hands out a connection. It must not check the connection itself: the pool would
-// wait 15 seconds to close a dead one.
+// noteIdle marks an idle connection; the pool calls it before it hands out a connection. It must not check the
+// connection itself, because the pool would wait 15 seconds to close a dead one.
 func noteIdle(_ context.Context, p pgxpool.ShouldPingParams) bool {
 	if p.IdleDuration > maxIdleUnasked {
 		p.Conn.PgConn().CustomData()[idleKey] = true
@@ -110,8 +110,8 @@ func hasBeenIdle(conn *pgxpool.Conn) bool {
 	return idle
 }
 
-// giveBack returns a connection to the pool after a statement or transaction with this result. One that must not be used
-// again leaves it.
+// giveBack returns a connection to the pool after a statement or transaction with this result, or removes it from the
+// pool if it must not be used again.
 func (p pooled) giveBack(ctx context.Context, conn *pgxpool.Conn, result error) {
 	switch {
 	case isReadOnly(result):
@@ -121,15 +121,15 @@ func (p pooled) giveBack(ctx context.Context, conn *pgxpool.Conn, result error) 
 		conn.Release()
 		p.replaceAll()
 	case isTimeout(result) && conn.Conn().IsClosed():
-		// The driver takes up to 15 seconds to close a connection to a server that does not listen. The pool must not wait for that.
+		// The driver takes up to 15 seconds to close a connection to an unreachable server. The pool must not wait for
+		// that.
 		conn.Hijack()
 	default:
 		conn.Release()
 	}
 }
 
-// replaceAll closes all connections, those in use when they are given back: what holds for one holds for the others that
-// lead to the same server.
+// replaceAll closes all connections, because they lead to the same server. Those in use close when they are given back.
 func (p pooled) replaceAll() {
 	last, now := p.turnover.last.Load(), time.Now().UnixNano()
 	if now-last > int64(turnoverPause) && p.turnover.last.CompareAndSwap(last, now) {
@@ -152,7 +152,7 @@ func (p pooled) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.C
 	return tag, err
 }
 
-// Query waits for the first row: until then the statement can be tried again.
+// Query waits for the first row, because until then the statement can be retried.
 func (p pooled) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	until := time.Now().Add(callTimeout)
 	statement, cancel := bound(ctx, until)
@@ -206,7 +206,7 @@ func (r pooledRow) Scan(dest ...any) error {
 type pooledRows struct {
 	translatedRows
 	giveBack func()
-	// ahead means that the first row has come and was not asked for yet.
+	// ahead means that the first row has been read ahead.
 	ahead bool
 }
 
@@ -224,7 +224,7 @@ func (r *pooledRows) Close() {
 	r.giveBack = func() {}
 }
 
-// translatedRows are rows with what ends the context that they are read under.
+// translatedRows are rows with the cancel function of their context.
 type translatedRows struct {
 	pgx.Rows
 	cancel context.CancelFunc

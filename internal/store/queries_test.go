@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/store"
 )
 
 var (
 	queryName  = regexp.MustCompile(`(?m)^-- name: (([A-Z][a-z]+)[A-Za-z]*) :(?:one|many|exec|execrows)$`)
 	sqlComment = regexp.MustCompile(`(?m)--.*$`)
-	changes    = regexp.MustCompile(`(?i)\b(insert|sla_sweep|add_message|update|delete|for share|set_config|nextval|pg_advisory\w*|journal_(?:sequence|trim))\b`)
+	changes    = regexp.MustCompile(`(?i)\b(insert|sla_sweep|index_queued|add_message|update|delete|for share|set_config|nextval|pg_advisory\w*|journal_(?:sequence|trim))\b`)
 	locks      = regexp.MustCompile(`(?i)\b(for (no key )?update|pg_advisory_xact_lock)\b`)
 	selects    = regexp.MustCompile(`(?is)^\s*(select|with)\b`)
 )
@@ -93,4 +95,35 @@ func TestComparisonsUseTheTimeOfTheStatement(t *testing.T) {
 		}
 	}
 	require.Equal(t, comparesClock, used, "an exception that is not needed")
+}
+
+var addingFunction = regexp.MustCompile(`(?s)CREATE FUNCTION (\w+\()[^$]*\$\$(?:[^$]*)INSERT INTO journal_outbox`)
+
+// An entry that a function adds does not wait for the sequencer's next look.
+func TestCallsOfFunctionsThatAddToTheJournalWakeTheSequencer(t *testing.T) {
+	t.Parallel()
+	migrations, err := filepath.Glob("../../db/migrations/*.up.sql")
+	require.NoError(t, err)
+	var functions []string
+	for _, file := range migrations {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, match := range addingFunction.FindAllStringSubmatch(sqlComment.ReplaceAllString(string(text), ""), -1) {
+			functions = append(functions, match[1])
+		}
+	}
+	require.Subset(t, functions, []string{"add_message(", "sla_sweep("})
+	files, err := filepath.Glob("../../db/queries/*.sql")
+	require.NoError(t, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for query := range strings.SplitSeq(string(text), "-- name: ") {
+			for _, function := range functions {
+				if strings.Contains(query, function) {
+					require.True(t, store.AddsToJournal(query), query)
+				}
+			}
+		}
+	}
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// retry runs try on a connection, and once more or a few times where that is safe:
+// retry runs try on a connection, and again where that is safe:
 //
-//   - on a connection that is known to be alive, when the first one was lost, as all are when the database restarts, and
-//     the statement only reads or was never sent;
-//   - after a random pause, when the statement lost against another one and had no effect;
+//   - on a live connection, when the first one was lost (as all are when the database restarts) and the statement only
+//     reads or was never sent;
+//   - after a random pause, when the statement lost a conflict and had no effect;
 //   - when the statement's plan was made for a schema that has changed;
-//   - on a new connection, when the server no longer takes writes: after a switch-over another one does.
+//   - on a new connection, when the server no longer accepts writes: after a switch-over, another one does.
 //
 // A try that succeeds has the connection and releases it.
 func (p pooled) retry(ctx context.Context, until time.Time, reads bool, try func(*pgxpool.Conn) error) error {
@@ -53,8 +53,8 @@ func (p pooled) retry(ctx context.Context, until time.Time, reads bool, try func
 	}
 }
 
-// pause waits for a random time, so that those who lost against each other do not meet again. It reports whether ctx
-// allows another try.
+// pause waits for a random time, so that conflicting transactions do not collide again. It reports whether ctx allows
+// another try.
 func pause(ctx context.Context) bool {
 	timer := time.NewTimer(txMinPause + rand.N(txMaxPause-txMinPause)) //nolint:gosec // Jitter needs no secrecy.
 	defer timer.Stop()
@@ -85,12 +85,12 @@ func isStalePlan(err error) bool {
 	return errors.As(err, &pg) && pg.Code == pgerrcode.FeatureNotSupported
 }
 
-// onlyReads reports whether a statement changes nothing, so that it may run twice. Its name says so: sqlc puts it in the
-// first line, and a test over the queries holds the words to what they promise.
+// onlyReads reports whether a statement changes nothing, so that it may run twice. Its name tells, which sqlc puts in
+// the first line; a test over the queries checks the names.
 func onlyReads(sql string) bool {
 	name, named := strings.CutPrefix(sql, "-- name: ")
 	return named && slices.ContainsFunc(reading, func(word string) bool { return strings.HasPrefix(name, word) })
 }
 
-// reading are the first words of the names of queries that only read.
+// reading are the first words of the names of read-only queries.
 var reading = []string{"Count", "Find", "Get", "List"}

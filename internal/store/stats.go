@@ -6,17 +6,16 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// PoolStats says how many connections a Store holds, and what the wait for them has cost.
+// PoolStats describes a Store's connections and the waits for them.
 type PoolStats struct {
-	// Acquired are in use, Idle are not, and Max is how many there may be.
+	// Acquired connections are in use, Idle ones are not, and Max is the limit.
 	Acquired, Idle, Max int32
-	// Waits is how often a caller has waited for a connection since the Store was opened, and Waited how long all of them
-	// have waited.
+	// Waits is how often callers have waited for a connection since the Store was opened, and Waited how long in all.
 	Waits  int64
 	Waited time.Duration
 }
 
-// PoolStats returns how many connections there are at the moment, reserved ones included.
+// PoolStats returns the current state of the connections, reserved ones included.
 func (s *Store) PoolStats() PoolStats {
 	var stats PoolStats
 	stats.add(s.db.pool.Stat())

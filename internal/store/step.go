@@ -12,21 +12,21 @@ import (
 )
 
 const (
-	// stepTries is how often a migration is tried that has to wait too long for a lock. Each one gives up after 2 seconds,
-	// so that requests which wait behind it go on meanwhile.
+	// stepTries is how often a migration that waits too long for a lock is tried. Each try gives up after 2 seconds, so
+	// that requests that wait behind it can continue.
 	stepTries = 5
 
 	stepBegin, stepEnd = "BEGIN;", "COMMIT;"
 )
 
-// stepDriver makes a migration and the record of its version one transaction: however it ends, the schema is that of the
-// recorded version. golang-migrate by itself records the version as dirty before, and as clean afterwards, and so cannot
-// tell a migration that had no effect from one that was half done.
+// stepDriver makes a migration and the record of its version one transaction, so the schema always matches the recorded
+// version. golang-migrate itself records the version as dirty before and as clean afterwards, and so cannot tell a
+// migration without effect from a half-finished one.
 type stepDriver struct {
 	database.Driver
-	// target is the version that the next migration leads to.
+	// target is the version after the next migration.
 	target int
-	// recorded means that the migration to the target has recorded it.
+	// recorded means that the migration has recorded the target.
 	recorded bool
 }
 
@@ -60,7 +60,7 @@ func (d *stepDriver) Run(migration io.Reader) error {
 			d.recorded = true
 			return nil
 		}
-		// The session is still in the transaction that failed. When the connection is lost, so is the transaction.
+		// The session is still in the failed transaction, unless the connection is lost.
 		_ = d.Driver.Run(strings.NewReader("ROLLBACK"))
 		if sqlStateOf(causeOf(err)) != pgerrcode.LockNotAvailable || try == stepTries {
 			return d.explain(causeOf(err))
@@ -68,7 +68,7 @@ func (d *stepDriver) Run(migration io.Reader) error {
 	}
 }
 
-// explain says what happened to a migration that failed.
+// explain returns what happened to a failed migration.
 func (d *stepDriver) explain(err error) error {
 	version := max(d.target, 0)
 	var pg *pgconn.PgError
@@ -84,7 +84,7 @@ func (d *stepDriver) explain(err error) error {
 	}
 }
 
-// causeOf is the error behind one of golang-migrate's, which does not unwrap.
+// causeOf returns the cause of a golang-migrate error, which does not unwrap.
 func causeOf(err error) error {
 	var byValue database.Error
 	var byPointer *database.Error
@@ -98,7 +98,7 @@ func causeOf(err error) error {
 	}
 }
 
-// record is the statements that record the target.
+// record returns the statements that record the target.
 func (d *stepDriver) record() string {
 	sql := "DELETE FROM schema_migrations;\n"
 	if d.target != database.NilVersion {

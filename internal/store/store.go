@@ -1,5 +1,5 @@
 // Package store is the door to PostgreSQL: the connection pool, transactions, the names of constraints, and migrations.
-// The queries themselves are generated (gen/sqlc) from db/queries. No other package knows the driver.
+// The queries are generated from db/queries (gen/sqlc). No other package imports the driver.
 package store
 
 import (
@@ -13,29 +13,28 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// A transaction that lost against another is tried again, at most this often and after a random wait in this range.
+// A transaction that lost a conflict is retried, at most this often and after a random wait in this range.
 const (
 	txRetries  = 3
 	txMinPause = 10 * time.Millisecond
 	txMaxPause = 100 * time.Millisecond
 )
 
-// Store runs the generated queries, each on a connection of its own, and groups of them in transactions.
+// Store runs the generated queries, each on its own connection, or several in a transaction.
 //
-// A query that fails because of the database, and not because of what was asked, returns an apperr.Error: DBUnavailable
-// when no connection can be made or it broke, DBBusy when the wait for a connection, a lock or a result was too long.
-// ErrNoRows is returned unchanged.
+// When the database is at fault, a query returns an apperr.Error: DBUnavailable when there is no connection or it
+// broke, DBBusy when the wait for a connection, a lock or a result was too long. It returns ErrNoRows unchanged.
 type Store struct {
 	sqlc.Querier
 	db, reserved pooled
-	// pooler means that sessions belong to a pooler.
+	// pooler means that there is a pooler in transaction mode.
 	pooler bool
 }
 
 // ErrNoRows is returned by a query for one row that finds none.
 var ErrNoRows = pgx.ErrNoRows
 
-// Open makes a Store. It does not wait for the database: a server may start before it and be ready after it.
+// Open returns a Store. It does not wait for the database, so that a server can start before it.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	shared, reserved, err := newPools(ctx, cfg)
 	if err != nil {
@@ -52,15 +51,14 @@ func (s *Store) Close() {
 	s.reserved.pool.Close()
 }
 
-// IsPooled reports whether the sessions belong to a pooler, so that nothing can listen on them.
+// IsPooled reports whether there is a pooler in transaction mode, behind which nothing can LISTEN.
 func (s *Store) IsPooled() bool { return s.pooler }
 
-// Reserved runs queries on connections that are kept for it, so that they do not wait for those of requests. They join no
-// transaction.
+// Reserved runs queries on reserved connections, so that they do not wait behind requests. They join no transaction.
 func (s *Store) Reserved() sqlc.Querier { return sqlc.New(s.reserved) }
 
-// Ready checks that the database answers and takes writes, and that its schema is one that this program can use: its own
-// or a newer one. It returns DBUnavailable, DBBusy or SchemaDirty.
+// Ready checks that the database accepts writes, and that its schema is this program's or a newer one. It returns
+// DBUnavailable, DBBusy or SchemaDirty.
 func (s *Store) Ready(ctx context.Context) error {
 	latest, err := LatestVersion()
 	if err != nil {

@@ -16,28 +16,28 @@ import (
 const (
 	beginStatement  = "BEGIN"
 	commitStatement = "COMMIT"
-	// idle is the status of a session that is in no transaction.
+	// idle is the status of a session outside a transaction.
 	idle = 'I'
 )
 
-// errCommitted reports a statement after the one that was announced as the last.
+// errCommitted reports a statement after the one that was sent with Last.
 var errCommitted = errors.New("store: the transaction was committed with its last statement")
 
-// transaction is a transaction on a connection of its own. Its cost is mostly round trips, so it sends BEGIN with
-// the first statement, COMMIT with the one that was announced as the last, and a statement whose result nobody needs with the next one.
+// transaction is a transaction on its own connection. Round trips are most of its cost, so it sends BEGIN with the
+// first statement, COMMIT with the statement of Last, and the statements of Ahead with the next one.
 type transaction struct {
 	conn  *pgxpool.Conn
 	until time.Time
-	// begun means that BEGIN has gone through, and committing that COMMIT was sent: when its reply is lost, nobody knows
-	// whether it went through.
+	// begun means that BEGIN has succeeded, and committing that COMMIT was sent: if its reply is lost, the result is
+	// unknown.
 	begun, committing, committed bool
-	// journaled means that a statement has added entries to the journal's outbox.
+	// journaled means that a statement has added journal entries.
 	journaled bool
-	// ahead is what goes along with the next statement.
+	// ahead holds the statements to send with the next one.
 	ahead []queued
-	// lost means that the transaction has failed by no fault of its own before that, so that nothing has happened.
+	// lost means that the transaction failed through no fault of its own before COMMIT, and so had no effect.
 	lost bool
-	// refused is what AheadIf's function has returned.
+	// refused is the error of AheadIf's function.
 	refused error
 }
 
@@ -46,7 +46,7 @@ var _ sqlc.DBTX = (*transaction)(nil)
 type queued struct {
 	sql  string
 	args []any
-	// judge decides whether the transaction may go on; nil lets it.
+	// judge decides whether the transaction may continue; nil always lets it.
 	judge func(rows int64, err error) error
 }
 
@@ -55,8 +55,8 @@ type (
 	aheadKey struct{}
 )
 
-// Ahead returns a context whose statement, one without a result, is sent along with the transaction's next one: taking a
-// lock so costs no round trip. Its error is that of the next statement.
+// Ahead returns a context that delays its statement, which must have no result, to send it with the transaction's next
+// one. This saves a round trip, for example for a lock. The next statement returns its error.
 func Ahead(ctx context.Context) context.Context {
 	if unitFrom(ctx) == nil {
 		return ctx
@@ -64,15 +64,15 @@ func Ahead(ctx context.Context) context.Context {
 	return context.WithValue(ctx, aheadKey{}, true)
 }
 
-// AheadIf is Ahead for a statement that decides whether the transaction goes on: judge gets how many rows it has changed and
-// its error, translated, and returns nil or the error of the next statement, whose effect is undone, and of the transaction.
-// When no further statement comes, Settle asks.
+// AheadIf is Ahead for a statement that decides whether the transaction continues. judge receives the number of rows
+// that it changed and its translated error. If judge returns an error, the next statement and the transaction fail with
+// it, and nothing takes effect. If there may be no next statement, call Settle.
 func AheadIf(ctx context.Context, judge func(rows int64, err error) error) context.Context {
 	return context.WithValue(ctx, aheadKey{}, judge)
 }
 
-// Settle sends what waits in the context's transaction for a next statement. It returns what AheadIf's function has returned,
-// now or before.
+// Settle sends the delayed statements of the context's transaction. It returns the error of AheadIf's function, now or
+// from before.
 func Settle(ctx context.Context) error {
 	u := unitFrom(ctx)
 	if u == nil {
@@ -94,7 +94,7 @@ func (t *transaction) settle(ctx context.Context) error {
 	return t.call(ctx, last.sql, last.args, func(results pgx.BatchResults) error { return t.pass(last, results) })
 }
 
-// pass reads the result of what was sent ahead.
+// pass reads the result of a delayed statement.
 func (t *transaction) pass(q queued, results pgx.BatchResults) error {
 	tag, err := results.Exec()
 	if q.judge == nil {
@@ -105,9 +105,9 @@ func (t *transaction) pass(q queued, results pgx.BatchResults) error {
 	return t.refused
 }
 
-// Last returns a context whose statement is the last one of the transaction: it is committed along with it, which saves a
-// round trip, and locks are held for so much less. A statement that finds no row is committed as well, and must have
-// changed nothing. In a transaction that was begun further out, Last changes nothing.
+// Last returns a context whose statement is the last one of the transaction: COMMIT is sent with it, which saves a
+// round trip and shortens locks. If the statement finds no row, the transaction commits all the same, so it must then
+// have changed nothing. Last has no effect in a nested InTx.
 func Last(ctx context.Context) context.Context {
 	if u := unitFrom(ctx); u == nil || ctx.Value(joinedKey{}) == u {
 		return ctx
@@ -115,10 +115,10 @@ func Last(ctx context.Context) context.Context {
 	return context.WithValue(ctx, lastKey{}, true)
 }
 
-// joinedKey marks what runs in a transaction that was begun further out.
+// joinedKey marks the context of a nested InTx.
 type joinedKey struct{}
 
-// start sends a statement, and before it BEGIN if need be. results has the statement's result next.
+// start sends a statement, after BEGIN if necessary. The next of the results is the statement's.
 func (t *transaction) start(ctx context.Context, sql string, args []any) (results pgx.BatchResults, last bool, err error) {
 	commits := sql == commitStatement
 	if t.committing && !commits {
@@ -134,7 +134,7 @@ func (t *transaction) start(ctx context.Context, sql string, args []any) (result
 	for _, q := range ahead {
 		batch.Queue(q.sql, q.args...)
 		t.journaled = t.journaled || addsToJournal(q.sql)
-		last = last && q.judge == nil // COMMIT would not wait for the judgment.
+		last = last && q.judge == nil // COMMIT would not wait for judge.
 	}
 	t.committing = commits || last
 	batch.Queue(sql, args...)
@@ -145,7 +145,7 @@ func (t *transaction) start(ctx context.Context, sql string, args []any) (result
 	results = t.conn.SendBatch(ctx, &batch)
 	for _, q := range ahead {
 		if err := t.pass(q, results); err != nil {
-			_ = results.Close() // It fails for the same reason, or its effect is undone.
+			_ = results.Close() // It fails for the same reason, or is rolled back.
 			return nil, false, err
 		}
 		t.begun = true
@@ -153,7 +153,7 @@ func (t *transaction) start(ctx context.Context, sql string, args []any) (result
 	return results, last, nil
 }
 
-// finish reads what comes after a statement's result.
+// finish reads the results after a statement's.
 func (t *transaction) finish(results pgx.BatchResults, last bool) error {
 	if last {
 		tag, err := results.Exec()
@@ -166,7 +166,7 @@ func (t *transaction) finish(results pgx.BatchResults, last bool) error {
 	return results.Close()
 }
 
-// noted translates a statement's error, and remembers one that a second try may not meet.
+// noted translates a statement's error, and remembers whether a retry may succeed.
 func (t *transaction) noted(err error) error {
 	if t.refused != nil {
 		return t.refused
@@ -189,7 +189,7 @@ func (t *transaction) Exec(ctx context.Context, sql string, args ...any) (tag pg
 	return tag, err
 }
 
-// call runs a statement whose result is read at once.
+// call runs a statement and reads its result at once.
 func (t *transaction) call(ctx context.Context, sql string, args []any, read func(pgx.BatchResults) error) error {
 	if err := ctx.Err(); err != nil {
 		return translate(err)
@@ -223,7 +223,7 @@ func (t *transaction) Query(ctx context.Context, sql string, args ...any) (pgx.R
 	}
 	rows, err := results.Query()
 	if err != nil {
-		_ = t.finish(results, false) // The statement's own error says more.
+		_ = t.finish(results, false) // The statement's error says more.
 		cancel()
 		return nil, t.noted(err)
 	}
@@ -255,7 +255,7 @@ func (r transactionRow) Scan(dest ...any) error {
 	return r.transaction.call(r.ctx, r.sql, r.args, func(results pgx.BatchResults) error { return results.QueryRow().Scan(dest...) })
 }
 
-// transactionRows are the rows of a statement. When the last one was read, the statement is finished.
+// transactionRows are the rows of a statement. Reading the last one finishes the statement.
 type transactionRows struct {
 	pgx.Rows
 	end func(error) error
@@ -281,10 +281,10 @@ func (r *transactionRows) Close() {
 	}
 }
 
-// commit commits what has not been committed with the last statement.
+// commit commits, unless Last has done so.
 func (t *transaction) commit(ctx context.Context) error {
 	if slices.ContainsFunc(t.ahead, func(q queued) bool { return q.judge != nil }) {
-		_ = t.settle(ctx) // It remembers what it returns.
+		_ = t.settle(ctx) // The transaction remembers its error.
 	}
 	if t.refused != nil {
 		return t.refused
@@ -299,7 +299,7 @@ func (t *transaction) commit(ctx context.Context) error {
 	return err
 }
 
-// rollback undoes what was not committed, and gives the connection back.
+// rollback rolls back unless committed, and gives the connection back.
 func (t *transaction) rollback(ctx context.Context, p pooled, result error) {
 	if session := t.conn.Conn(); !session.IsClosed() && session.PgConn().TxStatus() != idle {
 		ending, cancel := bound(ctx, t.until)

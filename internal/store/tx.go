@@ -12,21 +12,21 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 )
 
-// unit is a transaction that its context carries along: whatever runs with the context joins it.
+// unit is the transaction in a context. Everything that runs with the context joins it.
 type unit struct {
 	store *Store
 	db    sqlc.DBTX
-	// after is what to do once it is committed.
+	// after runs after the commit.
 	after []func()
-	// finally is what to do once it has ended, committed or not, after that.
+	// finally runs after that, and after a rollback too.
 	finally []func()
-	// ended stops statements from joining when somebody uses the context after the transaction.
+	// ended stops later statements with the context from joining.
 	ended atomic.Bool
 }
 
 type unitKey struct{}
 
-// unitFrom returns the transaction that the context carries, or nil.
+// unitFrom returns the context's transaction, or nil.
 func unitFrom(ctx context.Context) *unit {
 	if u, ok := ctx.Value(unitKey{}).(*unit); ok && !u.ended.Load() {
 		return u
@@ -34,13 +34,12 @@ func unitFrom(ctx context.Context) *unit {
 	return nil
 }
 
-// InTx runs fn in one transaction and commits it when fn returns nil. Everything that is done through the Store with fn's
-// context joins the transaction: queries, and InTx itself, whose outermost call commits. It is one connection, so fn must
-// not use it from several goroutines, and what it does should be short: PostgreSQL ends a transaction that idles for 10
-// seconds.
+// InTx runs fn in a transaction and commits it when fn returns nil. All queries through the Store with fn's context
+// join the transaction, and so do nested calls of InTx; the outermost one commits. fn must not use the context from
+// several goroutines, and should be short: PostgreSQL ends a transaction that idles for 10 seconds.
 //
-// fn may run again when the transaction lost against another one. Effects outside the database belong in AfterCommit. A
-// statement that failed fails the whole, even if fn goes on.
+// fn may run again if the transaction lost a conflict. Effects outside the database belong in AfterCommit. A failed
+// statement fails the transaction, even if fn continues.
 func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	if u := s.unit(ctx); u != nil {
 		return fn(context.WithValue(ctx, joinedKey{}, u))
@@ -61,7 +60,7 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) er
 	}
 }
 
-// try runs a transaction once. undone says that it has failed by no fault of its own, before it could be committed.
+// try runs a transaction once. undone means that it failed through no fault of its own, before it committed.
 func (s *Store) try(
 	ctx context.Context, until time.Time, acquire func(context.Context, time.Time) (*pgxpool.Conn, error),
 	fn func(ctx context.Context) error,
@@ -85,7 +84,7 @@ func (s *Store) try(
 	return false, nil
 }
 
-// run runs fn and commits what it has done, or undoes it, also when fn panics.
+// run runs fn and commits, or rolls back, also when fn panics.
 func (u *unit) run(ctx context.Context, t *transaction, fn func(ctx context.Context) error) (err error) {
 	defer func() { t.rollback(ctx, u.store.db, err) }()
 	defer u.ended.Store(true)
@@ -95,18 +94,18 @@ func (u *unit) run(ctx context.Context, t *transaction, fn func(ctx context.Cont
 	return t.commit(ctx)
 }
 
-// end does what is to be done however the transaction ended.
+// end runs the functions of AfterEnd.
 func (u *unit) end() {
 	for _, f := range u.finally {
 		f()
 	}
 }
 
-// AfterCommit runs f when the transaction that the context carries is committed, and never if it is not. Without such a
-// transaction it runs f at once. f runs in the goroutine of InTx, before that returns.
+// AfterCommit runs f after the context's transaction has committed, and never otherwise. Without a transaction, it runs
+// f at once. f runs in InTx's goroutine, before InTx returns.
 //
-// When the connection breaks during the commit, nobody knows whether it took place, and f does not run: what f starts
-// must be found by somebody else as well.
+// If the connection breaks during the commit, the result is unknown and f does not run. So whatever f starts must also
+// be found in another way.
 func AfterCommit(ctx context.Context, f func()) {
 	if u := unitFrom(ctx); u != nil {
 		u.after = append(u.after, f)
@@ -115,8 +114,8 @@ func AfterCommit(ctx context.Context, f func()) {
 	f()
 }
 
-// AfterEnd runs f when the transaction that the context carries has ended, committed or not, after what runs AfterCommit.
-// Without such a transaction it runs f at once. A transaction that runs again has ended before.
+// AfterEnd runs f when the context's transaction has ended, committed or not, after the functions of AfterCommit.
+// Without a transaction, it runs f at once. A retried transaction ends once for each try.
 func AfterEnd(ctx context.Context, f func()) {
 	if u := unitFrom(ctx); u != nil {
 		u.finally = append(u.finally, f)
@@ -128,7 +127,7 @@ func AfterEnd(ctx context.Context, f func()) {
 // IsInTx reports whether the context carries a transaction of this Store, which its statements join.
 func (s *Store) IsInTx(ctx context.Context) bool { return s.unit(ctx) != nil }
 
-// unit returns the transaction of this Store that the context carries, or nil.
+// unit returns the context's transaction if it is this Store's, or nil.
 func (s *Store) unit(ctx context.Context) *unit {
 	if u := unitFrom(ctx); u != nil && u.store == s {
 		return u
@@ -136,7 +135,7 @@ func (s *Store) unit(ctx context.Context) *unit {
 	return nil
 }
 
-// joining runs statements in the transaction that the context carries, or else each on a connection of its own.
+// joining runs statements in the context's transaction, or else each on its own connection.
 type joining struct{ store *Store }
 
 var _ sqlc.DBTX = joining{}

@@ -13,18 +13,18 @@ var (
 	errIDLength = errors.New("store: an id does not have 16 bytes")
 )
 
-// registerUUID makes a connection write and read ids as the 16 bytes that they are. Without it, the driver takes each of them
-// through its text, which costs more than everything else that a small statement has.
+// registerUUID makes a connection transfer ids in binary form. Without it, the driver converts each of them through
+// text, which costs more than the rest of a small statement.
 func registerUUID(m *pgtype.Map) {
 	id := &pgtype.Type{Name: "uuid", OID: pgtype.UUIDOID, Codec: uuidCodec{}}
 	m.RegisterType(id)
 	m.RegisterType(&pgtype.Type{Name: "_uuid", OID: pgtype.UUIDArrayOID, Codec: &pgtype.ArrayCodec{ElementType: id}})
 }
 
-// uuidCodec is the driver's, with short ways for the types that our queries have.
+// uuidCodec is the driver's codec with fast paths for the types of our queries.
 type uuidCodec struct{ pgtype.UUIDCodec }
 
-// PlanEncode plans how an id is written.
+// PlanEncode returns the plan for encoding an id.
 func (c uuidCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value any) pgtype.EncodePlan {
 	if format == pgtype.BinaryFormatCode {
 		switch value.(type) {
@@ -37,7 +37,7 @@ func (c uuidCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value any
 	return c.UUIDCodec.PlanEncode(m, oid, format, value)
 }
 
-// PlanScan plans how an id is read.
+// PlanScan returns the plan for scanning an id.
 func (c uuidCodec) PlanScan(m *pgtype.Map, oid uint32, format int16, target any) pgtype.ScanPlan {
 	if format == pgtype.BinaryFormatCode {
 		switch target.(type) {

@@ -1,6 +1,6 @@
-// Package team holds the teams of staff, which tickets are assigned to.
+// Package team manages teams of staff, to which tickets are assigned.
 //
-// Besides the errors that they name, all methods return what store.Store returns.
+// Besides the errors that they name, all methods return the errors of store.Store.
 package team
 
 import (
@@ -25,7 +25,7 @@ const (
 	maxDetached = 1000
 )
 
-// Service is the teams.
+// Service manages teams.
 type Service struct {
 	store *store.Store
 }
@@ -36,7 +36,7 @@ func NewService(s *store.Store) *Service { return &Service{store: s} }
 // Team is a team with its members.
 type Team = sqlc.GetTeamRow
 
-// Create makes a team. It returns ValidationFailed when a member is not an enabled account of staff.
+// Create creates a team. It returns ValidationFailed when a member is not an enabled staff account.
 func (s *Service) Create(ctx context.Context, actor auth.Actor, name string, members []uuid.UUID) (team Team, err error) {
 	id := uuid7.New()
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
@@ -79,9 +79,9 @@ func (s *Service) List(ctx context.Context, p page.Page) ([]Team, *page.Position
 	return teams, next, nil
 }
 
-// Update changes a team's name, unless it is empty, and its members, unless they are nil, provided that the team's version
-// is one that the caller accepts. It returns NotFound, PreconditionFailed, and ValidationFailed when a member is not an enabled
-// account of staff.
+// Update changes a team's name, unless it is empty, and its members, unless they are nil, if the caller accepts the
+// team's version. It returns NotFound, PreconditionFailed, and ValidationFailed when a member is not an enabled staff
+// account.
 func (s *Service) Update(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, name string, members *[]uuid.UUID, accept func(version int64) bool,
 ) (team Team, err error) {
@@ -111,7 +111,7 @@ func (s *Service) Update(
 	return team, err
 }
 
-// checkMembers returns ValidationFailed unless all are enabled accounts of staff.
+// checkMembers returns ValidationFailed unless all are enabled staff accounts.
 func (s *Service) checkMembers(ctx context.Context, ids []uuid.UUID) error {
 	if len(ids) == 0 {
 		return nil
@@ -124,8 +124,8 @@ func (s *Service) checkMembers(ctx context.Context, ids []uuid.UUID) error {
 		At(apperr.Field{Pointer: "/member_ids", Code: apperr.NotAllowed})
 }
 
-// Delete deletes a team. Its tickets become no team's: the first of them at once, the rest by Detach. It returns
-// NotFound.
+// Delete deletes a team and removes it from its tickets: from the first ones at once, from the rest by Detach. It
+// returns NotFound.
 func (s *Service) Delete(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
 	return s.store.InTx(ctx, func(ctx context.Context) error {
 		deleted, err := s.store.DeleteTeam(ctx, sqlc.DeleteTeamParams{ID: id, ActorKind: actor.Kind(), ActorID: actor.ID})
@@ -140,7 +140,7 @@ func (s *Service) Delete(ctx context.Context, actor auth.Actor, id uuid.UUID) er
 	})
 }
 
-// Detach takes deleted teams from their tickets, a batch at a time, and forgets the teams that no ticket has.
+// Detach removes deleted teams from their tickets, in batches, and then deletes them.
 func (s *Service) Detach(ctx context.Context) error {
 	err := background.Batches(ctx, maxDetached, func(ctx context.Context, limit, skip int32) (int64, error) {
 		return s.store.DetachTickets(ctx, sqlc.DetachTicketsParams{MaxRows: limit, SkipRows: skip})
@@ -151,7 +151,7 @@ func (s *Service) Detach(ctx context.Context) error {
 	return s.store.DeleteDetachedTeams(ctx)
 }
 
-// Tasks are what repeats: taking deleted teams from their tickets.
+// Tasks returns the periodic task that removes deleted teams from their tickets.
 func (s *Service) Tasks() []background.Task {
 	return []background.Task{{Name: "detach_teams", Every: detachInterval, Do: s.Detach}}
 }

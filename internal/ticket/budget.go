@@ -21,17 +21,18 @@ const (
 	maxSwept      = 1000
 )
 
-// Budget is how much a customer may write in a day (UTC), counted over all replicas. Zero is no limit. Staff have none.
+// Budget limits how much a customer may write in a day (UTC), over all replicas. Zero means no limit. Staff have no
+// limit.
 type Budget struct {
 	Tickets  int32
 	Messages int32
-	// Bytes bounds the text of both. A request with an Idempotency-Key stores it once more for a day, uncounted.
+	// Bytes bounds the text of both. The copy that a request with an Idempotency-Key stores for a day does not count.
 	Bytes int64
 }
 
-// limits are a Budget as the queries take it.
+// limits is a Budget in the form of the queries' parameters.
 type limits struct {
-	// account is whose budget it is; nil when nothing is counted.
+	// account is the owner of the budget; nil when nothing is counted.
 	account           *uuid.UUID
 	tickets, messages int32
 	bytes             int64
@@ -54,7 +55,7 @@ func (b Budget) of(actor auth.Actor) limits {
 	return l
 }
 
-// spent turns the row that was not written into RateLimited.
+// spent converts ErrNoRows of a budgeted insert to RateLimited.
 func spent(err error) error {
 	if !errors.Is(err, store.ErrNoRows) {
 		return err
@@ -68,7 +69,7 @@ func errSpent() error {
 		After(day - time.Duration(time.Now().UnixNano())%day)
 }
 
-// Tasks are what repeats: deleting the counts of past days, and waking tickets.
+// Tasks returns the periodic tasks: deleting the counts of past days, and waking snoozed tickets.
 func (s *Service) Tasks() []background.Task {
 	return []background.Task{
 		{Name: "delete_old_usage", Every: sweepInterval, Do: s.Sweep},
@@ -76,14 +77,14 @@ func (s *Service) Tasks() []background.Task {
 	}
 }
 
-// Sweep deletes the counts of past days, a batch at a time.
+// Sweep deletes the counts of past days, in batches.
 func (s *Service) Sweep(ctx context.Context) error {
 	return background.Batches(ctx, maxSwept, func(ctx context.Context, limit, skip int32) (int64, error) {
 		return s.store.DeleteOldUsage(ctx, sqlc.DeleteOldUsageParams{MaxRows: limit, SkipRows: skip})
 	})
 }
 
-// WakeTickets wakes tickets that have been snoozed for as long as they were to be, a batch at a time.
+// WakeTickets wakes tickets whose snooze is over, in batches.
 func (s *Service) WakeTickets(ctx context.Context) error {
 	return background.Batches(ctx, maxSwept, func(ctx context.Context, limit, skip int32) (int64, error) {
 		return s.store.WakeTickets(ctx, sqlc.WakeTicketsParams{MaxRows: limit, SkipRows: skip})

@@ -11,22 +11,22 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 )
 
-// BulkChange is what UpdateMany changes of each ticket. It says how each of them is to be afterwards, so making it twice is as
-// good as once.
+// BulkChange is the change that UpdateMany makes in each ticket. It describes the state afterwards, so making it twice
+// has no further effect.
 type BulkChange struct {
-	// Change has no tags, no custom fields and no external id.
+	// Change must not have tags, custom fields or an external id.
 	Change
 	AddTags, RemoveTags []string
 }
 
-// BulkResult is what became of one ticket: it was changed, or Err says why not.
+// BulkResult is the result for one ticket: it was changed, or Err says why not.
 type BulkResult struct {
 	ID  uuid.UUID
 	Err *apperr.Error
 }
 
-// UpdateMany changes each of the tickets in a transaction of its own, in order. A ticket that is already as the change wants it
-// stays as it is. When the database fails, it returns the error, and the tickets before that one have been changed.
+// UpdateMany changes the tickets in order, each in its own transaction. It leaves a ticket that already has the state
+// unchanged. If the database fails, it returns the error; the tickets before that one have been changed.
 func (s *Service) UpdateMany(ctx context.Context, actor auth.Actor, ids []uuid.UUID, change BulkChange) ([]BulkResult, error) {
 	results := make([]BulkResult, len(ids))
 	for i, id := range ids {
@@ -44,7 +44,8 @@ func (s *Service) UpdateMany(ctx context.Context, actor auth.Actor, ids []uuid.U
 	return results, nil
 }
 
-// Adjust makes a change in a ticket, within a transaction. The status that it already has is no change. It returns what Update returns.
+// Adjust makes a change in a ticket, within a transaction. Setting the status that it already has is no change. It
+// returns the errors of Update.
 func (s *Service) Adjust(ctx context.Context, actor auth.Actor, id uuid.UUID, change BulkChange) error {
 	before, err := Lock(ctx, s.store, actor, id)
 	if err != nil {
@@ -56,7 +57,7 @@ func (s *Service) Adjust(ctx context.Context, actor auth.Actor, id uuid.UUID, ch
 
 func anyVersion(int64) bool { return true }
 
-// of is the change of one ticket.
+// of returns the change for one ticket.
 func (c BulkChange) of(t sqlc.Ticket) Change {
 	change := c.Change
 	if change.Status == t.Status {

@@ -17,45 +17,46 @@ import (
 )
 
 const (
-	// maxYear is the last year that the API can show.
+	// maxYear is the last year of the API's time format.
 	maxYear = 9999
-	// maxTags is how many tags a ticket may have.
+	// maxTags is the maximum number of a ticket's tags.
 	maxTags = 20
 )
 
-// Change is what Update changes of a ticket. What is empty, or not specified, stays as it is; null clears it.
+// Change is a change of a ticket. Members that are empty or not specified leave their value unchanged; null clears it.
 type Change struct {
 	Status     sqlc.TicketStatus
 	AIMode     sqlc.AIMode
 	Priority   sqlc.TicketPriority
 	AssigneeID nullable.Nullable[uuid.UUID]
 	TeamID     nullable.Nullable[uuid.UUID]
-	// Tags take the place of those that there are.
+	// Tags replaces the ticket's tags.
 	Tags *[]string
-	// CustomFields are set, and those that are nil removed; the others stay.
+	// CustomFields sets these fields, and removes those that are nil; other fields stay.
 	CustomFields map[string]any
 	ExternalID   nullable.Nullable[string]
-	// SnoozedUntil is a time to come (RFC 3339).
+	// SnoozedUntil is a future time (RFC 3339).
 	SnoozedUntil nullable.Nullable[string]
 	// Handoff hands the ticket off to humans.
 	Handoff *Handoff
 }
 
-// isForStaff reports whether the change has something that only staff may change.
+// isForStaff reports whether only staff may make the change.
 func (c Change) isForStaff() bool {
 	return c.Priority != "" || c.Tags != nil || c.CustomFields != nil || c.AssigneeID.IsSpecified() || c.TeamID.IsSpecified() ||
 		c.ExternalID.IsSpecified() || c.SnoozedUntil.IsSpecified()
 }
 
-// sorts reports whether the change has something that the AI's triage decides too.
+// sorts reports whether the change sets something that the AI's triage also sets.
 func (c Change) sorts() bool {
 	return c.Priority != "" || c.Tags != nil || c.AIMode != "" || c.Handoff != nil
 }
 
-// Update changes a ticket, all of the change or nothing, provided that the ticket's version is one that the caller accepts.
-// Closing it, or changing its AI mode, fences an AI answer that is being written or waits for review. It returns NotFound,
-// Forbidden for what only staff may change, PreconditionFailed for a version that is not accepted, InvalidTransition, ExternalIDTaken, and
-// ValidationFailed for an account or a team that cannot take the ticket and for too many custom fields.
+// Update makes a change in a ticket, all of it or nothing, if the caller accepts the ticket's version. Closing the
+// ticket, or changing its AI mode, fences an AI answer that is being written or in review. It returns NotFound,
+// Forbidden for a change that only staff may make, PreconditionFailed for a version that is not accepted,
+// InvalidTransition, ExternalIDTaken, and ValidationFailed for an unusable assignee or team and for too many custom
+// fields.
 func (s *Service) Update(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change, accept func(version int64) bool,
 ) (ticket View, err error) {
@@ -97,7 +98,7 @@ func errExternalIDTaken() error {
 	return apperr.New(apperr.ExternalIDTaken, "Another ticket is called that.")
 }
 
-// update is what UpdateTicket takes for an actor's change.
+// update returns UpdateTicket's parameters for an actor's change.
 func (s *Service) update(actor auth.Actor, before, after sqlc.Ticket) sqlc.UpdateTicketParams {
 	entries := entriesOf(before, after)
 	isCustomer := before.UserID == actor.ID
@@ -111,7 +112,7 @@ func (s *Service) update(actor auth.Actor, before, after sqlc.Ticket) sqlc.Updat
 	}
 }
 
-// apply returns a ticket as it is after the change by the actor. It returns Forbidden, InvalidTransition and ValidationFailed.
+// apply returns the ticket after the actor's change. It returns Forbidden, InvalidTransition and ValidationFailed.
 func (c Change) apply(t sqlc.Ticket, actor auth.Actor) (sqlc.Ticket, error) {
 	if c.isForStaff() && !actor.IsStaff() {
 		return t, apperr.New(apperr.Forbidden, "Only staff may change this.")
@@ -151,7 +152,7 @@ func (c Change) apply(t sqlc.Ticket, actor auth.Actor) (sqlc.Ticket, error) {
 	return t, err
 }
 
-// set changes a member that a change specifies.
+// set changes a member if the change specifies it.
 func set[T any](member **T, change nullable.Nullable[T]) {
 	if !change.IsSpecified() {
 		return
@@ -162,18 +163,18 @@ func set[T any](member **T, change nullable.Nullable[T]) {
 	}
 }
 
-// snooze changes until when a ticket is snoozed. It returns ValidationFailed for a time that there is not, or that has passed.
+// snooze changes when a ticket's snooze ends. It returns ValidationFailed for a time that does not exist or has passed.
 func (c Change) snooze(t *sqlc.Ticket) error {
 	if c.SnoozedUntil.IsNull() {
 		t.SnoozedUntil = nil
 	}
 	text, err := c.SnoozedUntil.Get()
 	if err != nil {
-		return nil //nolint:nilerr // There is no time to take.
+		return nil //nolint:nilerr // The change does not set a time.
 	}
 	until, err := time.Parse(time.RFC3339, text)
 	refused := apperr.New(apperr.ValidationFailed, "The ticket cannot be snoozed until then.")
-	if err != nil { // A 30 February, which the contract's pattern cannot tell.
+	if err != nil { // For example 30 February, which the contract's pattern accepts.
 		return refused.At(apperr.Field{Pointer: "/snoozed_until", Code: apperr.InvalidFormat})
 	}
 	until = until.UTC().Truncate(time.Microsecond)
@@ -191,8 +192,8 @@ func (s *Service) checkChange(ctx context.Context, change Change) error {
 	return s.CheckAssignment(ctx, assigneeID, teamID)
 }
 
-// CheckAssignment returns ValidationFailed for an account that is not an enabled one of staff, and for a team that does not exist.
-// nil is neither.
+// CheckAssignment returns ValidationFailed for an account that is not an enabled staff member's, and for a team that
+// does not exist. It accepts nil.
 func (s *Service) CheckAssignment(ctx context.Context, assigneeID, teamID *uuid.UUID) error {
 	if assigneeID == nil && teamID == nil {
 		return nil

@@ -14,8 +14,8 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// AddClientMessage adds what a chat client says as AddMessage does, under the id that the client gave it. What the ticket has under
-// this id is not added again: the ticket's id stands for its description. It returns what Add returns.
+// AddClientMessage adds a chat client's message like AddMessage, under the client's own id. It adds a message with the
+// same id only once; the ticket's id stands for its description. It returns the errors of Add.
 func (s *Service) AddClientMessage(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, clientID, content string,
 ) error {
@@ -31,8 +31,8 @@ func (s *Service) AddClientMessage(
 	return err
 }
 
-// clientMessage returns the message that a ticket has under the ClientID of a new one, or nil: the one that was sent under it, or
-// whose own id it is. It returns IdempotencyMismatch when that is another text or another author's.
+// clientMessage returns the message of a ticket that was sent under the ClientID of a new one, or has it as its own id;
+// nil if there is none. It returns IdempotencyMismatch when that message has another text or another author.
 func (s *Service) clientMessage(ctx context.Context, actor auth.Actor, id uuid.UUID, m NewMessage) (*sqlc.Message, error) {
 	if m.ClientID == "" {
 		return nil, nil
@@ -51,8 +51,7 @@ func (s *Service) clientMessage(ctx context.Context, actor auth.Actor, id uuid.U
 	return sameMessage(said, actor, m.Content)
 }
 
-// sameMessage returns a message that the actor has sent with the content. Of one that was redacted since, nobody knows the
-// content.
+// sameMessage returns the message if the actor sent it with this content. The content of a redacted message is unknown.
 func sameMessage(said sqlc.Message, actor auth.Actor, content string) (*sqlc.Message, error) {
 	if said.AuthorID == nil || *said.AuthorID != actor.ID || said.RedactedAt == nil && said.Content != content {
 		return nil, apperr.New(apperr.IdempotencyMismatch, "This message id was used for another message.")
@@ -67,15 +66,15 @@ func clientIDOf(m NewMessage) *string {
 	return &m.ClientID
 }
 
-// description is a ticket's description in the form of a message.
+// description returns a ticket's description as a message.
 func description(t sqlc.Ticket) sqlc.Message {
 	return sqlc.Message{
 		ID: t.ID, TicketID: t.ID, Author: sqlc.MessageAuthorCustomer, AuthorID: &t.UserID, Content: t.Description, CreatedAt: t.CreatedAt,
 	}
 }
 
-// Conversation returns what was said in a ticket and stands, oldest first, beginning with the description: of the messages
-// the newest, at most 100, and at most page.MaxBytes of text. It returns NotFound.
+// Conversation returns a ticket's conversation without redacted messages, oldest first: the description and the newest
+// messages, at most 100 and at most page.MaxBytes of text. It returns NotFound.
 func (s *Service) Conversation(ctx context.Context, actor auth.Actor, id uuid.UUID) ([]sqlc.Message, error) {
 	ticket, err := s.Find(ctx, actor, id)
 	if err != nil {

@@ -10,24 +10,24 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 )
 
-// entries are what a change of a ticket adds to the journal, in its order: what happened, whether the ticket's customer sees
-// it, and ids and facts, as JSON.
+// entries are the journal entries of a change, in order: the types, whether the ticket's customer may see them, and
+// their data, as JSON.
 type entries struct {
 	types []string
 	shown []bool
 	data  []string
 }
 
-// facts are what an entry says.
+// facts are the data of an entry.
 type facts map[string]any
 
-// change is a value before and after.
+// change returns a value before and after.
 func change[T any](from, to T) facts { return facts{"from": from, "to": to} }
 
 func (e *entries) add(kind string, shown bool, said facts) {
 	text, err := json.Marshal(said)
 	if err != nil {
-		panic(err) // Texts, ids and times can be marshalled.
+		panic(err) // Texts, ids and times have a JSON form.
 	}
 	e.types, e.shown, e.data = append(e.types, kind), append(e.shown, shown), append(e.data, string(text))
 }
@@ -70,7 +70,7 @@ func entriesOf(before, after sqlc.Ticket) entries {
 	return e
 }
 
-// compare adds what has changed of a member that may be missing.
+// compare adds the change of an optional member, if there is one.
 func compare[T comparable](said facts, name string, from, to *T) {
 	if !same(from, to) {
 		said[name] = change(from, to)
@@ -81,13 +81,13 @@ func same[T comparable](a, b *T) bool {
 	return a == b || a != nil && b != nil && *a == *b
 }
 
-// without returns the tags that the others are not.
+// without returns the tags that are not among the others.
 func without(tags, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return slices.Contains(others, tag) })
 }
 
-// changedFields returns the names of custom fields that are not the same. What is in them is what people wrote, and stays out
-// of the journal.
+// changedFields returns the names of the custom fields that differ. Their values are people's text, which stays out of
+// the journal.
 func changedFields(before, after []byte) []string {
 	if bytes.Equal(before, after) {
 		return nil
@@ -107,7 +107,7 @@ func changedFields(before, after []byte) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// utc is a time as the API shows it.
+// utc formats a time as the API does.
 func utc(t *time.Time) *string {
 	if t == nil {
 		return nil

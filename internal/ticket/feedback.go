@@ -10,8 +10,8 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// Rate records what a ticket's customer thinks of an answer of the AI, in place of what they thought before. comment may
-// be nil. It returns NotFound for everybody else, and for what is no answer of the AI.
+// Rate records or replaces the customer's rating of an AI answer. comment may be nil. It returns NotFound for everybody
+// else, and for messages that are not AI answers.
 func (s *Service) Rate(
 	ctx context.Context, actor auth.Actor, messageID uuid.UUID, rating sqlc.FeedbackRating, comment *string,
 ) (sqlc.MessageFeedback, error) {
@@ -21,7 +21,7 @@ func (s *Service) Rate(
 	return feedback, store.NotFound(err)
 }
 
-// Feedback returns what the customer thinks of an answer. It returns NotFound while they have not said.
+// Feedback returns the customer's rating of an answer. It returns NotFound if there is none.
 func (s *Service) Feedback(ctx context.Context, actor auth.Actor, messageID uuid.UUID) (sqlc.MessageFeedback, error) {
 	feedback, err := s.store.FindMessageFeedback(ctx, sqlc.FindMessageFeedbackParams{
 		MessageID: messageID, ActorID: actor.ID, Staff: actor.IsStaff(),

@@ -7,17 +7,17 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// maxFields is how many custom fields a ticket may have.
+// maxFields is the maximum number of a ticket's custom fields.
 const maxFields = 30
 
-// Fields are a ticket's custom fields, by name. A value is a string, a number or a truth value.
+// Fields returns a ticket's custom fields by name. A value is a string, a number or a boolean.
 func Fields(stored []byte) (map[string]any, error) {
 	fields := make(map[string]any)
 	err := json.Unmarshal(stored, &fields)
 	return fields, err
 }
 
-// mergeFields returns the stored custom fields with those that are given: set, or removed where nil. It returns
+// mergeFields applies given fields to the stored ones: it sets them, or removes those that are nil. It returns
 // ValidationFailed when there are too many.
 func mergeFields(stored []byte, given map[string]any) ([]byte, error) {
 	if len(given) == 0 {

@@ -12,18 +12,18 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 )
 
-// Handoff is why a ticket is handed off to humans.
+// Handoff says why a ticket is handed off to humans.
 type Handoff struct {
 	Reason sqlc.HandoffReason
 	// Note is for staff; it may be empty.
 	Note string
 }
 
-// errHandedOff means that there is nothing left to hand off.
+// errHandedOff means that the ticket is already handed off.
 var errHandedOff = errors.New("ticket: it is handed off")
 
-// HandOff hands a ticket off to humans: the AI is off until staff turn it on again, and an answer that is being written or
-// waits for review is fenced. A ticket that is handed off stays as it is. It returns NotFound and TicketClosed.
+// HandOff hands a ticket off to humans: it turns the AI off until staff turn it on again, and fences an answer that is
+// being written or in review. Handing off again changes nothing. It returns NotFound and TicketClosed.
 func (s *Service) HandOff(ctx context.Context, actor auth.Actor, id uuid.UUID, h Handoff) (View, error) {
 	ticket, err := s.Update(ctx, actor, id, Change{Handoff: &h}, func(int64) bool { return true })
 	if errors.Is(err, errHandedOff) {
@@ -32,8 +32,8 @@ func (s *Service) HandOff(ctx context.Context, actor auth.Actor, id uuid.UUID, h
 	return ticket, err
 }
 
-// setAIMode changes the mode of the AI in a ticket. Its customer may turn the AI off, and on again what they have turned off
-// themselves; the rest is for staff.
+// setAIMode changes a ticket's AI mode. Its customer may turn the AI off, and on again if they turned it off
+// themselves; all else is for staff.
 func (c Change) setAIMode(t *sqlc.Ticket, actor auth.Actor) error {
 	mode := cmp.Or(c.AIMode, t.AIMode)
 	switch {

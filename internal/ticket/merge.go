@@ -15,12 +15,13 @@ import (
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
-// Merge moves the conversation of a ticket into another one of the same customer, in the order of time, its description as a
-// message, and closes it for good. The other ticket gets the tags and custom fields that it has not, as many as it may have.
-// What the AI is writing in either is fenced. The caller has decided that the actor may see both.
+// Merge moves a ticket's conversation into another ticket of the same customer, in chronological order, with its
+// description as a message, and closes it for good. The other ticket also gets the tags and custom fields that it
+// lacks, up to the limits. Merge fences what the AI is writing in either. The caller has decided that the actor may see
+// both.
 //
-// It returns the other ticket. It returns NotFound, InvalidTransition for a ticket that was merged already, TicketClosed when the
-// other one is closed, and ValidationFailed when the other one is the same or another customer's.
+// It returns the other ticket. It returns NotFound, InvalidTransition for a ticket that was merged before, TicketClosed
+// when the other one is closed, and ValidationFailed when the other one is the same or another customer's.
 func (s *Service) Merge(ctx context.Context, actor auth.Actor, from, into uuid.UUID) (ticket View, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		source, target, err := s.lockToMerge(ctx, from, into)
@@ -60,7 +61,7 @@ func (s *Service) Merge(ctx context.Context, actor auth.Actor, from, into uuid.U
 	return ticket, err
 }
 
-// join returns a ticket with what another one has besides of tags and custom fields, until it has as many as it may.
+// join returns a ticket with the additional tags and custom fields of another one, up to the limits.
 func join(t, other sqlc.Ticket) (sqlc.Ticket, error) {
 	tags := append(slices.Clone(t.Tags), without(other.Tags, t.Tags)...)
 	t.Tags = tags[:min(len(tags), maxTags)]
@@ -81,7 +82,7 @@ func join(t, other sqlc.Ticket) (sqlc.Ticket, error) {
 	return t, err
 }
 
-// lockToMerge locks two tickets, in the order of their ids, and returns them, or why one cannot be merged into the other.
+// lockToMerge locks two tickets in the order of their ids, and returns them, or an error if they cannot be merged.
 func (s *Service) lockToMerge(ctx context.Context, from, into uuid.UUID) (source, target sqlc.Ticket, err error) {
 	locked, err := s.store.LockTickets(ctx, []uuid.UUID{from, into})
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
-// AddNote adds a note by the actor, one of staff. Of what customers see, nothing changes, and an AI answer that is being
-// written goes on. It returns NotFound.
+// AddNote adds a note by the actor, a staff member. It changes nothing that customers see, and does not end an AI
+// answer. It returns NotFound.
 func (s *Service) AddNote(ctx context.Context, actor auth.Actor, id uuid.UUID, content string) (note Message, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		if err := s.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{

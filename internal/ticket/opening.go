@@ -14,10 +14,10 @@ import (
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
-// Opening is a ticket to open. Customers who ask themselves say its title and its description only.
+// Opening is a ticket to open. Customers may only set its title and description.
 type Opening struct {
 	Title, Description string
-	// ExternalID is what the ticket is called elsewhere; with Upsert, the one that is called so already will do.
+	// ExternalID is the ticket's id in another system. With Upsert, an existing ticket with this id is returned.
 	ExternalID   string
 	Upsert       bool
 	Priority     sqlc.TicketPriority
@@ -25,7 +25,7 @@ type Opening struct {
 	CustomFields map[string]any
 }
 
-// check returns Forbidden when the actor may not say all that the opening says.
+// check returns Forbidden when the actor may not set all members of the opening.
 func (o Opening) check(actor auth.Actor) error {
 	if actor.ServiceID != uuid.Nil || actor.IsStaff() {
 		return nil
@@ -76,9 +76,9 @@ func (s *Service) create(ctx context.Context, actor auth.Actor, o Opening) (sqlc
 	return ticket, spent(err)
 }
 
-// Open opens a ticket for the actor. With Upsert, it returns the ticket of the actor's that has the external id already; created
-// says that there was none. It returns what Create returns, Forbidden for what customers who ask themselves may not say, and
-// ExternalIDTaken.
+// Open opens a ticket for the actor. With Upsert, it returns the actor's existing ticket with the external id, if there
+// is one; created reports that there was none. It returns the errors of Create, Forbidden for members that customers
+// may not set, and ExternalIDTaken.
 func (s *Service) Open(ctx context.Context, actor auth.Actor, o Opening) (ticket sqlc.Ticket, created bool, err error) {
 	if err := o.check(actor); err != nil {
 		return ticket, false, err
@@ -108,7 +108,7 @@ func (s *Service) Open(ctx context.Context, actor auth.Actor, o Opening) (ticket
 	return ticket, created, err
 }
 
-// serviceOf is the service that an actor comes from; nil for none.
+// serviceOf returns the service of an actor, nil for none.
 func serviceOf(actor auth.Actor) *uuid.UUID {
 	if actor.ServiceID == uuid.Nil {
 		return nil

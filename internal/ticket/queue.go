@@ -12,12 +12,13 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// maxTogether is how many messages one statement writes at most: it holds the ticket's lock for as long as they take.
+// maxTogether bounds the messages of one statement, which holds the ticket's lock while it writes them.
 const maxTogether = 64
 
-// queue lets one statement write all messages of an author that have gathered for a ticket while the one before ran. They
-// would wait for each other anyway, because each locks the ticket until it is on the disk; in the queue they wait without a
-// connection and share one trip to the disk. A message that finds no other one under way is written at once.
+// queue is a group commit: one statement writes all messages of an author for a ticket that arrived while the previous
+// one ran. Each message locks the ticket until its commit is flushed, so they would wait for each other anyway. In the
+// queue, they wait without a connection and share a flush. A message is written at once if no other one is being
+// written.
 type queue struct {
 	store *store.Store
 
@@ -25,24 +26,24 @@ type queue struct {
 	lines map[place]*line
 }
 
-// place is whose messages for which ticket wait in one line. They count for the same budget, so one statement
+// place identifies a line: an author and a ticket. All messages of a line count towards one budget, so a statement
 // never locks the budgets of two accounts.
 type place struct {
 	ticketID, actorID uuid.UUID
 	kind              sqlc.ActorKind
 }
 
-// line is the messages of one place, from the first that is written until none is left.
+// line holds the messages of one place. It exists as long as there are any.
 type line struct {
-	// turn is held by whoever writes. Who waits longest gets it next.
+	// turn is held by the caller who writes. The longest waiting caller gets it next.
 	turn chan struct{}
-	// waiting are the messages that nobody writes yet, in the order in which they came.
+	// waiting are the messages that nobody is writing yet, in order of arrival.
 	waiting []*queued
-	// present counts those who wait or write.
+	// present counts the callers who wait or write.
 	present int
 }
 
-// queued is a message with what becomes of it once done is closed.
+// queued is a message. Its result is set when done is closed.
 type queued struct {
 	params  sqlc.CreateMessageParams
 	done    chan struct{}
@@ -50,15 +51,15 @@ type queued struct {
 	err     error
 }
 
-// errUnwritten is what becomes of a message when its statement does not come to an end.
+// errUnwritten is the error of a message whose statement panicked.
 var errUnwritten = errors.New("ticket: the message was not written")
 
 func newQueue(s *store.Store) *queue {
 	return &queue{store: s, lines: make(map[place]*line)}
 }
 
-// create writes a message as CreateMessage does. Messages of one place are written in the order of the calls. When ctx ends
-// before the message's statement has begun, it is not written.
+// create writes a message as CreateMessage does. It writes messages of one place in the order of the calls. If ctx ends
+// before the message's statement begins, the message is not written.
 func (q *queue) create(ctx context.Context, m sqlc.CreateMessageParams) (sqlc.Message, error) {
 	if ctx.Err() != nil {
 		return sqlc.Message{}, ctx.Err()
@@ -103,7 +104,7 @@ func (q *queue) leave(at place, l *line) {
 	}
 }
 
-// withdraw takes a message back. It reports false when somebody writes it already.
+// withdraw takes a message back. It returns false if somebody is writing it.
 func (q *queue) withdraw(l *line, it *queued) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -124,7 +125,7 @@ func (q *queue) take(l *line) []*queued {
 	return batch
 }
 
-// lead writes what waits in a line, for the message whose turn it is, and passes the turn on.
+// lead writes the waiting messages of a line, and passes the turn on.
 func (q *queue) lead(ctx context.Context, l *line, it *queued) {
 	defer func() { <-l.turn }()
 	select {
@@ -142,11 +143,11 @@ func (q *queue) lead(ctx context.Context, l *line, it *queued) {
 		it.message, it.err = q.store.CreateMessage(ctx, it.params)
 		return
 	}
-	// Others wait for it too, so it goes on when the caller goes away.
+	// Others wait for it too, so it continues if the caller cancels.
 	q.write(context.WithoutCancel(ctx), batch)
 }
 
-// write writes messages in one statement. When the database refuses them for what one of them is, it writes each alone.
+// write writes messages in one statement. If the database refuses them because of one of them, it writes each alone.
 func (q *queue) write(ctx context.Context, batch []*queued) {
 	first := batch[0].params
 	together := sqlc.CreateMessagesParams{

@@ -11,10 +11,10 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// redacted is what a redacted text says.
+// redacted replaces a redacted text.
 const redacted = "[redacted]"
 
-// tombstone is what is left of a ticket or a message in a response that is remembered.
+// tombstone is what is left of a ticket or a message in a remembered response.
 type tombstone struct {
 	Title       string `json:"title,omitempty"`
 	Description string `json:"description,omitempty"`
@@ -22,9 +22,9 @@ type tombstone struct {
 	RedactedAt  string `json:"redacted_at"`
 }
 
-// Redact takes away what a message said, wherever it stands, and leaves the message itself. Only staff may. What the AI
-// is writing may quote it and is never published: answers to customers, unless the message is a note, which they do not know, and
-// what staff asked for. Redacting a message again changes nothing. It returns NotFound.
+// Redact removes a message's text everywhere and leaves the message itself. Only staff may call it. It also ends what
+// the AI is writing, which may quote the text: requests by staff and, unless the message is a note, answers to
+// customers. Redacting a message again changes nothing. It returns NotFound.
 func (s *Service) Redact(ctx context.Context, actor auth.Actor, id uuid.UUID) (message Message, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		ticket, err := s.store.LockTicketOfMessage(ctx, sqlc.LockTicketOfMessageParams{MessageID: id, Staff: actor.IsStaff()})
@@ -52,8 +52,8 @@ func (s *Service) Redact(ctx context.Context, actor auth.Actor, id uuid.UUID) (m
 	return message, err
 }
 
-// RedactTicket takes away what a ticket's title and description said, and the note of its hand-off, wherever they stand, as Redact
-// does with a message. It returns NotFound.
+// RedactTicket removes a ticket's title, description and hand-off note everywhere, as Redact does for a message. It
+// returns NotFound.
 func (s *Service) RedactTicket(ctx context.Context, actor auth.Actor, id uuid.UUID) (after View, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		before, err := Lock(ctx, s.store, actor, id)
@@ -82,7 +82,7 @@ func (s *Service) redactTicket(ctx context.Context, actor auth.Actor, id uuid.UU
 	return s.forget(ctx, id, id, tombstone{Title: redacted, Description: redacted, RedactedAt: *utc(&at)})
 }
 
-// silence ends what the AI is writing in a ticket and takes away what it wrote there and nobody published.
+// silence ends what the AI is writing in a ticket, and removes what it wrote there that was never published.
 func (s *Service) silence(ctx context.Context, actor auth.Actor, p sqlc.EmptyAIResponsesParams) error {
 	if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
 		TicketID: p.TicketID, ActorKind: actor.Kind(), ActorID: &actor.ID, Answers: !p.IsNote, StaffRequests: true,
@@ -93,7 +93,7 @@ func (s *Service) silence(ctx context.Context, actor auth.Actor, p sqlc.EmptyAIR
 	return s.store.EmptyAIResponses(ctx, p)
 }
 
-// forget puts a tombstone into the responses that are remembered for requests in a ticket.
+// forget replaces a thing in the remembered responses of a ticket's requests with a tombstone.
 func (s *Service) forget(ctx context.Context, ticketID, id uuid.UUID, t tombstone) error {
 	text, err := json.Marshal(t)
 	if err != nil {

@@ -1,9 +1,9 @@
 // Package ticket holds the rules of tickets and their messages.
 //
-// Besides the errors that they name, all methods return what store.Store returns.
+// Besides the errors that they name, all methods return the errors of store.Store.
 //
-// Every method decides in SQL what the actor may see. What is not there and what is not the actor's are the same
-// NotFound.
+// Every method decides in SQL what the actor may see. It returns the same NotFound for what does not exist and for what
+// is not the actor's.
 package ticket
 
 import (
@@ -22,20 +22,20 @@ import (
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
-// latestMessages is how many messages come with a ticket.
+// latestMessages is the maximum number of messages that Get returns.
 const latestMessages = 100
 
-// Options are what a Service can be told.
+// Options configure a Service.
 type Options struct {
-	// Budget is what each customer may write.
+	// Budget limits each customer.
 	Budget Budget
 	// AIMode is the mode of new tickets.
 	AIMode sqlc.AIMode
-	// Triage says that the AI sorts new tickets.
+	// Triage means that the AI triages new tickets.
 	Triage bool
 }
 
-// Service is the tickets and their messages.
+// Service manages tickets and their messages.
 type Service struct {
 	store  *store.Store
 	budget Budget
@@ -49,22 +49,22 @@ func NewService(s *store.Store, o Options) *Service {
 	return &Service{store: s, budget: o.Budget, aiMode: o.AIMode, triage: o.Triage, queue: newQueue(s)}
 }
 
-// View is a ticket with the service's customer who opened it, if there is one and the actor may see them.
+// View is a ticket. If it belongs to a service's customer whom the actor may see, it has the customer's names.
 type View = sqlc.ListTicketsRow
 
 // Ticket is a ticket without its customer.
 type Ticket = sqlc.Ticket
 
-// Message is one message of a ticket's conversation, with its author's name as the actor sees it, or an empty one.
+// Message is a message of a ticket's conversation. Its author's name is empty if the actor may not see it.
 type Message struct {
 	sqlc.Message
 	AuthorName string
 }
 
-// AIMode is what becomes of the AI's answers in a ticket.
+// AIMode says who gets the AI's answers in a ticket.
 type AIMode = sqlc.AIMode
 
-// List returns a page of the actor's tickets, or, for staff, of everybody's, newest first, and where the next page
+// List returns a page of the actor's tickets or, for staff, of everybody's, newest first, and where the next page
 // begins, if there is one.
 func (s *Service) List(ctx context.Context, actor auth.Actor, p page.Page) ([]View, *page.Position, error) {
 	rows, err := s.list(ctx, actor, p.AfterOr(page.Last), p.Limit+1)
@@ -78,8 +78,8 @@ func (s *Service) List(ctx context.Context, actor auth.Actor, p page.Page) ([]Vi
 	return tickets, next, nil
 }
 
-// list reads tickets from the list of staff or from the customer's own, which have an index each. A customer's tickets do not
-// say whose customer it is.
+// list reads the staff's or the customer's list, each of which has its index. A customer's own tickets do not carry the
+// customer's names.
 func (s *Service) list(
 	ctx context.Context, actor auth.Actor, before page.Position, most int32,
 ) (tickets []View, err error) {
@@ -104,8 +104,8 @@ func (s *Service) list(
 	return tickets, err
 }
 
-// Get returns a ticket and its latest messages, for staff with its notes, oldest first, both as they are at the ticket's version: at most 100, and
-// at most page.MaxBytes of text. It returns NotFound.
+// Get returns a ticket and its latest messages, for staff with notes, oldest first: at most 100, and at most
+// page.MaxBytes of text. Both are from one snapshot. It returns NotFound.
 func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (View, []Message, error) {
 	found, err := s.store.FindTicketWithMessages(ctx, sqlc.FindTicketWithMessagesParams{
 		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(), MaxRows: latestMessages,
@@ -122,7 +122,7 @@ func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (View
 	return view, messages, nil
 }
 
-// messagesOf puts the columns of a ticket's messages together.
+// messagesOf assembles messages from the columns of a row.
 func messagesOf(found sqlc.FindTicketWithMessagesRow) []Message {
 	unlessNil := func(id *uuid.UUID) *uuid.UUID {
 		if *id == uuid.Nil {
@@ -152,12 +152,11 @@ func messagesOf(found sqlc.FindTicketWithMessagesRow) []Message {
 	return messages
 }
 
-// sizeOf is how many bytes of a page a message takes.
+// sizeOf returns the size of a message in a page, in bytes.
 func sizeOf(m Message) int { return len(m.Content) }
 
-// ListMessages returns a page of a ticket's messages, for staff with its notes, oldest first, and where the next page begins,
-// if there is one.
-// It returns NotFound.
+// ListMessages returns a page of a ticket's messages, for staff with notes, oldest first, and where the next page
+// begins, if there is one. It returns NotFound.
 func (s *Service) ListMessages(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, p page.Page,
 ) ([]Message, *page.Position, error) {
@@ -184,23 +183,23 @@ func (s *Service) ListMessages(
 // NewMessage is a message to add.
 type NewMessage struct {
 	Content string
-	// ClientID is the author's own id for it, unique in the ticket, or empty.
+	// ClientID is the author's own id for it, unique in the ticket; it may be empty.
 	ClientID string
-	// Accept says which of the ticket's versions the caller accepts; nil is all of them.
+	// Accept reports whether the caller accepts a version of the ticket; nil accepts all.
 	Accept func(version int64) bool
 }
 
-// AddMessage adds a message by the actor, as the ticket's customer or as staff. A message by staff fences an AI answer
-// that is being written: it is never published. One by the customer begins the next turn, drops an answer to the last one
-// that has not begun yet, and reopens a ticket that is pending or resolved. It returns NotFound, TicketClosed, and
-// RateLimited when the customer has used up its budget.
+// AddMessage adds a message by the actor, who is the ticket's customer or staff. A staff message fences an AI answer
+// that is being written, which is then never published. A customer's message begins the next turn, cancels an answer to
+// the previous one that has not begun, and reopens a ticket that is pending or resolved. It returns NotFound,
+// TicketClosed, and RateLimited when the customer's budget is used up.
 func (s *Service) AddMessage(ctx context.Context, actor auth.Actor, id uuid.UUID, content string) (Message, error) {
 	message, _, err := s.Add(ctx, actor, id, NewMessage{Content: content})
 	return message, err
 }
 
-// Add adds a message as AddMessage does, unless the ticket has it already under its ClientID: then it returns that one, which may
-// have been redacted since, and created is false. It returns PreconditionFailed and IdempotencyMismatch besides.
+// Add is AddMessage, unless the ticket already has a message under the ClientID: then it returns that message, which
+// may have been redacted since, and created is false. It also returns PreconditionFailed and IdempotencyMismatch.
 func (s *Service) Add(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, m NewMessage,
 ) (message Message, created bool, err error) {
@@ -229,7 +228,7 @@ func (s *Service) Add(
 	return message, created, err
 }
 
-// prepare locks a ticket for a message that is added on a condition, and returns the message if it is there already.
+// prepare locks a ticket for a conditional message, and returns the message if it exists already.
 func (s *Service) prepare(ctx context.Context, actor auth.Actor, id uuid.UUID, m NewMessage) (*sqlc.Message, error) {
 	before, err := Lock(ctx, s.store, actor, id)
 	if err != nil {
@@ -245,7 +244,7 @@ func (s *Service) prepare(ctx context.Context, actor auth.Actor, id uuid.UUID, m
 	return nil, nil
 }
 
-// createMessage writes a message. It returns store.ErrNoRows when whyNot knows why it cannot.
+// createMessage writes a message. It returns store.ErrNoRows when it cannot; whyNot returns the reason.
 func (s *Service) createMessage(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, m sqlc.CreateMessageParams,
 ) (Message, error) {
@@ -279,21 +278,21 @@ func (s *Service) Find(ctx context.Context, actor auth.Actor, id uuid.UUID) (sql
 	return Find(ctx, s.store, actor, id)
 }
 
-// Find returns a ticket that the actor sees. It returns NotFound.
+// Find returns a ticket that the actor may see. It returns NotFound.
 func Find(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
 	ticket, err := s.FindTicket(ctx, sqlc.FindTicketParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
 	return ticket, store.NotFound(err)
 }
 
-// Lock returns a ticket that the actor sees, locked until the transaction ends: whoever adds to a ticket's conversation
-// or changes its status holds this lock, so each of them decides on what the one before has left. It returns NotFound.
+// Lock returns a ticket that the actor may see, locked until the transaction ends. Everybody who adds to a ticket's
+// conversation or changes its status holds this lock, so each of them sees the result of the previous one. It returns
+// NotFound.
 func Lock(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
 	ticket, err := s.LockTicket(ctx, sqlc.LockTicketParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
 	return ticket, store.NotFound(err)
 }
 
-// LockIf locks a ticket until the transaction ends, provided that its version is one that the caller accepts. It returns NotFound and
-// PreconditionFailed.
+// LockIf is Lock if the caller accepts the ticket's version. It returns NotFound and PreconditionFailed.
 func (s *Service) LockIf(ctx context.Context, actor auth.Actor, id uuid.UUID, accept func(version int64) bool) error {
 	t, err := Lock(ctx, s.store, actor, id)
 	if err == nil && !accept(t.Version) {
@@ -302,7 +301,7 @@ func (s *Service) LockIf(ctx context.Context, actor auth.Actor, id uuid.UUID, ac
 	return err
 }
 
-// ErrClosed is what adding to a closed ticket returns.
+// ErrClosed returns the error for adding to a closed ticket.
 func ErrClosed() error {
 	return apperr.New(apperr.TicketClosed, "The ticket is closed; reopen it first.")
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 )
 
-// transitions are the changes of status that are allowed: one step forward, or back to open.
+// transitions are the allowed changes of status: one step forward, or back to open.
 var transitions = map[sqlc.TicketStatus][]sqlc.TicketStatus{
 	sqlc.TicketStatusOpen:     {sqlc.TicketStatusPending},
 	sqlc.TicketStatusPending:  {sqlc.TicketStatusResolved, sqlc.TicketStatusOpen},
@@ -14,13 +14,13 @@ var transitions = map[sqlc.TicketStatus][]sqlc.TicketStatus{
 	sqlc.TicketStatusClosed:   {sqlc.TicketStatusOpen},
 }
 
-// isAllowed reports whether a ticket may go from one status to another. Staff may also resolve what is open.
+// isAllowed reports whether a ticket may change from one status to another. Staff may also resolve an open ticket.
 func isAllowed(from, to sqlc.TicketStatus, staff bool) bool {
 	return slices.Contains(transitions[from], to) ||
 		staff && from == sqlc.TicketStatusOpen && to == sqlc.TicketStatusResolved
 }
 
-// isDone reports whether nothing is left to do in a ticket of the status.
+// isDone reports whether tickets with the status are done.
 func isDone(status sqlc.TicketStatus) bool {
 	return status == sqlc.TicketStatusResolved || status == sqlc.TicketStatusClosed
 }

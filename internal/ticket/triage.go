@@ -13,20 +13,20 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// maxTagsRunes is how long a ticket's tags are together.
+// maxTagsRunes is the maximum length of a ticket's tags together, in characters.
 const maxTagsRunes = 1000
 
-// Triage is how the AI sorts a ticket.
+// Triage is the AI's triage of a ticket.
 type Triage struct {
 	Priority sqlc.TicketPriority
 	Tags     []string
-	// HandOff advises that humans answer, for Reason.
+	// HandOff advises to leave the ticket to humans, for Reason.
 	HandOff bool
 	Reason  string
 }
 
-// Sort gives a new ticket the priority and the tags of a triage, besides the tags that it has, and hands it off to humans where that
-// is advised, once. It leaves alone a ticket that staff have sorted since it was opened, and one that is closed.
+// Sort applies a triage to a new ticket, once: it sets the priority, adds the tags, and hands the ticket off where that
+// is advised. It changes nothing in a closed ticket, and in one that staff have sorted since it was opened.
 func (s *Service) Sort(ctx context.Context, id uuid.UUID, triage Triage) error {
 	return s.store.InTx(ctx, func(ctx context.Context) error {
 		before, err := s.store.LockTicket(ctx, sqlc.LockTicketParams{ID: id, Staff: true})
@@ -55,7 +55,7 @@ func (s *Service) Sort(ctx context.Context, id uuid.UUID, triage Triage) error {
 	})
 }
 
-// apply returns a ticket as it is after the triage.
+// apply returns the ticket after the triage.
 func (t Triage) apply(ticket sqlc.Ticket) sqlc.Ticket {
 	ticket.Priority, ticket.Tags = t.Priority, AddTags(ticket.Tags, t.Tags)
 	if t.HandOff && ticket.AIMode != sqlc.AIModeOff {
@@ -66,7 +66,7 @@ func (t Triage) apply(ticket sqlc.Ticket) sqlc.Ticket {
 	return ticket
 }
 
-// AddTags adds tags to those of a ticket, as far as there is room.
+// AddTags adds tags to a ticket's tags, up to the limits.
 func AddTags(tags, more []string) []string {
 	all := slices.Clone(tags)
 	for _, tag := range more {

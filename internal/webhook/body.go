@@ -12,7 +12,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 )
 
-// errExpired is an entry that the journal no longer has.
+// errExpired means that the journal no longer has the entry.
 var errExpired = errors.New("webhook: the event has expired")
 
 // body is the body of a delivery, as Standard Webhooks recommends it.
@@ -22,7 +22,7 @@ type body struct {
 	Data      any    `json:"data"`
 }
 
-// bodyOf returns the body of a delivery, with what people wrote as it is now. It returns errExpired.
+// bodyOf returns the body of a delivery, with the current texts. It returns errExpired.
 func (s *Service) bodyOf(ctx context.Context, hook sqlc.Webhook, d sqlc.WebhookDelivery) ([]byte, error) {
 	if d.Position == nil {
 		return encode(body{d.Type, timestamp(d.CreatedAt), map[string]any{"webhook_id": hook.ID}})

@@ -16,7 +16,7 @@ import (
 // testType is the type of test deliveries.
 const testType = "webhook.test"
 
-// Test makes a test delivery. It returns NotFound.
+// Test sends a test delivery. It returns NotFound.
 func (s *Service) Test(ctx context.Context, id uuid.UUID) (sqlc.WebhookDelivery, error) {
 	return s.deliver(ctx, func(ctx context.Context) (sqlc.WebhookDelivery, error) {
 		return s.store.CreateTestDelivery(ctx, sqlc.CreateTestDeliveryParams{ID: uuid7.New(), WebhookID: id, Type: testType})

@@ -14,7 +14,7 @@ var attemptBuckets = []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 type webhookMetrics struct {
 	accepted, refused, unanswered *metrics.Counter
 	seconds                       *metrics.PrometheusHistogram
-	// oldest is the age of the oldest delivery that should have been sent, in nanoseconds.
+	// oldest is the age of the oldest delivery that is still to be sent, in nanoseconds.
 	oldest atomic.Int64
 }
 

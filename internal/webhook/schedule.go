@@ -13,24 +13,24 @@ var schedule = []time.Duration{
 }
 
 const (
-	// jitter is by which part of it a wait is lengthened at random, at most.
+	// jitter is the fraction by which a wait is lengthened at random: at most a fifth.
 	jitter = 5
 
-	// breakAfter is how many attempts in a row may fail until a webhook is tried with one delivery at a time, after a pause that
-	// doubles from minPause to maxPause.
+	// breakAfter is how many attempts in a row may fail. After that, a webhook gets one delivery at a time, with pauses
+	// that double from minPause to maxPause.
 	breakAfter = 5
 	minPause   = 15 * time.Second
 	maxPause   = 10 * time.Minute
 
-	// maxRetryAfter bounds the wait that a receiver may ask for.
+	// maxRetryAfter is the longest Retry-After of a receiver that is heeded.
 	maxRetryAfter = time.Hour
 
-	// patience is for how long every attempt may fail until the webhook is disabled, and minFailures how many must have failed.
+	// A webhook is disabled when every attempt has failed for the time of patience, and at least minFailures have.
 	patience    = 5 * 24 * time.Hour
 	minFailures = 10
 )
 
-// The reasons for which a webhook is disabled, as in the contract.
+// The reasons for disabling a webhook, as in the contract.
 const (
 	reasonGone    = "gone"
 	reasonFailing = "failing"
@@ -62,7 +62,7 @@ func (h health) after(results []result) health {
 			return health{pause: asked}
 		}
 		if r.failure == errorExpired {
-			continue // It says nothing of the receiver.
+			continue // It says nothing about the receiver.
 		}
 		next.failures++
 		if r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable {
@@ -74,12 +74,12 @@ func (h health) after(results []result) health {
 	}
 	next.pause = max(asked, pauseAfter(next.failures))
 	if next.disable == "" && next.failures >= minFailures {
-		next.disable = reasonFailing // If it has lasted long enough, which the database knows.
+		next.disable = reasonFailing // The statement checks how long it has lasted.
 	}
 	return next
 }
 
-// pauseAfter returns how long a webhook rests after that many failures in a row.
+// pauseAfter returns the pause after that many failures in a row.
 func pauseAfter(failures int32) time.Duration {
 	if failures < breakAfter {
 		return 0

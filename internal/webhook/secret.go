@@ -24,10 +24,10 @@ const (
 	keyIDBytes   = 8
 )
 
-// errSealed is a secret that none of the server's own secrets opens.
+// errSealed means that none of the server's secrets opens the webhook's.
 var errSealed = errors.New("webhook: none of JWT_SECRET and JWT_SECRETS_ACCEPTED opens a webhook's secret: rotate it")
 
-// secret is what a webhook's deliveries are signed with.
+// secret signs a webhook's deliveries.
 type secret []byte
 
 func newSecret() secret {
@@ -36,10 +36,10 @@ func newSecret() secret {
 	return s
 }
 
-// text is how the webhook's owner gets it.
+// text returns the secret in the form for the webhook's owner.
 func (s secret) text() string { return secretPrefix + base64.StdEncoding.EncodeToString(s) }
 
-// sign returns the signature of a delivery, as Standard Webhooks 1.0.0 writes it.
+// sign returns the signature of a delivery (Standard Webhooks 1.0.0).
 func (s secret) sign(id uuid.UUID, at time.Time, body []byte) string {
 	mac := hmac.New(sha256.New, s)
 	mac.Write([]byte(id.String() + "." + strconv.FormatInt(at.Unix(), 10) + "."))
@@ -47,7 +47,7 @@ func (s secret) sign(id uuid.UUID, at time.Time, body []byte) string {
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// signatures are those of all secrets, for a receiver that has one of them.
+// signatures returns the signatures by all secrets, for a receiver that has one of them.
 func signatures(secrets []secret, id uuid.UUID, at time.Time, body []byte) string {
 	all := make([]string, len(secrets))
 	for i, s := range secrets {
@@ -56,10 +56,10 @@ func signatures(secrets []secret, id uuid.UUID, at time.Time, body []byte) strin
 	return strings.Join(all, " ")
 }
 
-// seals keep secrets in the database in a form that its readers cannot use: encrypted by AES-256-GCM, with keys that are
-// derived from the server's own secrets, and bound to the webhook's id.
+// seals encrypts webhooks' secrets for the database with AES-256-GCM. The keys are derived from the server's own
+// secrets, and each ciphertext is bound to its webhook's id.
 type seals struct {
-	// keys are those that open. The first one seals.
+	// keys open secrets. The first one seals.
 	keys []sealKey
 }
 
@@ -92,10 +92,10 @@ func newSeals(secrets [][]byte) (*seals, error) {
 // seal returns the key's id and the encrypted secret.
 func (s *seals) seal(webhook uuid.UUID, plain secret) []byte {
 	key := s.keys[0]
-	return key.aead.Seal(slices.Clone(key.id), nil, plain, webhook[:]) //nolint:gosec // It makes a nonce at random, and stores it.
+	return key.aead.Seal(slices.Clone(key.id), nil, plain, webhook[:]) //nolint:gosec // The AEAD makes a random nonce, and stores it in the ciphertext.
 }
 
-// open returns the secret, and whether another key than the first one opens it.
+// open returns the secret, and whether a key other than the first one opened it.
 func (s *seals) open(webhook uuid.UUID, sealed []byte) (plain secret, old bool, err error) {
 	for i, key := range s.keys {
 		if text, ok := strings.CutPrefix(string(sealed), string(key.id)); ok {

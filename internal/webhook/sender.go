@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	// sendTimeout bounds an attempt, from the look-up of the name to the last byte that is read of the response.
+	// sendTimeout bounds an attempt, from the name's resolution to the last byte of the response.
 	sendTimeout = 10 * time.Second
-	// maxRead is how much of a response is read, and maxKept how much of it is kept.
+	// maxRead bounds the bytes of a response that are read, and maxKept those that are stored.
 	maxRead = 64 << 10
 	maxKept = 2 << 10
 
@@ -41,7 +41,7 @@ const (
 	errorExpired    = "expired"
 )
 
-// message is what is sent in an attempt.
+// message is the message of an attempt.
 type message struct {
 	id      uuid.UUID
 	url     string
@@ -49,11 +49,11 @@ type message struct {
 	secrets []secret
 }
 
-// result is what came of an attempt.
+// result is the result of an attempt.
 type result struct {
 	startedAt time.Time
 	duration  time.Duration
-	// status is that of the response, or 0, and failure is one of the errors, or empty.
+	// status is the response's status, or 0, and failure is one of the errors, or empty.
 	status  int
 	failure string
 	// response is the beginning of its body, as text.
@@ -64,12 +64,12 @@ type result struct {
 
 func (r result) ok() bool { return r.failure == "" && r.status >= 200 && r.status < 300 }
 
-// final reports whether a further attempt can change nothing.
+// final reports whether further attempts are pointless.
 func (r result) final() bool { return r.failure == errorExpired || r.status == http.StatusGone }
 
 // sender sends messages to addresses that the guard allows.
 type sender struct {
-	// secure is for https, and plain for http, which goes to networks that the guard was told only.
+	// secure is for https, and plain for http, which is only allowed in the guard's networks.
 	secure, plain *http.Client
 	// timeout bounds an attempt.
 	timeout time.Duration
@@ -135,7 +135,7 @@ func (s *sender) exchange(ctx context.Context, m message, r *result) {
 	}
 }
 
-// kindOf is the error of an attempt that has no complete response.
+// kindOf returns the error of an attempt without a complete response.
 func kindOf(err error) string {
 	var refused *guard.RefusedError
 	var dns *net.DNSError
@@ -160,7 +160,7 @@ func kindOf(err error) string {
 	}
 }
 
-// textOf is the beginning of a body as text that the database takes.
+// textOf returns the beginning of a body as text that the database accepts.
 func textOf(body []byte) string {
 	text := strings.ToValidUTF8(strings.ReplaceAll(string(body[:min(len(body), maxKept)]), "\x00", ""), "")
 	for len(text) > maxKept || !utf8.ValidString(text) {
@@ -169,7 +169,7 @@ func textOf(body []byte) string {
 	return text
 }
 
-// retryAfter is the wait that a response asks for, in seconds or as a date, or 0.
+// retryAfter returns the wait that a response asks for, in seconds or as a date, or 0.
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	text := header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {

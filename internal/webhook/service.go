@@ -36,24 +36,24 @@ const (
 	maxAttemptsShown = 100
 )
 
-// Options are what a Service is made of.
+// Options configure a Service.
 type Options struct {
 	// Secret seals the webhooks' secrets, and AcceptedSecrets also open them.
 	Secret          []byte
 	AcceptedSecrets [][]byte
-	// Journal is where what happens on the desk is read, and Encode makes of an entry what full deliveries say of it.
+	// Journal is the source of events, and Encode converts an entry for full deliveries.
 	Journal *journal.Service
 	Encode  func(journal.Entry) any
-	// Guard decides which addresses deliveries are sent to.
+	// Guard decides which addresses may receive deliveries.
 	Guard *guard.Guard
-	// Resolver resolves the names of receivers; nil means that of the system.
+	// Resolver resolves receivers' names; nil means the system's.
 	Resolver *net.Resolver
 	Metrics  *metrics.Set
 	Logger   *slog.Logger
 }
 
-// Service keeps webhooks and delivers to them. Callers have decided that the actor is an administrator. Besides the errors that
-// its methods name, each returns what store.Store returns.
+// Service manages webhooks and delivers to them. Callers have decided that the actor is an administrator. Besides the
+// errors that its methods name, each returns the errors of store.Store.
 type Service struct {
 	store   *store.Store
 	jobs    *background.Jobs
@@ -81,16 +81,16 @@ func NewService(s *store.Store, jobs *background.Jobs, o Options) (*Service, err
 	return service, nil
 }
 
-// NewWebhook is what a webhook is to be.
+// NewWebhook describes a new webhook.
 type NewWebhook struct {
 	URL         string
 	Description *string
-	// Types are those that are delivered; none means all.
+	// Types are the types of events to deliver; empty for all.
 	Types   []string
 	Payload sqlc.WebhookPayload
 }
 
-// Change is what is to be changed of a webhook; nil leaves it as it is.
+// Change is a change of a webhook; a nil member leaves its value unchanged.
 type Change struct {
 	URL         *string
 	Description *string
@@ -99,8 +99,8 @@ type Change struct {
 	Paused      *bool
 }
 
-// Create makes a webhook. Its secret is returned here and nowhere else. It returns ValidationFailed for a URL that nothing may be
-// sent to, and when there are as many webhooks as there may be.
+// Create creates a webhook. Nothing else ever returns its secret. It returns ValidationFailed for a URL that is not
+// allowed, and when there are too many webhooks.
 func (s *Service) Create(ctx context.Context, n NewWebhook) (hook sqlc.Webhook, text string, err error) {
 	if err := s.checkURL(n.URL); err != nil {
 		return hook, "", err
@@ -116,7 +116,7 @@ func (s *Service) Create(ctx context.Context, n NewWebhook) (hook sqlc.Webhook, 
 	return hook, made.text(), err
 }
 
-// checkURL refuses what can be told from the URL itself. The address is checked again whenever it is dialled.
+// checkURL refuses URLs that are invalid on their face. The guard checks each dialled address.
 func (s *Service) checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
@@ -129,7 +129,7 @@ func (s *Service) checkURL(text string) error {
 	if err == nil && (s.guard.Check(netip.AddrPortFrom(addr, portOf(u))) != nil || u.Scheme == "http" && !s.guard.Allows(addr)) {
 		return invalidURL(apperr.NotAllowed)
 	}
-	return nil // Only the dialler sees where a name leads.
+	return nil // A name is checked when it is dialled.
 }
 
 func portOf(u *url.URL) uint16 {
@@ -169,8 +169,8 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (sqlc.Webhook, error) {
 	return hook, store.NotFound(err)
 }
 
-// Update changes a webhook. One that is not to be paused is enabled, and goes on. It returns NotFound, and ValidationFailed as
-// Create does.
+// Update changes a webhook. Unpausing it also enables it again. It returns NotFound, and ValidationFailed as Create
+// does.
 func (s *Service) Update(ctx context.Context, id uuid.UUID, c Change) (hook sqlc.Webhook, err error) {
 	if _, err := s.Get(ctx, id); err != nil {
 		return hook, err
@@ -193,7 +193,7 @@ func (s *Service) Update(ctx context.Context, id uuid.UUID, c Change) (hook sqlc
 	return hook, err
 }
 
-// Delete ends a webhook. It returns NotFound.
+// Delete deletes a webhook. It returns NotFound.
 func (s *Service) Delete(ctx context.Context, id uuid.UUID) error {
 	deleted, err := s.store.DeleteWebhook(ctx, id)
 	if err == nil && deleted == 0 {
@@ -202,8 +202,8 @@ func (s *Service) Delete(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-// RotateSecret gives a webhook a new secret, which is returned here and nowhere else, and until when the previous one also
-// signs. It returns NotFound.
+// RotateSecret replaces a webhook's secret. It returns the new secret, which nothing else ever returns, and the time
+// until which the previous one also signs. It returns NotFound.
 func (s *Service) RotateSecret(ctx context.Context, id uuid.UUID) (text string, until time.Time, err error) {
 	made := newSecret()
 	hook, err := s.store.RotateWebhookSecret(ctx, sqlc.RotateWebhookSecretParams{

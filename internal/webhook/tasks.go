@@ -28,7 +28,7 @@ func (s *Service) tasks() []background.Task {
 	}
 }
 
-// Sweep deletes deliveries that were finished long ago, and webhooks that were deleted with theirs, a batch at a time.
+// Sweep deletes old deliveries, and deleted webhooks with all of theirs, in batches.
 func (s *Service) Sweep(ctx context.Context) error {
 	old := background.Batches(ctx, maxSwept, func(ctx context.Context, limit, skip int32) (int64, error) {
 		return s.store.DeleteOldWebhookDeliveries(ctx, sqlc.DeleteOldWebhookDeliveriesParams{
@@ -43,7 +43,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 	return errors.Join(old, deleted, s.store.DeleteDeletedWebhooks(ctx))
 }
 
-// Reseal seals with the first key what other keys have sealed, so that they can be taken away.
+// Reseal seals secrets with the first key that other keys have sealed, so that those keys can be removed.
 func (s *Service) Reseal(ctx context.Context) error {
 	for after := uuid.Nil; ; {
 		rows, err := s.store.ListWebhookSecrets(ctx, sqlc.ListWebhookSecretsParams{AfterID: after, MaxRows: maxSealed})

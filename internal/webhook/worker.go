@@ -19,13 +19,15 @@ import (
 
 const (
 	queue = "webhooks"
-	// webhooksAtOnce is to how many webhooks a replica sends at a time, and sendsAtOnce how many deliveries to each.
+	// webhooksAtOnce is how many webhooks a replica serves at a time, and sendsAtOnce how many deliveries it sends to
+	// each at a time.
 	webhooksAtOnce = 32
 	sendsAtOnce    = 10
-	// batchSize is how many attempts are recorded together, and turn how long a webhook has until it queues up again.
+	// batchSize is how many attempts are recorded together, and turn how long a webhook may use a worker before it
+	// queues again.
 	batchSize = 20
 	turn      = 8 * time.Second
-	// unreadablePause is how long a webhook rests whose secret cannot be opened.
+	// unreadablePause is the pause of a webhook whose secret cannot be opened.
 	unreadablePause = 10 * time.Minute
 )
 
@@ -36,8 +38,8 @@ type sendArgs struct {
 
 func (sendArgs) Kind() string { return "webhook_send" }
 
-// enqueue adds a job for each webhook, unless it has one, in the transaction that the context carries. What a job does not get
-// to, the next pass of the dispatcher finds; so it has one attempt.
+// enqueue adds a job for each webhook without one, in the context's transaction. A job has one attempt: the
+// dispatcher's next pass finds what it did not get to.
 func (s *Service) enqueue(ctx context.Context, webhooks ...uuid.UUID) error {
 	if len(webhooks) == 0 {
 		return nil
@@ -60,7 +62,7 @@ type worker struct {
 	*Service
 }
 
-// Work sends what is due, a batch at a time. The transaction that records the last batch finishes the job.
+// Work sends due deliveries, in batches. The transaction that records the last batch finishes the job.
 func (w *worker) Work(ctx context.Context, job *river.Job[sendArgs]) error {
 	for end := time.Now().Add(turn); ; {
 		hook, err := w.store.GetWebhook(ctx, job.Args.WebhookID)
@@ -105,12 +107,12 @@ func (w *worker) finish(ctx context.Context, job *river.Job[sendArgs]) error {
 	return w.enqueue(ctx, job.Args.WebhookID)
 }
 
-// sends reports whether the webhook may be sent to now.
+// sends reports whether the webhook may receive deliveries now.
 func sends(hook sqlc.Webhook) bool {
 	return !hook.Paused && hook.DisabledAt == nil && (hook.ResumeAt == nil || !hook.ResumeAt.After(time.Now()))
 }
 
-// attempt makes one attempt of each delivery, some at a time.
+// attempt makes one attempt of each delivery, several at a time.
 func (w *worker) attempt(ctx context.Context, hook sqlc.Webhook, due []sqlc.WebhookDelivery) ([]result, error) {
 	secrets, err := w.secretsOf(hook)
 	if err != nil {
@@ -169,7 +171,7 @@ func (w *worker) record(
 	return w.store.InTx(ctx, func(ctx context.Context) error {
 		hook, err := w.store.LockWebhook(ctx, job.Args.WebhookID)
 		if isNoRow(err) {
-			return nil // The webhook was deleted. Its deliveries will be.
+			return nil // The webhook was deleted, and its deliveries will be.
 		}
 		if err != nil {
 			return err
@@ -213,7 +215,7 @@ func (w *worker) updateHealth(ctx context.Context, hook sqlc.Webhook, results []
 	})
 }
 
-// recordOf puts attempts into the columns of the statement that records them.
+// recordOf returns attempts as the parameters of the statement that records them.
 func recordOf(due []sqlc.WebhookDelivery, results []result) sqlc.RecordWebhookAttemptsParams {
 	var p sqlc.RecordWebhookAttemptsParams
 	for i, r := range results {

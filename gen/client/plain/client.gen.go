@@ -374,6 +374,39 @@ func (e EventActorKind) Valid() bool {
 	}
 }
 
+// Defines values for ExportLineType.
+const (
+	ExportLineTypeAIResponse ExportLineType = "ai_response"
+	ExportLineTypeEnd        ExportLineType = "end"
+	ExportLineTypeFeedback   ExportLineType = "feedback"
+	ExportLineTypeMessage    ExportLineType = "message"
+	ExportLineTypeSession    ExportLineType = "session"
+	ExportLineTypeTicket     ExportLineType = "ticket"
+	ExportLineTypeUser       ExportLineType = "user"
+)
+
+// Valid indicates whether the value is a known member of the ExportLineType enum.
+func (e ExportLineType) Valid() bool {
+	switch e {
+	case ExportLineTypeAIResponse:
+		return true
+	case ExportLineTypeEnd:
+		return true
+	case ExportLineTypeFeedback:
+		return true
+	case ExportLineTypeMessage:
+		return true
+	case ExportLineTypeSession:
+		return true
+	case ExportLineTypeTicket:
+		return true
+	case ExportLineTypeUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FailedEventType.
 const (
 	FailedEventTypeFailed FailedEventType = "failed"
@@ -1407,7 +1440,7 @@ type AIResponse struct {
 	// IsDraft True on a draft. Only staff get drafts.
 	IsDraft bool `json:"is_draft,omitempty,omitzero"`
 
-	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
+	// Kind The kind of an AI response. `answer` is for the customer; the others are for staff.
 	Kind AIResponseKind `json:"kind,omitempty,omitzero"`
 
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
@@ -1421,7 +1454,7 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that was live. Only staff see it. Absent for the built-in one.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Review What staff have decided about a draft. Absent on everything else.
+	// Review The staff's decision about a draft. Absent on everything else.
 	Review AIReview `json:"review,omitempty,omitzero"`
 
 	// ReviewedAt When it was published or discarded.
@@ -1430,7 +1463,7 @@ type AIResponse struct {
 	// ReviewedBy The account that published or discarded it.
 	ReviewedBy *ID `json:"reviewed_by,omitempty"`
 
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
+	// Status The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
@@ -1438,7 +1471,7 @@ type AIResponse struct {
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
 
-	// Triage What a complete triage says.
+	// Triage The result of a complete triage.
 	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
@@ -1483,15 +1516,15 @@ type AIResponseEvents struct {
 	LastSeq int64 `json:"last_seq"`
 }
 
-// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
+// AIResponseKind The kind of an AI response. `answer` is for the customer; the others are for staff.
 type AIResponseKind string
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
+// AIResponseStatus The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
 
-// AIReview What staff have decided about a draft.
+// AIReview The staff's decision about a draft.
 type AIReview string
 
 // APIKey An API key, without the key itself.
@@ -1512,26 +1545,26 @@ type APIKey struct {
 	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty,omitzero"`
 
-	// Name What the key is for, one line of text, as a ticket's title is.
+	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Prefix How the key begins, to recognise it by.
+	// Prefix The first characters of the key, to recognise it by.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When the key was revoked. Absent unless it was.
 	RevokedAt Timestamp `json:"revoked_at,omitempty,omitzero"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 
-	// Scopes What an API key may do.
+	// Scopes A permission of an API key.
 	Scopes Scopes `json:"scopes"`
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
 }
 
-// APIKeyName What the key is for, one line of text, as a ticket's title is.
+// APIKeyName The purpose of the key, one line of text by the rules of a ticket's title.
 type APIKeyName = string
 
 // AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
@@ -1559,7 +1592,7 @@ type Account struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Customer Which customer of which service it is. Absent for other accounts, and for other services.
+	// Customer The service's customer that the account belongs to. Absent for other accounts, and for other services.
 	Customer *Customer `json:"customer,omitempty"`
 
 	// Disabled Whether nobody can log in to it.
@@ -1578,16 +1611,16 @@ type Account struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
 
-// AppliedMacro What a macro has done.
+// AppliedMacro The result of applying a macro.
 type AppliedMacro struct {
 	// Message One message of a ticket's conversation.
 	Message Message `json:"message"`
 
-	// Ticket A customer's question and where it stands.
+	// Ticket A customer's request for support.
 	Ticket Ticket `json:"ticket"`
 }
 
@@ -1625,7 +1658,7 @@ type ClientMessage struct {
 // Count A count of tickets. 10,000 means that many or more.
 type Count = int32
 
-// CreateAIRequestRequest What the AI is to do for staff.
+// CreateAIRequestRequest A request by staff to the AI.
 type CreateAIRequestRequest struct {
 	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
 	// and sentiment, and whether to hand it off.
@@ -1641,7 +1674,7 @@ type CreateAIRequestRequest struct {
 // and sentiment, and whether to hand it off.
 type CreateAIRequestRequestKind string
 
-// CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
+// CreateAIResponseRequest Options of the answer. `{}` requests the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
 	//
@@ -1658,13 +1691,13 @@ type CreateAPIKeyRequest struct {
 	// ExpiresAt When the key expires (RFC 3339), in the future and in UTC before the year 10000. Without it, the key does not expire.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
-	// Name What the key is for, one line of text, as a ticket's title is.
+	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty,omitzero"`
 
-	// Scopes What an API key may do.
+	// Scopes A permission of an API key.
 	Scopes Scopes `json:"scopes"`
 
 	// ServiceID The service that gets another key, as `service_id` of an existing key names it.
@@ -1706,7 +1739,7 @@ type CreateTeamRequest struct {
 
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
-	// CustomFields What staff and services keep with a ticket, each under a name.
+	// CustomFields Values that staff and services keep with a ticket, by name.
 	CustomFields CustomFields `json:"custom_fields,omitempty,omitzero"`
 
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
@@ -1717,7 +1750,7 @@ type CreateTicketRequest struct {
 	// tickets, and among those that no service opened.
 	ExternalID TicketExternalID `json:"external_id,omitempty,omitzero"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
 	// Tags Words by which staff sort tickets, in their order.
@@ -1749,13 +1782,13 @@ type CreateUserRequest struct {
 	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	Password NewPassword `json:"password"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty,omitzero"`
 }
 
 // CreateWebhookRequest A new webhook.
 type CreateWebhookRequest struct {
-	// Description What the webhook is for. Only administrators see it.
+	// Description The purpose of the webhook. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty,omitzero"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -1765,7 +1798,7 @@ type CreateWebhookRequest struct {
 	// Types The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	Types WebhookTypes `json:"types,omitempty,omitzero"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
@@ -1790,19 +1823,19 @@ type CreatedAPIKey struct {
 	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty,omitzero"`
 
-	// Name What the key is for, one line of text, as a ticket's title is.
+	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Prefix How the key begins, to recognise it by.
+	// Prefix The first characters of the key, to recognise it by.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When the key was revoked. Absent unless it was.
 	RevokedAt Timestamp `json:"revoked_at,omitempty,omitzero"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 
-	// Scopes What an API key may do.
+	// Scopes A permission of an API key.
 	Scopes Scopes `json:"scopes"`
 
 	// ServiceID The service, which is the id of its account too.
@@ -1814,13 +1847,13 @@ type CreatedMessage struct {
 	// AIResponseID The answer that was started.
 	AIResponseID *ID `json:"ai_response_id,omitempty"`
 
-	// AIResponseURL Where to stream the answer from, relative to the server.
+	// AIResponseURL The path of the answer's stream, relative to the server.
 	AIResponseURL string `json:"ai_response_url,omitempty,omitzero"`
 
-	// Author Who wrote a message.
+	// Author The author of a message.
 	Author MessageAuthor `json:"author"`
 
-	// Content What was said. Plain text; show it escaped.
+	// Content The text. It is plain text; show it escaped.
 	Content string `json:"content"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1859,7 +1892,7 @@ type CreatedWebhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if it was not given.
+	// Description The purpose of the webhook, if given.
 	Description WebhookDescription `json:"description,omitempty,omitzero"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -1876,7 +1909,7 @@ type CreatedWebhook struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Paused Whether deliveries wait.
+	// Paused Whether deliveries are on hold.
 	Paused bool `json:"paused"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -1897,7 +1930,7 @@ type CreatedWebhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
@@ -1910,7 +1943,7 @@ type CustomFieldName = string
 // CustomFieldValue One line of text, a number or a truth value.
 type CustomFieldValue = any
 
-// CustomFields What staff and services keep with a ticket, each under a name.
+// CustomFields Values that staff and services keep with a ticket, by name.
 type CustomFields = map[string]any
 
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
@@ -1919,7 +1952,7 @@ type Customer struct {
 	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty,omitzero"`
 
-	// ExternalID The customer's id in the service, as `X-On-Behalf-Of` gives it.
+	// ExternalID The customer's id in the service, as in `X-On-Behalf-Of`.
 	ExternalID string `json:"external_id"`
 
 	// ServiceID The service's account.
@@ -2047,6 +2080,58 @@ type EventType = string
 // EventValue A value of an event.
 type EventValue = any
 
+// ExportCount A number of lines.
+type ExportCount = int64
+
+// ExportCounts The number of lines of each type in an export.
+type ExportCounts struct {
+	// AIResponses A number of lines.
+	AIResponses ExportCount `json:"ai_responses"`
+
+	// Feedback A number of lines.
+	Feedback ExportCount `json:"feedback"`
+
+	// Messages A number of lines.
+	Messages ExportCount `json:"messages"`
+
+	// Sessions A number of lines.
+	Sessions ExportCount `json:"sessions"`
+
+	// Tickets A number of lines.
+	Tickets ExportCount `json:"tickets"`
+}
+
+// ExportLine A line of an export. The member with the name of its type says what it is about; `end` has `counts`. Ignore types that
+// you do not know: there may be new ones.
+type ExportLine struct {
+	// AIResponse An AI response in the ticket before it.
+	AIResponse *AIResponse `json:"ai_response,omitempty"`
+
+	// Counts The number of lines of each type. Only the last line has it.
+	Counts *ExportCounts `json:"counts,omitempty"`
+
+	// Feedback The rating of the message before it.
+	Feedback *MessageFeedback `json:"feedback,omitempty"`
+
+	// Message A message in the ticket before it.
+	Message *Message `json:"message,omitempty"`
+
+	// Session One of its sessions that has not ended. It is never `current`.
+	Session *Session `json:"session,omitempty"`
+
+	// Ticket One of its tickets.
+	Ticket *Ticket `json:"ticket,omitempty"`
+
+	// Type The kind of the line.
+	Type ExportLineType `json:"type"`
+
+	// User The account.
+	User *User `json:"user,omitempty"`
+}
+
+// ExportLineType The kind of the line.
+type ExportLineType string
+
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
 	// AIResponseID The AI response that ended.
@@ -2102,7 +2187,7 @@ type FinishReason string
 
 // HandOffTicketRequest Why humans are to take the ticket over.
 type HandOffTicketRequest struct {
-	// Note What staff should know.
+	// Note A note for staff.
 	Note string `json:"note,omitempty,omitzero"`
 
 	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
@@ -2190,10 +2275,10 @@ type Macro struct {
 	// Name The macro's name, one line of text, as a ticket's title is.
 	Name MacroName `json:"name"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty,omitzero"`
 
 	// TeamID The team that the ticket is given to.
@@ -2206,7 +2291,7 @@ type Macro struct {
 // MacroName The macro's name, one line of text, as a ticket's title is.
 type MacroName = string
 
-// MacroPreview What a macro says in a ticket.
+// MacroPreview The text of a macro for a ticket.
 type MacroPreview struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
@@ -2214,7 +2299,7 @@ type MacroPreview struct {
 	Content MessageText `json:"content"`
 }
 
-// MacroSettings What a macro says, with placeholders, and what it does to a ticket.
+// MacroSettings The text of a macro, with placeholders, and its changes of a ticket.
 type MacroSettings struct {
 	// AddTags Words by which staff sort tickets, in their order.
 	AddTags Tags `json:"add_tags,omitempty,omitzero"`
@@ -2233,17 +2318,17 @@ type MacroSettings struct {
 	// Name The macro's name, one line of text, as a ticket's title is.
 	Name MacroName `json:"name"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty,omitzero"`
 
 	// TeamID The team that the ticket is given to.
 	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
 }
 
-// MergeTicketRequest Where a conversation continues.
+// MergeTicketRequest The ticket in which a conversation continues.
 type MergeTicketRequest struct {
 	// Into The other ticket.
 	Into openapi_types.UUID `json:"into"`
@@ -2251,10 +2336,10 @@ type MergeTicketRequest struct {
 
 // Message One message of a ticket's conversation.
 type Message struct {
-	// Author Who wrote a message.
+	// Author The author of a message.
 	Author MessageAuthor `json:"author"`
 
-	// Content What was said. Plain text; show it escaped.
+	// Content The text. It is plain text; show it escaped.
 	Content string `json:"content"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2283,7 +2368,7 @@ type Message struct {
 	TicketID ID `json:"ticket_id"`
 }
 
-// MessageAuthor Who wrote a message.
+// MessageAuthor The author of a message.
 type MessageAuthor struct {
 	// ID The account of the customer or the agent who wrote it. Only staff see it; the AI and the system have none.
 	ID *ID `json:"id,omitempty"`
@@ -2299,7 +2384,7 @@ type MessageAuthor struct {
 // MessageAuthorKind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
 type MessageAuthorKind string
 
-// MessageFeedback What a ticket's customer thinks of an answer.
+// MessageFeedback A customer's rating of an answer.
 type MessageFeedback struct {
 	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	Comment FeedbackComment `json:"comment,omitempty,omitzero"`
@@ -2388,9 +2473,9 @@ type Problem struct {
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
 
-// Prompt One version of what the AI is told about the desk.
+// Prompt A version of the instructions to the AI about the desk.
 type Prompt struct {
-	// Company Whom the AI speaks for.
+	// Company The company that the AI speaks for.
 	Company PromptCompany `json:"company"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2410,7 +2495,7 @@ type Prompt struct {
 	// the customer's language.
 	Language PromptLanguage `json:"language,omitempty,omitzero"`
 
-	// Product What customers ask about.
+	// Product The product that customers ask about.
 	Product PromptProduct `json:"product,omitempty,omitzero"`
 
 	// PublishedAt When it was first published. Absent while it is a draft.
@@ -2423,7 +2508,7 @@ type Prompt struct {
 	// published again.
 	Status PromptStatus `json:"status"`
 
-	// Tone How the AI speaks.
+	// Tone The tone of the AI.
 	Tone PromptTone `json:"tone"`
 
 	// UpdatedAt When what it says last changed.
@@ -2433,7 +2518,7 @@ type Prompt struct {
 	Version PromptVersion `json:"version"`
 }
 
-// PromptCompany Whom the AI speaks for.
+// PromptCompany The company that the AI speaks for.
 type PromptCompany = string
 
 // PromptInstructions Further instructions, in your own words.
@@ -2469,15 +2554,15 @@ type PromptPreview struct {
 	PromptVersion PromptVersion `json:"prompt_version"`
 }
 
-// PromptProduct What customers ask about.
+// PromptProduct The product that customers ask about.
 type PromptProduct = string
 
 // PromptRules Rules that the AI follows in addition to its fixed ones.
 type PromptRules = []string
 
-// PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+// PromptSettings Instructions to the AI about the desk. The rules of a ticket's title and description apply to the texts.
 type PromptSettings struct {
-	// Company Whom the AI speaks for.
+	// Company The company that the AI speaks for.
 	Company PromptCompany `json:"company"`
 
 	// Instructions Further instructions, in your own words.
@@ -2487,13 +2572,13 @@ type PromptSettings struct {
 	// the customer's language.
 	Language PromptLanguage `json:"language,omitempty,omitzero"`
 
-	// Product What customers ask about.
+	// Product The product that customers ask about.
 	Product PromptProduct `json:"product,omitempty,omitzero"`
 
 	// Rules Rules that the AI follows in addition to its fixed ones.
 	Rules PromptRules `json:"rules,omitempty,omitzero"`
 
-	// Tone How the AI speaks.
+	// Tone The tone of the AI.
 	Tone PromptTone `json:"tone,omitempty,omitzero"`
 }
 
@@ -2501,19 +2586,19 @@ type PromptSettings struct {
 // published again.
 type PromptStatus string
 
-// PromptTone How the AI speaks.
+// PromptTone The tone of the AI.
 type PromptTone string
 
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
-// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
+// PublishAIResponseRequest The text to publish. `{}` publishes the draft unchanged.
 type PublishAIResponseRequest struct {
 	// Content The text that replaces the draft's.
 	Content string `json:"content,omitempty,omitzero"`
 }
 
-// PutCustomerRequest How staff should see the customer. Omitted members are cleared.
+// PutCustomerRequest The customer's name for staff. Omitted members are cleared.
 type PutCustomerRequest struct {
 	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty,omitzero"`
@@ -2563,13 +2648,13 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
-// ReplayWebhookRequest What is to be delivered again.
+// ReplayWebhookRequest The events to deliver again.
 type ReplayWebhookRequest struct {
 	// FromPosition The position of the first event.
 	FromPosition int64 `json:"from_position"`
 }
 
-// ReportAI What the AI did.
+// ReportAI The AI's figures.
 type ReportAI struct {
 	// Answered Answers that customers got without a review.
 	Answered int64 `json:"answered"`
@@ -2601,16 +2686,16 @@ type ReportAI struct {
 
 // ReportFigures The numbers.
 type ReportFigures struct {
-	// AI What the AI did.
+	// AI The AI's figures.
 	AI ReportAI `json:"ai"`
 
 	// Created Tickets that were opened.
 	Created int64 `json:"created"`
 
-	// FirstResponse How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	// FirstResponse Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 	FirstResponse ReportTimes `json:"first_response"`
 
-	// Resolution How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	// Resolution Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 	Resolution ReportTimes `json:"resolution"`
 
 	// Resolved Tickets that were resolved.
@@ -2620,7 +2705,7 @@ type ReportFigures struct {
 	Unresolved int64 `json:"unresolved"`
 }
 
-// ReportGroup What happened on a day, or with the tickets of a team or an agent.
+// ReportGroup The figures of a day, a team or an agent.
 type ReportGroup struct {
 	// AgentID The account of staff; absent for unassigned tickets.
 	AgentID *ID `json:"agent_id,omitempty"`
@@ -2635,7 +2720,7 @@ type ReportGroup struct {
 	TeamID *ID `json:"team_id,omitempty"`
 }
 
-// ReportSummary What happened on some days.
+// ReportSummary The figures of a period.
 type ReportSummary struct {
 	// From The first day (UTC).
 	From string `json:"from"`
@@ -2650,9 +2735,9 @@ type ReportSummary struct {
 	Total ReportFigures `json:"total"`
 }
 
-// ReportTimes How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+// ReportTimes Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 type ReportTimes struct {
-	// Count How many tickets.
+	// Count The number of tickets.
 	Count int64 `json:"count"`
 
 	// P50Seconds The median; absent without tickets.
@@ -2674,7 +2759,7 @@ type ResetEvent struct {
 // ResetEventType The kind of event.
 type ResetEventType string
 
-// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 type Role string
 
 // SLATarget In how many minutes after it was opened a ticket should be answered and resolved.
@@ -2707,7 +2792,7 @@ type SLATargets struct {
 // `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 type Scope string
 
-// Scopes What an API key may do.
+// Scopes A permission of an API key.
 type Scopes = []Scope
 
 // SearchResult A ticket or a message that matches a search.
@@ -2715,7 +2800,7 @@ type SearchResult struct {
 	// CreatedAt When the ticket was opened, or the message was written.
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Kind What matches. Only staff find notes.
+	// Kind The kind of the match. Only staff find notes.
 	Kind SearchResultKind `json:"kind"`
 
 	// MessageID The message or the note; absent for a ticket.
@@ -2724,7 +2809,7 @@ type SearchResult struct {
 	// Snippet The part of the description or the message with the most matches. "…" marks omissions.
 	Snippet []TextSegment `json:"snippet"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status"`
 
 	// TicketID The ticket, or that of the message.
@@ -2737,20 +2822,20 @@ type SearchResult struct {
 	UserID ID `json:"user_id"`
 }
 
-// SearchResultKind What matches. Only staff find notes.
+// SearchResultKind The kind of the match. Only staff find notes.
 type SearchResultKind string
 
-// Sentiment How the customer sounds.
+// Sentiment The customer's mood.
 type Sentiment string
 
-// Session What a log-in begins, and refreshing its tokens prolongs.
+// Session A session begins with a log-in, and lasts as long as its tokens are refreshed.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Current Whether it is the session of the access token that asks.
+	// Current Whether it is the session of this request's access token.
 	Current bool `json:"current"`
 
 	// ExpiresAt When it ends unless it is refreshed before.
@@ -2767,7 +2852,7 @@ type Session struct {
 	// LastUsedAt When its tokens were last exchanged for the next ones, or, before that, when it began.
 	LastUsedAt Timestamp `json:"last_used_at"`
 
-	// UserAgent What the client that logged in called itself, cut to 200 characters. May be empty.
+	// UserAgent The user agent of the client that logged in, cut to 200 characters. May be empty.
 	UserAgent string `json:"user_agent"`
 }
 
@@ -2885,14 +2970,14 @@ type TeamName = string
 
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
-	// Match Whether it is what was searched for.
+	// Match Whether the segment matches the query.
 	Match bool `json:"match"`
 
 	// Text The piece.
 	Text string `json:"text"`
 }
 
-// Ticket A customer's question and where it stands.
+// Ticket A customer's request for support.
 type Ticket struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
@@ -2929,7 +3014,7 @@ type Ticket struct {
 	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty,omitzero"`
 
-	// HandoffNote What was noted at the hand-off. Only staff see it.
+	// HandoffNote The note of the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty,omitzero"`
 
 	// HandoffReason Why it was handed off to humans. Absent unless it was.
@@ -2946,7 +3031,7 @@ type Ticket struct {
 	// MergedInto The ticket that it was merged into, where its conversation continues. Absent unless it was merged.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
-	// Priority How urgent it is. Only staff see it.
+	// Priority The urgency. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
 	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
@@ -2961,7 +3046,7 @@ type Ticket struct {
 	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
 	SnoozedUntil Timestamp `json:"snoozed_until,omitempty,omitzero"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status"`
 
 	// Tags Its tags. Only staff see them. Absent while there are none.
@@ -2993,10 +3078,10 @@ type TicketDescription = string
 // tickets, and among those that no service opened.
 type TicketExternalID = string
 
-// TicketPriority How urgent a ticket is. A new one is `normal`.
+// TicketPriority The urgency of a ticket. A new one is `normal`.
 type TicketPriority string
 
-// TicketResult What became of one ticket of many.
+// TicketResult The result for one of several tickets.
 type TicketResult struct {
 	// Changed Whether the change succeeded.
 	Changed bool `json:"changed"`
@@ -3008,7 +3093,7 @@ type TicketResult struct {
 	TicketID ID `json:"ticket_id"`
 }
 
-// TicketStatus Where a ticket stands.
+// TicketStatus The status of a ticket.
 type TicketStatus string
 
 // TicketTitle One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -3052,7 +3137,7 @@ type TicketWithMessages struct {
 	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty,omitzero"`
 
-	// HandoffNote What was noted at the hand-off. Only staff see it.
+	// HandoffNote The note of the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty,omitzero"`
 
 	// HandoffReason Why it was handed off to humans. Absent unless it was.
@@ -3072,7 +3157,7 @@ type TicketWithMessages struct {
 	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
-	// Priority How urgent it is. Only staff see it.
+	// Priority The urgency. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
 	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
@@ -3087,7 +3172,7 @@ type TicketWithMessages struct {
 	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
 	SnoozedUntil Timestamp `json:"snoozed_until,omitempty,omitzero"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status"`
 
 	// Tags Its tags. Only staff see them. Absent while there are none.
@@ -3119,7 +3204,7 @@ type TimeFilter = time.Time
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = time.Time
 
-// Triage What the AI thinks of a ticket.
+// Triage The AI's triage of a ticket.
 type Triage struct {
 	// HandOff Whether a human should answer instead of the AI.
 	HandOff bool `json:"hand_off"`
@@ -3127,13 +3212,13 @@ type Triage struct {
 	// Language The customer's language, as a tag of BCP 47.
 	Language string `json:"language"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority"`
 
 	// Reason Why, in one sentence for staff.
 	Reason string `json:"reason"`
 
-	// Sentiment How the customer sounds.
+	// Sentiment The customer's mood.
 	Sentiment Sentiment `json:"sentiment"`
 
 	// Tags Tags that would fit, in lower case.
@@ -3285,13 +3370,13 @@ type UpdateTicketRequest struct {
 	// ExternalID The ticket's id in another system, as in `Ticket`.
 	ExternalID nullable.Nullable[string] `json:"external_id,omitempty,omitzero"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
 	// SnoozedUntil Until when nobody needs to look at the ticket (RFC 3339), in the future and in UTC before the year 10000.
 	SnoozedUntil nullable.Nullable[time.Time] `json:"snoozed_until,omitempty,omitzero"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty,omitzero"`
 
 	// Tags The tags that replace the ticket's tags.
@@ -3313,7 +3398,7 @@ type UpdateTicketsRequest struct {
 	// AssigneeID The enabled account of staff that the tickets are assigned to.
 	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty,omitzero"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
 	// RemoveTags Words by which staff sort tickets, in their order.
@@ -3322,7 +3407,7 @@ type UpdateTicketsRequest struct {
 	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
 	SnoozedUntil nullable.Nullable[time.Time] `json:"snoozed_until,omitempty,omitzero"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty,omitzero"`
 
 	// TeamID The team that the tickets are given to.
@@ -3340,16 +3425,16 @@ type UpdateUserRequest struct {
 	// DisplayName The name beside its messages, as in `Account`; `null` clears it.
 	DisplayName nullable.Nullable[string] `json:"display_name,omitempty,omitzero"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty,omitzero"`
 }
 
 // UpdateWebhookRequest A change of a webhook. Omitted members do not change.
 type UpdateWebhookRequest struct {
-	// Description What the webhook is for. Only administrators see it.
+	// Description The purpose of the webhook. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty,omitzero"`
 
-	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
+	// Paused Whether deliveries are on hold. `false` also enables a webhook that was disabled.
 	Paused *bool `json:"paused,omitempty"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -3359,7 +3444,7 @@ type UpdateWebhookRequest struct {
 	// Types The types of events that are delivered from now on. An empty list is all of them.
 	Types *[]EventType `json:"types,omitempty"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url,omitempty,omitzero"`
 }
 
@@ -3394,18 +3479,18 @@ type User struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
 
-// Webhook Where to send what happens on the desk.
+// Webhook A URL that receives the desk's events.
 type Webhook struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if it was not given.
+	// Description The purpose of the webhook, if given.
 	Description WebhookDescription `json:"description,omitempty,omitzero"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -3422,7 +3507,7 @@ type Webhook struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Paused Whether deliveries wait.
+	// Paused Whether deliveries are on hold.
 	Paused bool `json:"paused"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -3440,7 +3525,7 @@ type Webhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
@@ -3449,7 +3534,7 @@ type WebhookDisabledReason string
 
 // WebhookAttempt One attempt to send a delivery.
 type WebhookAttempt struct {
-	// DurationMs How long it took, in milliseconds.
+	// DurationMs The duration in milliseconds.
 	DurationMs int32 `json:"duration_ms"`
 
 	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
@@ -3479,7 +3564,7 @@ type WebhookAttemptError string
 
 // WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
 type WebhookDelivery struct {
-	// AttemptCount How often it was sent.
+	// AttemptCount The number of attempts.
 	AttemptCount int32 `json:"attempt_count"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -3501,7 +3586,7 @@ type WebhookDelivery struct {
 	// Position The event's position in the event feed. Absent for a test.
 	Position int64 `json:"position,omitempty,omitzero"`
 
-	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	// Status The state of a delivery - still to be sent, accepted by the receiver, or given up.
 	Status WebhookDeliveryStatus `json:"status"`
 
 	// Type The event's type, or `webhook.test`.
@@ -3513,12 +3598,12 @@ type WebhookDelivery struct {
 	WebhookID ID `json:"webhook_id"`
 }
 
-// WebhookDeliveryStatus Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+// WebhookDeliveryStatus The state of a delivery - still to be sent, accepted by the receiver, or given up.
 type WebhookDeliveryStatus string
 
 // WebhookDeliveryWithAttempts A delivery with its attempts.
 type WebhookDeliveryWithAttempts struct {
-	// AttemptCount How often it was sent.
+	// AttemptCount The number of attempts.
 	AttemptCount int32 `json:"attempt_count"`
 
 	// Attempts The latest attempts, oldest first.
@@ -3543,7 +3628,7 @@ type WebhookDeliveryWithAttempts struct {
 	// Position The event's position in the event feed. Absent for a test.
 	Position int64 `json:"position,omitempty,omitzero"`
 
-	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	// Status The state of a delivery - still to be sent, accepted by the receiver, or given up.
 	Status WebhookDeliveryStatus `json:"status"`
 
 	// Type The event's type, or `webhook.test`.
@@ -3555,14 +3640,14 @@ type WebhookDeliveryWithAttempts struct {
 	WebhookID ID `json:"webhook_id"`
 }
 
-// WebhookDescription What the webhook is for. Only administrators see it.
+// WebhookDescription The purpose of the webhook. Only administrators see it.
 type WebhookDescription = string
 
 // WebhookPayload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
 // it. The default is `thin`.
 type WebhookPayload string
 
-// WebhookReplay What is delivered again.
+// WebhookReplay The events that are delivered again.
 type WebhookReplay struct {
 	// FromPosition The position of the first event of the replay.
 	FromPosition int64 `json:"from_position"`
@@ -3583,7 +3668,7 @@ type WebhookSecret struct {
 // WebhookTypes The types of events to deliver. Without any, the server delivers all, including those of later releases.
 type WebhookTypes = []EventType
 
-// WebhookURL Where deliveries are sent, by `POST`.
+// WebhookURL The URL to which deliveries are sent, by `POST`.
 type WebhookURL = string
 
 // WhSecret The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
@@ -3882,7 +3967,7 @@ type ListAPIKeysParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3924,7 +4009,7 @@ type ListSessionsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3981,14 +4066,14 @@ type StreamEventsParams struct {
 
 // ListMacrosParams defines parameters for ListMacros.
 type ListMacrosParams struct {
-	// Text What the macros say, in their name or their content. Case does not matter.
+	// Text Text in the macros' names or contents. Case does not matter.
 	Text string `form:"text,omitempty" json:"text,omitempty,omitzero"`
 
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4050,7 +4135,7 @@ type ListPromptsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4107,13 +4192,13 @@ type WithdrawPromptParams struct {
 
 // SearchTicketsParams defines parameters for SearchTickets.
 type SearchTicketsParams struct {
-	// Q What to search for.
+	// Q The words to search for.
 	Q string `form:"q" json:"q"`
 
 	// Limit The most results that a page may have.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4142,7 +4227,7 @@ type GetReportSummaryParams struct {
 	// To The last day. Without it, today.
 	To string `form:"to,omitempty" json:"to,omitempty,omitzero"`
 
-	// GroupBy What a group is about.
+	// GroupBy What to group by.
 	GroupBy GetReportSummaryParamsGroupBy `form:"group_by,omitempty" json:"group_by,omitempty,omitzero"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4171,13 +4256,13 @@ type ListStaffTicketsParams struct {
 	// Team The team that the ticket is assigned to, or `none` for tickets without a team.
 	Team string `form:"team,omitempty" json:"team,omitempty,omitzero"`
 
-	// Tag A tag, as it stands.
+	// Tag A tag, compared exactly.
 	Tag string `form:"tag,omitempty" json:"tag,omitempty,omitzero"`
 
 	// Requester The account of the customer.
 	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
 
-	// ExternalID What the ticket is called elsewhere.
+	// ExternalID The ticket's id in another system.
 	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty,omitzero"`
 
 	// AIMode The AI mode.
@@ -4216,7 +4301,7 @@ type ListStaffTicketsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4253,7 +4338,7 @@ type ListTeamsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4287,7 +4372,7 @@ type ListTicketsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4340,7 +4425,7 @@ type ListAIResponsesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4392,7 +4477,7 @@ type ListMessagesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4477,7 +4562,7 @@ type SendUIMessageV7Params struct {
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// Email How the e-mail address begins, or all of it. Case and Unicode form do not matter.
+	// Email The e-mail address or its beginning. Case and Unicode form do not matter.
 	Email string `form:"email,omitempty" json:"email,omitempty,omitzero"`
 
 	// Role The accounts' role.
@@ -4487,7 +4572,7 @@ type ListUsersParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4529,7 +4614,7 @@ type ListWebhooksParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4560,7 +4645,7 @@ type ListWebhookDeliveriesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -5422,12 +5507,12 @@ type ClientInterface interface {
 	//
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
-	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+	// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 	// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 	// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 	// service, not to its key.
 	//
-	// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+	// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 	// cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
@@ -5439,12 +5524,12 @@ type ClientInterface interface {
 	//
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
-	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+	// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 	// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 	// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 	// service, not to its key.
 	//
-	// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+	// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 	// cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
@@ -5582,10 +5667,9 @@ type ClientInterface interface {
 	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
-	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-	// /users` makes accounts of staff, `support admin create` the first one.
+	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5598,10 +5682,9 @@ type ClientInterface interface {
 	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
-	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-	// /users` makes accounts of staff, `support admin create` the first one.
+	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5648,13 +5731,13 @@ type ClientInterface interface {
 
 	// CreateMacroWithBody Create a macro
 	//
-	// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-	// lower case do not matter (`409 name_taken`).
+	// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+	// (`409 name_taken`).
 	//
-	// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-	// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-	// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-	// `the support team` for the agent.
+	// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+	// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+	// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+	// the agent.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5663,13 +5746,13 @@ type ClientInterface interface {
 
 	// CreateMacro Create a macro
 	//
-	// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-	// lower case do not matter (`409 name_taken`).
+	// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+	// (`409 name_taken`).
 	//
-	// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-	// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-	// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-	// `the support team` for the agent.
+	// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+	// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+	// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+	// the agent.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5678,7 +5761,7 @@ type ClientInterface interface {
 
 	// DeleteMacro Delete a macro
 	//
-	// Deletes a macro. What was sent by it stays.
+	// Deletes a macro. Messages that it has added stay.
 	//
 	// Corresponds with DELETE /macros/{macro_id} (the `DeleteMacro` operationId).
 	DeleteMacro(ctx context.Context, macroID MacroID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5692,7 +5775,7 @@ type ClientInterface interface {
 
 	// UpdateMacroWithBody Change a macro
 	//
-	// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+	// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 	// is made only while the macro has that version.
 	//
 	// Takes any type of body and a specified content type.
@@ -5702,7 +5785,7 @@ type ClientInterface interface {
 
 	// UpdateMacro Change a macro
 	//
-	// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+	// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 	// is made only while the macro has that version.
 	//
 	// Takes a body of the `application/json` content type.
@@ -5743,7 +5826,7 @@ type ClientInterface interface {
 
 	// GetMessageFeedback Get the rating of an answer
 	//
-	// What the ticket's customer thinks of the answer. `404` while they have not said.
+	// The customer's rating of the answer. `404` if there is none.
 	//
 	// Corresponds with GET /messages/{message_id}/feedback (the `GetMessageFeedback` operationId).
 	GetMessageFeedback(ctx context.Context, messageID MessageID, params *GetMessageFeedbackParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5768,7 +5851,7 @@ type ClientInterface interface {
 	// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
 	PutMessageFeedback(ctx context.Context, messageID MessageID, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RedactMessage Take away what a message said
+	// RedactMessage Redact a message
 	//
 	// Removes the content of a message or a note for good: from the message, from the events of the AI response that it
 	// is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
@@ -5790,7 +5873,7 @@ type ClientInterface interface {
 
 	// CreatePromptWithBody Draft a prompt
 	//
-	// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+	// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
 	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -5802,7 +5885,7 @@ type ClientInterface interface {
 
 	// CreatePrompt Draft a prompt
 	//
-	// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+	// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
 	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -5885,21 +5968,21 @@ type ClientInterface interface {
 	// and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
 	// The search finds a text within two seconds after it was written.
 	//
-	// `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
-	// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
-	// every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
+	// `q` is what people type into a search box. All words must match, in any of their forms in the server's language.
+	// `"two words"` is a phrase, `or` means either, and `-word` excludes a word. Nothing else is special, so every query is valid. A
+	// query of only punctuation, only words such as "the", or only `-words` finds nothing.
 	//
 	// Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
 	//
-	// `title` and `snippet` come in segments: show each as text, and those with `match` highlighted.
+	// `title` and `snippet` are lists of segments: show each as plain text, and highlight those with `match`.
 	//
 	// Corresponds with GET /search (the `SearchTickets` operationId).
 	SearchTickets(ctx context.Context, params *SearchTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetSLATargets Read the targets of priorities
 	//
-	// In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
-	// until an administrator sets targets.
+	// The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
+	// targets.
 	//
 	// Corresponds with GET /sla-targets (the `GetSLATargets` operationId).
 	GetSLATargets(ctx context.Context, params *GetSLATargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5938,8 +6021,8 @@ type ClientInterface interface {
 	// the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
 	// out, and there are at most 1,000.
 	//
-	// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
-	// they are. `unresolved` counts what is open or pending now; groups by day do not have it.
+	// `first_response` and `resolution` cover the tickets that were first answered or resolved on these days, however old they are.
+	// `unresolved` counts the tickets that are open or pending now; groups by day do not have it.
 	//
 	// Corresponds with GET /staff/reports/summary (the `GetReportSummary` operationId).
 	GetReportSummary(ctx context.Context, params *GetReportSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5957,7 +6040,7 @@ type ClientInterface interface {
 
 	// UpdateTicketsWithBody Change many tickets
 	//
-	// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+	// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 	// or the problem. One problem does not stop the others.
 	//
 	// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -5970,7 +6053,7 @@ type ClientInterface interface {
 
 	// UpdateTickets Change many tickets
 	//
-	// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+	// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 	// or the problem. One problem does not stop the others.
 	//
 	// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -5997,7 +6080,7 @@ type ClientInterface interface {
 
 	// CreateTeamWithBody Create a team
 	//
-	// Creates a team of enabled accounts of staff. It may be empty.
+	// Creates a team of enabled staff accounts. It may be empty.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6006,7 +6089,7 @@ type ClientInterface interface {
 
 	// CreateTeam Create a team
 	//
-	// Creates a team of enabled accounts of staff. It may be empty.
+	// Creates a team of enabled staff accounts. It may be empty.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6192,7 +6275,7 @@ type ClientInterface interface {
 
 	// StreamAIResponse Stream the AI's answer
 	//
-	// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
+	// Streams the answer to the newest customer message of the ticket (to its description if there is none) as
 	// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
 	// and however often.
@@ -6201,10 +6284,9 @@ type ClientInterface interface {
 	// comes as a message of the ticket. Staff read the draft.
 	//
 	// For at least five seconds after a failure, the response is that failure; after that, this operation starts the
-	// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
-	// the customer replaces an answer that has not begun yet; one that has begun is finished first.
+	// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of the customer replaces an answer that has not begun; one that has begun is finished first.
 	//
-	// A browser's `EventSource`, which cannot send `Authorization`, gives a token from
+	// A browser's `EventSource`, which cannot send `Authorization`, sends a token from
 	// `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
 	//
 	// Corresponds with GET /tickets/{ticket_id}/ai-response (the `StreamAIResponse` operationId).
@@ -6283,9 +6365,9 @@ type ClientInterface interface {
 
 	// ApplyMacro Apply a macro to a ticket
 	//
-	// Adds what the macro says to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
-	// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply ends an AI answer that is still
-	// being written, and the ticket's status goes one step at a time. What the ticket is already does not change.
+	// Adds the macro's text to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
+	// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply cancels an unfinished AI answer, and the status moves one step at a time. Values that the ticket already has do not
+	// change.
 	//
 	// With `If-Match`, the macro is applied only while the ticket has that version: nobody has replied in the meantime.
 	//
@@ -6294,15 +6376,16 @@ type ClientInterface interface {
 
 	// PreviewMacro Preview a macro
 	//
-	// What the macro would say in a ticket. Nothing is sent. An agent who wants other words sends them as a message instead.
+	// The text that the macro would add to a ticket. It sends nothing. An agent who wants to change the text sends it as a message
+	// instead.
 	//
 	// Corresponds with GET /tickets/{ticket_id}/macros/{macro_id}/preview (the `PreviewMacro` operationId).
 	PreviewMacro(ctx context.Context, ticketID TicketID, macroID MacroID, params *PreviewMacroParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// MergeTicketWithBody Merge a ticket into another one
 	//
-	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+	// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 	// the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
@@ -6313,8 +6396,8 @@ type ClientInterface interface {
 
 	// MergeTicket Merge a ticket into another one
 	//
-	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+	// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 	// the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
@@ -6339,13 +6422,13 @@ type ClientInterface interface {
 	//
 	// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 	//
-	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-	// send it as often as it likes.
+	// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+	// likes.
 	//
-	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-	// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+	// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+	// `unanswered` tells you why.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6360,13 +6443,13 @@ type ClientInterface interface {
 	//
 	// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 	//
-	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-	// send it as often as it likes.
+	// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+	// likes.
 	//
-	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-	// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+	// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+	// `unanswered` tells you why.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6397,13 +6480,13 @@ type ClientInterface interface {
 	// Corresponds with POST /tickets/{ticket_id}/notes (the `CreateNote` operationId).
 	CreateNote(ctx context.Context, ticketID TicketID, params *CreateNoteParams, body CreateNoteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RedactTicket Take away what a ticket said
+	// RedactTicket Redact a ticket
 	//
-	// Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
-	// from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
-	// `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
-	// too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
-	// description there as a message.
+	// Removes a ticket's title, description and hand-off note for good: from the ticket, from the search, and from the responses
+	// that are stored for an `Idempotency-Key`. The ticket stays, with `redacted_at` and the texts `[redacted]`. The AI no longer
+	// reads them. An unfinished answer may quote them, so it ends as `superseded`, and what the AI wrote for staff only is removed
+	// too. Messages are redacted with `POST /messages/{message_id}/redact`; so is the description of a merged ticket, which became
+	// a message of the other ticket.
 	//
 	// Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
 	//
@@ -6441,9 +6524,8 @@ type ClientInterface interface {
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
 	//
-	// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-	// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+	// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 	//
 	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 	//
@@ -6465,9 +6547,8 @@ type ClientInterface interface {
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
 	//
-	// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-	// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+	// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 	//
 	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 	//
@@ -6480,8 +6561,7 @@ type ClientInterface interface {
 	//
 	// The conversation as `UIMessage[]` of the AI SDK, oldest first: the ticket's description under the ticket's id, then the newest
 	// 100 messages. A message that was sent by a chat client has the id that the client gave it, an answer the id that
-	// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, told apart by
-	// `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
+	// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, distinguished by `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
 	//
 	// Corresponds with GET /ui/chat/{ticket_id}/messages (the `ListUIMessages` operationId).
 	ListUIMessages(ctx context.Context, ticketID TicketID, params *ListUIMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6535,7 +6615,7 @@ type ClientInterface interface {
 
 	// ListUsers List accounts
 	//
-	// All accounts, newest first, or those whose e-mail address begins in a certain way or that have a certain role.
+	// All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
 	//
 	// Corresponds with GET /users (the `ListUsers` operationId).
 	ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6545,7 +6625,7 @@ type ClientInterface interface {
 	// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6557,7 +6637,7 @@ type ClientInterface interface {
 	// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6624,10 +6704,11 @@ type ClientInterface interface {
 	// Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
 	PutCustomer(ctx context.Context, userID UserID, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteUserData Erase everything of a customer
+	// DeleteUserData Erase a customer's data
 	//
-	// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-	// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids that services gave them. What remains is an
+	// Closes a customer's account for good and erases their data: tickets with their messages, notes, AI responses and ratings,
+	// sessions, stored responses, webhook receivers' responses to deliveries about them, and the names and ids that services gave
+	// them. What remains is an
 	// account without a name, and journal entries with types and times, but without content. You cannot undo this.
 	//
 	// When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
@@ -6636,6 +6717,21 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
 	DeleteUserData(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportUser Export a customer's data
+	//
+	// Everything that the desk holds about a customer and that the customer may see, to answer a request for their data: the
+	// account, its sessions, and the tickets with their messages, ratings and AI responses. It contains no notes, no drafts and nothing else that only staff see, and no passwords or tokens.
+	//
+	// The response is newline-delimited JSON: one `ExportLine` per line, and each ticket before what belongs to it, oldest
+	// first. The last line has the type `end` and counts the lines before it. **An export without that line is incomplete**:
+	// the server or the connection failed. Request it again. Changes during the export may or may not be part of it.
+	//
+	// An export counts as an open stream: see `SUPPORT_STREAMS_PER_ACCOUNT`. The server writes each export to its log. Accounts
+	// of staff and services get `404`.
+	//
+	// Corresponds with GET /users/{user_id}/export (the `ExportUser` operationId).
+	ExportUser(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetWebhookDelivery Get a delivery with its attempts
 	//
@@ -6661,14 +6757,14 @@ type ClientInterface interface {
 
 	// CreateWebhookWithBody Create a webhook
 	//
-	// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+	// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 	// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 	//
 	// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 	// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 	// webhooks.
 	//
-	// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+	// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 	// again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
@@ -6678,14 +6774,14 @@ type ClientInterface interface {
 
 	// CreateWebhook Create a webhook
 	//
-	// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+	// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 	// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 	//
 	// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 	// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 	// webhooks.
 	//
-	// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+	// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 	// again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
@@ -6711,7 +6807,7 @@ type ClientInterface interface {
 	//
 	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 	// webhook that was disabled: it resumes with the deliveries that it has, and
-	// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6722,7 +6818,7 @@ type ClientInterface interface {
 	//
 	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 	// webhook that was disabled: it resumes with the deliveries that it has, and
-	// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6760,9 +6856,8 @@ type ClientInterface interface {
 
 	// RotateWebhookSecret Replace a webhook's secret
 	//
-	// Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
-	// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
-	// second request makes another secret; the one before the first no longer signs.
+	// Creates a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+	// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A repeated request creates another secret, and the oldest one no longer signs.
 	//
 	// Corresponds with POST /webhooks/{webhook_id}/rotate-secret (the `RotateWebhookSecret` operationId).
 	RotateWebhookSecret(ctx context.Context, webhookID WebhookID, params *RotateWebhookSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -7008,12 +7103,12 @@ func (c *Client) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, req
 //
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
-// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 // With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 // create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 // service, not to its key.
 //
-// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 // cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
@@ -7035,12 +7130,12 @@ func (c *Client) CreateAPIKeyWithBody(ctx context.Context, params *CreateAPIKeyP
 //
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
-// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 // With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 // create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 // service, not to its key.
 //
-// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 // cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
@@ -7278,10 +7373,9 @@ func (c *Client) EndSession(ctx context.Context, sessionID SessionID, reqEditors
 // it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
-// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-// /users` makes accounts of staff, `support admin create` the first one.
+// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7304,10 +7398,9 @@ func (c *Client) SignUpWithBody(ctx context.Context, params *SignUpParams, conte
 // it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
-// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-// /users` makes accounts of staff, `support admin create` the first one.
+// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7404,13 +7497,13 @@ func (c *Client) ListMacros(ctx context.Context, params *ListMacrosParams, reqEd
 
 // CreateMacroWithBody Create a macro
 //
-// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-// lower case do not matter (`409 name_taken`).
+// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+// (`409 name_taken`).
 //
-// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-// `the support team` for the agent.
+// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+// the agent.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7429,13 +7522,13 @@ func (c *Client) CreateMacroWithBody(ctx context.Context, params *CreateMacroPar
 
 // CreateMacro Create a macro
 //
-// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-// lower case do not matter (`409 name_taken`).
+// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+// (`409 name_taken`).
 //
-// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-// `the support team` for the agent.
+// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+// the agent.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7454,7 +7547,7 @@ func (c *Client) CreateMacro(ctx context.Context, params *CreateMacroParams, bod
 
 // DeleteMacro Delete a macro
 //
-// Deletes a macro. What was sent by it stays.
+// Deletes a macro. Messages that it has added stay.
 //
 // Corresponds with DELETE /macros/{macro_id} (the `DeleteMacro` operationId).
 func (c *Client) DeleteMacro(ctx context.Context, macroID MacroID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7488,7 +7581,7 @@ func (c *Client) GetMacro(ctx context.Context, macroID MacroID, params *GetMacro
 
 // UpdateMacroWithBody Change a macro
 //
-// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 // is made only while the macro has that version.
 //
 // Takes any type of body and a specified content type.
@@ -7508,7 +7601,7 @@ func (c *Client) UpdateMacroWithBody(ctx context.Context, macroID MacroID, param
 
 // UpdateMacro Change a macro
 //
-// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 // is made only while the macro has that version.
 //
 // Takes a body of the `application/json` content type.
@@ -7589,7 +7682,7 @@ func (c *Client) ChangePassword(ctx context.Context, params *ChangePasswordParam
 
 // GetMessageFeedback Get the rating of an answer
 //
-// What the ticket's customer thinks of the answer. `404` while they have not said.
+// The customer's rating of the answer. `404` if there is none.
 //
 // Corresponds with GET /messages/{message_id}/feedback (the `GetMessageFeedback` operationId).
 func (c *Client) GetMessageFeedback(ctx context.Context, messageID MessageID, params *GetMessageFeedbackParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7644,7 +7737,7 @@ func (c *Client) PutMessageFeedback(ctx context.Context, messageID MessageID, bo
 	return c.Client.Do(req)
 }
 
-// RedactMessage Take away what a message said
+// RedactMessage Redact a message
 //
 // Removes the content of a message or a note for good: from the message, from the events of the AI response that it
 // is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
@@ -7686,7 +7779,7 @@ func (c *Client) ListPrompts(ctx context.Context, params *ListPromptsParams, req
 
 // CreatePromptWithBody Draft a prompt
 //
-// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 // you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
 // A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -7708,7 +7801,7 @@ func (c *Client) CreatePromptWithBody(ctx context.Context, params *CreatePromptP
 
 // CreatePrompt Draft a prompt
 //
-// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 // you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
 // A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -7871,13 +7964,13 @@ func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn
 // and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
 // The search finds a text within two seconds after it was written.
 //
-// `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
-// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
-// every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
+// `q` is what people type into a search box. All words must match, in any of their forms in the server's language.
+// `"two words"` is a phrase, `or` means either, and `-word` excludes a word. Nothing else is special, so every query is valid. A
+// query of only punctuation, only words such as "the", or only `-words` finds nothing.
 //
 // Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
 //
-// `title` and `snippet` come in segments: show each as text, and those with `match` highlighted.
+// `title` and `snippet` are lists of segments: show each as plain text, and highlight those with `match`.
 //
 // Corresponds with GET /search (the `SearchTickets` operationId).
 func (c *Client) SearchTickets(ctx context.Context, params *SearchTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7894,8 +7987,8 @@ func (c *Client) SearchTickets(ctx context.Context, params *SearchTicketsParams,
 
 // GetSLATargets Read the targets of priorities
 //
-// In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
-// until an administrator sets targets.
+// The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
+// targets.
 //
 // Corresponds with GET /sla-targets (the `GetSLATargets` operationId).
 func (c *Client) GetSLATargets(ctx context.Context, params *GetSLATargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7964,8 +8057,8 @@ func (c *Client) PutSLATargets(ctx context.Context, params *PutSLATargetsParams,
 // the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
 // out, and there are at most 1,000.
 //
-// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
-// they are. `unresolved` counts what is open or pending now; groups by day do not have it.
+// `first_response` and `resolution` cover the tickets that were first answered or resolved on these days, however old they are.
+// `unresolved` counts the tickets that are open or pending now; groups by day do not have it.
 //
 // Corresponds with GET /staff/reports/summary (the `GetReportSummary` operationId).
 func (c *Client) GetReportSummary(ctx context.Context, params *GetReportSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8003,7 +8096,7 @@ func (c *Client) ListStaffTickets(ctx context.Context, params *ListStaffTicketsP
 
 // UpdateTicketsWithBody Change many tickets
 //
-// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 // or the problem. One problem does not stop the others.
 //
 // The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -8026,7 +8119,7 @@ func (c *Client) UpdateTicketsWithBody(ctx context.Context, params *UpdateTicket
 
 // UpdateTickets Change many tickets
 //
-// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 // or the problem. One problem does not stop the others.
 //
 // The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -8083,7 +8176,7 @@ func (c *Client) ListTeams(ctx context.Context, params *ListTeamsParams, reqEdit
 
 // CreateTeamWithBody Create a team
 //
-// Creates a team of enabled accounts of staff. It may be empty.
+// Creates a team of enabled staff accounts. It may be empty.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8102,7 +8195,7 @@ func (c *Client) CreateTeamWithBody(ctx context.Context, params *CreateTeamParam
 
 // CreateTeam Create a team
 //
-// Creates a team of enabled accounts of staff. It may be empty.
+// Creates a team of enabled staff accounts. It may be empty.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8418,7 +8511,7 @@ func (c *Client) CreateAIRequest(ctx context.Context, ticketID TicketID, params 
 
 // StreamAIResponse Stream the AI's answer
 //
-// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
+// Streams the answer to the newest customer message of the ticket (to its description if there is none) as
 // server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
 // and however often.
@@ -8427,10 +8520,9 @@ func (c *Client) CreateAIRequest(ctx context.Context, ticketID TicketID, params 
 // comes as a message of the ticket. Staff read the draft.
 //
 // For at least five seconds after a failure, the response is that failure; after that, this operation starts the
-// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
-// the customer replaces an answer that has not begun yet; one that has begun is finished first.
+// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of the customer replaces an answer that has not begun; one that has begun is finished first.
 //
-// A browser's `EventSource`, which cannot send `Authorization`, gives a token from
+// A browser's `EventSource`, which cannot send `Authorization`, sends a token from
 // `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
 //
 // Corresponds with GET /tickets/{ticket_id}/ai-response (the `StreamAIResponse` operationId).
@@ -8569,9 +8661,9 @@ func (c *Client) HandOffTicket(ctx context.Context, ticketID TicketID, params *H
 
 // ApplyMacro Apply a macro to a ticket
 //
-// Adds what the macro says to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
-// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply ends an AI answer that is still
-// being written, and the ticket's status goes one step at a time. What the ticket is already does not change.
+// Adds the macro's text to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
+// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply cancels an unfinished AI answer, and the status moves one step at a time. Values that the ticket already has do not
+// change.
 //
 // With `If-Match`, the macro is applied only while the ticket has that version: nobody has replied in the meantime.
 //
@@ -8590,7 +8682,8 @@ func (c *Client) ApplyMacro(ctx context.Context, ticketID TicketID, macroID Macr
 
 // PreviewMacro Preview a macro
 //
-// What the macro would say in a ticket. Nothing is sent. An agent who wants other words sends them as a message instead.
+// The text that the macro would add to a ticket. It sends nothing. An agent who wants to change the text sends it as a message
+// instead.
 //
 // Corresponds with GET /tickets/{ticket_id}/macros/{macro_id}/preview (the `PreviewMacro` operationId).
 func (c *Client) PreviewMacro(ctx context.Context, ticketID TicketID, macroID MacroID, params *PreviewMacroParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8607,8 +8700,8 @@ func (c *Client) PreviewMacro(ctx context.Context, ticketID TicketID, macroID Ma
 
 // MergeTicketWithBody Merge a ticket into another one
 //
-// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 // it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 // the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
@@ -8629,8 +8722,8 @@ func (c *Client) MergeTicketWithBody(ctx context.Context, ticketID TicketID, par
 
 // MergeTicket Merge a ticket into another one
 //
-// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 // it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 // the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
@@ -8675,13 +8768,13 @@ func (c *Client) ListMessages(ctx context.Context, ticketID TicketID, params *Li
 //
 // With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 //
-// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-// send it as often as it likes.
+// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+// likes.
 //
-// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+// `unanswered` tells you why.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8706,13 +8799,13 @@ func (c *Client) CreateMessageWithBody(ctx context.Context, ticketID TicketID, p
 //
 // With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 //
-// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-// send it as often as it likes.
+// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+// likes.
 //
-// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+// `unanswered` tells you why.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8773,13 +8866,13 @@ func (c *Client) CreateNote(ctx context.Context, ticketID TicketID, params *Crea
 	return c.Client.Do(req)
 }
 
-// RedactTicket Take away what a ticket said
+// RedactTicket Redact a ticket
 //
-// Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
-// from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
-// `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
-// too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
-// description there as a message.
+// Removes a ticket's title, description and hand-off note for good: from the ticket, from the search, and from the responses
+// that are stored for an `Idempotency-Key`. The ticket stays, with `redacted_at` and the texts `[redacted]`. The AI no longer
+// reads them. An unfinished answer may quote them, so it ends as `superseded`, and what the AI wrote for staff only is removed
+// too. Messages are redacted with `POST /messages/{message_id}/redact`; so is the description of a merged ticket, which became
+// a message of the other ticket.
 //
 // Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
 //
@@ -8847,9 +8940,8 @@ func (c *Client) GetTimeline(ctx context.Context, ticketID TicketID, params *Get
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.
 //
-// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 //
 // The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 //
@@ -8881,9 +8973,8 @@ func (c *Client) SendUIMessageWithBody(ctx context.Context, params *SendUIMessag
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.
 //
-// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 //
 // The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 //
@@ -8906,8 +8997,7 @@ func (c *Client) SendUIMessage(ctx context.Context, params *SendUIMessageParams,
 //
 // The conversation as `UIMessage[]` of the AI SDK, oldest first: the ticket's description under the ticket's id, then the newest
 // 100 messages. A message that was sent by a chat client has the id that the client gave it, an answer the id that
-// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, told apart by
-// `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
+// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, distinguished by `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
 //
 // Corresponds with GET /ui/chat/{ticket_id}/messages (the `ListUIMessages` operationId).
 func (c *Client) ListUIMessages(ctx context.Context, ticketID TicketID, params *ListUIMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9021,7 +9111,7 @@ func (c *Client) ResumeUIStreamV7(ctx context.Context, ticketID TicketID, reqEdi
 
 // ListUsers List accounts
 //
-// All accounts, newest first, or those whose e-mail address begins in a certain way or that have a certain role.
+// All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
 //
 // Corresponds with GET /users (the `ListUsers` operationId).
 func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9041,7 +9131,7 @@ func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEdit
 // Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9063,7 +9153,7 @@ func (c *Client) CreateUserWithBody(ctx context.Context, params *CreateUserParam
 // Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9190,10 +9280,11 @@ func (c *Client) PutCustomer(ctx context.Context, userID UserID, body PutCustome
 	return c.Client.Do(req)
 }
 
-// DeleteUserData Erase everything of a customer
+// DeleteUserData Erase a customer's data
 //
-// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids that services gave them. What remains is an
+// Closes a customer's account for good and erases their data: tickets with their messages, notes, AI responses and ratings,
+// sessions, stored responses, webhook receivers' responses to deliveries about them, and the names and ids that services gave
+// them. What remains is an
 // account without a name, and journal entries with types and times, but without content. You cannot undo this.
 //
 // When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
@@ -9203,6 +9294,31 @@ func (c *Client) PutCustomer(ctx context.Context, userID UserID, body PutCustome
 // Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
 func (c *Client) DeleteUserData(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteUserDataRequest(c.Server, userID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportUser Export a customer's data
+//
+// Everything that the desk holds about a customer and that the customer may see, to answer a request for their data: the
+// account, its sessions, and the tickets with their messages, ratings and AI responses. It contains no notes, no drafts and nothing else that only staff see, and no passwords or tokens.
+//
+// The response is newline-delimited JSON: one `ExportLine` per line, and each ticket before what belongs to it, oldest
+// first. The last line has the type `end` and counts the lines before it. **An export without that line is incomplete**:
+// the server or the connection failed. Request it again. Changes during the export may or may not be part of it.
+//
+// An export counts as an open stream: see `SUPPORT_STREAMS_PER_ACCOUNT`. The server writes each export to its log. Accounts
+// of staff and services get `404`.
+//
+// Corresponds with GET /users/{user_id}/export (the `ExportUser` operationId).
+func (c *Client) ExportUser(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportUserRequest(c.Server, userID)
 	if err != nil {
 		return nil, err
 	}
@@ -9267,14 +9383,14 @@ func (c *Client) ListWebhooks(ctx context.Context, params *ListWebhooksParams, r
 
 // CreateWebhookWithBody Create a webhook
 //
-// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 // [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 //
 // The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 // `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 // webhooks.
 //
-// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 // again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
@@ -9294,14 +9410,14 @@ func (c *Client) CreateWebhookWithBody(ctx context.Context, params *CreateWebhoo
 
 // CreateWebhook Create a webhook
 //
-// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 // [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 //
 // The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 // `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 // webhooks.
 //
-// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 // again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
@@ -9357,7 +9473,7 @@ func (c *Client) GetWebhook(ctx context.Context, webhookID WebhookID, params *Ge
 //
 // Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 // webhook that was disabled: it resumes with the deliveries that it has, and
-// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9378,7 +9494,7 @@ func (c *Client) UpdateWebhookWithBody(ctx context.Context, webhookID WebhookID,
 //
 // Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 // webhook that was disabled: it resumes with the deliveries that it has, and
-// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9456,9 +9572,8 @@ func (c *Client) ReplayWebhook(ctx context.Context, webhookID WebhookID, params 
 
 // RotateWebhookSecret Replace a webhook's secret
 //
-// Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
-// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
-// second request makes another secret; the one before the first no longer signs.
+// Creates a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A repeated request creates another secret, and the oldest one no longer signs.
 //
 // Corresponds with POST /webhooks/{webhook_id}/rotate-secret (the `RotateWebhookSecret` operationId).
 func (c *Client) RotateWebhookSecret(ctx context.Context, webhookID WebhookID, params *RotateWebhookSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -14414,6 +14529,40 @@ func NewDeleteUserDataRequest(server string, userID UserID) (*http.Request, erro
 	return req, nil
 }
 
+// NewExportUserRequest constructs an http.Request for the ExportUser method
+func NewExportUserRequest(server string, userID UserID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user_id", userID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/users/%s/export", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetWebhookDeliveryRequest constructs an http.Request for the GetWebhookDelivery method
 func NewGetWebhookDeliveryRequest(server string, webhookDeliveryID WebhookDeliveryID, params *GetWebhookDeliveryParams) (*http.Request, error) {
 	var err error
@@ -15214,12 +15363,12 @@ type ClientWithResponsesInterface interface {
 	//
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
-	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+	// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 	// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 	// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 	// service, not to its key.
 	//
-	// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+	// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 	// cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15231,12 +15380,12 @@ type ClientWithResponsesInterface interface {
 	//
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
-	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+	// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 	// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 	// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 	// service, not to its key.
 	//
-	// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+	// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 	// cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -15382,10 +15531,9 @@ type ClientWithResponsesInterface interface {
 	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
-	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-	// /users` makes accounts of staff, `support admin create` the first one.
+	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15398,10 +15546,9 @@ type ClientWithResponsesInterface interface {
 	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
-	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-	// /users` makes accounts of staff, `support admin create` the first one.
+	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15456,13 +15603,13 @@ type ClientWithResponsesInterface interface {
 
 	// CreateMacroWithBodyWithResponse Create a macro
 	//
-	// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-	// lower case do not matter (`409 name_taken`).
+	// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+	// (`409 name_taken`).
 	//
-	// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-	// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-	// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-	// `the support team` for the agent.
+	// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+	// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+	// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+	// the agent.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15471,13 +15618,13 @@ type ClientWithResponsesInterface interface {
 
 	// CreateMacroWithResponse Create a macro
 	//
-	// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-	// lower case do not matter (`409 name_taken`).
+	// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+	// (`409 name_taken`).
 	//
-	// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-	// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-	// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-	// `the support team` for the agent.
+	// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+	// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+	// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+	// the agent.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15486,7 +15633,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteMacroWithResponse Delete a macro
 	//
-	// Deletes a macro. What was sent by it stays.
+	// Deletes a macro. Messages that it has added stay.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15504,7 +15651,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateMacroWithBodyWithResponse Change a macro
 	//
-	// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+	// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 	// is made only while the macro has that version.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15514,7 +15661,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateMacroWithResponse Change a macro
 	//
-	// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+	// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 	// is made only while the macro has that version.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -15557,7 +15704,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetMessageFeedbackWithResponse Get the rating of an answer
 	//
-	// What the ticket's customer thinks of the answer. `404` while they have not said.
+	// The customer's rating of the answer. `404` if there is none.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15584,7 +15731,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
 	PutMessageFeedbackWithResponse(ctx context.Context, messageID MessageID, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*PutMessageFeedbackResponse, error)
 
-	// RedactMessageWithResponse Take away what a message said
+	// RedactMessageWithResponse Redact a message
 	//
 	// Removes the content of a message or a note for good: from the message, from the events of the AI response that it
 	// is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
@@ -15610,7 +15757,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreatePromptWithBodyWithResponse Draft a prompt
 	//
-	// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+	// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
 	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -15622,7 +15769,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreatePromptWithResponse Draft a prompt
 	//
-	// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+	// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
 	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -15715,13 +15862,13 @@ type ClientWithResponsesInterface interface {
 	// and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
 	// The search finds a text within two seconds after it was written.
 	//
-	// `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
-	// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
-	// every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
+	// `q` is what people type into a search box. All words must match, in any of their forms in the server's language.
+	// `"two words"` is a phrase, `or` means either, and `-word` excludes a word. Nothing else is special, so every query is valid. A
+	// query of only punctuation, only words such as "the", or only `-words` finds nothing.
 	//
 	// Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
 	//
-	// `title` and `snippet` come in segments: show each as text, and those with `match` highlighted.
+	// `title` and `snippet` are lists of segments: show each as plain text, and highlight those with `match`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15730,8 +15877,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetSLATargetsWithResponse Read the targets of priorities
 	//
-	// In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
-	// until an administrator sets targets.
+	// The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
+	// targets.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15772,8 +15919,8 @@ type ClientWithResponsesInterface interface {
 	// the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
 	// out, and there are at most 1,000.
 	//
-	// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
-	// they are. `unresolved` counts what is open or pending now; groups by day do not have it.
+	// `first_response` and `resolution` cover the tickets that were first answered or resolved on these days, however old they are.
+	// `unresolved` counts the tickets that are open or pending now; groups by day do not have it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15795,7 +15942,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateTicketsWithBodyWithResponse Change many tickets
 	//
-	// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+	// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 	// or the problem. One problem does not stop the others.
 	//
 	// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -15808,7 +15955,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateTicketsWithResponse Change many tickets
 	//
-	// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+	// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 	// or the problem. One problem does not stop the others.
 	//
 	// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -15839,7 +15986,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateTeamWithBodyWithResponse Create a team
 	//
-	// Creates a team of enabled accounts of staff. It may be empty.
+	// Creates a team of enabled staff accounts. It may be empty.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15848,7 +15995,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateTeamWithResponse Create a team
 	//
-	// Creates a team of enabled accounts of staff. It may be empty.
+	// Creates a team of enabled staff accounts. It may be empty.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16042,7 +16189,7 @@ type ClientWithResponsesInterface interface {
 
 	// StreamAIResponseWithResponse Stream the AI's answer
 	//
-	// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
+	// Streams the answer to the newest customer message of the ticket (to its description if there is none) as
 	// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
 	// and however often.
@@ -16051,10 +16198,9 @@ type ClientWithResponsesInterface interface {
 	// comes as a message of the ticket. Staff read the draft.
 	//
 	// For at least five seconds after a failure, the response is that failure; after that, this operation starts the
-	// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
-	// the customer replaces an answer that has not begun yet; one that has begun is finished first.
+	// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of the customer replaces an answer that has not begun; one that has begun is finished first.
 	//
-	// A browser's `EventSource`, which cannot send `Authorization`, gives a token from
+	// A browser's `EventSource`, which cannot send `Authorization`, sends a token from
 	// `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -16137,9 +16283,9 @@ type ClientWithResponsesInterface interface {
 
 	// ApplyMacroWithResponse Apply a macro to a ticket
 	//
-	// Adds what the macro says to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
-	// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply ends an AI answer that is still
-	// being written, and the ticket's status goes one step at a time. What the ticket is already does not change.
+	// Adds the macro's text to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
+	// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply cancels an unfinished AI answer, and the status moves one step at a time. Values that the ticket already has do not
+	// change.
 	//
 	// With `If-Match`, the macro is applied only while the ticket has that version: nobody has replied in the meantime.
 	//
@@ -16150,7 +16296,8 @@ type ClientWithResponsesInterface interface {
 
 	// PreviewMacroWithResponse Preview a macro
 	//
-	// What the macro would say in a ticket. Nothing is sent. An agent who wants other words sends them as a message instead.
+	// The text that the macro would add to a ticket. It sends nothing. An agent who wants to change the text sends it as a message
+	// instead.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16159,8 +16306,8 @@ type ClientWithResponsesInterface interface {
 
 	// MergeTicketWithBodyWithResponse Merge a ticket into another one
 	//
-	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+	// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 	// the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
@@ -16171,8 +16318,8 @@ type ClientWithResponsesInterface interface {
 
 	// MergeTicketWithResponse Merge a ticket into another one
 	//
-	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+	// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 	// the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
@@ -16199,13 +16346,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 	//
-	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-	// send it as often as it likes.
+	// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+	// likes.
 	//
-	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-	// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+	// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+	// `unanswered` tells you why.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16220,13 +16367,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 	//
-	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-	// send it as often as it likes.
+	// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+	// likes.
 	//
-	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-	// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+	// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+	// `unanswered` tells you why.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16257,13 +16404,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /tickets/{ticket_id}/notes (the `CreateNote` operationId).
 	CreateNoteWithResponse(ctx context.Context, ticketID TicketID, params *CreateNoteParams, body CreateNoteJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateNoteResponse, error)
 
-	// RedactTicketWithResponse Take away what a ticket said
+	// RedactTicketWithResponse Redact a ticket
 	//
-	// Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
-	// from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
-	// `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
-	// too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
-	// description there as a message.
+	// Removes a ticket's title, description and hand-off note for good: from the ticket, from the search, and from the responses
+	// that are stored for an `Idempotency-Key`. The ticket stays, with `redacted_at` and the texts `[redacted]`. The AI no longer
+	// reads them. An unfinished answer may quote them, so it ends as `superseded`, and what the AI wrote for staff only is removed
+	// too. Messages are redacted with `POST /messages/{message_id}/redact`; so is the description of a merged ticket, which became
+	// a message of the other ticket.
 	//
 	// Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
 	//
@@ -16307,9 +16454,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
 	//
-	// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-	// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+	// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 	//
 	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 	//
@@ -16331,9 +16477,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
 	//
-	// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-	// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+	// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 	//
 	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 	//
@@ -16346,8 +16491,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// The conversation as `UIMessage[]` of the AI SDK, oldest first: the ticket's description under the ticket's id, then the newest
 	// 100 messages. A message that was sent by a chat client has the id that the client gave it, an answer the id that
-	// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, told apart by
-	// `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
+	// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, distinguished by `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16409,7 +16553,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListUsersWithResponse List accounts
 	//
-	// All accounts, newest first, or those whose e-mail address begins in a certain way or that have a certain role.
+	// All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16421,7 +16565,7 @@ type ClientWithResponsesInterface interface {
 	// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16433,7 +16577,7 @@ type ClientWithResponsesInterface interface {
 	// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16502,10 +16646,11 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
 	PutCustomerWithResponse(ctx context.Context, userID UserID, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*PutCustomerResponse, error)
 
-	// DeleteUserDataWithResponse Erase everything of a customer
+	// DeleteUserDataWithResponse Erase a customer's data
 	//
-	// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-	// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids that services gave them. What remains is an
+	// Closes a customer's account for good and erases their data: tickets with their messages, notes, AI responses and ratings,
+	// sessions, stored responses, webhook receivers' responses to deliveries about them, and the names and ids that services gave
+	// them. What remains is an
 	// account without a name, and journal entries with types and times, but without content. You cannot undo this.
 	//
 	// When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
@@ -16516,6 +16661,23 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
 	DeleteUserDataWithResponse(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*DeleteUserDataResponse, error)
+
+	// ExportUserWithResponse Export a customer's data
+	//
+	// Everything that the desk holds about a customer and that the customer may see, to answer a request for their data: the
+	// account, its sessions, and the tickets with their messages, ratings and AI responses. It contains no notes, no drafts and nothing else that only staff see, and no passwords or tokens.
+	//
+	// The response is newline-delimited JSON: one `ExportLine` per line, and each ticket before what belongs to it, oldest
+	// first. The last line has the type `end` and counts the lines before it. **An export without that line is incomplete**:
+	// the server or the connection failed. Request it again. Changes during the export may or may not be part of it.
+	//
+	// An export counts as an open stream: see `SUPPORT_STREAMS_PER_ACCOUNT`. The server writes each export to its log. Accounts
+	// of staff and services get `404`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /users/{user_id}/export (the `ExportUser` operationId).
+	ExportUserWithResponse(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*ExportUserResponse, error)
 
 	// GetWebhookDeliveryWithResponse Get a delivery with its attempts
 	//
@@ -16547,14 +16709,14 @@ type ClientWithResponsesInterface interface {
 
 	// CreateWebhookWithBodyWithResponse Create a webhook
 	//
-	// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+	// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 	// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 	//
 	// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 	// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 	// webhooks.
 	//
-	// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+	// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 	// again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16564,14 +16726,14 @@ type ClientWithResponsesInterface interface {
 
 	// CreateWebhookWithResponse Create a webhook
 	//
-	// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+	// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 	// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 	//
 	// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 	// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 	// webhooks.
 	//
-	// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+	// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 	// again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -16601,7 +16763,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 	// webhook that was disabled: it resumes with the deliveries that it has, and
-	// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16612,7 +16774,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 	// webhook that was disabled: it resumes with the deliveries that it has, and
-	// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16652,9 +16814,8 @@ type ClientWithResponsesInterface interface {
 
 	// RotateWebhookSecretWithResponse Replace a webhook's secret
 	//
-	// Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
-	// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
-	// second request makes another secret; the one before the first no longer signs.
+	// Creates a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+	// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A repeated request creates another secret, and the oldest one no longer signs.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -28299,6 +28460,126 @@ func (r DeleteUserDataResponse) ContentType() string {
 	return ""
 }
 
+// ExportUserResponse401Headers the declared response headers of an HTTP 401 response for ExportUser
+type ExportUserResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ExportUserResponse403Headers the declared response headers of an HTTP 403 response for ExportUser
+type ExportUserResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// ExportUserResponse429Headers the declared response headers of an HTTP 429 response for ExportUser
+type ExportUserResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// ExportUserResponse503Headers the declared response headers of an HTTP 503 response for ExportUser
+type ExportUserResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type ExportUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ExportUserResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ExportUserResponse403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ExportUserResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ExportUserResponse503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetWebhookDeliveryResponse200Headers the declared response headers of an HTTP 200 response for GetWebhookDelivery
 type GetWebhookDeliveryResponse200Headers struct {
 	ETag *string
@@ -30089,12 +30370,12 @@ func (c *ClientWithResponses) ListAPIKeysWithResponse(ctx context.Context, param
 //
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
-// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 // With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 // create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 // service, not to its key.
 //
-// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 // cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -30112,12 +30393,12 @@ func (c *ClientWithResponses) CreateAPIKeyWithBodyWithResponse(ctx context.Conte
 //
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
-// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 // With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 // create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 // service, not to its key.
 //
-// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 // cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -30323,10 +30604,9 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, sessio
 // it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
-// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-// /users` makes accounts of staff, `support admin create` the first one.
+// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30345,10 +30625,9 @@ func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, pa
 // it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
-// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-// /users` makes accounts of staff, `support admin create` the first one.
+// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30433,13 +30712,13 @@ func (c *ClientWithResponses) ListMacrosWithResponse(ctx context.Context, params
 
 // CreateMacroWithBodyWithResponse Create a macro
 //
-// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-// lower case do not matter (`409 name_taken`).
+// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+// (`409 name_taken`).
 //
-// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-// `the support team` for the agent.
+// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+// the agent.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30454,13 +30733,13 @@ func (c *ClientWithResponses) CreateMacroWithBodyWithResponse(ctx context.Contex
 
 // CreateMacroWithResponse Create a macro
 //
-// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-// lower case do not matter (`409 name_taken`).
+// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+// (`409 name_taken`).
 //
-// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-// `the support team` for the agent.
+// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+// the agent.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30475,7 +30754,7 @@ func (c *ClientWithResponses) CreateMacroWithResponse(ctx context.Context, param
 
 // DeleteMacroWithResponse Delete a macro
 //
-// Deletes a macro. What was sent by it stays.
+// Deletes a macro. Messages that it has added stay.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30505,7 +30784,7 @@ func (c *ClientWithResponses) GetMacroWithResponse(ctx context.Context, macroID 
 
 // UpdateMacroWithBodyWithResponse Change a macro
 //
-// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 // is made only while the macro has that version.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -30521,7 +30800,7 @@ func (c *ClientWithResponses) UpdateMacroWithBodyWithResponse(ctx context.Contex
 
 // UpdateMacroWithResponse Change a macro
 //
-// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 // is made only while the macro has that version.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -30588,7 +30867,7 @@ func (c *ClientWithResponses) ChangePasswordWithResponse(ctx context.Context, pa
 
 // GetMessageFeedbackWithResponse Get the rating of an answer
 //
-// What the ticket's customer thinks of the answer. `404` while they have not said.
+// The customer's rating of the answer. `404` if there is none.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30633,7 +30912,7 @@ func (c *ClientWithResponses) PutMessageFeedbackWithResponse(ctx context.Context
 	return ParsePutMessageFeedbackResponse(rsp)
 }
 
-// RedactMessageWithResponse Take away what a message said
+// RedactMessageWithResponse Redact a message
 //
 // Removes the content of a message or a note for good: from the message, from the events of the AI response that it
 // is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
@@ -30671,7 +30950,7 @@ func (c *ClientWithResponses) ListPromptsWithResponse(ctx context.Context, param
 
 // CreatePromptWithBodyWithResponse Draft a prompt
 //
-// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 // you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
 // A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -30689,7 +30968,7 @@ func (c *ClientWithResponses) CreatePromptWithBodyWithResponse(ctx context.Conte
 
 // CreatePromptWithResponse Draft a prompt
 //
-// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 // you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
 // A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -30830,13 +31109,13 @@ func (c *ClientWithResponses) GetReadinessWithResponse(ctx context.Context, reqE
 // and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
 // The search finds a text within two seconds after it was written.
 //
-// `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
-// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
-// every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
+// `q` is what people type into a search box. All words must match, in any of their forms in the server's language.
+// `"two words"` is a phrase, `or` means either, and `-word` excludes a word. Nothing else is special, so every query is valid. A
+// query of only punctuation, only words such as "the", or only `-words` finds nothing.
 //
 // Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
 //
-// `title` and `snippet` come in segments: show each as text, and those with `match` highlighted.
+// `title` and `snippet` are lists of segments: show each as plain text, and highlight those with `match`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30851,8 +31130,8 @@ func (c *ClientWithResponses) SearchTicketsWithResponse(ctx context.Context, par
 
 // GetSLATargetsWithResponse Read the targets of priorities
 //
-// In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
-// until an administrator sets targets.
+// The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
+// targets.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30911,8 +31190,8 @@ func (c *ClientWithResponses) PutSLATargetsWithResponse(ctx context.Context, par
 // the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
 // out, and there are at most 1,000.
 //
-// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
-// they are. `unresolved` counts what is open or pending now; groups by day do not have it.
+// `first_response` and `resolution` cover the tickets that were first answered or resolved on these days, however old they are.
+// `unresolved` counts the tickets that are open or pending now; groups by day do not have it.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30946,7 +31225,7 @@ func (c *ClientWithResponses) ListStaffTicketsWithResponse(ctx context.Context, 
 
 // UpdateTicketsWithBodyWithResponse Change many tickets
 //
-// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 // or the problem. One problem does not stop the others.
 //
 // The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -30965,7 +31244,7 @@ func (c *ClientWithResponses) UpdateTicketsWithBodyWithResponse(ctx context.Cont
 
 // UpdateTicketsWithResponse Change many tickets
 //
-// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 // or the problem. One problem does not stop the others.
 //
 // The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -31014,7 +31293,7 @@ func (c *ClientWithResponses) ListTeamsWithResponse(ctx context.Context, params 
 
 // CreateTeamWithBodyWithResponse Create a team
 //
-// Creates a team of enabled accounts of staff. It may be empty.
+// Creates a team of enabled staff accounts. It may be empty.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31029,7 +31308,7 @@ func (c *ClientWithResponses) CreateTeamWithBodyWithResponse(ctx context.Context
 
 // CreateTeamWithResponse Create a team
 //
-// Creates a team of enabled accounts of staff. It may be empty.
+// Creates a team of enabled staff accounts. It may be empty.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31301,7 +31580,7 @@ func (c *ClientWithResponses) CreateAIRequestWithResponse(ctx context.Context, t
 
 // StreamAIResponseWithResponse Stream the AI's answer
 //
-// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
+// Streams the answer to the newest customer message of the ticket (to its description if there is none) as
 // server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
 // and however often.
@@ -31310,10 +31589,9 @@ func (c *ClientWithResponses) CreateAIRequestWithResponse(ctx context.Context, t
 // comes as a message of the ticket. Staff read the draft.
 //
 // For at least five seconds after a failure, the response is that failure; after that, this operation starts the
-// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
-// the customer replaces an answer that has not begun yet; one that has begun is finished first.
+// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of the customer replaces an answer that has not begun; one that has begun is finished first.
 //
-// A browser's `EventSource`, which cannot send `Authorization`, gives a token from
+// A browser's `EventSource`, which cannot send `Authorization`, sends a token from
 // `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -31432,9 +31710,9 @@ func (c *ClientWithResponses) HandOffTicketWithResponse(ctx context.Context, tic
 
 // ApplyMacroWithResponse Apply a macro to a ticket
 //
-// Adds what the macro says to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
-// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply ends an AI answer that is still
-// being written, and the ticket's status goes one step at a time. What the ticket is already does not change.
+// Adds the macro's text to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
+// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply cancels an unfinished AI answer, and the status moves one step at a time. Values that the ticket already has do not
+// change.
 //
 // With `If-Match`, the macro is applied only while the ticket has that version: nobody has replied in the meantime.
 //
@@ -31451,7 +31729,8 @@ func (c *ClientWithResponses) ApplyMacroWithResponse(ctx context.Context, ticket
 
 // PreviewMacroWithResponse Preview a macro
 //
-// What the macro would say in a ticket. Nothing is sent. An agent who wants other words sends them as a message instead.
+// The text that the macro would add to a ticket. It sends nothing. An agent who wants to change the text sends it as a message
+// instead.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31466,8 +31745,8 @@ func (c *ClientWithResponses) PreviewMacroWithResponse(ctx context.Context, tick
 
 // MergeTicketWithBodyWithResponse Merge a ticket into another one
 //
-// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 // it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 // the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
@@ -31484,8 +31763,8 @@ func (c *ClientWithResponses) MergeTicketWithBodyWithResponse(ctx context.Contex
 
 // MergeTicketWithResponse Merge a ticket into another one
 //
-// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 // it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 // the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
@@ -31524,13 +31803,13 @@ func (c *ClientWithResponses) ListMessagesWithResponse(ctx context.Context, tick
 //
 // With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 //
-// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-// send it as often as it likes.
+// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+// likes.
 //
-// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+// `unanswered` tells you why.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31551,13 +31830,13 @@ func (c *ClientWithResponses) CreateMessageWithBodyWithResponse(ctx context.Cont
 //
 // With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 //
-// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-// send it as often as it likes.
+// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+// likes.
 //
-// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+// `unanswered` tells you why.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31606,13 +31885,13 @@ func (c *ClientWithResponses) CreateNoteWithResponse(ctx context.Context, ticket
 	return ParseCreateNoteResponse(rsp)
 }
 
-// RedactTicketWithResponse Take away what a ticket said
+// RedactTicketWithResponse Redact a ticket
 //
-// Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
-// from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
-// `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
-// too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
-// description there as a message.
+// Removes a ticket's title, description and hand-off note for good: from the ticket, from the search, and from the responses
+// that are stored for an `Idempotency-Key`. The ticket stays, with `redacted_at` and the texts `[redacted]`. The AI no longer
+// reads them. An unfinished answer may quote them, so it ends as `superseded`, and what the AI wrote for staff only is removed
+// too. Messages are redacted with `POST /messages/{message_id}/redact`; so is the description of a merged ticket, which became
+// a message of the other ticket.
 //
 // Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
 //
@@ -31674,9 +31953,8 @@ func (c *ClientWithResponses) GetTimelineWithResponse(ctx context.Context, ticke
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.
 //
-// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 //
 // The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 //
@@ -31704,9 +31982,8 @@ func (c *ClientWithResponses) SendUIMessageWithBodyWithResponse(ctx context.Cont
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.
 //
-// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 //
 // The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 //
@@ -31725,8 +32002,7 @@ func (c *ClientWithResponses) SendUIMessageWithResponse(ctx context.Context, par
 //
 // The conversation as `UIMessage[]` of the AI SDK, oldest first: the ticket's description under the ticket's id, then the newest
 // 100 messages. A message that was sent by a chat client has the id that the client gave it, an answer the id that
-// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, told apart by
-// `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
+// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, distinguished by `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31824,7 +32100,7 @@ func (c *ClientWithResponses) ResumeUIStreamV7WithResponse(ctx context.Context, 
 
 // ListUsersWithResponse List accounts
 //
-// All accounts, newest first, or those whose e-mail address begins in a certain way or that have a certain role.
+// All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31842,7 +32118,7 @@ func (c *ClientWithResponses) ListUsersWithResponse(ctx context.Context, params 
 // Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31860,7 +32136,7 @@ func (c *ClientWithResponses) CreateUserWithBodyWithResponse(ctx context.Context
 // Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31965,10 +32241,11 @@ func (c *ClientWithResponses) PutCustomerWithResponse(ctx context.Context, userI
 	return ParsePutCustomerResponse(rsp)
 }
 
-// DeleteUserDataWithResponse Erase everything of a customer
+// DeleteUserDataWithResponse Erase a customer's data
 //
-// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids that services gave them. What remains is an
+// Closes a customer's account for good and erases their data: tickets with their messages, notes, AI responses and ratings,
+// sessions, stored responses, webhook receivers' responses to deliveries about them, and the names and ids that services gave
+// them. What remains is an
 // account without a name, and journal entries with types and times, but without content. You cannot undo this.
 //
 // When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
@@ -31984,6 +32261,29 @@ func (c *ClientWithResponses) DeleteUserDataWithResponse(ctx context.Context, us
 		return nil, err
 	}
 	return ParseDeleteUserDataResponse(rsp)
+}
+
+// ExportUserWithResponse Export a customer's data
+//
+// Everything that the desk holds about a customer and that the customer may see, to answer a request for their data: the
+// account, its sessions, and the tickets with their messages, ratings and AI responses. It contains no notes, no drafts and nothing else that only staff see, and no passwords or tokens.
+//
+// The response is newline-delimited JSON: one `ExportLine` per line, and each ticket before what belongs to it, oldest
+// first. The last line has the type `end` and counts the lines before it. **An export without that line is incomplete**:
+// the server or the connection failed. Request it again. Changes during the export may or may not be part of it.
+//
+// An export counts as an open stream: see `SUPPORT_STREAMS_PER_ACCOUNT`. The server writes each export to its log. Accounts
+// of staff and services get `404`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /users/{user_id}/export (the `ExportUser` operationId).
+func (c *ClientWithResponses) ExportUserWithResponse(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*ExportUserResponse, error) {
+	rsp, err := c.ExportUser(ctx, userID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportUserResponse(rsp)
 }
 
 // GetWebhookDeliveryWithResponse Get a delivery with its attempts
@@ -32034,14 +32334,14 @@ func (c *ClientWithResponses) ListWebhooksWithResponse(ctx context.Context, para
 
 // CreateWebhookWithBodyWithResponse Create a webhook
 //
-// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 // [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 //
 // The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 // `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 // webhooks.
 //
-// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 // again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -32057,14 +32357,14 @@ func (c *ClientWithResponses) CreateWebhookWithBodyWithResponse(ctx context.Cont
 
 // CreateWebhookWithResponse Create a webhook
 //
-// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 // [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 //
 // The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 // `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 // webhooks.
 //
-// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 // again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -32112,7 +32412,7 @@ func (c *ClientWithResponses) GetWebhookWithResponse(ctx context.Context, webhoo
 //
 // Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 // webhook that was disabled: it resumes with the deliveries that it has, and
-// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32129,7 +32429,7 @@ func (c *ClientWithResponses) UpdateWebhookWithBodyWithResponse(ctx context.Cont
 //
 // Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 // webhook that was disabled: it resumes with the deliveries that it has, and
-// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32193,9 +32493,8 @@ func (c *ClientWithResponses) ReplayWebhookWithResponse(ctx context.Context, web
 
 // RotateWebhookSecretWithResponse Replace a webhook's secret
 //
-// Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
-// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
-// second request makes another secret; the one before the first no longer signs.
+// Creates a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A repeated request creates another secret, and the oldest one no longer signs.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -45452,6 +45751,138 @@ func ParseDeleteUserDataResponse(rsp *http.Response) (*DeleteUserDataResponse, e
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers DeleteUserDataResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExportUserResponse parses an HTTP response from a ExportUserWithResponse call
+func ParseExportUserResponse(rsp *http.Response) (*ExportUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ExportUserResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ExportUserResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers ExportUserResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ExportUserResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {

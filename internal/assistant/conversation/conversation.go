@@ -1,5 +1,5 @@
-// Package conversation puts together what is sent upstream: the system prompt and what was said in a ticket, for answers
-// (conversation.go) and for staff requests (transcript.go). Of a triage, it also reads what comes back (triage.go).
+// Package conversation assembles the input of AI responses: the system prompt and a ticket's messages, for answers
+// (conversation.go) and for staff requests (transcript.go). It also parses the output of a triage (triage.go).
 package conversation
 
 import (
@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// promptBytes bounds all text that is sent upstream for one answer.
+	// promptBytes bounds the text that is sent upstream for one answer.
 	promptBytes = 48 << 10
-	// historyMessages bounds how many messages are considered for it.
+	// historyMessages bounds the messages of a conversation.
 	historyMessages = 100
 )
 
-// Service puts conversations together.
+// Service assembles conversations.
 type Service struct {
 	store   *store.Store
 	prompts *prompt.Service
@@ -34,7 +34,7 @@ func NewService(s *store.Store, prompts *prompt.Service) *Service {
 	return &Service{store: s, prompts: prompts}
 }
 
-// Of returns what is sent upstream for a response.
+// Of returns the conversation for a response.
 func (c *Service) Of(ctx context.Context, response sqlc.AIResponse) (upstream.Conversation, error) {
 	t, err := c.store.GetTicket(ctx, response.TicketID)
 	if err != nil {
@@ -46,7 +46,7 @@ func (c *Service) Of(ctx context.Context, response sqlc.AIResponse) (upstream.Co
 	return c.To(ctx, response.PromptVersion, t, response.TurnMessageID)
 }
 
-// To returns what is sent upstream to answer a turn by a version of the prompt: the conversation up to there.
+// To returns the conversation up to a turn, with a version of the prompt.
 func (c *Service) To(
 	ctx context.Context, version *int32, t sqlc.Ticket, turn *uuid.UUID,
 ) (upstream.Conversation, error) {
@@ -57,7 +57,7 @@ func (c *Service) To(
 	return c.By(ctx, p, t, turn)
 }
 
-// By returns what is sent upstream to answer a turn by a prompt, which is nil for the one that is built in.
+// By returns the conversation up to a turn, with a prompt; nil is the built-in one.
 func (c *Service) By(
 	ctx context.Context, p *sqlc.Prompt, t sqlc.Ticket, turn *uuid.UUID,
 ) (upstream.Conversation, error) {
@@ -73,9 +73,9 @@ func (c *Service) By(
 	return build(p, t, history, time.Now())
 }
 
-// build returns what is sent upstream for a ticket: the system prompt, the ticket's description and the messages in their order,
-// without a description that was redacted and is not the turn. When all of it is more than promptBytes, the oldest messages are left
-// out, never the newest one.
+// build returns the conversation of a ticket: the system prompt, the description and the messages in order. It omits a
+// redacted description that is not the turn. If the text exceeds promptBytes, it drops the oldest messages, never the
+// newest one.
 func build(p *sqlc.Prompt, t sqlc.Ticket, history []sqlc.Message, now time.Time) (upstream.Conversation, error) {
 	system, err := prompt.System(p, t, now)
 	if err != nil {
@@ -92,7 +92,7 @@ func build(p *sqlc.Prompt, t sqlc.Ticket, history []sqlc.Message, now time.Time)
 	return slices.Insert(kept, 0, groq.Message{Role: groq.RoleSystem, Content: system}), nil
 }
 
-// role is who speaks, in the model's terms: the customer, or the desk.
+// role returns the speaker in the model's terms: the customer or the desk.
 func role(author sqlc.MessageAuthor) groq.Role {
 	if author == sqlc.MessageAuthorCustomer {
 		return groq.RoleUser

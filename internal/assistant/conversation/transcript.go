@@ -14,18 +14,18 @@ import (
 	"github.com/supportbackend/support/internal/prompt"
 )
 
-// line is one message of a ticket as the AI reads it for staff: JSON, so that no text can pass for somebody else's.
+// line is one message of a ticket in a transcript for the AI: JSON, so that no text can pass for another author's.
 type line struct {
 	From string `json:"from"`
 	At   string `json:"at"`
 	Text string `json:"text"`
 }
 
-// readsNotes reports whether the AI reads notes for what staff ask for. A suggested reply is written to be sent to the
-// customer, so it must not know of them.
+// readsNotes reports whether the AI reads notes for a staff request. A suggested reply is meant for the customer, so it
+// must not be based on them.
 func readsNotes(kind sqlc.AIResponseKind) bool { return kind != sqlc.AIResponseKindSuggestReply }
 
-// ForStaff returns what is sent upstream for a staff request: the whole ticket, as far as it fits.
+// ForStaff returns the conversation for a staff request: the whole ticket, as far as it fits.
 func (c *Service) ForStaff(
 	ctx context.Context, kind sqlc.AIResponseKind, version *int32, t sqlc.Ticket,
 ) (upstream.Conversation, error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 )
 
-// Triage is what the AI thinks of a ticket.
+// Triage is the AI's triage of a ticket.
 type Triage struct {
 	Priority  sqlc.TicketPriority `json:"priority"`
 	Tags      []string            `json:"tags"`
@@ -22,7 +22,7 @@ type Triage struct {
 	Reason    string              `json:"reason"`
 }
 
-// The bounds of a triage, which the contract names too.
+// The bounds of a triage, as in the contract.
 const (
 	maxTriageTags  = 5
 	maxTagRunes    = 50
@@ -35,7 +35,7 @@ var (
 	languageTag = regexp.MustCompile(`^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$`)
 )
 
-// triageFormat is the format of a triage. Servers check a schema more or less strictly, if at all, so it is checked here.
+// triageFormat is the format of a triage. Not all servers enforce a schema, so the result is checked here.
 var triageFormat = &upstream.Format{
 	Schema: groq.Schema{Name: "triage", Body: json.RawMessage(`{
 		"type": "object", "additionalProperties": false,
@@ -67,8 +67,8 @@ func FormatOf(kind sqlc.AIResponseKind) *upstream.Format {
 	return nil
 }
 
-// ParseTriage reads what a model has written. Models put JSON into fences, and write tags in many ways. It returns an error for a
-// value that is not allowed and for one that is missing.
+// ParseTriage parses a model's output. It accepts JSON in code fences and tags in any spelling. It returns an error for
+// a missing or invalid value.
 func ParseTriage(text string) (Triage, error) {
 	text = strings.TrimSpace(text)
 	text = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(text, "```json"), "```"), "```")

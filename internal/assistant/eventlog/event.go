@@ -10,11 +10,10 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// Event is one step of an AI response, as its readers get it: a Start, then Deltas and Resets, then a Done, a Ready or a
-// Failed.
+// Event is one step of an AI response: a Start, then Deltas and Resets, then a Done, a Ready or a Failed.
 type Event interface {
-	// id names the event. The Start of a stream has the number 0, and so has a Reset that only tells one reader to begin
-	// over.
+	// id identifies the event. The Start of a stream has the number 0, and so has a Reset that tells only one reader to
+	// start over.
 	id() EventID
 }
 
@@ -29,26 +28,26 @@ type Delta struct {
 	Content string
 }
 
-// Reset means that the text starts over: what a reader has shown is not part of it.
+// Reset means that the text starts over: readers discard what they have.
 type Reset struct {
 	ID      EventID
 	Attempt int32
 }
 
-// Done is the end of a response that is stored as a message.
+// Done ends a response that is stored as a message.
 type Done struct {
 	ID       EventID
 	Response sqlc.AIResponse
 	Message  sqlc.Message
 }
 
-// Ready is the end of a response that only staff see: its text is complete, and no message.
+// Ready ends a response that only staff may see: its text is complete, but not a message.
 type Ready struct {
 	ID       EventID
 	Response sqlc.AIResponse
 }
 
-// Failed is the end of a response that has no message.
+// Failed ends a response without a text.
 type Failed struct {
 	ID  EventID
 	Err *apperr.Error
@@ -61,31 +60,31 @@ func (e Done) id() EventID   { return e.ID }
 func (e Ready) id() EventID  { return e.ID }
 func (e Failed) id() EventID { return e.ID }
 
-// IDOf names the event.
+// IDOf returns the event's id.
 func IDOf(e Event) EventID { return e.id() }
 
-// EventID names one event of one response. On the wire it is the response's id, a colon and the number; from the second
-// attempt on, a colon and the attempt follow.
+// EventID identifies one event of one response. On the wire, it is the response's id, a colon and the number; from the
+// second attempt on, a colon and the attempt follow.
 type EventID struct {
 	ResponseID uuid.UUID
 	// Seq numbers the events of a response from 1.
 	Seq int64
-	// Attempt is the one that wrote the event: when the database loses its last moments and another attempt takes over,
-	// the same number names another event. 0 is any.
+	// Attempt is the attempt that wrote the event. If the database loses its last moments and another attempt takes
+	// over, the same number may be another event. 0 matches any attempt.
 	Attempt int32
 }
 
-// matches reports whether the event's name is one that a reader has given.
+// matches reports whether the id matches one that a reader sent.
 func (id EventID) matches(given EventID) bool {
 	return id.ResponseID == given.ResponseID && id.Seq == given.Seq && (given.Attempt == 0 || given.Attempt == id.Attempt)
 }
 
-// EndOf names the last event of a response that has ended.
+// EndOf returns the id of the last event of a response that has ended.
 func EndOf(response sqlc.AIResponse) EventID {
 	return EventID{ResponseID: response.ID, Seq: response.LastSeq, Attempt: response.Attempt}
 }
 
-// String is the form that goes over the wire.
+// String returns the id's form on the wire.
 func (id EventID) String() string {
 	s := id.ResponseID.String() + ":" + strconv.FormatInt(id.Seq, 10)
 	if id.Attempt > 1 {
@@ -94,8 +93,8 @@ func (id EventID) String() string {
 	return s
 }
 
-// ParseEventID reads the form that String writes. Anything else is no event's id, and is the zero EventID: a reader that
-// sends it gets the whole answer.
+// ParseEventID parses the form on the wire. For anything else, it returns the zero EventID, so that a reader that sends
+// it gets the whole answer.
 func ParseEventID(s string) EventID {
 	response, number, _ := strings.Cut(s, ":")
 	number, attempt, later := strings.Cut(number, ":")

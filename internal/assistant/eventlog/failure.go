@@ -2,7 +2,7 @@ package eventlog
 
 import "github.com/supportbackend/support/internal/apperr"
 
-// details say of each code, for people, what has happened to an answer.
+// details explain each code to people.
 var details = map[apperr.Code]string{
 	apperr.AINoAnswer:              "The AI used all its tokens before it began to answer.",
 	apperr.AIOverloaded:            "The AI service is overloaded or cannot be reached.",
@@ -15,5 +15,5 @@ var details = map[apperr.Code]string{
 	apperr.Cancelled:               "The answer was cancelled.",
 }
 
-// Failure is what a code in a log stands for.
+// Failure returns the error for a code in a log.
 func Failure(code apperr.Code) *apperr.Error { return apperr.New(code, details[code]) }

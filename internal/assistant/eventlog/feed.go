@@ -12,21 +12,21 @@ import (
 	"github.com/google/uuid"
 )
 
-// Feed is the committed events of one response, as far as this replica knows them. Its readers share it: an event is
-// kept and encoded once, however many of them there are. It is bounded by the size of an answer.
+// Feed holds the committed events of one response that this replica knows. All readers share it: an event is stored and
+// encoded once. The size of an answer bounds it.
 //
-// Events come to a feed from the response's writer, when that is on this replica, or else from the follower.
+// Events come from the response's writer if it is on this replica, or else from the follower.
 type Feed struct {
 	responseID uuid.UUID
 
 	mu      sync.Mutex
 	entries []Entry // in the order of their seq
 	ended   bool
-	// local is the writing of the response on this replica, of which all that is committed comes here. It is nil when another
-	// one writes it, which the follower asks for more.
+	// local is the writing of the response on this replica, which publishes its commits to the feed. It is nil when
+	// another replica writes the response; then the follower fills the feed.
 	local   *Writing
 	changed chan struct{}
-	// rewound counts how often the feed started over, because the database has lost what it held.
+	// rewound counts how often the feed started over because the database had lost its events.
 	rewound int
 
 	users int // readers, and the writer; guarded by the hub
@@ -38,33 +38,33 @@ type Writing struct {
 	Model   string
 }
 
-// Entry is an event and its frame on the wire, which all readers share.
+// Entry is an event with its frame on the wire, which all readers share.
 type Entry struct {
 	Event Event
 	Frame []byte
 }
 
-// is reports whether both are the same event, and not only two with the same number.
+// is reports whether both are the same event, and not just two events with the same number.
 func (e Entry) is(other Entry) bool { return e.Event == other.Event }
 
-// errRewound tells a reader that the feed has started over, so that what the reader was given may not be in the log.
+// errRewound tells a reader that the feed has started over, so the log may lack events that the reader has.
 var errRewound = errors.New("eventlog: the feed has started over")
 
-// publish adds committed events that the feed does not have yet, and wakes the readers.
+// publish adds committed events that the feed lacks, and wakes the readers.
 func (f *Feed) publish(entries ...Entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.publishLocked(entries)
 }
 
-// merge adds what the log holds from the feed's event after on. That event must be there, and no other with its number:
-// if it is not, the database has crashed and lost what it had not yet flushed, and the feed starts over. A feed that is
-// written here is left to its writer, who has the lost events and puts them back.
+// merge adds the log's entries from the feed's event after on. The log must have this very event: otherwise the
+// database has crashed and lost it, and the feed starts over. merge leaves a feed that is written here to its writer,
+// which restores lost events.
 func (f *Feed) merge(after int64, entries []Entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.ended || after > f.lastSeqLocked() {
-		return // Somebody else has found out already.
+		return // Somebody else has noticed already.
 	}
 	if after > 0 && f.local == nil {
 		i, _ := f.findLocked(after)
@@ -72,7 +72,7 @@ func (f *Feed) merge(after int64, entries []Entry) {
 			f.entries = nil
 			f.rewound++
 			f.wakeLocked()
-			return // The next look at the log starts at its beginning.
+			return // The next read of the log starts at its beginning.
 		}
 	}
 	f.publishLocked(entries)
@@ -81,7 +81,7 @@ func (f *Feed) merge(after int64, entries []Entry) {
 func (f *Feed) publishLocked(entries []Entry) {
 	for _, e := range entries {
 		if f.ended || len(f.entries) > 0 && e.Event.id().Seq != f.lastSeqLocked()+1 {
-			continue // It is there already, or an earlier one must come first.
+			continue // The feed has it already, or lacks an earlier one.
 		}
 		f.entries = append(f.entries, e)
 		f.ended = IsEnd(e.Event)
@@ -101,17 +101,17 @@ func (f *Feed) lastSeqLocked() int64 {
 	return f.entries[len(f.entries)-1].Event.id().Seq
 }
 
-// state says what the follower needs to know: where the feed ends, and whether more is to come from the database.
+// state returns where the feed ends, and whether the follower must fill it.
 func (f *Feed) state() (lastSeq int64, follow bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.lastSeqLocked(), !f.ended && f.local == nil
 }
 
-// WriteHere means that this replica writes the response: its events no longer come from the follower, until Hub.Resign.
+// WriteHere marks the feed as written on this replica: its events no longer come from the follower, until Hub.Resign.
 func (f *Feed) WriteHere(w Writing) { f.setLocal(&w) }
 
-// SwitchModel means that another model writes the attempt, unless that is no longer what is written here.
+// SwitchModel records that another model writes the attempt, if the attempt is still written here.
 func (f *Feed) SwitchModel(attempt int32, model string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,7 +120,7 @@ func (f *Feed) SwitchModel(attempt int32, model string) {
 	}
 }
 
-// writing is how the response is written on this replica, if it is.
+// writing returns the writing of the response on this replica, if there is one.
 func (f *Feed) writing() (w Writing, here bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -136,8 +136,8 @@ func (f *Feed) setLocal(w *Writing) {
 	f.local = w
 }
 
-// after returns the events after seq. It waits for them as long as ctx allows, and returns io.EOF when none will come,
-// and errRewound when the feed has started over since it was rewound that often.
+// after waits for events after seq and returns them. It returns io.EOF when there will be none, and errRewound when the
+// feed has started over since the given count.
 func (f *Feed) after(ctx context.Context, seq int64, rewound int) ([]Entry, error) {
 	for {
 		f.mu.Lock()
@@ -146,7 +146,7 @@ func (f *Feed) after(ctx context.Context, seq int64, rewound int) ([]Entry, erro
 			return nil, errRewound
 		}
 		from := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].Event.id().Seq > seq })
-		// Published events do not change, so readers share them and need no copies.
+		// Published events are immutable, so readers share them.
 		entries, ended, changed := slices.Clip(f.entries[from:]), f.ended, f.changed
 		f.mu.Unlock()
 		switch {
@@ -163,7 +163,7 @@ func (f *Feed) after(ctx context.Context, seq int64, rewound int) ([]Entry, erro
 	}
 }
 
-// has reports whether the event is in the feed, and not another one with its number.
+// has reports whether the feed has this very event.
 func (f *Feed) has(id EventID) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -171,12 +171,12 @@ func (f *Feed) has(id EventID) bool {
 	return found && f.entries[i].Event.id().matches(id)
 }
 
-// findLocked returns where the event with the number is, or would be.
+// findLocked returns the index of the event with the number, or where it would be.
 func (f *Feed) findLocked(seq int64) (i int, found bool) {
 	return slices.BinarySearchFunc(f.entries, seq, func(e Entry, seq int64) int { return cmp.Compare(e.Event.id().Seq, seq) })
 }
 
-// times says how often the feed started over.
+// times returns how often the feed started over.
 func (f *Feed) times() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -195,7 +195,7 @@ func (f *Feed) DeltasAfter(seq int64) (deltas []Delta) {
 	return deltas
 }
 
-// abandon ends a feed without a last event: its readers are to come back, here or elsewhere.
+// abandon ends a feed without a last event: its readers must reconnect, here or elsewhere.
 func (f *Feed) abandon() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

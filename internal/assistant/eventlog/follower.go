@@ -7,11 +7,11 @@ import (
 	"github.com/supportbackend/support/internal/background"
 )
 
-// followInterval is how often a replica asks for the events that others commit, for all its readers at once. It asks
+// followInterval is how often a replica reads the events that others commit, for all its readers at once. It does so
 // only while it has such readers.
 const followInterval = 100 * time.Millisecond
 
-// Run brings the events of responses that are written elsewhere to the readers here, until ctx ends.
+// Run follows the responses that other replicas write, for the readers here, until ctx ends.
 func (h *Hub) Run(ctx context.Context) {
 	following := background.Outage{While: "following events", Logger: h.logger}
 	for {

@@ -18,24 +18,23 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// errHole means that a response's log lacks events that it should have.
+// errHole means that a response's log lacks events.
 var errHole = errors.New("eventlog: the log has a hole")
 
-// Hub holds the feeds that somebody on this replica uses.
+// Hub holds the feeds in use on this replica.
 type Hub struct {
 	logs   logs
 	logger *slog.Logger
 
 	mu    sync.Mutex
 	feeds map[uuid.UUID]*Feed
-	// wanted gets a token when a feed may have to be followed.
+	// wanted receives a token when a feed may have to be followed.
 	wanted chan struct{}
 	// closed means that nobody follows.
 	closed bool
 }
 
-// NewHub returns a Hub without feeds; Run follows what other replicas write. encode makes the frame that an event is on the
-// wire, once for each event.
+// NewHub returns a Hub without feeds. encode returns an event's frame on the wire; it is called once for each event.
 func NewHub(s *store.Store, encode func(Event) []byte, logger *slog.Logger) *Hub {
 	return &Hub{
 		logs: logs{store: s, encode: encode}, logger: logger,
@@ -56,7 +55,7 @@ func (h *Hub) Acquire(responseID uuid.UUID) *Feed {
 	return f
 }
 
-// Release gives a feed back. The last user takes it from the hub.
+// Release gives a feed back. The hub drops it after its last user.
 func (h *Hub) Release(f *Feed) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -72,7 +71,7 @@ func (h *Hub) removeLocked(f *Feed) {
 	}
 }
 
-// Users is how many use the response's feed: its readers, and its writer.
+// Users returns how many use the response's feed: its readers and its writer.
 func (h *Hub) Users(responseID uuid.UUID) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -82,10 +81,10 @@ func (h *Hub) Users(responseID uuid.UUID) int {
 	return 0
 }
 
-// CatchUp loads what earlier writers of a response have committed up to lastSeq, which belongs to the feed. A feed that
-// was ahead of a log which has lost events starts over.
+// CatchUp loads the events that earlier writers of a response committed, up to lastSeq. If the log has lost events of
+// the feed, the feed starts over.
 func (h *Hub) CatchUp(ctx context.Context, f *Feed, lastSeq int64) error {
-	for lastSeq > 0 { // One that has just been made has no events.
+	for lastSeq > 0 { // A new response has no events.
 		before, _ := f.state()
 		if err := h.logs.load(ctx, map[*Feed]int64{f: before}); err != nil {
 			return err
@@ -106,13 +105,13 @@ func (h *Hub) Publish(f *Feed, events ...Event) {
 	f.publish(h.logs.entries(events)...)
 }
 
-// Resign leaves the feed to the follower: somebody else writes the response.
+// Resign leaves the feed to the follower, because another replica writes the response.
 func (h *Hub) Resign(f *Feed) {
 	f.setLocal(nil)
 	h.want(f)
 }
 
-// Abandon ends the feed for those who use it: they are to come back. Whoever comes now gets another feed.
+// Abandon ends the feed: its readers must reconnect. New readers get a new feed.
 func (h *Hub) Abandon(f *Feed) {
 	h.mu.Lock()
 	h.removeLocked(f)
@@ -120,7 +119,7 @@ func (h *Hub) Abandon(f *Feed) {
 	f.abandon()
 }
 
-// Close ends the feeds that the follower fills: their readers are to come back to another replica.
+// Close ends the feeds that the follower fills: their readers must reconnect to another replica.
 func (h *Hub) Close() {
 	h.mu.Lock()
 	h.closed = true
@@ -130,8 +129,8 @@ func (h *Hub) Close() {
 	}
 }
 
-// attach returns the response's feed with what is committed of it. A feed that others use already may lack the event
-// that the reader has seen, on a replica that is ahead of this one.
+// attach returns the response's feed with its committed events. An existing feed may lack an event that the reader has
+// seen on a replica that is ahead of this one.
 func (h *Hub) attach(ctx context.Context, response sqlc.AIResponse, seen int64) (*Feed, error) {
 	f := h.Acquire(response.ID)
 	_, here := f.writing()
@@ -153,7 +152,7 @@ func (h *Hub) attach(ctx context.Context, response sqlc.AIResponse, seen int64) 
 	return f, nil
 }
 
-// want asks the follower to look at the feed. Once the hub is closed, nothing comes to it.
+// want asks the follower to fill the feed. After Close, it ends the feed.
 func (h *Hub) want(f *Feed) {
 	h.mu.Lock()
 	closed := h.closed
@@ -168,7 +167,7 @@ func (h *Hub) want(f *Feed) {
 	}
 }
 
-// followed returns the feeds whose events come from the database, with the last event that each has.
+// followed returns the feeds that the follower fills, with the last event of each.
 func (h *Hub) followed() map[*Feed]int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -13,20 +13,20 @@ import (
 )
 
 const (
-	// maxLoaded bounds the events of one question; what is left comes with the next.
+	// maxLoaded bounds the events of one query; the next one reads the rest.
 	maxLoaded = 5000
-	// loadTimeout bounds one question.
+	// loadTimeout bounds one query.
 	loadTimeout = 5 * time.Second
 )
 
-// logs is the events of all responses, as the database has them.
+// logs reads the events of responses from the database.
 type logs struct {
 	store  *store.Store
 	encode func(Event) []byte
 }
 
-// load reads the events that the feeds do not have yet and publishes them, those of a response together. The last event
-// that a feed has is read as well, to see that it is still there.
+// load reads the events that the feeds lack and publishes them, all of a response together. It also reads the last
+// event of each feed, to check that it still exists.
 func (l logs) load(ctx context.Context, feeds map[*Feed]int64) error {
 	params := sqlc.ListAIResponseEventsParams{MaxRows: int32(maxLoaded + len(feeds))} //nolint:gosec // Few feeds.
 	for f, lastSeq := range feeds {
@@ -51,7 +51,7 @@ func (l logs) load(ctx context.Context, feeds map[*Feed]int64) error {
 	for f, lastSeq := range feeds {
 		found := entries[f.responseID]
 		if len(found) == 0 && len(rows) == int(params.MaxRows) {
-			continue // It may have been cut off.
+			continue // It may be incomplete.
 		}
 		if lastSeq == 0 && len(found) == 0 {
 			empty = append(empty, f)
@@ -61,8 +61,8 @@ func (l logs) load(ctx context.Context, feeds map[*Feed]int64) error {
 	return l.endGone(ctx, empty)
 }
 
-// endGone ends the feeds whose logs are empty, unless the response has not begun: it is gone, because it was erased, or was lost
-// when another database took over, or it has ended and its events were deleted.
+// endGone ends the feeds whose logs are empty, unless the response has just begun: it was erased, was lost in a
+// failover of the database, or has ended and its events were deleted.
 func (l logs) endGone(ctx context.Context, feeds []*Feed) error {
 	if len(feeds) == 0 {
 		return nil
@@ -89,7 +89,7 @@ func (l logs) endGone(ctx context.Context, feeds []*Feed) error {
 	return nil
 }
 
-// rebuild fills the feed of a response that has ended and whose events were deleted: the whole text is one delta.
+// rebuild fills the feed of a response that has ended and whose events were deleted, with the text as one delta.
 func (l logs) rebuild(ctx context.Context, f *Feed, response sqlc.AIResponse) error {
 	end := EndOf(response)
 	text := EventID{ResponseID: response.ID, Seq: response.LastSeq - 1, Attempt: response.Attempt}
@@ -116,7 +116,7 @@ func (l logs) rebuild(ctx context.Context, f *Feed, response sqlc.AIResponse) er
 	return nil
 }
 
-// event is the event that a row of a log stands for.
+// event converts a row of a log to an event.
 func (l logs) event(ctx context.Context, row sqlc.AIResponseEvent) (Event, error) {
 	id := EventID{ResponseID: row.AIResponseID, Seq: row.Seq, Attempt: row.Attempt}
 	switch row.Kind {

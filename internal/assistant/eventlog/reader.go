@@ -13,21 +13,21 @@ import (
 // ErrUpToDate is returned to a reader that already has the last event.
 var ErrUpToDate = errors.New("eventlog: the reader has the last event")
 
-// Reader is one reader's way through the events of a response. It is not safe for use by several goroutines.
+// Reader reads the events of a response for one reader. It is not safe for concurrent use.
 type Reader struct {
 	hub *Hub
-	// feed has the events, and seq is the last one that the reader was given.
+	// feed has the events, and seq is the last one that the reader has received.
 	feed *Feed
 	seq  int64
-	// rewound is how often the feed had started over when the reader last looked.
+	// rewound is the feed's count of restarts that the reader has seen.
 	rewound  int
 	response sqlc.AIResponse
-	// pending are entries that come next.
+	// pending are the next entries.
 	pending []Entry
 }
 
-// Resume returns a reader of the response that begins after the last event which it has, or from the beginning for the
-// zero EventID. It returns ErrUpToDate when last is the end. The caller closes the Reader.
+// Resume returns a reader that begins after the last event that it has, or at the beginning for the zero EventID. It
+// returns ErrUpToDate when last is the end. The caller closes the Reader.
 func (h *Hub) Resume(ctx context.Context, response sqlc.AIResponse, last EventID) (*Reader, error) {
 	if response.Status != sqlc.AIResponseStatusStreaming && EndOf(response).matches(last) {
 		return nil, ErrUpToDate
@@ -35,8 +35,8 @@ func (h *Hub) Resume(ctx context.Context, response sqlc.AIResponse, last EventID
 	return h.Read(ctx, response, last)
 }
 
-// Read is Resume for a reader that may have the end: it gets no error, and nothing but a Start. One that has events of
-// another response, or of a log that is gone, is told to start over.
+// Read is Resume without ErrUpToDate: a reader that has the end receives only a Start. A reader with events of another
+// response, or of a deleted log, is told to start over.
 func (h *Hub) Read(ctx context.Context, response sqlc.AIResponse, last EventID) (*Reader, error) {
 	var seen int64
 	if last.ResponseID == response.ID {
@@ -58,7 +58,7 @@ func (h *Hub) Read(ctx context.Context, response sqlc.AIResponse, last EventID) 
 	return r, nil
 }
 
-// AwaitEnd returns when the response has ended. It returns Draining when the response goes on in another process.
+// AwaitEnd returns when the response has ended. It returns Draining when the response continues in another process.
 func (h *Hub) AwaitEnd(ctx context.Context, response sqlc.AIResponse) error {
 	f, err := h.attach(context.WithoutCancel(ctx), response, 0)
 	if err != nil {
@@ -77,12 +77,12 @@ func (h *Hub) AwaitEnd(ctx context.Context, response sqlc.AIResponse) error {
 	}
 }
 
-// newReader returns a reader of a feed that was acquired, which it releases when it is closed.
+// newReader returns a reader of an acquired feed, which it releases when it is closed.
 func (h *Hub) newReader(f *Feed, response sqlc.AIResponse) *Reader {
 	return &Reader{hub: h, feed: f, rewound: f.times(), response: response}
 }
 
-// Introduce makes the Start that Next returns first name the response as it is given here. It must be called before Next.
+// Introduce sets the response of the Start that Next returns first. It must be called before Next.
 func (r *Reader) Introduce(response sqlc.AIResponse) {
 	start := r.hub.logs.entry(Start{Response: response})
 	if len(r.pending) == 0 {
@@ -92,15 +92,15 @@ func (r *Reader) Introduce(response sqlc.AIResponse) {
 	r.pending[0] = start
 }
 
-// Writing is how the response is written on this replica, if it is.
+// Writing returns the writing of the response on this replica, if there is one.
 func (r *Reader) Writing() (w Writing, here bool) { return r.feed.writing() }
 
-// AwaitFirst returns the first event of the response when there is one, and gives the reader nothing. It returns Draining
-// when the response goes on in another process.
+// AwaitFirst waits for the first event of the response and returns it, without advancing the reader. It returns
+// Draining when the response continues in another process.
 func (r *Reader) AwaitFirst(ctx context.Context) (Event, error) {
 	first, err := r.feed.after(ctx, 0, r.rewound)
 	for errors.Is(err, errRewound) {
-		// The reader was given nothing yet.
+		// The reader has received nothing yet.
 		r.rewound = r.feed.times()
 		first, err = r.feed.after(ctx, 0, r.rewound)
 	}
@@ -113,8 +113,8 @@ func (r *Reader) AwaitFirst(ctx context.Context) (Event, error) {
 	return first[0].Event, nil
 }
 
-// Next returns the next event and waits for it as long as ctx allows. It returns io.EOF when there are no more: after a
-// Done or a Failed, or else because the reader is to come back later.
+// Next waits for the next event and returns it. It returns io.EOF after the last event, or when the reader should
+// reconnect later.
 func (r *Reader) Next(ctx context.Context) (Entry, error) {
 	if err := r.fill(ctx); err != nil {
 		return Entry{}, err
@@ -125,7 +125,7 @@ func (r *Reader) Next(ctx context.Context) (Entry, error) {
 	return entry, nil
 }
 
-// fill makes sure that something comes next.
+// fill waits until there is a next entry.
 func (r *Reader) fill(ctx context.Context) error {
 	if len(r.pending) > 0 {
 		return nil
@@ -147,7 +147,7 @@ func (r *Reader) reset() Entry {
 // Close releases the events. It must be called.
 func (r *Reader) Close() { r.hub.Release(r.feed) }
 
-// errComeBack is told a reader whose answer goes on in another process.
+// errComeBack tells a reader that its answer continues in another process.
 func errComeBack() *apperr.Error {
 	return apperr.New(apperr.Draining, "The answer goes on in another process.").After(time.Second)
 }

@@ -7,36 +7,36 @@ import (
 )
 
 const (
-	// A model that fails breakerFailures times within breakerWindow is left alone for breakerPause. After that one
-	// request at a time tries whether it is back.
+	// A model that fails breakerFailures times within breakerWindow gets no requests for breakerPause. After that, one
+	// request at a time probes whether it is back.
 	breakerFailures = 5
 	breakerWindow   = 30 * time.Second
 	breakerPause    = 30 * time.Second
-	// probePause is when to ask again while that request is under way.
+	// probePause is the Retry-After during such a probe.
 	probePause = time.Second
 )
 
-// breaker keeps requests from a model that fails, so that they are refused at once instead of after a timeout each. It is
-// a replica's own: what fails for one may work for another.
+// breaker refuses requests to a failing model at once, instead of after a timeout each. Each replica has its own,
+// because what fails for one may work for another.
 type breaker struct {
 	mu       sync.Mutex
 	failures []time.Time // of the last breakerWindow
 	// openUntil is zero while the breaker is closed.
 	openUntil time.Time
 	probing   bool
-	// retryAt is when upstream asked to be tried again. Callers are told that time; the probe does not wait for it, because
-	// a limit is often gone earlier.
+	// retryAt is the time after which upstream asked for the next request. It becomes the callers' Retry-After; probes
+	// do not wait for it, because a limit is often lifted earlier.
 	retryAt time.Time
 }
 
-// pass is a request that a breaker has let through. It ends once.
+// pass is a request that a breaker has admitted. It ends once.
 type pass struct {
 	breaker *breaker
-	// probe is the one request that tries whether the model is back.
+	// probe marks the request that probes whether the model is back.
 	probe bool
 }
 
-// admit lets a request through, or says how long to wait.
+// admit admits a request, or returns how long to wait.
 func (b *breaker) admit() (p *pass, wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -47,7 +47,7 @@ func (b *breaker) admit() (p *pass, wait time.Duration) {
 	return &pass{breaker: b, probe: b.probing}, 0
 }
 
-// wait is how long no request is let through; 0 when one is.
+// wait returns how long no request is admitted; 0 if one is.
 func (b *breaker) wait() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -65,7 +65,7 @@ func (b *breaker) waitLocked() time.Duration {
 	return max(wait, time.Until(b.retryAt))
 }
 
-// heed notes that upstream asked to wait.
+// heed records that upstream asked to wait.
 func (b *breaker) heed(retryAfter time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -74,7 +74,7 @@ func (b *breaker) heed(retryAfter time.Duration) {
 	}
 }
 
-// succeeded closes the breaker: the model answers.
+// succeeded closes the breaker.
 func (p *pass) succeeded() {
 	b := p.breaker
 	b.mu.Lock()
@@ -82,7 +82,7 @@ func (p *pass) succeeded() {
 	b.failures, b.openUntil, b.retryAt, b.probing, p.probe = nil, time.Time{}, time.Time{}, false, false
 }
 
-// failed counts a failure of the model, and opens the breaker when it was one too many, or the probe.
+// failed counts a failure of the model, and opens the breaker after too many, or if it was the probe.
 func (p *pass) failed() {
 	b := p.breaker
 	b.mu.Lock()
@@ -96,7 +96,7 @@ func (p *pass) failed() {
 	}
 }
 
-// ended is for a request that says nothing of the model, such as one that was cancelled.
+// ended ends a request that says nothing about the model, such as a cancelled one.
 func (p *pass) ended() {
 	p.breaker.mu.Lock()
 	defer p.breaker.mu.Unlock()

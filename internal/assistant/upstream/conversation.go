@@ -6,10 +6,10 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 )
 
-// Conversation is what is sent for an answer: the system prompt, and then what was said, in its order.
+// Conversation is the input of an answer: the system prompt, and then the messages in order.
 type Conversation []groq.Message
 
-// Newest returns the last messages that fit into so many bytes, and the very last one in any case.
+// Newest returns the newest messages that fit into so many bytes, but always the last one.
 func Newest(messages []groq.Message, bytes int) []groq.Message {
 	from := len(messages)
 	for from > 0 {
@@ -22,7 +22,8 @@ func Newest(messages []groq.Message, bytes int) []groq.Message {
 	return messages[from:]
 }
 
-// shorter is a conversation of half the size: the system prompt, and the newest messages from one of the customer's on.
+// shorter returns a conversation of half the size: the system prompt and the newest messages, beginning with one of the
+// customer's.
 func (c Conversation) shorter() Conversation {
 	total := 0
 	for _, m := range c[1:] {
@@ -30,13 +31,13 @@ func (c Conversation) shorter() Conversation {
 	}
 	rest := Newest(c[1:], total/2)
 	for len(rest) > 1 && rest[0].Role == groq.RoleAssistant {
-		rest = rest[1:] // Messages would leave it out, and the request would be the same again.
+		rest = rest[1:] // Messages would drop it, and the request would be the same again.
 	}
 	return slices.Insert(slices.Clone(rest), 0, c[0])
 }
 
-// Messages is the conversation as servers want it that insist on turns: neighbouring messages of one role are one, and the
-// first one after the system prompt is the customer's.
+// Messages returns the conversation for servers that insist on alternating turns: it joins neighbouring messages of one
+// role, and begins with the customer's after the system prompt.
 func (c Conversation) Messages() []groq.Message {
 	turns := []groq.Message{c[0]}
 	for i, m := range c[1:] {
@@ -45,7 +46,7 @@ func (c Conversation) Messages() []groq.Message {
 		case i > 0 && last.Role == m.Role:
 			last.Content += "\n\n" + m.Content
 		case last.Role == groq.RoleSystem && m.Role == groq.RoleAssistant && i < len(c)-2:
-			// What it answers has been left out.
+			// The question that it answers has been dropped.
 		default:
 			turns = append(turns, m)
 		}

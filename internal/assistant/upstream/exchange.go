@@ -9,22 +9,22 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 )
 
-// errBrokenOff is the end of a request that has none.
+// errBrokenOff ends a request that has no other end.
 var errBrokenOff = errors.New("upstream: the request broke off")
 
-// Usage is how many tokens an answer has used.
+// Usage counts the tokens of an answer.
 type Usage = groq.Usage
 
-// Exchange is what is asked of the models for one answer, until one of them writes it. Its world is two functions.
+// Exchange asks the models for one answer, until one of them writes it. It sees the world through two functions.
 type Exchange struct {
 	Models *Models
-	// Model is the one that was asked last, and before Run the one to ask first.
+	// Model is the model that was asked last; before Run, the one to ask first.
 	Model string
-	// Switch is called before another model than Model is asked.
+	// Switch is called before another model is asked.
 	Switch func(ctx context.Context, model string) error
-	// Take gets each piece of the answer. It must not wait.
+	// Take receives each piece of the answer. It must not wait.
 	Take func(piece string)
-	// Format is what the answer must be like; nil is any text.
+	// Format is the format of the answer; nil allows any text.
 	Format *Format
 	Logger *slog.Logger
 
@@ -32,22 +32,22 @@ type Exchange struct {
 	result groq.Result
 }
 
-// Format is an answer in JSON. It is handed to Take in one piece, once it is complete and has been checked.
+// Format requires an answer in JSON. Take receives it in one piece, once it is complete and checked.
 type Format struct {
 	Schema groq.Schema
-	// Check returns the answer as it is to be kept, or an error for one that is not as it must be.
+	// Check returns the answer in the form to store, or an error for an invalid one.
 	Check func(text string) (string, error)
 }
 
-// invalidJSON is the code of an answer that Format.Check refuses.
+// invalidJSON is the failure code of an answer that Format.Check refuses.
 const invalidJSON = "invalid_json"
 
-// Run passes the answer to Take, piece by piece. Before the first piece, another model may replace one that cannot
-// answer. The error is upstream's, or what Switch returned.
+// Run passes the answer to Take, piece by piece. Before the first piece, a fallback may replace a model that cannot
+// answer. It returns upstream's error, or the error of Switch.
 func (x *Exchange) Run(ctx context.Context, c Conversation) (err error) {
 	for _, model := range x.Models.chain(x.Model) {
 		failure := x.answer(ctx, model, c)
-		// Of several models' failures, the one that passes by itself says most.
+		// Of several models' failures, a temporary one says most.
 		if err == nil || failure == nil || kindOf(failure) != groq.Misconfigured {
 			err = failure
 		}
@@ -58,7 +58,7 @@ func (x *Exchange) Run(ctx context.Context, c Conversation) (err error) {
 	return err
 }
 
-// Usage is what upstream reported. Of an answer that was cut off before it did, every piece counts as a token.
+// Usage returns the usage that upstream reported. If the answer was cut off before that, every piece counts as a token.
 func (x *Exchange) Usage() Usage {
 	usage := x.result.Usage
 	if usage == (Usage{}) {
@@ -67,11 +67,11 @@ func (x *Exchange) Usage() Usage {
 	return usage
 }
 
-// FinishReason is why the answer is complete.
+// FinishReason returns why the model stopped.
 func (x *Exchange) FinishReason() string { return string(x.result.FinishReason) }
 
-// answer lets one model write. A conversation that is too long is made shorter until it fits, a model that has spent all tokens
-// on reasoning is asked once more to reason less, and one that has not kept to the format is asked once more.
+// answer asks one model. It shortens a conversation that is too long until it fits. It asks once more if the model
+// spent all tokens on reasoning, with less effort, or did not keep to the format.
 func (x *Exchange) answer(ctx context.Context, model string, c Conversation) error {
 	request := groq.Request{Model: model, MaxCompletionTokens: x.Models.maxTokens}
 	if x.Format != nil {
@@ -110,7 +110,7 @@ func (x *Exchange) ask(ctx context.Context, request groq.Request) error {
 		x.Models.metrics.notSent(request.Model)
 		return refused(wait)
 	}
-	err := errBrokenOff // What a panic leaves.
+	err := errBrokenOff // The result of a panic.
 	defer func() {
 		p.report(err)
 		x.Models.metrics.asked(request.Model, err)
@@ -145,7 +145,8 @@ func (x *Exchange) stream(ctx context.Context, p *pass, request groq.Request) er
 	return stream.Err()
 }
 
-// readWhole hands an answer over that is as it must be. The model is not at fault for one that is not: it answers.
+// readWhole passes on an answer that satisfies the format. An invalid answer is not a failure of the model for its
+// breaker.
 func (x *Exchange) readWhole(p *pass, stream *groq.Stream) error {
 	var text strings.Builder
 	for stream.Next() {
@@ -164,7 +165,7 @@ func (x *Exchange) readWhole(p *pass, stream *groq.Stream) error {
 	return nil
 }
 
-// logFailure tells the operator what the server said, which nobody else gets to see.
+// logFailure logs the server's own words for the operator, who alone may see them.
 func (x *Exchange) logFailure(ctx context.Context, model string, err error) {
 	failure, ok := errors.AsType[*groq.Error](err)
 	if !ok || failure.Kind == groq.Canceled {

@@ -8,7 +8,7 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 )
 
-// Code is what a caller is told of an upstream failure. ok is false for an error that is not upstream's.
+// Code returns the error code for an upstream failure. ok is false for an error that is not upstream's.
 func Code(err error) (code apperr.Code, ok bool) {
 	if failure, ok := errors.AsType[*groq.Error](err); ok {
 		return codeOf(failure.Kind), true
@@ -37,7 +37,7 @@ func codeOf(kind groq.Kind) apperr.Code {
 	return apperr.Internal
 }
 
-// RetryAfter is how long upstream asked to wait; 0 when it did not say.
+// RetryAfter returns how long upstream asked to wait; 0 if it did not say.
 func RetryAfter(err error) time.Duration {
 	if failure, ok := errors.AsType[*groq.Error](err); ok {
 		return failure.RetryAfter
@@ -45,12 +45,12 @@ func RetryAfter(err error) time.Duration {
 	return 0
 }
 
-// refused is the failure of a request that was not sent, because its model has failed too often.
+// refused returns the failure of a request that was not sent because its model has failed too often.
 func refused(wait time.Duration) *groq.Error {
 	return &groq.Error{Kind: groq.Overloaded, Code: "breaker_open", RetryAfter: wait}
 }
 
-// report tells the model's breaker how a request went.
+// report records a request's result in the model's breaker.
 func (p *pass) report(err error) {
 	switch kindOf(err) {
 	case "":
@@ -63,7 +63,7 @@ func (p *pass) report(err error) {
 	}
 }
 
-// anotherMayAnswer reports whether the failure is that model's own, so that another model may answer.
+// anotherMayAnswer reports whether the failure is specific to the model, so that another one may answer.
 func anotherMayAnswer(err error) bool {
 	failure, ok := errors.AsType[*groq.Error](err)
 	if !ok {
@@ -76,7 +76,7 @@ func anotherMayAnswer(err error) bool {
 	return failure.Kind == groq.Overloaded || failure.Kind == groq.Empty
 }
 
-// kindOf is the kind of an upstream failure; empty for no failure, and Canceled for one that is not upstream's.
+// kindOf returns the kind of an upstream failure; empty for success, and Canceled for an error that is not upstream's.
 func kindOf(err error) groq.Kind {
 	if err == nil {
 		return ""

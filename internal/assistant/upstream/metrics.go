@@ -8,13 +8,13 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 )
 
-// What became of a request that no groq.Kind stands for.
+// Results of requests for which there is no groq.Kind.
 const (
 	resultOK      = "ok"
 	resultNotSent = "not_sent" // The model's breaker was open.
 )
 
-// requestMetrics counts requests by model and result. Models are those that the operator offers, and results a closed list.
+// requestMetrics counts requests by model and result. The models are the operator's, and the results a closed list.
 type requestMetrics map[string]map[string]*metrics.Counter
 
 func newRequestMetrics(set *metrics.Set, models []string) requestMetrics {
@@ -23,7 +23,7 @@ func newRequestMetrics(set *metrics.Set, models []string) requestMetrics {
 		m[model] = make(map[string]*metrics.Counter)
 		for _, result := range append([]string{resultOK, resultNotSent}, kinds()...) {
 			name := fmt.Sprintf("support_ai_upstream_requests_total{model=%q,result=%q}", model, result)
-			m[model][result] = set.GetOrCreateCounter(name) // A model may be named twice.
+			m[model][result] = set.GetOrCreateCounter(name) // A model may be listed twice.
 		}
 	}
 	return m
@@ -36,7 +36,7 @@ func kinds() (names []string) {
 	return names
 }
 
-// asked counts a request by how it ended.
+// asked counts a request by its result.
 func (m requestMetrics) asked(model string, err error) {
 	result := resultOK
 	if kind := kindOf(err); kind != "" {
@@ -45,5 +45,5 @@ func (m requestMetrics) asked(model string, err error) {
 	m[model][result].Inc()
 }
 
-// notSent counts a request that the model's breaker did not let through.
+// notSent counts a request that the model's breaker refused.
 func (m requestMetrics) notSent(model string) { m[model][resultNotSent].Inc() }

@@ -15,7 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 )
 
-// Models are the models that may answer, in the order in which they are tried.
+// Models are the models, in the order in which they are tried.
 type Models struct {
 	client    *groq.Client
 	names     []string
@@ -24,8 +24,8 @@ type Models struct {
 	metrics   requestMetrics
 }
 
-// NewModels returns the models of the names, of which there must be one; an answer takes at most maxTokens tokens. Without
-// a client there are no answers. The set gets what is counted.
+// NewModels returns the named models, at least one. An answer has at most maxTokens tokens. Without a client, answers
+// are off. The set receives the metrics.
 func NewModels(client *groq.Client, names []string, maxTokens int, set *metrics.Set) *Models {
 	m := &Models{
 		client: client, names: names, maxTokens: maxTokens, breakers: make(map[string]*breaker),
@@ -37,14 +37,14 @@ func NewModels(client *groq.Client, names []string, maxTokens int, set *metrics.
 	return m
 }
 
-// Enabled reports whether there are answers at all.
+// Enabled reports whether answers are on.
 func (m *Models) Enabled() bool { return m.client != nil }
 
-// Default is the model that answers when nobody asks for another.
+// Default returns the model for requests that name none.
 func (m *Models) Default() string { return m.names[0] }
 
-// Check returns AIDisabled when there are no answers, ValidationFailed for a model that is not offered, and an upstream
-// failure while no model takes requests. An empty model is the default one.
+// Check returns AIDisabled when answers are off, ValidationFailed for a model that is not offered, and an upstream
+// failure while no model accepts requests. An empty model is the default one.
 func (m *Models) Check(model string) error {
 	switch {
 	case !m.Enabled():
@@ -66,8 +66,8 @@ func (m *Models) Check(model string) error {
 	return refused(shortest)
 }
 
-// chain returns the models to try for an answer by the given one: that one first, and then the others. A response that
-// another release began may name a model that is no longer offered.
+// chain returns the models to try: the given one first, and then the others. A response that another release began may
+// name a model that is no longer offered.
 func (m *Models) chain(model string) []string {
 	if !slices.Contains(m.names, model) {
 		return m.names

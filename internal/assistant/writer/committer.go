@@ -13,13 +13,12 @@ import (
 )
 
 const (
-	// minInterval and maxInterval bound the time from the beginning of one group commit to that of the next: the more time
-	// commits take, the more deltas, of all responses of a replica, share one. commitShare is how many times as long as a
-	// commit that is.
+	// minInterval and maxInterval bound the time between the beginnings of two group commits. In between, it is
+	// commitShare times as long as a commit takes: the slower commits are, the more deltas of all responses share one.
 	minInterval = 2 * time.Millisecond
 	maxInterval = 10 * time.Millisecond
 	commitShare = 8
-	// commitPause is the wait after a commit that failed because of the database.
+	// commitPause is the wait after a failed commit.
 	commitPause = 250 * time.Millisecond
 	// commitTimeout bounds one commit.
 	commitTimeout = 5 * time.Second
@@ -28,14 +27,14 @@ const (
 )
 
 // committer writes the deltas of all responses that this replica owns, and publishes each once it is committed. It is
-// one goroutine: it takes everything that is pending, merges it to one delta for a response, writes that in one
-// statement, publishes it, and begins again. A delta on an idle replica so goes at once, and a busy replica makes one commit in
-// maxInterval. Its world is three functions.
+// one goroutine: it takes everything pending, merges it into one delta per response, writes them in one statement,
+// publishes them, and begins again. So a delta on an idle replica goes out at once, and a busy replica makes one commit
+// per maxInterval. The committer sees the world through three functions.
 type committer struct {
-	// write commits a delta for each of many responses, and says what has become of each. What it does not name is still
-	// pending, and so is everything when it fails altogether.
+	// write commits a delta for each of many responses, and returns the fate of each. Pieces that it does not return
+	// are still pending, and so are all when it fails.
 	write func(ctx context.Context, batch map[uuid.UUID]piece) (map[uuid.UUID]fate, error)
-	// publish hands a committed delta to the readers.
+	// publish passes a committed delta to the readers.
 	publish func(o *owner, delta eventlog.Delta)
 	// lost means that the response is no longer this owner's.
 	lost func(o *owner)
@@ -47,17 +46,17 @@ type committer struct {
 	dirty map[*owner]struct{}
 }
 
-// piece is one response's share of a group commit.
+// piece is a response's part of a group commit.
 type piece struct {
 	owner *owner
 	delta eventlog.Delta
 }
 
-// fate is what has become of a piece.
+// fate is the result of writing a piece.
 type fate int
 
 const (
-	stillPending fate = iota // It is to be tried again.
+	stillPending fate = iota // It must be tried again.
 	inLog                    // It is committed.
 	foreign                  // The response is no longer this owner's.
 )
@@ -72,7 +71,7 @@ func newCommitter(
 	}
 }
 
-// add hands a piece of text over. It does not wait.
+// add queues a piece of text. It does not wait.
 func (c *committer) add(o *owner, text string) {
 	o.add(text)
 	c.markDirty(o)
@@ -117,7 +116,7 @@ func (c *committer) run(ctx context.Context) {
 	}
 }
 
-// commit writes everything that is pending. What could not be written stays pending.
+// commit writes everything pending. What it cannot write stays pending.
 func (c *committer) commit(ctx context.Context) error {
 	batch := c.take()
 	if len(batch) == 0 {
@@ -142,7 +141,7 @@ func (c *committer) commit(ctx context.Context) error {
 	return err
 }
 
-// take returns what is pending, merged to one delta for a response.
+// take returns everything pending, merged into one delta per response.
 func (c *committer) take() map[uuid.UUID]piece {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,13 +14,13 @@ import (
 
 // deltas writes deltas to the logs of responses.
 type deltas struct {
-	// store has connections of its own: a commit must not wait behind requests.
+	// store has reserved connections, because a commit must not wait behind requests.
 	store   sqlc.Querier
 	ownerID uuid.UUID
 	metrics *writerMetrics
 }
 
-// write commits the batch in one statement, and says what has become of each piece. It is what the committer calls.
+// write commits the batch in one statement, and returns the fate of each piece. The committer calls it.
 func (d deltas) write(ctx context.Context, batch map[uuid.UUID]piece) (map[uuid.UUID]fate, error) {
 	params := sqlc.CommitDeltasParams{OwnerID: d.ownerID, LeaseSeconds: int32(LeaseDuration.Seconds())}
 	for _, p := range batch {
@@ -48,8 +48,8 @@ func (d deltas) write(ctx context.Context, batch map[uuid.UUID]piece) (map[uuid.
 	return fates, err
 }
 
-// settle finds out why a delta was not taken. Either an earlier try of the same commit went through unheard; or the
-// database has crashed and lost deltas that were published, which are put back; or the response is no longer ours.
+// settle finds out why a delta was not accepted. An earlier try of the same commit may have succeeded without a reply;
+// or the database has crashed and lost published deltas, which settle puts back; or the response is no longer ours.
 func (d deltas) settle(ctx context.Context, p piece) (fate, error) {
 	row, err := d.store.GetAIResponse(ctx, p.owner.response.ID)
 	if errors.Is(err, store.ErrNoRows) {
@@ -71,8 +71,8 @@ func (d deltas) settle(ctx context.Context, p piece) (fate, error) {
 	}
 }
 
-// putBack puts the deltas back that were published after lastSeq, where the log ends since the database has crashed. It
-// reports whether it did: what is no longer this owner's stays as it is.
+// putBack restores the deltas that were published after lastSeq, where the log ends after a crash of the database. It
+// reports whether it did: it changes nothing if the response is no longer this owner's.
 func putBack(ctx context.Context, q sqlc.Querier, o *owner, lastSeq int64) (done bool, err error) {
 	params := sqlc.RestoreAIResponseEventsParams{
 		ID: o.response.ID, OwnerID: o.id, Attempt: o.response.Attempt, LogSeq: lastSeq,

@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// endTimeout bounds one attempt to record the end of an answer. Attempts continue until one succeeds or the response is
-	// known to be another owner's: an outage of the database must not lose an answer that is complete in memory.
+	// endTimeout bounds one try to record the end of an answer. Tries continue until one succeeds or the response is
+	// another owner's: an outage of the database must not lose an answer that is complete in memory.
 	endTimeout = 30 * time.Second
-	// leaveTimeout bounds what a writer does for a response that it leaves to others.
+	// leaveTimeout bounds the work of leaving a response to others.
 	leaveTimeout = 10 * time.Second
 )
 
@@ -28,15 +28,15 @@ type ending struct {
 	leases *leases
 }
 
-// answer is what was generated.
+// answer is the generated text with its facts.
 type answer struct {
 	text         string
 	finishReason string
 	usage        upstream.Usage
 }
 
-// complete stores the answer, ends the response and its log, all of it or nothing, and publishes the end.
-// The lock on the ticket lets either this or a human win.
+// complete stores the answer and ends the response and its log in one transaction, and publishes the end. The ticket's
+// lock decides between this and a human who steps in.
 func (e ending) complete(ctx context.Context, o *owner, a answer) error {
 	lastSeq, err := o.flush(ctx)
 	if err != nil {
@@ -51,7 +51,7 @@ func (e ending) complete(ctx context.Context, o *owner, a answer) error {
 	}
 	var response sqlc.AIResponse
 	err = e.persist(ctx, func(ctx context.Context) error {
-		// The writer acts for the desk: it sees every ticket.
+		// The writer acts for the desk, which may see every ticket.
 		if _, err := e.store.LockTicket(ctx, sqlc.LockTicketParams{ID: o.response.TicketID, Staff: true}); err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (e ending) complete(ctx context.Context, o *owner, a answer) error {
 			response, err = e.keep(ctx, o, end)
 			return err
 		}, func(current sqlc.AIResponse) bool {
-			// This very commit may have gone through before, and only the database's word of it was lost.
+			// This commit may have succeeded before, and only its reply was lost.
 			response = current
 			return current.FinishReason != nil && current.Attempt == o.response.Attempt
 		})
@@ -77,7 +77,7 @@ func (e ending) complete(ctx context.Context, o *owner, a answer) error {
 	return nil
 }
 
-// keep stores what was generated: as a message, or, of a response that only staff see, with the response.
+// keep stores the text: as a message or, if only staff may see it, with the response.
 func (e ending) keep(ctx context.Context, o *owner, end sqlc.CompleteAIResponseParams) (sqlc.AIResponse, error) {
 	if o.response.CustomerID == nil {
 		return e.store.CompleteStaffAIResponse(ctx, sqlc.CompleteStaffAIResponseParams{
@@ -90,8 +90,8 @@ func (e ending) keep(ctx context.Context, o *owner, end sqlc.CompleteAIResponseP
 	return e.store.CompleteAIResponse(ctx, end)
 }
 
-// giveUp ends a response that has no answer and returns why it ended. It leaves a response that another owner has taken to that
-// owner, and while the process shuts down, to another replica.
+// giveUp ends a response without an answer and returns the reason. It leaves a response that has another owner to that
+// owner and, while the process shuts down, to another replica.
 func (e ending) giveUp(ctx context.Context, o *owner, a answer, err error) error {
 	if ctx.Err() == nil && !errors.Is(err, errLost) {
 		failure := Failure(err)
@@ -107,7 +107,7 @@ func (e ending) giveUp(ctx context.Context, o *owner, a answer, err error) error
 		e.handOver(ctx, o)
 		return errStopping
 	}
-	// The new owner writes the rest, and the follower will read it.
+	// The new owner writes the rest, and the follower reads it.
 	if e.roster.isCurrent(o) {
 		e.hub.Resign(o.feed)
 	}
@@ -117,7 +117,7 @@ func (e ending) giveUp(ctx context.Context, o *owner, a answer, err error) error
 	return err
 }
 
-// fail ends the response with a failed event. It returns errLost when the response has ended otherwise.
+// fail ends the response with a failed event. It returns errLost when the response has ended in another way.
 func (e ending) fail(ctx context.Context, o *owner, a answer, failure *apperr.Error) error {
 	lastSeq, err := o.flush(ctx)
 	if err != nil {
@@ -145,14 +145,14 @@ func (e ending) fail(ctx context.Context, o *owner, a answer, failure *apperr.Er
 	return nil
 }
 
-// handOver leaves the response to another replica, and tells the readers to come back.
+// handOver leaves the response to another replica, and tells the readers to reconnect.
 func (e ending) handOver(ctx context.Context, o *owner) {
 	e.leases.release(ctx, o.response)
 	e.hub.Abandon(o.feed)
 }
 
-// repairing calls end until it finds the response as this owner has left it, or until the response has ended already. In
-// between it puts back what a crash of the database has lost of the log. It returns errLost when nothing is missing: then the
+// repairing calls end until it finds the response in the state in which this owner left it, or ended. In between, it
+// restores what a crash of the database has lost of the log. It returns errLost when nothing is missing: then the
 // response is no longer this owner's.
 func (e ending) repairing(ctx context.Context, o *owner, end func() error, ended func(current sqlc.AIResponse) bool) error {
 	for {
@@ -174,7 +174,7 @@ func (e ending) repairing(ctx context.Context, o *owner, end func() error, ended
 	}
 }
 
-// persist runs fn in a transaction, and retries while the database is away and ctx allows.
+// persist runs fn in a transaction, and retries while the database is unavailable and ctx allows.
 func (e ending) persist(ctx context.Context, fn func(ctx context.Context) error) error {
 	for {
 		try, cancel := context.WithTimeout(ctx, endTimeout)
@@ -192,7 +192,7 @@ func (e ending) persist(ctx context.Context, fn func(ctx context.Context) error)
 	}
 }
 
-// usageOf returns what the answer has used, for the response's row.
+// usageOf returns the usage of the answer, for the response's row.
 func usageOf(o *owner, a answer) sqlc.RecordAIResponseUsageParams {
 	return sqlc.RecordAIResponseUsageParams{
 		ID: o.response.ID, OwnerID: o.id, Attempt: o.response.Attempt,
@@ -201,10 +201,10 @@ func usageOf(o *owner, a answer) sqlc.RecordAIResponseUsageParams {
 	}
 }
 
-// maxTokens is the most that the contract can say of an answer.
+// maxTokens is the contract's maximum.
 const maxTokens = 10_000_000
 
-// tokens is a count as upstream gives it, within the contract's bounds.
+// tokens clamps upstream's count to the contract's bounds.
 func tokens(n int) int32 {
 	return int32(min(max(n, 0), maxTokens))
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/supportbackend/support/internal/assistant/upstream"
 )
 
-// overloadedPause is when to ask again where upstream has not said.
+// overloadedPause is the Retry-After if upstream did not name one.
 const overloadedPause = 5 * time.Second
 
-// errStopping ends the answers that a process which is told to stop has no time for.
+// errStopping ends answers that a stopping process has no time to finish.
 var errStopping = errors.New("writer: the process is stopping")
 
-// Failure turns what ended an answer, or kept it from beginning, into what its readers are told.
+// Failure converts the error that ended an answer, or kept it from beginning, to the error for its readers.
 func Failure(err error) *apperr.Error {
 	code, ok := upstream.Code(err)
 	if !ok {
@@ -29,11 +29,11 @@ func Failure(err error) *apperr.Error {
 	return failure
 }
 
-// retryAfterSeconds is how the log keeps the wait that a failure names; nil when it names none.
+// retryAfterSeconds returns a failure's RetryAfter in the log's form, nil for none.
 func retryAfterSeconds(failure *apperr.Error) *int32 {
 	if failure.RetryAfter <= 0 {
 		return nil
 	}
-	// Upstream's waits are bounded to a day.
+	// Upstream's waits are at most a day.
 	return new(int32(min(math.Ceil(failure.RetryAfter.Seconds()), math.MaxInt32)))
 }

@@ -62,13 +62,13 @@ func (g *generation) run(ctx context.Context, c upstream.Conversation) (err erro
 	return g.exchange.Run(ctx, c)
 }
 
-// take hands a piece of the answer to the committer.
+// take passes a piece of the answer to the committer.
 func (g *generation) take(piece string) {
 	g.text.WriteString(piece)
 	g.committer.add(g.owner, piece)
 }
 
-// switchTo names the model in the response before it writes.
+// switchTo records the model in the response before it writes.
 func (g *generation) switchTo(ctx context.Context, model string) error {
 	o := g.owner
 	n, err := g.ending.store.UpdateAIResponseModel(ctx, sqlc.UpdateAIResponseModelParams{

@@ -3,8 +3,6 @@ package writer
 import (
 	"context"
 	"log/slog"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,36 +13,36 @@ import (
 )
 
 const (
-	// watchInterval is how often at least a replica makes sure that its responses are still its own, and renewEvery how many
-	// times that is until it makes the leases longer.
+	// watchInterval is how often a replica checks that its responses are still its own. It renews the leases in every
+	// renewEvery-th check.
 	watchInterval = 500 * time.Millisecond
 	renewEvery    = 10
 )
 
-// leases keeps the leases of what is written here.
+// leases maintains the leases of the responses that are written here.
 type leases struct {
 	store *store.Store
-	// reserved has connections of its own: a lease must not wait behind requests.
+	// reserved has reserved connections, because a lease must not wait behind requests.
 	reserved sqlc.Querier
 	ownerID  uuid.UUID
 	roster   *roster
 	logger   *slog.Logger
 }
 
-// run keeps the leases of what is written here, and stops the writing of what was lost, until ctx ends.
+// run maintains the leases, and stops the writing of lost responses, until ctx ends.
 func (l *leases) run(ctx context.Context) {
 	var err error
 	turn := 0
 	background.Every(ctx, watchInterval, &background.Outage{While: "watching leases", Logger: l.logger}, func(ctx context.Context) error {
 		turn++
-		// After an outage the leases have ended, or soon will.
+		// After an outage, the leases have expired or soon will.
 		renew := turn%renewEvery == 0 || err != nil
 		err = l.check(ctx, l.roster.running(), renew)
 		return err
 	})
 }
 
-// check tells the owners that have lost their leases. The whole replica asks once.
+// check notifies the owners that have lost their leases. It is one query for the replica.
 func (l *leases) check(ctx context.Context, owners []*owner, renew bool) error {
 	if len(owners) == 0 {
 		return nil
@@ -52,19 +50,18 @@ func (l *leases) check(ctx context.Context, owners []*owner, renew bool) error {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	byID := make(map[uuid.UUID]*owner, len(owners))
-	attempts := make([]int32, 0, len(owners))
 	for _, o := range owners {
 		byID[o.response.ID] = o
 	}
-	ids := slices.Collect(maps.Keys(byID))
-	for _, id := range ids {
-		attempts = append(attempts, byID[id].response.Attempt)
+	kept := l.kept
+	if renew {
+		kept = l.renewed
 	}
-	kept, err := l.kept(ctx, ids, attempts, renew)
+	ids, err := kept(ctx, byID)
 	if err != nil {
 		return err
 	}
-	for _, id := range kept {
+	for _, id := range ids {
 		delete(byID, id)
 	}
 	for _, o := range byID {
@@ -73,19 +70,29 @@ func (l *leases) check(ctx context.Context, owners []*owner, renew bool) error {
 	return nil
 }
 
-// kept returns which of the responses are still this replica's, and makes their leases longer if it is to.
-func (l *leases) kept(ctx context.Context, ids []uuid.UUID, attempts []int32, renew bool) ([]uuid.UUID, error) {
-	if !renew {
-		return l.reserved.ListOwnedAIResponses(ctx, sqlc.ListOwnedAIResponsesParams{
-			Ids: ids, Attempts: attempts, OwnerID: l.ownerID,
-		})
+// kept returns which of the responses are still this replica's.
+func (l *leases) kept(ctx context.Context, owners map[uuid.UUID]*owner) (ids []uuid.UUID, err error) {
+	rows, err := l.reserved.ListOwnedAIResponses(ctx, l.ownerID)
+	for _, row := range rows {
+		if o := owners[row.ID]; o != nil && o.response.Attempt == row.Attempt {
+			ids = append(ids, row.ID)
+		}
+	}
+	return ids, err
+}
+
+// renewed returns the same, and renews their leases.
+func (l *leases) renewed(ctx context.Context, owners map[uuid.UUID]*owner) ([]uuid.UUID, error) {
+	ids, attempts := make([]uuid.UUID, 0, len(owners)), make([]int32, 0, len(owners))
+	for id, o := range owners {
+		ids, attempts = append(ids, id), append(attempts, o.response.Attempt)
 	}
 	return l.reserved.RenewAIResponseLeases(ctx, sqlc.RenewAIResponseLeasesParams{
 		Ids: ids, Attempts: attempts, OwnerID: l.ownerID, LeaseSeconds: int32(LeaseDuration.Seconds()),
 	})
 }
 
-// release gives a lease up, so that another replica takes the response over at once.
+// release gives up a lease, so that another replica takes the response over at once.
 func (l *leases) release(ctx context.Context, response sqlc.AIResponse) {
 	err := l.store.ReleaseAIResponseLease(ctx, sqlc.ReleaseAIResponseLeaseParams{
 		ID: response.ID, OwnerID: l.ownerID, Attempt: response.Attempt,

@@ -7,14 +7,14 @@ import (
 )
 
 var (
-	// firstTokenBuckets are in seconds: a fast model needs 0.2, one that thinks first a minute.
+	// firstTokenBuckets are in seconds: a fast model needs 0.2, a reasoning model up to a minute.
 	firstTokenBuckets = []float64{.1, .2, .3, .5, .75, 1, 1.5, 2.5, 5, 10, 20, 60}
 	// commitBuckets are in seconds, and batchBuckets in responses.
 	commitBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5}
 	batchBuckets  = []float64{1, 2, 5, 10, 20, 50, 100, 200, maxBatch}
 )
 
-// writerMetrics counts what is written.
+// writerMetrics are the writer's metrics.
 type writerMetrics struct {
 	firstToken, commitSeconds, commitBatch *metrics.PrometheusHistogram
 	takeovers                              *metrics.Counter

@@ -12,13 +12,13 @@ import (
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 )
 
-// LeaseDuration is how long a response is its owner's after a claim or a commit.
+// LeaseDuration is how long a lease lasts after a claim or a commit.
 const LeaseDuration = 15 * time.Second
 
-// errLost means that the response is no longer this owner's: it was ended by somebody else, or is written elsewhere.
+// errLost means that the response is no longer this owner's: somebody else ended it or writes it.
 var errLost = errors.New("writer: the response is no longer written here")
 
-// owner is this replica's writing of one response, for as long as it holds the response's lease.
+// owner is the writing of one response by this replica, for as long as it holds the lease.
 type owner struct {
 	// id names this replica in the lease.
 	id       uuid.UUID
@@ -29,15 +29,15 @@ type owner struct {
 	began time.Time
 
 	mu sync.Mutex
-	// pending is text that upstream has sent and that is in no delta yet.
+	// pending is text from upstream that is not in a delta yet.
 	pending []byte
-	// inflight is the delta that is being committed. It stays as it is until it is known to be committed, because a
-	// commit whose answer was lost may have gone through.
+	// inflight is the delta that is being committed. It does not change until it is known to be committed, because a
+	// commit without a reply may have succeeded.
 	inflight *eventlog.Delta
 	lastSeq  int64
-	// lost means that nothing more is to be committed.
+	// lost means that nothing more may be committed.
 	lost bool
-	// changed is closed when inflight was committed, or the response was lost.
+	// changed is closed when inflight is committed or the response is lost.
 	changed chan struct{}
 }
 
@@ -48,14 +48,14 @@ func newOwner(id uuid.UUID, response sqlc.AIResponse, f *eventlog.Feed, cancel c
 	}
 }
 
-// add takes a piece of text that upstream has sent.
+// add appends a piece of text from upstream.
 func (o *owner) add(text string) {
 	o.mu.Lock()
 	o.pending = append(o.pending, text...)
 	o.mu.Unlock()
 }
 
-// take returns the delta to commit next, if there is one.
+// take returns the next delta to commit, if there is one.
 func (o *owner) take() (eventlog.Delta, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -75,7 +75,7 @@ func (o *owner) take() (eventlog.Delta, bool) {
 	return *o.inflight, true
 }
 
-// committed means that the delta which was taken is in the log, and returns whether more has come meanwhile.
+// committed records that the inflight delta is in the log, and reports whether more text is pending.
 func (o *owner) committed() (more bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -86,7 +86,7 @@ func (o *owner) committed() (more bool) {
 	return len(o.pending) > 0
 }
 
-// flush waits until everything that was added is committed, and returns the number of the last delta.
+// flush waits until all text is committed, and returns the number of the last delta.
 func (o *owner) flush(ctx context.Context) (int64, error) {
 	for {
 		o.mu.Lock()
@@ -106,7 +106,7 @@ func (o *owner) flush(ctx context.Context) (int64, error) {
 	}
 }
 
-// lose stops the writing: the response is no longer this owner's.
+// lose stops the writing, because the response is no longer this owner's.
 func (o *owner) lose() {
 	o.mu.Lock()
 	o.lost = true

@@ -16,20 +16,22 @@ import (
 )
 
 const (
-	// MaxAttempts is how often owners may crash over a response before it fails.
+	// MaxAttempts is how many owners of a response may crash before it fails.
 	MaxAttempts = 3
 
-	// reapInterval is how often at least a reaper looks for responses without a writer. With LeaseDuration, an answer stands
-	// still for at most 17 seconds.
+	// reapInterval is how often the reaper looks for responses without a writer. With LeaseDuration, an answer stalls
+	// for at most 17 seconds.
 	reapInterval = 2 * time.Second
 
-	// abandonedAfter is how long a response waits for a replica that takes it over: it may be that answers were switched
-	// off on all of them.
+	// abandonedAfter is how long a response waits to be taken over. If answers are off on all replicas, nobody does.
 	abandonedAfter = 5 * time.Minute
 
-	// unknownAfter is how long a response that is this replica's may stand still before the replica takes it up, if it
-	// does not know of it: the reply to its claim was lost.
+	// unknownAfter is how long this replica's response may stall before the replica takes it up, if it does not know of
+	// it because the reply to its claim was lost.
 	unknownAfter = 3 * time.Second
+
+	// unknownLeaseSeconds is how long the lease of such a response still is.
+	unknownLeaseSeconds = int32((LeaseDuration - unknownAfter) / time.Second)
 )
 
 // reaper takes over responses whose owner is gone.
@@ -37,25 +39,28 @@ type reaper struct {
 	store   *store.Store
 	ownerID uuid.UUID
 	roster  *roster
-	// enabled means that there are answers on this replica.
+	// enabled means that answers are on.
 	enabled bool
-	// conversation is what an answer is generated from, and begin begins to write it.
+	// conversation returns the input of an answer, and begin starts writing it.
 	conversation func(ctx context.Context, response sqlc.AIResponse) (upstream.Conversation, error)
 	begin        func(ctx context.Context, response sqlc.AIResponse, c upstream.Conversation) error
 	metrics      *writerMetrics
 	logger       *slog.Logger
 }
 
-// run takes over until ctx ends.
+// run takes responses over until ctx ends.
 func (r *reaper) run(ctx context.Context) {
 	background.Every(ctx, reapInterval, &background.Outage{While: "taking over answers", Logger: r.logger}, r.takeOver)
 }
 
-// takeOver starts over what others have left, one after the other, and fails what nobody could finish.
+// takeOver starts abandoned responses again, one by one, and fails those that nobody could finish.
 func (r *reaper) takeOver(ctx context.Context) error {
+	if stalled, err := r.store.CountStalledAIResponses(ctx, unknownLeaseSeconds); err != nil || stalled == 0 {
+		return err
+	}
 	for more := true; more; {
 		if !r.roster.admit() {
-			return nil // It is for others now to take over, or to fail.
+			return nil // Another replica takes it over or fails it.
 		}
 		var err error
 		more, err = r.takeOverOne(ctx)
@@ -73,11 +78,11 @@ func (r *reaper) takeOver(ctx context.Context) error {
 
 func (r *reaper) takeOverOne(ctx context.Context) (more bool, err error) {
 	if !r.enabled || r.roster.isFull() {
-		return false, nil // It is for others to take over.
+		return false, nil // Another replica takes it over.
 	}
 	id, err := r.store.TakeOverAIResponse(ctx, sqlc.TakeOverAIResponseParams{
 		OwnerID: r.ownerID, LeaseSeconds: int32(LeaseDuration.Seconds()), MaxAttempts: MaxAttempts,
-		Known: r.roster.known(), UnknownLeaseSeconds: int32((LeaseDuration - unknownAfter).Seconds()),
+		Known: r.roster.known(), UnknownLeaseSeconds: unknownLeaseSeconds,
 	})
 	if errors.Is(err, store.ErrNoRows) {
 		return false, nil

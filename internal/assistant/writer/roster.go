@@ -12,25 +12,25 @@ import (
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 )
 
-// busyPause is when to ask again while a replica writes as many answers as it may.
+// busyPause is the Retry-After while a replica is at its limit of answers.
 const busyPause = time.Second
 
-// roster is what is written on this replica, and what may still begin.
+// roster knows which responses this replica writes, and how many more may begin.
 type roster struct {
 	maxRunning int
 
 	mu       sync.Mutex
 	draining bool
-	// owners are by response. One that is nil keeps the place of a response that is about to begin.
+	// owners are by response. A nil owner reserves the place of a response that is about to begin.
 	owners map[uuid.UUID]*owner
-	wg     sync.WaitGroup // answers, and callers who may start one
+	wg     sync.WaitGroup // running answers, and callers who may start one
 }
 
 func newRoster(maxRunning int) *roster {
 	return &roster{maxRunning: maxRunning, owners: make(map[uuid.UUID]*owner)}
 }
 
-// admit counts a caller in that may start an answer, until it calls done; once draining, nobody is.
+// admit counts a caller who may start an answer, until done. It refuses everybody once draining.
 func (r *roster) admit() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -42,7 +42,7 @@ func (r *roster) admit() bool {
 
 func (r *roster) done() { r.wg.Done() }
 
-// drain admits nobody from now on. finished is closed when nothing is written here any longer.
+// drain stops admitting callers. finished is closed when nothing is being written here.
 func (r *roster) drain() (finished <-chan struct{}) {
 	r.mu.Lock()
 	r.draining = true
@@ -55,7 +55,7 @@ func (r *roster) drain() (finished <-chan struct{}) {
 	return ended
 }
 
-// reserve keeps a place for a response that is about to begin. It returns ServerBusy when all are taken.
+// reserve reserves a place for a response that is about to begin. It returns ServerBusy when all are taken.
 func (r *roster) reserve(id uuid.UUID) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,7 +66,7 @@ func (r *roster) reserve(id uuid.UUID) error {
 	return nil
 }
 
-// unreserve gives a place back that no answer has taken.
+// unreserve gives back a place that no answer has taken.
 func (r *roster) unreserve(id uuid.UUID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,7 +75,7 @@ func (r *roster) unreserve(id uuid.UUID) {
 	}
 }
 
-// displace removes the response's owner, which it returns, if there is one.
+// displace removes and returns the response's owner, if there is one.
 func (r *roster) displace(id uuid.UUID) *owner {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -86,7 +86,7 @@ func (r *roster) displace(id uuid.UUID) *owner {
 	return before
 }
 
-// run adds an owner, and lets it write. The caller must have been admitted.
+// run adds an owner and starts its writing. The caller must have been admitted.
 func (r *roster) run(o *owner, write func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -103,33 +103,33 @@ func (r *roster) remove(o *owner) {
 	}
 }
 
-// isCurrent reports whether no other attempt at the response has begun here.
+// isCurrent reports whether the owner is the newest attempt at the response here.
 func (r *roster) isCurrent(o *owner) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.owners[o.response.ID] == o
 }
 
-// running returns what is being written here.
+// running returns the owners that are writing here.
 func (r *roster) running() []*owner {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.DeleteFunc(slices.Collect(maps.Values(r.owners)), func(o *owner) bool { return o == nil })
 }
 
-// known returns the responses that are written here or about to begin.
+// known returns the responses that are being written here or are about to begin.
 func (r *roster) known() []uuid.UUID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.AppendSeq(make([]uuid.UUID, 0, len(r.owners)), maps.Keys(r.owners))
 }
 
-// count is how many responses are written here or about to begin.
+// count returns how many responses are being written here or are about to begin.
 func (r *roster) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.owners)
 }
 
-// isFull reports whether as many answers are written here as may be.
+// isFull reports whether this replica is at its limit of answers.
 func (r *roster) isFull() bool { return r.count() >= r.maxRunning }

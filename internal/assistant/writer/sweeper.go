@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// retention is how long a finished response keeps its events, and sweepInterval how often old ones are deleted.
+	// retention is how long an ended response keeps its events, and sweepInterval how often old events are deleted.
 	retention     = 24 * time.Hour
 	sweepInterval = time.Minute
 	// maxSwept bounds the responses of one statement, and sweepTimeout its time.
@@ -26,8 +26,8 @@ type sweeper struct {
 	store *store.Store
 }
 
-// sweep sweeps everything that is old enough, a few responses in one statement. A batch that fails is tried one by one,
-// and what still fails is passed over until the next sweep.
+// sweep deletes all old events, of a few responses in each statement. It tries a failed batch one by one, and skips
+// what still fails until the next sweep.
 func (s *sweeper) sweep(ctx context.Context) error {
 	var failed error
 	next := sqlc.ListSweepableAIResponsesParams{RetentionSeconds: int32(retention.Seconds()), MaxRows: maxSwept}

@@ -25,24 +25,24 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// Options are what a Writer is made of.
+// Options configure a Writer.
 type Options struct {
 	Hub    *eventlog.Hub
 	Models *upstream.Models
-	// Conversation is what an answer is generated from. The reaper asks for it.
+	// Conversation returns the input of an answer, for the reaper.
 	Conversation func(ctx context.Context, response sqlc.AIResponse) (upstream.Conversation, error)
-	// Format is what the text of a response must be like; nil is any text.
+	// Format returns the format of a kind of response; nil for any text.
 	Format func(kind sqlc.AIResponseKind) *upstream.Format
-	// MaxRunning is how many answers are written at a time.
+	// MaxRunning limits the answers that are written at a time.
 	MaxRunning int
-	// Metrics gets what is counted.
+	// Metrics receives the metrics.
 	Metrics *metrics.Set
 	Logger  *slog.Logger
 }
 
-// Writer writes the responses that this replica owns, while Run runs, and until Drain.
+// Writer writes the responses that this replica owns, between Run and Drain.
 type Writer struct {
-	// id is this process's name as an owner. A process that is started again is another one.
+	// id identifies this process as an owner. A restarted process has another id.
 	id        uuid.UUID
 	hub       *eventlog.Hub
 	roster    *roster
@@ -52,7 +52,7 @@ type Writer struct {
 	reaper    *reaper
 	sweeper   *sweeper
 
-	// ctx is what answers run under: they belong to the process, not to a request.
+	// ctx is the context of answers, which belong to the process and not to a request.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 }
@@ -86,11 +86,11 @@ func New(s *store.Store, o Options) *Writer {
 	return w
 }
 
-// ID is this replica's name as an owner.
+// ID identifies this replica as an owner.
 func (w *Writer) ID() uuid.UUID { return w.id }
 
-// Run commits what is written, keeps the leases, and takes over what others have left, until ctx ends. That must not be
-// before Drain has returned.
+// Run commits text, maintains leases, and takes over abandoned responses until ctx ends, which must not be before Drain
+// has returned.
 func (w *Writer) Run(ctx context.Context) {
 	var loops sync.WaitGroup
 	for _, run := range []func(context.Context){w.committer.run, w.leases.run, w.reaper.run} {
@@ -99,25 +99,25 @@ func (w *Writer) Run(ctx context.Context) {
 	loops.Wait()
 }
 
-// Tasks are what repeats: deleting the events of responses that ended long ago.
+// Tasks returns the periodic task that deletes the events of responses that ended long ago.
 func (w *Writer) Tasks() []background.Task {
 	return []background.Task{{Name: "delete_old_ai_events", Every: sweepInterval, Do: w.sweeper.sweep}}
 }
 
-// Admit counts a caller in that may start a response, until it calls Done. It returns false once the Writer drains.
+// Admit counts a caller who may start a response, until Done. It returns false once the Writer drains.
 func (w *Writer) Admit() bool { return w.roster.admit() }
 
 // Done ends what Admit began.
 func (w *Writer) Done() { w.roster.done() }
 
-// Reserve keeps a place for a response that is about to begin. It returns ServerBusy when all are taken.
+// Reserve reserves a place for a response that is about to begin. It returns ServerBusy when all are taken.
 func (w *Writer) Reserve(id uuid.UUID) error { return w.roster.reserve(id) }
 
-// Unreserve gives a place back that no answer has taken.
+// Unreserve gives back a place that no answer has taken.
 func (w *Writer) Unreserve(id uuid.UUID) { w.roster.unreserve(id) }
 
-// Start starts to write a response that this replica has claimed, once the claim is committed. That may be later than the
-// claim, when it was part of a larger transaction: a process that has begun to stop meanwhile leaves it to others.
+// Start starts writing a response that this replica has claimed, once the claim is committed. In a larger transaction,
+// that may be later; if the process has begun to stop by then, it leaves the response to others.
 func (w *Writer) Start(ctx context.Context, response sqlc.AIResponse, c upstream.Conversation) {
 	if w.roster.admit() {
 		defer w.roster.done()
@@ -132,7 +132,7 @@ func (w *Writer) Start(ctx context.Context, response sqlc.AIResponse, c upstream
 func (w *Writer) begin(ctx context.Context, response sqlc.AIResponse, c upstream.Conversation) error {
 	f := w.hub.Acquire(response.ID)
 	if before := w.roster.displace(response.ID); before != nil {
-		// This process was thought dead, and has taken over from itself.
+		// Others thought this process dead, and it has taken over from itself.
 		before.lose()
 		w.hub.Resign(f)
 	}
@@ -151,20 +151,20 @@ func (w *Writer) begin(ctx context.Context, response sqlc.AIResponse, c upstream
 }
 
 func (w *Writer) forget(o *owner) {
-	// What could not be committed stays so: the committer need not try any longer.
+	// The committer need not try any longer.
 	o.lose()
 	w.roster.remove(o)
 	w.hub.Release(o.feed)
 }
 
-// TakeOver starts over what others have left, and fails what nobody could finish. Run does it every other second.
+// TakeOver starts abandoned responses again, and fails those that nobody could finish. Run calls it every two seconds.
 func (w *Writer) TakeOver(ctx context.Context) error { return w.reaper.takeOver(ctx) }
 
-// Running is how many answers are being written or about to begin.
+// Running returns how many answers are being written or are about to begin.
 func (w *Writer) Running() int { return w.roster.count() }
 
-// Drain lets running answers finish and starts no new ones. When ctx ends first, the answers that are still running are
-// handed over: another replica takes them at once.
+// Drain lets running answers finish and starts no new ones. If ctx ends first, it hands the remaining answers over to
+// another replica, which continues them at once.
 func (w *Writer) Drain(ctx context.Context) {
 	finished := w.roster.drain()
 	select {

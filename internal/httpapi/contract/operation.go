@@ -20,6 +20,7 @@ import (
 
 const (
 	mediaTypeEventStream = "text/event-stream"
+	mediaTypeLines       = "application/x-ndjson"
 
 	// extensionScope names the scopes that an operation requires of API keys, and extensionCost how many requests it
 	// counts as.
@@ -65,6 +66,11 @@ type Operation struct {
 	bodies map[string]body
 	// produces are the media types of its successful responses.
 	produces []string
+}
+
+// Read returns the document of a text in JSON.
+func Read(text []byte) (*openapi3.T, error) {
+	return openapi3.NewLoader().LoadFromData(text)
 }
 
 // Compile returns the document's operations, or an error when one is incomplete, for example when it declares no
@@ -210,7 +216,7 @@ func onBehalfOf(doc *openapi3.T, op *openapi3.Operation) (*openapi3.Parameter, e
 	return nil, nil
 }
 
-// Streams reports whether the operation responds with a stream of events.
+// Streams reports whether the operation responds with a stream of events or lines, which is sent while it is made.
 func (op *Operation) Streams() bool {
-	return slices.Contains(op.produces, mediaTypeEventStream)
+	return slices.Contains(op.produces, mediaTypeEventStream) || slices.Contains(op.produces, mediaTypeLines)
 }

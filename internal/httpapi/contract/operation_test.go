@@ -1,6 +1,9 @@
 package contract
 
 import (
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -30,4 +33,69 @@ func TestContractThatKeepsKeysOfNobodyIsRefused(t *testing.T) {
 		_, err = Compile(doc, nil)
 		require.ErrorContains(t, err, "x-idempotency", name)
 	}
+}
+
+// The server reads only a part of the contract when it starts, and checks requests as it would with the whole.
+func TestPartOfTheContractChecksWhatTheWholeDoes(t *testing.T) {
+	t.Parallel()
+	whole, err := api.GetSpec()
+	require.NoError(t, err)
+	part, err := Read(api.RequestsJSON)
+	require.NoError(t, err)
+	require.Less(t, len(api.RequestsJSON), 200_000)
+	want, got := checksOf(t, whole), checksOf(t, part)
+	require.Greater(t, len(want), 90)
+	require.Equal(t, want, got)
+}
+
+// checksOf returns what each operation of a document checks.
+func checksOf(t *testing.T, doc *openapi3.T) map[string][]any {
+	t.Helper()
+	operations, err := Compile(doc, nil)
+	require.NoError(t, err)
+	checks := make(map[string][]any)
+	for _, op := range operations {
+		slices.Sort(op.produces)
+		all := []any{op.Role, op.Scopes, op.QueryToken, op.Limited, op.Cost, op.Keyed, op.Versioned, op.produces}
+		for _, p := range append(op.parameters, op.onBehalfOf) {
+			if p != nil {
+				all = append(all, p.In, p.Name, p.Required, p.Style, p.Explode, rulesOf(t, p.Schema))
+			}
+		}
+		for _, mediaType := range slices.Sorted(maps.Keys(op.bodies)) {
+			body := op.bodies[mediaType]
+			all = append(all, mediaType, body.limit, rulesOf(t, openapi3.NewSchemaRef("", body.schema)))
+		}
+		checks[op.Method+" "+op.Path+" "+op.ID] = all
+	}
+	return checks
+}
+
+// rulesOf returns what a schema demands, with its parts.
+func rulesOf(t *testing.T, ref *openapi3.SchemaRef) []any {
+	t.Helper()
+	if ref == nil {
+		return nil
+	}
+	own := *ref.Value
+	own.Title, own.Description, own.Example, own.Examples, own.ExternalDocs = "", "", nil, nil, nil
+	own.Extensions = maps.Clone(own.Extensions)
+	maps.DeleteFunc(own.Extensions, func(name string, _ any) bool {
+		return strings.HasPrefix(name, "x-go-") || name == "x-visibility"
+	})
+	var parts []any
+	for _, name := range slices.Sorted(maps.Keys(own.Properties)) {
+		parts = append(parts, name, rulesOf(t, own.Properties[name]))
+	}
+	for _, list := range []openapi3.SchemaRefs{own.OneOf, own.AnyOf, own.AllOf, {own.Not, own.Items, own.PropertyNames, own.AdditionalProperties.Schema}} {
+		for _, part := range list {
+			parts = append(parts, rulesOf(t, part))
+		}
+		parts = append(parts, len(list))
+	}
+	own.Properties, own.OneOf, own.AnyOf, own.AllOf = nil, nil, nil, nil
+	own.Not, own.Items, own.PropertyNames, own.AdditionalProperties.Schema = nil, nil, nil, nil
+	text, err := own.MarshalJSON()
+	require.NoError(t, err)
+	return append(parts, string(text))
 }

@@ -1,11 +1,14 @@
 package docs
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 )
 
 // packedFiles are built from npm packages by internal/tools/docsassets and are never edited.
@@ -13,7 +16,7 @@ import (
 //go:embed assets/*.gz
 var packedFiles embed.FS
 
-// ownFiles are written by hand. They are small, so they are kept readable and compressed at start-up.
+// ownFiles are written by hand. They are small, so they are kept readable and compressed on demand.
 //
 //go:embed static/site.css static/icon.svg static/swagger.js static/redoc.js static/home.js
 var ownFiles embed.FS
@@ -39,7 +42,7 @@ func (s *Site) addAssets() (map[string]string, error) {
 			return err
 		}
 		name := strings.TrimSuffix(path.Base(file), ".gz")
-		urls[name] = s.addAsset(name, packed)
+		urls[name] = s.addAsset(name, packed, said(packed))
 		return nil
 	})
 	if err != nil {
@@ -54,11 +57,7 @@ func (s *Site) addAssets() (map[string]string, error) {
 		if err != nil {
 			return err
 		}
-		packed, err := pack(content)
-		if err != nil {
-			return err
-		}
-		urls[path.Base(file)] = s.addAsset(path.Base(file), packed)
+		urls[path.Base(file)] = s.addAsset(path.Base(file), content, func() ([]byte, error) { return pack(content) })
 		return nil
 	})
 	if err != nil {
@@ -67,13 +66,17 @@ func (s *Site) addAssets() (map[string]string, error) {
 	return urls, nil
 }
 
-func (s *Site) addAsset(name string, packed []byte) string {
+// addAsset registers a file. named are bytes that change whenever it does.
+func (s *Site) addAsset(name string, named []byte, packed func() ([]byte, error)) string {
 	ext := path.Ext(name)
-	made := newContent(packed)
-	url := "docs/assets/" + strings.TrimSuffix(name, ext) + "." + made.hash[:12] + ext
+	sum := sha256.Sum256(named)
+	url := "docs/assets/" + strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:6]) + ext
 	s.resources["/"+url] = &resource{
 		contentType: contentTypes[ext], cacheControl: immutable, policy: sealedPolicy,
-		content: func() (*content, error) { return made, nil },
+		content: sync.OnceValues(func() (*content, error) {
+			file, err := packed()
+			return newContent(file), err
+		}),
 	}
 	return url
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Site is the documentation of one contract. It is an [http.Handler] that is immutable and safe for concurrent use.
@@ -18,20 +19,20 @@ type Site struct {
 	index *resource
 }
 
-// New prepares the documentation of a contract, given as JSON and as YAML. It reads the title, the version and the
-// description of the API from specJSON, and fails when that is not JSON, or when the description does not explain
-// exactly these problems.
-func New(specJSON, specYAML []byte, problems []Problem) (*Site, error) {
-	var spec document
-	if err := json.Unmarshal(specJSON, &spec); err != nil {
-		return nil, fmt.Errorf("docs: read the contract: %w", err)
-	}
+// Contract is what the documentation is of.
+type Contract struct {
+	Title, Version, Description string
+	JSON, YAML                  []byte
+}
 
-	groups, err := explain(&spec, problems)
+// New prepares the documentation of a contract. It fails when the description does not explain exactly these problems. The rest of
+// the contract is read when somebody asks for a page that says something of it.
+func New(c Contract, problems []Problem) (*Site, error) {
+	groups, err := explain(c.Description, problems)
 	if err != nil {
 		return nil, err
 	}
-	guides, err := readGuides(spec.Info.Description)
+	guides, err := readGuides(c.Description)
 	if err != nil {
 		return nil, err
 	}
@@ -41,15 +42,18 @@ func New(specJSON, specYAML []byte, problems []Problem) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	common := site{Title: spec.Info.Title, Version: spec.Info.Version, Assets: urls, Paths: pathsOf(specYAML)}
+	common := site{
+		Title: c.Title, Version: c.Version, Assets: urls, Paths: pathsOf(c.YAML),
+		document: sync.OnceValues(func() (*document, error) { return readDocument(c.JSON) }),
+	}
 	for _, p := range allPages(groups, guides) {
 		p.site = common
 		s.addText("/"+p.Name, "text/html; charset=utf-8", p.policy, p.render)
 	}
-	s.addText("/openapi.json", "application/json", sealedPolicy, said(specJSON))
+	s.addText("/openapi.json", "application/json", sealedPolicy, said(c.JSON))
 	// RFC 9512 registers application/yaml without a charset parameter: it is always UTF-8.
-	s.addText("/openapi.yaml", "application/yaml", sealedPolicy, said(specYAML))
-	if err := s.addIndex(spec.Info.Title, spec.Info.Version); err != nil {
+	s.addText("/openapi.yaml", "application/yaml", sealedPolicy, said(c.YAML))
+	if err := s.addIndex(c.Title, c.Version); err != nil {
 		return nil, err
 	}
 	return s, nil

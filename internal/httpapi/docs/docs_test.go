@@ -33,20 +33,19 @@ var (
 	lost = docs.Problem{Code: "lost", Title: "Lost <i>", Status: http.StatusNotFound}
 	late = docs.Problem{Code: "too_late", Title: "Too late", Status: http.StatusServiceUnavailable, Retryable: true}
 
-	specJSON = contractWith(errors + times + rules)
+	spec = contractWith(errors + times + rules)
 )
 
-func contractWith(description string) string {
-	quoted, err := json.Marshal(description)
-	if err != nil {
-		panic(err)
+func contractWith(description string) docs.Contract {
+	return docs.Contract{
+		Title: "Desk <b>", Version: "1.2.3", Description: description,
+		JSON: []byte(`{"openapi":"3.1.0","info":{"title":"Desk <b>"},"paths":{}}`), YAML: []byte(specYAML),
 	}
-	return `{"openapi":"3.1.0","info":{"title":"Desk <b>","version":"1.2.3","description":` + string(quoted) + `},"paths":{}}`
 }
 
 func newSite(t *testing.T) *docs.Site {
 	t.Helper()
-	site, err := docs.New([]byte(specJSON), []byte(specYAML), []docs.Problem{late, lost})
+	site, err := docs.New(spec, []docs.Problem{late, lost})
 	require.NoError(t, err)
 	return site
 }
@@ -72,10 +71,14 @@ func read(t *testing.T, r io.Reader) []byte {
 	return content
 }
 
-func TestNewRefusesWhatIsNotJSON(t *testing.T) {
+func TestPageOfAProblemFailsWhenTheContractIsNotJSON(t *testing.T) {
 	t.Parallel()
-	_, err := docs.New([]byte(specYAML), []byte(specYAML), nil)
-	require.ErrorContains(t, err, "read the contract")
+	c := spec
+	c.JSON = c.YAML
+	site, err := docs.New(c, []docs.Problem{late, lost})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusInternalServerError, get(t, site, http.MethodGet, "/problems/lost").StatusCode)
+	require.Equal(t, http.StatusOK, get(t, site, http.MethodGet, "/problems").StatusCode)
 }
 
 func TestRoutes(t *testing.T) {
@@ -170,7 +173,7 @@ func TestContractIsServedAsItIs(t *testing.T) {
 	t.Parallel()
 	site := newSite(t)
 	asJSON := get(t, site, http.MethodGet, "/openapi.json")
-	require.Equal(t, specJSON, string(read(t, asJSON.Body)))
+	require.Equal(t, string(spec.JSON), string(read(t, asJSON.Body)))
 	require.Equal(t, "application/json", asJSON.Header.Get("Content-Type"))
 	asYAML := get(t, site, http.MethodGet, "/openapi.yaml")
 	require.Equal(t, specYAML, string(read(t, asYAML.Body)))

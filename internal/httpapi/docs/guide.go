@@ -1,9 +1,9 @@
 package docs
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -33,8 +33,8 @@ var markdown = goldmark.New(goldmark.WithExtensions(extension.Table))
 // guide is a page of prose: for a task, or a section of the contract's description.
 type guide struct {
 	Slug, Title string
-	// Body is HTML.
-	Body string
+	// Text is Markdown. It is ours, and the renderer drops HTML.
+	Text string
 }
 
 // guideGroup is a section of the list of guides.
@@ -44,7 +44,10 @@ type guideGroup struct {
 	Guides        []guide
 }
 
-// readGuides renders the guides and the sections of the contract's description.
+// render writes the guide's text as HTML.
+func (g guide) render(w io.Writer) error { return markdown.Convert([]byte(g.Text), w) }
+
+// readGuides reads the guides and the sections of the contract's description.
 func readGuides(description string) ([]guideGroup, error) {
 	tasks := guideGroup{Heading: "Step by step", Path: guidesName}
 	err := fs.WalkDir(guideFiles, "guides", func(file string, d fs.DirEntry, err error) error {
@@ -57,9 +60,8 @@ func readGuides(description string) ([]guideGroup, error) {
 		}
 		_, slug, _ := strings.Cut(strings.TrimSuffix(path.Base(file), ".md"), "-")
 		title, text, _ := strings.Cut(strings.TrimPrefix(string(source), "# "), "\n")
-		g, err := newGuide(slug, title, text)
-		tasks.Guides = append(tasks.Guides, g)
-		return err
+		tasks.Guides = append(tasks.Guides, guide{Slug: slug, Title: title, Text: text})
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("docs: embedded guides: %w", err)
@@ -70,20 +72,7 @@ func readGuides(description string) ([]guideGroup, error) {
 		if i == 0 || title == sectionFirstSteps || title == sectionErrors {
 			continue
 		}
-		g, err := newGuide(strings.ReplaceAll(strings.ToLower(title), " ", "-"), title, text)
-		if err != nil {
-			return nil, err
-		}
-		rules.Guides = append(rules.Guides, g)
+		rules.Guides = append(rules.Guides, guide{Slug: strings.ReplaceAll(strings.ToLower(title), " ", "-"), Title: title, Text: text})
 	}
 	return []guideGroup{tasks, rules}, nil
-}
-
-// newGuide renders a guide. The text is ours, and the renderer drops HTML.
-func newGuide(slug, title, text string) (guide, error) {
-	var html bytes.Buffer
-	if err := markdown.Convert([]byte(text), &html); err != nil {
-		return guide{}, fmt.Errorf("docs: render the guide %q: %w", title, err)
-	}
-	return guide{Slug: slug, Title: title, Body: html.String()}, nil
 }

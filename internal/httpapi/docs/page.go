@@ -25,6 +25,8 @@ type site struct {
 	Version string            // of the API
 	Assets  map[string]string // URL by file name
 	Paths   string            // of the API, in the contract's order, separated by spaces
+	// document is the contract, read on demand.
+	document func() (*document, error)
 }
 
 // page is a view of the contract or of a part of it.

@@ -21,10 +21,19 @@ type Problem struct {
 // explained is a problem with its text from the contract.
 type explained struct {
 	Problem
-	Meaning    text
-	Action     text
+	Meaning text
+	Action  text
+	// The page of the problem says these too. shown adds them.
 	Example    string
 	Operations []operation
+}
+
+// shown returns the problem with what the rest of the contract says of it.
+func (e explained) shown(d *document) (*explained, error) {
+	var err error
+	e.Example, err = d.exampleOf(e.Problem)
+	e.Operations = d.operationsOf(e.Code)
+	return &e, err
 }
 
 // manyOperations is the number of operations from which on a page does not list them.
@@ -48,13 +57,13 @@ var problemItem = regexp.MustCompile("(?m)^### (.+)$" +
 
 // explain reads the text of each problem from the contract's description, in its order. It fails unless each problem
 // has exactly one item with its status, because every problem document links to its page.
-func explain(spec *document, problems []Problem) ([]problemGroup, error) {
+func explain(description string, problems []Problem) ([]problemGroup, error) {
 	left := make(map[string]Problem, len(problems))
 	for _, p := range problems {
 		left[p.Code] = p
 	}
 	var groups []problemGroup
-	for _, item := range problemItem.FindAllStringSubmatch(spec.Info.Description, -1) {
+	for _, item := range problemItem.FindAllStringSubmatch(description, -1) {
 		heading, code, page, status := item[1], item[2], item[3], item[4]
 		if heading != "" {
 			groups = append(groups, problemGroup{Heading: heading})
@@ -65,15 +74,8 @@ func explain(spec *document, problems []Problem) ([]problemGroup, error) {
 			return nil, fmt.Errorf("docs: the contract's text of the problem %q is not of one of the server's", code)
 		}
 		delete(left, code)
-		example, err := spec.exampleOf(p)
-		if err != nil {
-			return nil, err
-		}
 		group := &groups[len(groups)-1]
-		group.Problems = append(group.Problems, explained{
-			Problem: p, Meaning: parseText(item[5]), Action: parseText(item[6]),
-			Example: example, Operations: spec.operationsOf(code),
-		})
+		group.Problems = append(group.Problems, explained{Problem: p, Meaning: parseText(item[5]), Action: parseText(item[6])})
 	}
 	for code := range left {
 		return nil, fmt.Errorf("docs: the contract does not explain the problem %q", code)

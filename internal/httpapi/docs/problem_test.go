@@ -62,7 +62,7 @@ func TestContractExplainsEachProblemOnceAndNoOther(t *testing.T) {
 		"no heading":        {lostItem + times, both, `"lost" is not of one`},
 		"a link that is no": {errors + strings.Replace(times, "(problems/too_late)", "", 1), both, "does not explain"},
 	} {
-		_, err := docs.New([]byte(contractWith(c.description)), []byte(specYAML), c.problems)
+		_, err := docs.New(contractWith(c.description), c.problems)
 		require.ErrorContains(t, err, c.want, name)
 	}
 }

@@ -11,13 +11,8 @@ import (
 	"strings"
 )
 
-// document is the part of the contract that the pages need.
+// document is the part of the contract that the pages of problems need.
 type document struct {
-	Info struct {
-		Title       string `json:"title"`
-		Version     string `json:"version"`
-		Description string `json:"description"`
-	} `json:"info"`
 	Paths      map[string]map[string]pathMember `json:"paths"`
 	Components struct {
 		Responses map[string]struct {
@@ -29,6 +24,15 @@ type document struct {
 			Value json.RawMessage `json:"value"`
 		} `json:"examples"`
 	} `json:"components"`
+}
+
+// readDocument reads what a contract says of problems.
+func readDocument(specJSON []byte) (*document, error) {
+	var d document
+	if err := json.Unmarshal(specJSON, &d); err != nil {
+		return nil, fmt.Errorf("docs: read the contract: %w", err)
+	}
+	return &d, nil
 }
 
 // pathMember is an operation or, without an id, another member of a path.

@@ -14,6 +14,15 @@ import (
 
 // render returns the page as HTML.
 func (p page) render() ([]byte, error) {
+	if p.Problem != nil {
+		d, err := p.document()
+		if err != nil {
+			return nil, err
+		}
+		if p.Problem, err = p.Problem.shown(d); err != nil {
+			return nil, err
+		}
+	}
 	var html bytes.Buffer
 	if err := p.view().Render(&html); err != nil {
 		return nil, fmt.Errorf("docs: render /%s: %w", p.Name, err)
@@ -61,7 +70,7 @@ func (p page) content() g.Node {
 	case p.section() == homeSection:
 		return article(p.home())
 	case p.Guide != nil:
-		return article(crumb("../guides", "Guides"), h.H1(g.Text(p.Guide.Title)), g.Raw(p.Guide.Body))
+		return article(crumb("../guides", "Guides"), h.H1(g.Text(p.Guide.Title)), g.NodeFunc(p.Guide.render))
 	case p.Contents != nil:
 		return article(h.H1(g.Text("Guides")), contents(p.Contents))
 	case p.Problem != nil:

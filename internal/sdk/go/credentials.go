@@ -14,10 +14,10 @@ import (
 // refreshTimeout bounds the exchange of a refresh token, retries included.
 const refreshTimeout = 2 * time.Minute
 
-// errRefresh marks the errors of a renewal, whose request was retried by itself.
+// errRefresh marks the errors of a renewal, whose own request was retried already.
 var errRefresh = errors.New("support: get an access token")
 
-// credentials are the tokens of a session, which are kept in a store, and the access token that is in use.
+// credentials are a session's tokens, kept in a store, and the access token in use.
 type credentials struct {
 	store SessionStore
 
@@ -26,15 +26,15 @@ type credentials struct {
 	running *renewal
 }
 
-// renewal is a look into the store, or a refresh, that is under way. Its result is set when done is closed.
+// renewal is a running read of the store or refresh. Its result is set when done is closed.
 type renewal struct {
 	done   chan struct{}
 	access string
-	fresh  bool // the token was issued just now, for this renewal
+	fresh  bool // the token was issued for this renewal
 	err    error
 }
 
-// token returns the access token. It is empty when there is none and no way to get one.
+// token returns the access token, empty when there is none and no way to get one.
 func (s *Support) token(ctx context.Context) (string, error) {
 	s.credentials.mu.Lock()
 	access := s.credentials.access
@@ -46,9 +46,9 @@ func (s *Support) token(ctx context.Context) (string, error) {
 	return access, err
 }
 
-// renew returns an access token that is newer than the refused one, or an empty one when there is no way to get it. Callers at
-// the same time share one renewal, which goes on when they leave: its refresh token cannot be used again. A token that is not
-// fresh is one that somebody else got, and may have ended too.
+// renew returns an access token that is newer than the refused one, or an empty one when there is no way to get it.
+// Concurrent callers share one renewal. It continues when they give up, because its refresh token cannot be used again.
+// A token that is not fresh came from another process, and may have expired too.
 func (s *Support) renew(ctx context.Context, refused string) (access string, fresh bool, err error) {
 	c := s.credentials
 	c.mu.Lock()
@@ -104,7 +104,7 @@ func (s *Support) runRenewal(ctx context.Context, running *renewal, refused stri
 	}
 }
 
-// refresh exchanges a refresh token. The request is public and acts for nobody.
+// refresh exchanges a refresh token. The request is public and not for a customer.
 func (s *Support) refresh(ctx context.Context, refreshToken string) (*plain.AccessToken, error) {
 	anonymous := *s
 	anonymous.customer = nil

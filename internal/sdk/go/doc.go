@@ -1,10 +1,10 @@
 // Package client is the Support Backend's SDK for Go. [New] returns a [Support], which has a method for each operation of the
-// contract: it retries, resumes streams, follows pages, keeps its token fresh, and returns values and errors.
+// contract. It retries requests, resumes streams, follows pages, refreshes its token, and returns values and errors.
 //
 // # Log in
 //
-// SUPPORT_BASE_URL or [WithBaseURL] says where the server is, SUPPORT_TOKEN or [WithToken] as whom to call: an access token,
-// or the API key of a service. LogIn gets a person's tokens; with [WithRefreshToken], an access token that ends is replaced.
+// SUPPORT_BASE_URL or [WithBaseURL] sets the server's URL. SUPPORT_TOKEN or [WithToken] sets an access token or a service's API
+// key. LogIn returns a person's tokens; with [WithRefreshToken], the SDK replaces an access token that expires.
 //
 // # Ask and stream
 //
@@ -13,38 +13,38 @@
 //
 // # Resume and relay to a browser
 //
-// A stream that is cut is resumed by itself. Every event but a Start has an ID, and [WithLastEventID] begins a stream after
-// one. [Relay] passes a stream on to the EventSource of a browser, which resumes it by the same ids.
+// The SDK resumes a stream that is cut off. Every event but a Start has an ID, and [WithLastEventID] begins a stream after one.
+// [Relay] forwards a stream to a browser's EventSource, which resumes it by the same ids.
 //
 // # Acting for customers
 //
-// [Support.ForCustomer] returns a Support for one customer of a service, by the service's own id: all its methods act for that
+// [Support.ForCustomer] returns a Support for one customer of a service, by the service's own id. All its methods act for that
 // customer and for nobody else.
 //
 // # Staff use
 //
-// The token of an agent or an administrator sees every ticket. A message by staff ends an answer that is being written, and
-// HandOffTicket leaves a ticket to people. In a ticket with [AIModeDraft], the stream of an answer is for staff and ends with a
-// [Ready]: PublishAIResponse makes a message of it, and DiscardAIResponse does not.
+// With the token of an agent or an administrator, the SDK sees every ticket. A staff message cancels an answer that is being
+// written, and HandOffTicket leaves a ticket to people. In a ticket with [AIModeDraft], the stream of an answer is for staff and
+// ends with a [Ready]: PublishAIResponse stores it as a message, and DiscardAIResponse discards it.
 //
 // # Errors and retries
 //
-// Any response that is no success is a [*Problem]; [IsProblem] compares its code. What may be sent twice is sent again, by
-// default twice ([WithRetries]). The context of a call bounds it with all its retries.
+// Every error response is a [*Problem]; [IsProblem] compares its code. The SDK retries safe requests, by default twice
+// ([WithRetries]). The context of a call bounds it, retries included.
 //
-// Options of a call, such as [WithIdempotencyKey] and [WithIfMatch], beat what the client has.
+// Options of a call, such as [WithIdempotencyKey] and [WithIfMatch], take precedence over those of the client.
 //
 // # Sessions and storage
 //
-// A Support may be used by several goroutines. Where several processes share a person's session, give each a [SessionStore] of
-// the same file or row ([WithSessionStore]): one of them refreshes, under the store's lock, and the others read what it got.
+// A Support is safe for concurrent use. If several processes share a person's session, give each a [SessionStore] of the same
+// file or row ([WithSessionStore]): one of them refreshes under the store's lock, and the others read the result.
 //
 // # Webhooks
 //
-// [VerifyWebhook] checks that a request to your server is a delivery by the Support Backend, and returns what it says.
+// [VerifyWebhook] verifies that a request to your server is a delivery by the Support Backend, and returns its event.
 //
 // # Types
 //
-// The types of the contract, such as [Ticket], are those of package plain, which also has the client that sends one request for
-// each call.
+// The contract's types, such as [Ticket], are those of package plain, which also has a client that sends exactly one request
+// per call.
 package client

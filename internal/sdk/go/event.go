@@ -9,14 +9,14 @@ import (
 
 // Event is one event of an answer's stream: a [Start], [Delta], [Reset], [Done], [Ready] or [Failed].
 type Event interface {
-	// ID is the event's id in the stream: a stream that begins with WithLastEventID goes on after it. It is empty for a Start.
+	// ID is the event's id in the stream, for WithLastEventID. It is empty for a Start.
 	ID() string
-	// frame is the event as it was sent; without data when the caller made the event.
+	// frame returns the event as it was sent, without data if the caller made the event.
 	frame() frame
 	withFrame(f frame) Event
 }
 
-// Start says which AI response the following events are of. It is the first event of a stream, and comes again when another
+// Start names the AI response of the following events. It is the first event of a stream, and occurs again when another
 // AI response takes over.
 type Start struct {
 	// Type is "start".
@@ -27,7 +27,7 @@ type Start struct {
 	TicketID plain.ID `json:"ticket_id"`
 	// Model is the model's name at the upstream.
 	Model plain.Model `json:"model"`
-	// Attempt is which attempt at this answer it is, from 1.
+	// Attempt is the number of the attempt at this answer, from 1.
 	Attempt plain.Attempt `json:"attempt"`
 
 	sent string // the data
@@ -45,19 +45,19 @@ type Delta struct {
 	sent string // the data
 }
 
-// Reset says that the answer begins again, with the next Delta: clear what you have shown.
+// Reset means that the answer starts over with the next Delta: clear what you have shown.
 type Reset struct {
 	// EventID is the event's id in the stream.
 	EventID string `json:"-"`
 	// Type is "reset".
 	Type plain.ResetEventType `json:"type"`
-	// Attempt is which attempt at this answer begins.
+	// Attempt is the number of the attempt that begins.
 	Attempt plain.Attempt `json:"attempt"`
 
 	sent string // the data
 }
 
-// Done says that the answer is complete and stored as a message. It ends the stream.
+// Done means that the answer is complete and stored as a message. It ends the stream.
 type Done struct {
 	// EventID is the event's id in the stream.
 	EventID string `json:"-"`
@@ -65,18 +65,18 @@ type Done struct {
 	Type plain.DoneEventType `json:"type"`
 	// AIResponseID is the AI response that ended.
 	AIResponseID plain.ID `json:"ai_response_id"`
-	// Message is the message that was stored. Its content is that of the deltas since the last Reset, joined.
+	// Message is the stored message. Its content is that of all deltas since the last Reset.
 	Message plain.Message `json:"message"`
-	// FinishReason is why the model stopped: it was finished, or the answer reached its limit and is cut.
+	// FinishReason is why the model stopped: it had finished, or the answer was cut off at its limit.
 	FinishReason plain.FinishReason `json:"finish_reason"`
-	// Usage counts the tokens that the answer took.
+	// Usage counts the answer's tokens.
 	Usage plain.Usage `json:"usage"`
 
 	sent string // the data
 }
 
-// Ready says that a text that only staff may read is complete: a draft, which waits for review, or what staff asked the AI for. It
-// ends the stream, and is the error of AskAI and AnswerOf, as there is no message.
+// Ready means that a text for staff is complete: a draft, which waits for review, or the result of a request by staff.
+// It ends the stream. AskAI and AnswerOf return it as their error, because there is no message.
 type Ready struct {
 	// EventID is the event's id in the stream.
 	EventID string `json:"-"`
@@ -84,18 +84,18 @@ type Ready struct {
 	Type plain.ReadyEventType `json:"type"`
 	// AIResponseID is the AI response that ended.
 	AIResponseID plain.ID `json:"ai_response_id"`
-	// Content is the text: that of the deltas since the last Reset, joined.
+	// Content is the text of all deltas since the last Reset.
 	Content string `json:"content"`
-	// FinishReason is why the model stopped: it was finished, or the text reached its limit and is cut.
+	// FinishReason is why the model stopped: it had finished, or the text was cut off at its limit.
 	FinishReason plain.FinishReason `json:"finish_reason"`
-	// Usage counts the tokens that the text took.
+	// Usage counts the text's tokens.
 	Usage plain.Usage `json:"usage"`
 
 	sent string // the data
 }
 
-// Failed says that there is no answer, and why. It ends the stream, and is the error of AskAI and AnswerOf. What was shown
-// is not stored.
+// Failed means that there is no answer, and says why. It ends the stream. AskAI and AnswerOf return it as their error.
+// The text so far is not stored.
 type Failed struct {
 	// EventID is the event's id in the stream.
 	EventID string `json:"-"`
@@ -103,40 +103,40 @@ type Failed struct {
 	Type plain.FailedEventType `json:"type"`
 	// AIResponseID is the AI response that ended.
 	AIResponseID plain.ID `json:"ai_response_id"`
-	// Code is why: for example "superseded", a human took over, or "ai_overloaded".
+	// Code is the reason, such as "superseded" (a human took over) or "ai_overloaded".
 	Code plain.AIFailureCode `json:"code"`
-	// Detail is what happened, for people.
+	// Detail explains the failure to people.
 	Detail string `json:"detail"`
-	// Retryable says whether asking again may succeed.
+	// Retryable means that asking again may succeed.
 	Retryable bool `json:"retryable"`
 
 	sent string // the data
 }
 
-// Error says that there is a text, but no message.
+// Error returns that there is a text but no message.
 func (e Ready) Error() string {
 	return fmt.Sprintf("support: AI response %s is for staff", e.AIResponseID)
 }
 
-// Error says why there is no answer.
+// Error returns why there is no answer.
 func (e Failed) Error() string { return fmt.Sprintf("support: no answer: %s: %s", e.Code, e.Detail) }
 
-// ID is empty: a stream cannot begin after a Start.
+// ID returns "": a stream cannot begin after a Start.
 func (Start) ID() string { return "" }
 
-// ID is the event's id in the stream.
+// ID returns the event's id in the stream.
 func (e Delta) ID() string { return e.EventID }
 
-// ID is the event's id in the stream.
+// ID returns the event's id in the stream.
 func (e Reset) ID() string { return e.EventID }
 
-// ID is the event's id in the stream.
+// ID returns the event's id in the stream.
 func (e Done) ID() string { return e.EventID }
 
-// ID is the event's id in the stream.
+// ID returns the event's id in the stream.
 func (e Ready) ID() string { return e.EventID }
 
-// ID is the event's id in the stream.
+// ID returns the event's id in the stream.
 func (e Failed) ID() string { return e.EventID }
 
 func (e Start) frame() frame  { return frame{"", "start", []byte(e.sent)} }
@@ -153,8 +153,8 @@ func (e Done) withFrame(f frame) Event   { e.EventID, e.sent = f.id, string(f.da
 func (e Ready) withFrame(f frame) Event  { e.EventID, e.sent = f.id, string(f.data); return e }
 func (e Failed) withFrame(f frame) Event { e.EventID, e.sent = f.id, string(f.data); return e }
 
-// EventOf returns the event that was polled with ListAIResponseEvents, or nil if this version of the contract does not have it.
-// It has no ID: what was polled has a number, Seq.
+// EventOf returns an event that ListAIResponseEvents polled, or nil for a type that this version of the SDK does not
+// know. It has no ID: polled events have a number, Seq.
 func EventOf(polled plain.AIResponseEvent) (Event, error) {
 	data, err := polled.MarshalJSON()
 	if err != nil {
@@ -163,7 +163,7 @@ func EventOf(polled plain.AIResponseEvent) (Event, error) {
 	return decodeEvent(frame{data: data})
 }
 
-// decoders has the kinds of events that this version of the contract has.
+// decoders holds the known types of events.
 var decoders = map[string]func(frame) (Event, error){
 	"start":  decodeAs[Start],
 	"delta":  decodeAs[Delta],
@@ -173,8 +173,7 @@ var decoders = map[string]func(frame) (Event, error){
 	"failed": decodeAs[Failed],
 }
 
-// decodeEvent returns nil for an event that this version of the contract does not have. The event's name is its type, but
-// Delta has no name.
+// decodeEvent returns nil for an unknown type of event. An event's name is its type, but Delta has no name.
 func decodeEvent(f frame) (Event, error) {
 	if _, known := decoders[f.name]; f.name != "" && !known {
 		return nil, nil

@@ -11,10 +11,10 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 )
 
-// Option sets a Support up. The options of a call beat it.
+// Option configures a Support. Options of a call take precedence.
 type Option func(*config) error
 
-// config is what the options say.
+// config holds the options.
 type config struct {
 	baseURL string
 	http    plain.HttpRequestDoer
@@ -54,7 +54,7 @@ func (c *config) support() (*Support, error) {
 	return s, nil
 }
 
-// WithBaseURL says where the server is, in place of SUPPORT_BASE_URL.
+// WithBaseURL sets the server's URL. The default is SUPPORT_BASE_URL.
 func WithBaseURL(baseURL string) Option {
 	return func(c *config) error {
 		c.baseURL = baseURL
@@ -62,8 +62,8 @@ func WithBaseURL(baseURL string) Option {
 	}
 }
 
-// WithHTTPClient sends the requests, in place of an http.Client that follows no redirects. Its Transport is the place for
-// what concerns every request, such as tracing.
+// WithHTTPClient sets the client that sends the requests. The default is an http.Client that follows no redirects. Use
+// its Transport for cross-cutting concerns such as tracing.
 func WithHTTPClient(doer plain.HttpRequestDoer) Option {
 	return func(c *config) error {
 		c.http = doer
@@ -71,7 +71,7 @@ func WithHTTPClient(doer plain.HttpRequestDoer) Option {
 	}
 }
 
-// WithDefaultHeader sets a header of every request that does not set it itself.
+// WithDefaultHeader sets a header of every request. WithHeader overrides it.
 func WithDefaultHeader(name, value string) Option {
 	return func(c *config) error {
 		c.headers.Set(name, value)
@@ -79,7 +79,7 @@ func WithDefaultHeader(name, value string) Option {
 	}
 }
 
-// WithToken gives the access token or the API key, in place of SUPPORT_TOKEN.
+// WithToken sets the access token or the API key. The default is SUPPORT_TOKEN.
 func WithToken(token string) Option {
 	return func(c *config) error {
 		c.memory.tokens.AccessToken = token
@@ -87,9 +87,9 @@ func WithToken(token string) Option {
 	}
 }
 
-// WithRefreshToken lets an access token that has ended be replaced by POST /auth/refresh. A refresh token is for one use:
-// keep, which may be nil, is called with each pair of tokens before they are used, one call at a time, and calls wait for it.
-// Where several processes share a session, use WithSessionStore.
+// WithRefreshToken replaces an expired access token with POST /auth/refresh. A refresh token is for one use: the SDK
+// calls keep, which may be nil, with each new pair of tokens before it uses them. It makes one call at a time, and
+// requests wait for it. If several processes share a session, use WithSessionStore.
 func WithRefreshToken(refreshToken string, keep func(plain.AccessToken)) Option {
 	return func(c *config) error {
 		c.memory.tokens.RefreshToken, c.memory.keep = refreshToken, keep
@@ -97,7 +97,7 @@ func WithRefreshToken(refreshToken string, keep func(plain.AccessToken)) Option 
 	}
 }
 
-// WithSessionStore takes the tokens from a store and keeps the next ones there, in place of WithToken and WithRefreshToken.
+// WithSessionStore reads the tokens from a store and writes new ones to it. It replaces WithToken and WithRefreshToken.
 func WithSessionStore(store SessionStore) Option {
 	return func(c *config) error {
 		c.store = store
@@ -105,7 +105,7 @@ func WithSessionStore(store SessionStore) Option {
 	}
 }
 
-// WithRetries says how often a request is sent again, in place of twice. 0 is never.
+// WithRetries sets how often a request is retried. The default is 2; 0 turns retries off.
 func WithRetries(n int) Option {
 	return func(c *config) error {
 		if n < 0 {
@@ -116,10 +116,10 @@ func WithRetries(n int) Option {
 	}
 }
 
-// CallOption is for the one request that it is given to. It beats the options of New.
+// CallOption configures one request. It takes precedence over the options of New.
 type CallOption func(*callOptions)
 
-// callOptions is what the options of a call say.
+// callOptions holds the options of a call.
 type callOptions struct {
 	header         http.Header
 	responseHeader *http.Header
@@ -138,18 +138,19 @@ func WithHeader(name, value string) CallOption {
 	return func(c *callOptions) { c.header.Set(name, value) }
 }
 
-// WithIdempotencyKey gives the key of one request, in place of a made-up one. With a key that is stored before the request is
-// sent, the request may also be repeated by another process.
+// WithIdempotencyKey sets the idempotency key of one request. The default is a random one. If you store the key before
+// the request, another process can safely repeat the request.
 func WithIdempotencyKey(key string) CallOption { return WithHeader("Idempotency-Key", key) }
 
-// WithIfMatch makes the request depend on the version of what it changes: it is a *Problem with the status 412 if that is another.
+// WithIfMatch makes the request conditional on the version of what it changes. If the version differs, the error is a
+// *Problem with the status 412.
 func WithIfMatch(etag string) CallOption { return WithHeader("If-Match", etag) }
 
-// WithIfNoneMatch makes the error ErrNotModified if what is asked for still has that version.
+// WithIfNoneMatch makes the request return ErrNotModified if the version is still current.
 func WithIfNoneMatch(etag string) CallOption { return WithHeader("If-None-Match", etag) }
 
-// WithLastEventID begins a stream after the event that has the id, which may be one that a browser sends as Last-Event-ID.
-// An empty id begins it at its start.
+// WithLastEventID begins a stream after the event with the id, such as a browser's Last-Event-ID. An empty id begins it
+// at its start.
 func WithLastEventID(id string) CallOption {
 	return func(c *callOptions) {
 		if id != "" {
@@ -158,7 +159,7 @@ func WithLastEventID(id string) CallOption {
 	}
 }
 
-// WithResponseHeader stores the header of the response, which has the ETag.
+// WithResponseHeader stores the header of the response, which contains the ETag.
 func WithResponseHeader(header *http.Header) CallOption {
 	return func(c *callOptions) { c.responseHeader = header }
 }

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// keepAlive is how long a relayed stream may be silent before a comment is sent, for the proxies on the way.
+// keepAlive is how long a relayed stream may be silent before Relay sends a comment, for proxies.
 const keepAlive = 15 * time.Second
 
-// Relay passes the events of a stream on to a browser's EventSource, as the server sends them, with their ids. Give the
-// stream the context of the browser's request and, by WithLastEventID, its Last-Event-ID, so that a browser that comes back
-// goes on where it was.
+// Relay forwards the events of a stream to a browser's EventSource, as the server sends them, with their ids. Give the
+// stream the context of the browser's request and, with WithLastEventID, its Last-Event-ID, so that a browser that
+// reconnects resumes where it was.
 //
-// When the first that comes is an error, Relay returns it and has written nothing: the caller answers. A stream without
-// events is answered with 204, which stops an EventSource. An error that comes later ends the response; the browser comes
-// back, and what does not pass by itself is the first error then.
+// If the stream begins with an error, Relay returns it and has written nothing, so that the caller can respond. For a
+// stream without events, it responds with 204, which stops an EventSource. A later error ends the response: the browser
+// reconnects, and a permanent error then comes first.
 func Relay(w http.ResponseWriter, events iter.Seq2[Event, error]) error {
 	type item struct {
 		event Event
@@ -53,7 +53,7 @@ func Relay(w http.ResponseWriter, events iter.Seq2[Event, error]) error {
 	defer silence.Stop()
 	for text := encodeEvent(next.event); ; {
 		if _, err := w.Write(text); err != nil || out.Flush() != nil {
-			return nil // There is no browser any longer.
+			return nil // The browser is gone.
 		}
 		select {
 		case next, more = <-items:
@@ -68,11 +68,11 @@ func Relay(w http.ResponseWriter, events iter.Seq2[Event, error]) error {
 	}
 }
 
-// encodeEvent makes an event what the server sent, with members that this version of the contract does not have.
+// encodeEvent returns an event as the server sent it, including members that this version of the SDK does not know.
 func encodeEvent(event Event) []byte {
 	f := event.frame()
 	if len(f.data) == 0 {
-		f.data, _ = json.Marshal(event) // Every event can be encoded.
+		f.data, _ = json.Marshal(event) // Every event has a JSON form.
 	}
 	var text bytes.Buffer
 	if f.id != "" {

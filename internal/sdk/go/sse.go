@@ -22,11 +22,11 @@ type frame struct {
 // eventDecoder reads server-sent events (HTML Living Standard, section 9.2.6).
 type eventDecoder struct {
 	r *bufio.Reader
-	// retry is what the server last asked to wait before coming back, if it has.
+	// retry is the reconnection time that the server last sent, if any.
 	retry *time.Duration
 
 	line    []byte
-	afterCR bool // the last line ended with a CR: an LF that follows belongs to it
+	afterCR bool // the last line ended with a CR; a following LF belongs to it
 	begun   bool
 }
 
@@ -34,7 +34,7 @@ func newEventDecoder(r io.Reader) *eventDecoder {
 	return &eventDecoder{r: bufio.NewReader(r)}
 }
 
-// next returns the next event that has data. What the stream breaks off within is lost.
+// next returns the next event with data. It drops an event that the end of the stream cuts off.
 func (d *eventDecoder) next() (frame, error) {
 	var event frame
 	var data bytes.Buffer
@@ -77,8 +77,8 @@ func (d *eventDecoder) next() (frame, error) {
 	}
 }
 
-// readLine returns the next whole line, without its end, which is CRLF, LF or CR. A CR ends the line at once: waiting for an LF
-// might be waiting for the next event. The line is valid until the next call.
+// readLine returns the next complete line without its ending, which is CRLF, LF or CR. A CR ends the line at once,
+// because waiting for an LF could mean waiting for the next event. The line is valid until the next call.
 func (d *eventDecoder) readLine() ([]byte, error) {
 	d.line = d.line[:0]
 	for {
@@ -101,7 +101,7 @@ func (d *eventDecoder) readLine() ([]byte, error) {
 	}
 }
 
-// withoutMark drops the byte order mark that a stream may begin with.
+// withoutMark removes a byte order mark at the start of the stream.
 func (d *eventDecoder) withoutMark() []byte {
 	if d.begun {
 		return d.line
@@ -110,7 +110,7 @@ func (d *eventDecoder) withoutMark() []byte {
 	return bytes.TrimPrefix(d.line, []byte("\ufeff"))
 }
 
-// splitEventID returns the AI response and the number that an event's id names. The attempt may follow.
+// splitEventID returns the AI response and the number in an event's id, which may also have the attempt.
 func splitEventID(id string) (response string, seq uint64, isNumbered bool) {
 	response, number, _ := strings.Cut(id, ":")
 	number, _, _ = strings.Cut(number, ":")

@@ -19,33 +19,34 @@ import (
 )
 
 const (
-	// attemptTimeout bounds one attempt of a request that is no stream.
+	// attemptTimeout bounds one attempt of a request that is not a stream.
 	attemptTimeout = time.Minute
 	// maxBody bounds the body of a response, in bytes.
 	maxBody = 64 << 20
 )
 
 var (
-	// ErrProtocol is wrapped by the errors for responses that the contract does not have.
+	// ErrProtocol is wrapped by errors about responses that break the contract.
 	ErrProtocol = errors.New("support: the server does not keep to the contract")
-	// ErrNotModified means that what If-None-Match names is still current.
+	// ErrNotModified means that the version in If-None-Match is still current.
 	ErrNotModified = errors.New("support: not modified")
-	// ErrNoAnswer means that a stream had nothing (more) to tell.
+	// ErrNoAnswer means that a stream ended without an answer.
 	ErrNoAnswer = errors.New("support: the stream ended without an answer")
 )
 
-// Support is the SDK: a method for each operation of the contract. It may be used by several goroutines.
+// Support is the SDK: it has a method for each operation of the contract. It is safe for concurrent use.
 type Support struct {
 	server      string
 	http        plain.HttpRequestDoer
 	headers     http.Header
-	customer    *string // whom the requests act for; nil is nobody
+	customer    *string // the customer to act for; nil for none
 	credentials *credentials
 	retries     int
 }
 
-// New returns an SDK for the server at SUPPORT_BASE_URL, with the access token or API key SUPPORT_TOKEN, unless options say
-// otherwise. It sends nothing yet. Redirects are not followed, unless an http.Client that does is given.
+// New returns an SDK for the server at SUPPORT_BASE_URL, with the access token or API key in SUPPORT_TOKEN, unless
+// options override them. It sends no request. The SDK follows no redirects unless WithHTTPClient sets a client that
+// does.
 func New(options ...Option) (*Support, error) {
 	c := newConfig()
 	for _, set := range options {
@@ -56,25 +57,26 @@ func New(options ...Option) (*Support, error) {
 	return c.support()
 }
 
-// ForCustomer returns an SDK whose requests all act for that customer of the service, by the id that the customer has in
-// the service. It needs an API key with the scope on_behalf. The new SDK shares its connections and tokens with s, which
-// goes on acting for the service itself; making one for each request is cheap.
+// ForCustomer returns an SDK whose requests all act for one customer of the service, named by the service's own id. It
+// needs an API key with the scope on_behalf. The new SDK shares its connections and tokens with s, which still acts for
+// the service itself. Making one for each request is cheap.
 //
-// Operations that are not for customers return an error, and so does every method when the id is empty or has characters
-// other than visible ASCII: nothing is ever done for somebody else instead.
+// Operations that are not for customers return an error. So does every method when the id is empty or has characters
+// other than visible ASCII: the SDK never acts for somebody else instead.
 func (s *Support) ForCustomer(id string) *Support {
 	acting := *s
 	acting.customer = &id
 	return &acting
 }
 
-// onBehalfOf is the header that names the customer whom a request acts for.
+// onBehalfOf is the header that names the customer to act for.
 const onBehalfOf = "X-On-Behalf-Of"
 
-// operation is what the contract says about sending an operation.
+// operation holds the contract's facts about sending an operation's requests.
 type operation struct{ public, takesKey, repeatable bool }
 
-// request makes the request, with all its headers but the token. Those of the call come last, so that they beat the others.
+// request makes the request with all its headers but the token. The headers of the call come last, so that they take
+// precedence.
 func (s *Support) request(
 	ctx context.Context, o operation, options callOptions, build func(server string) (*http.Request, error),
 ) (*http.Request, error) {
@@ -88,7 +90,8 @@ func (s *Support) request(
 	request.Header.Set("Accept", "application/json, application/problem+json")
 	maps.Copy(request.Header, s.headers)
 	if s.customer != nil {
-		// A proxy might drop an empty header, and white space around a value is not sent: that would be another customer.
+		// Proxies may drop an empty header, and white space around a value is not sent: the request would act for
+		// somebody else.
 		if *s.customer == "" || strings.ContainsFunc(*s.customer, func(r rune) bool { return r < '!' || r > '~' }) {
 			return nil, fmt.Errorf("support: %q is not the id of a customer", *s.customer)
 		}
@@ -101,13 +104,13 @@ func (s *Support) request(
 	return request, nil
 }
 
-// withoutEmpty drops the parameters that are not set: those without a pointer are built as empty.
+// withoutEmpty removes empty parameters, because parameters without a pointer are empty when they are not set.
 func withoutEmpty(query url.Values) url.Values {
 	maps.DeleteFunc(query, func(_ string, values []string) bool { return strings.Join(values, "") == "" })
 	return query
 }
 
-// send sends a request, again where that may help, and returns the response's header and body.
+// send sends a request, retries it where that may help, and returns the response's header and body.
 func (s *Support) send(
 	ctx context.Context, o operation, options []CallOption, build func(server string) (*http.Request, error),
 ) (http.Header, []byte, error) {
@@ -149,7 +152,7 @@ func (s *Support) attempt(ctx context.Context, o operation, request *http.Reques
 	return response.Header, body, nil
 }
 
-// exchange sends the request once, and again when the token had to be replaced in between. The response is a success.
+// exchange sends the request once, and again if the token had to be replaced. It returns a successful response.
 func (s *Support) exchange(ctx context.Context, o operation, request *http.Request) (*http.Response, error) {
 	if o.public || request.Header.Get("Authorization") != "" {
 		return s.roundTrip(ctx, request, "")
@@ -197,7 +200,7 @@ func (s *Support) roundTrip(ctx context.Context, request *http.Request, token st
 	}
 	problem := readProblem(response)
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("support: read the problem: %w", ctx.Err()) // It may not be whole.
+		return nil, fmt.Errorf("support: read the problem: %w", ctx.Err()) // It may be incomplete.
 	}
 	return nil, problem
 }

@@ -27,6 +27,7 @@ import (
 const (
 	mediaTypeProblem     = "application/problem+json"
 	mediaTypeEventStream = "text/event-stream"
+	mediaTypeLines       = "application/x-ndjson"
 )
 
 // spec is the contract, read once.
@@ -74,9 +75,18 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return response, tr.checkMethodNotAllowed(item, response)
 	}
 	tr.sent.note(operation, begin)
-	if strings.HasPrefix(response.Header.Get("Content-Type"), mediaTypeEventStream) {
+	switch contentType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";"); contentType {
+	case mediaTypeEventStream:
+		events := eventsOf(operation, contentType)
+		check := func(line string) { tr.checkLine(r, events, line) }
 		tr.checkDeclared(r, operation, response)
-		response.Body = &checkedStream{body: response.Body, transport: tr, request: r, events: eventsOf(operation)}
+		response.Body = &checkedStream{body: response.Body, check: check}
+		return response, nil
+	case mediaTypeLines:
+		lines := eventsOf(operation, contentType)
+		check := func(line string) { tr.checkExported(lines, line) }
+		tr.checkDeclared(r, operation, response)
+		response.Body = &checkedStream{body: response.Body, check: check}
 		return response, nil
 	}
 	return response, tr.check(r, path, item, operation, response)
@@ -234,19 +244,16 @@ func readBody(response *http.Response) ([]byte, error) {
 	return body, err
 }
 
-// checkedStream validates every event of a stream against its schema.
+// checkedStream checks every line of a stream.
 type checkedStream struct {
-	body      io.ReadCloser
-	transport *transport
-	request   *http.Request
-	// events is the name of the schema of the operation's events.
-	events string
-	line   bytes.Buffer
+	body  io.ReadCloser
+	check func(line string)
+	line  bytes.Buffer
 }
 
-// eventsOf returns the name of the schema of an operation's events.
-func eventsOf(operation *openapi3.Operation) string {
-	return path.Base(operation.Responses.Status(http.StatusOK).Value.Content.Get(mediaTypeEventStream).Schema.Ref)
+// eventsOf returns the name of the schema of an operation's events or lines.
+func eventsOf(operation *openapi3.Operation, mediaType string) string {
+	return path.Base(operation.Responses.Status(http.StatusOK).Value.Content.Get(mediaType).Schema.Ref)
 }
 
 func (s *checkedStream) Read(p []byte) (int, error) {
@@ -256,7 +263,7 @@ func (s *checkedStream) Read(p []byte) (int, error) {
 			s.line.WriteByte(b)
 			continue
 		}
-		s.transport.checkLine(s.request, s.events, s.line.String())
+		s.check(s.line.String())
 		s.line.Reset()
 	}
 	return n, err
@@ -277,6 +284,14 @@ func (tr *transport) checkLine(r *http.Request, events, line string) {
 		}
 	default:
 		tr.t.Errorf("a stream has the line %q", line)
+	}
+}
+
+// checkExported wants a line of an export to have its schema, and what its customer may see, whoever asks for it.
+func (tr *transport) checkExported(schema, line string) {
+	nobody := &http.Request{URL: new(url.URL)}
+	if err := tr.checkEvent(nobody, schema, []byte(line)); err != nil {
+		tr.t.Errorf("a line breaks the contract: %v\n%s", err, line)
 	}
 }
 
@@ -303,4 +318,10 @@ func (tr *transport) checkEvent(r *http.Request, events string, data []byte) err
 	}
 	tr.checkVisibility(r, found)
 	return schema.Value.VisitJSON(event, openapi3.VisitAsResponse(), openapi3.MultiErrors())
+}
+
+// IsStream reports whether a response of the contract is a stream of events or lines.
+func IsStream(response *openapi3.ResponseRef) bool {
+	return response != nil &&
+		(response.Value.Content.Get(mediaTypeEventStream) != nil || response.Value.Content.Get(mediaTypeLines) != nil)
 }

@@ -67,19 +67,31 @@ func takesOnBehalfOf(operation *openapi3.Operation) bool {
 
 // CheckEntries looks which requests of the client have written the entries of the database's journal, by their times. It wants every entry
 // of a person or a service to be listed in x-events by an operation that ran then. What ran beside requests may write any, and
-// so may the AI and the system, which work in their own time.
+// so may the AI and the system, which work in their own time. Every entry must be well-formed, too.
 func (c *Client) CheckEntries(t testing.TB, databaseURL string) {
 	t.Helper()
 	var entries []struct {
 		Type       string    `json:"type"`
 		ActorKind  string    `json:"actor_kind"`
 		OccurredAt time.Time `json:"occurred_at"`
+		WellFormed bool      `json:"well_formed"`
 	}
 	text := storetest.QueryText(t, databaseURL, `SELECT coalesce(json_agg(e), '[]')::text FROM (
-		SELECT type, actor_kind, occurred_at FROM journal_outbox UNION ALL SELECT type, actor_kind, occurred_at FROM journal
+		SELECT
+			type, actor_kind, occurred_at, type COLLATE "C" ~ '^[a-z_]{1,30}\.[a-z_]{1,30}$'
+				AND (actor_kind IN ('ai', 'system')) = (actor_id IS NULL)
+				AND jsonb_typeof(data) = 'object' AND octet_length(data::text) <= 16384 AS well_formed
+		FROM (
+			SELECT type, actor_kind, actor_id, occurred_at, data FROM journal_outbox
+			UNION ALL
+			SELECT type, actor_kind, actor_id, occurred_at, data FROM journal
+		) AS entries
 	) AS e`)
 	require.NoError(t, json.Unmarshal([]byte(text), &entries))
 	for _, e := range entries {
+		if !e.WellFormed {
+			t.Errorf("the entry %s has a malformed type, actor or data", e.Type)
+		}
 		running := c.sent.during(e.OccurredAt)
 		writers := slices.DeleteFunc(slices.Clone(running), func(o *openapi3.Operation) bool {
 			return !mayWrite(o, e.Type)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 )
 
@@ -21,6 +23,19 @@ var embedded = regexp.MustCompile(`sqlc\.embed\((\w+)\)`)
 // Explain returns the plan of one of the project's queries, which it runs with the parameters in place of their names.
 func Explain(t testing.TB, databaseURL, file, query string, parameters map[string]string) string {
 	t.Helper()
+	return explain(t, databaseURL, file, query, parameters, "SELECT")
+}
+
+// ExplainAll is Explain with the plans of the statements within the functions that the query calls.
+func ExplainAll(t testing.TB, databaseURL, file, query string, parameters map[string]string) string {
+	t.Helper()
+	return explain(t, databaseURL, file, query, parameters, `LOAD 'auto_explain'; SET client_min_messages = log;
+		SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on;
+		SET auto_explain.log_analyze = on; SET auto_explain.log_timing = off`)
+}
+
+func explain(t testing.TB, databaseURL, file, query string, parameters map[string]string, prepare string) string {
+	t.Helper()
 	_, here, _, _ := runtime.Caller(0)
 	text, err := readQuery(filepath.Join(filepath.Dir(here), "../../../db/queries", file), query)
 	require.NoError(t, err)
@@ -31,12 +46,19 @@ func Explain(t testing.TB, databaseURL, file, query string, parameters map[strin
 		return value
 	})
 	text = embedded.ReplaceAllString(text, "$1.*")
-	conn, hangUp := connect(t, databaseURL)
-	defer hangUp()
+	var plan strings.Builder
+	config, err := pgx.ParseConfig(databaseURL)
+	require.NoError(t, err)
+	config.OnNotice = func(_ *pgconn.PgConn, notice *pgconn.Notice) { plan.WriteString(notice.Message + "\n") }
+	conn, err := pgx.ConnectConfig(context.Background(), config)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.Background()) }()
+	_, err = conn.Exec(context.Background(), prepare)
+	require.NoError(t, err)
+	plan.Reset()
 	rows, err := conn.Query(context.Background(), "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) "+text)
 	require.NoError(t, err)
 	defer rows.Close()
-	var plan strings.Builder
 	for rows.Next() {
 		var line string
 		require.NoError(t, rows.Scan(&line))

@@ -56,14 +56,15 @@ func requireExamples(t *testing.T, where string, content openapi3.Content) {
 	}
 }
 
-// exampleValues are what an example shows: one value, or the events of a stream.
+// exampleValues are what an example shows: one value, or the events or lines of a stream.
 func exampleValues(t *testing.T, mediaType string, example any) (values []any) {
 	t.Helper()
-	if mediaType != "text/event-stream" {
+	prefix, streams := map[string]string{"text/event-stream": "data: ", "application/x-ndjson": ""}[mediaType]
+	if !streams {
 		return []any{example}
 	}
 	for line := range strings.Lines(fmt.Sprint(example)) {
-		if data, ok := strings.CutPrefix(line, "data: "); ok && data != "[DONE]\n" {
+		if data, ok := strings.CutPrefix(line, prefix); ok && data != "[DONE]\n" {
 			var event any
 			require.NoError(t, json.Unmarshal([]byte(data), &event))
 			values = append(values, event)

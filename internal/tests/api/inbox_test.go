@@ -211,3 +211,38 @@ func TestTeamsAreForAdministratorsToChange(t *testing.T) {
 	refuse(t, agent, ticket.ID, client.UpdateTicketRequest{TeamID: nullable.NewNullableWithValue(id)},
 		http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
 }
+
+// TestPagesByAIStateAreFull has more tickets in front of those that match than a page looks at.
+func TestPagesByAIStateAreFull(t *testing.T) {
+	t.Parallel()
+	c := newCast(t)
+	storetest.Exec(t, c.DatabaseURL, "ALTER TABLE tickets DISABLE TRIGGER USER")
+	storetest.Exec(t, c.DatabaseURL, `INSERT INTO tickets (id, user_id, title, description, priority, created_at, waiting_since, ai_mode, handoff_reason, handed_off_at)
+		SELECT gen_random_uuid(), $1, CASE WHEN n > 1100 THEN 'busy' ELSE 'idle' END, 'x', CASE WHEN n > 1100 THEN 'low' ELSE 'urgent' END::ticket_priority,
+			now() + n * interval '1 second', now() + n * interval '1 second',
+			CASE WHEN n > 1100 THEN 'off' ELSE 'auto' END::ai_mode, CASE WHEN n > 1100 THEN 'other'::handoff_reason END, CASE WHEN n > 1100 THEN now() END
+		FROM generate_series(1, 1160) AS n`, c.owner.ID)
+	for status, review := range map[string]string{"streaming": "NULL", "completed": "'pending'"} {
+		storetest.Exec(t, c.DatabaseURL, `INSERT INTO ai_responses (id, ticket_id, model, lease_expires_at, status, content, finish_reason, finished_at, review)
+			SELECT gen_random_uuid(), t.id, 'a-model', now() + interval '1 hour', '`+status+`',
+				CASE '`+status+`' WHEN 'completed' THEN 'A draft' END, CASE '`+status+`' WHEN 'completed' THEN 'stop' END,
+				CASE '`+status+`' WHEN 'completed' THEN now() END, `+review+`
+			FROM tickets AS t WHERE t.title = 'busy'`)
+	}
+	for _, state := range []string{"answering", "needs_review", "handed_off"} {
+		for _, sort := range []string{"newest", "waiting", "priority"} {
+			var pages []int
+			for path := "/staff/tickets?limit=50&ai_state=" + state + "&sort=" + sort; path != ""; {
+				got := c.agent.Do(t, http.MethodGet, path, "")
+				require.Equal(t, http.StatusOK, got.Status, "%s", got.Body)
+				var tickets []client.Ticket
+				require.NoError(t, json.Unmarshal(got.Body, &tickets))
+				pages, path = append(pages, len(tickets)), ""
+				if next := linkPattern.FindStringSubmatch(got.Header.Get("Link")); next != nil {
+					path = next[1]
+				}
+			}
+			require.Equal(t, []int{50, 10}, pages, "%s by %s", state, sort)
+		}
+	}
+}

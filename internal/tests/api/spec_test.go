@@ -83,7 +83,7 @@ func (o specOperation) successes(t *testing.T) []int {
 // streams reports whether it succeeds with a stream, which has no HEAD.
 func (o specOperation) streams(t *testing.T) bool {
 	t.Helper()
-	return o.Responses.Status(slices.Min(o.successes(t))).Value.Content["text/event-stream"] != nil
+	return apitest.IsStream(o.Responses.Status(slices.Min(o.successes(t))))
 }
 
 // request returns where the operation is called with the ids, and its body.

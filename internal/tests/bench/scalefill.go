@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const (
@@ -29,6 +31,7 @@ type filler struct {
 	random    *rand.Rand
 	zipf      *rand.Zipf
 	tickets   int
+	words     []string
 	begin     time.Time
 	step      time.Duration
 	customers []uuid.UUID
@@ -58,8 +61,11 @@ func fill(ctx context.Context, d *database, tickets int, progress io.Writer) (*f
 		step: scaleYears * 365 * 24 * time.Hour / time.Duration(tickets), progress: progress,
 	}
 	f.begin = time.Now().Add(-f.step * time.Duration(tickets))
+	for n := range uint64(scaleWords) {
+		f.words = append(f.words, word(n))
+	}
 	// Triggers and foreign keys would look at each row, and indexes are made faster when all rows are there.
-	if _, err := f.conn.Exec(ctx, "SET session_replication_role = replica; SET maintenance_work_mem = '512MB'"); err != nil {
+	if _, err := f.conn.Exec(ctx, "SET session_replication_role = replica; SET maintenance_work_mem = '1GB'"); err != nil {
 		return nil, err
 	}
 	indexes, err := f.dropIndexes(ctx)
@@ -71,9 +77,7 @@ func fill(ctx context.Context, d *database, tickets int, progress io.Writer) (*f
 		do   func(context.Context) error
 	}{
 		{"accounts", f.copyPeople},
-		{"tickets", f.copyTickets},
-		{"messages", f.copyMessages},
-		{"words", f.indexWords},
+		{"tickets, messages and their words", f.copyTickets},
 		{"indexes", func(ctx context.Context) error { return f.run(ctx, indexes...) }},
 		{"statistics", func(ctx context.Context) error {
 			return f.run(ctx, "RESET session_replication_role", "VACUUM (ANALYZE)", "CHECKPOINT")
@@ -125,12 +129,30 @@ func (f *filler) id(at time.Time) (id uuid.UUID) {
 	return id
 }
 
-func (f *filler) text(from, to int) string {
+func (f *filler) text(from, to int) []string {
 	words := make([]string, from+f.random.IntN(to-from))
 	for i := range words {
-		words[i] = word(f.zipf.Uint64())
+		words[i] = f.words[f.zipf.Uint64()]
 	}
-	return strings.Join(words, " ")
+	return words
+}
+
+// indexed is what the indexer makes of a text, after a title if there is one. The words have no other forms.
+func indexed(title, text []string) pgtype.TSVector {
+	positions := make(map[string][]pgtype.TSVectorPosition)
+	for i, word := range slices.Concat(title, text) {
+		weight := pgtype.TSVectorWeightD
+		if i < len(title) {
+			weight = pgtype.TSVectorWeightA
+		}
+		at := pgtype.TSVectorPosition{Position: uint16(i + 1), Weight: weight} //nolint:gosec // Texts are short.
+		positions[word] = append(positions[word], at)
+	}
+	vector := pgtype.TSVector{Valid: true}
+	for word, at := range positions {
+		vector.Lexemes = append(vector.Lexemes, pgtype.TSVectorLexeme{Word: word, Positions: at})
+	}
+	return vector
 }
 
 func (f *filler) copyPeople(ctx context.Context) error {
@@ -174,27 +196,48 @@ func (f *filler) ticketID(i int) (id uuid.UUID) {
 
 func (f *filler) customer(i int) uuid.UUID { return f.customers[i%len(f.customers)] }
 
-// batch bounds what is in memory.
-const batch = 20_000
+// batch is how many tickets are in memory.
+const batch = 5000
 
+// copyTickets copies tickets with their messages, in the order of time, and what the indexer makes of them.
 func (f *filler) copyTickets(ctx context.Context) error {
-	columns := []string{
-		"id", "user_id", "title", "description", "status", "created_at", "updated_at", "last_message_at", "priority", "assignee_id",
-		"team_id", "first_response_at", "waiting_since", "resolved_at",
-	}
+	began := time.Now()
 	for from := 0; from < f.tickets; from += batch {
-		var rows [][]any
+		var tickets, messages, documents [][]any
 		for i := from; i < min(from+batch, f.tickets); i++ {
-			rows = append(rows, f.ticket(i))
+			ticket, document := f.ticket(i)
+			tickets, documents = append(tickets, ticket), append(documents, document)
+			said, found := f.messages(i)
+			messages, documents = append(messages, said...), append(documents, found...)
 		}
-		if err := f.copy(ctx, "tickets", columns, rows); err != nil {
-			return err
+		slices.SortStableFunc(documents, func(a, b []any) int {
+			return a[2].(time.Time).Compare(b[2].(time.Time)) //nolint:forcetypeassert // It is made below.
+		})
+		for _, c := range []struct {
+			table   string
+			columns []string
+			rows    [][]any
+		}{
+			{"tickets", []string{
+				"id", "user_id", "title", "description", "status", "created_at", "updated_at", "last_message_at", "priority", "assignee_id",
+				"team_id", "first_response_at", "waiting_since", "resolved_at",
+			}, tickets},
+			{"messages", []string{"id", "ticket_id", "author", "author_id", "content", "created_at", "is_note"}, messages},
+			{"search_documents", []string{"id", "customer_id", "created_at", "words"}, documents},
+		} {
+			if err := f.copy(ctx, c.table, c.columns, c.rows); err != nil {
+				return err
+			}
+		}
+		if done := min(from+batch, f.tickets); done%(10*batch) == 0 {
+			fmt.Fprintf(f.progress, "filled in %d of %d tickets in %s\n", done, f.tickets, time.Since(began).Round(time.Second))
 		}
 	}
-	return nil
+	return f.run(ctx, "DELETE FROM search_queue")
 }
 
-func (f *filler) ticket(i int) []any {
+// ticket returns the row of the i-th ticket, and that of its words.
+func (f *filler) ticket(i int) (row, document []any) {
 	at := f.opened(i)
 	last := at.Add(messagesPerTicket * time.Hour)
 	status, priority := "closed", []string{"low", "normal", "normal", "normal", "high", "urgent"}[f.random.IntN(6)]
@@ -214,48 +257,30 @@ func (f *filler) ticket(i int) []any {
 	if status == "closed" || status == "resolved" {
 		resolved = last.Add(time.Hour)
 	}
+	title, description := f.text(4, 9), f.text(15, 60)
 	return []any{
-		f.ticketID(i), f.customer(i), f.text(4, 9), f.text(15, 60), status, at, last, last, priority, assignee, team,
+		f.ticketID(i), f.customer(i), strings.Join(title, " "), strings.Join(description, " "), status, at, last, last, priority, assignee, team,
 		at.Add(time.Hour), waiting, resolved,
-	}
+	}, []any{f.ticketID(i), f.customer(i), at, indexed(title, description)}
 }
 
-func (f *filler) copyMessages(ctx context.Context) error {
-	columns := []string{"id", "ticket_id", "author", "author_id", "content", "created_at", "is_note"}
-	for from := 0; from < f.tickets; from += batch / messagesPerTicket {
-		var rows [][]any
-		for i := from; i < min(from+batch/messagesPerTicket, f.tickets); i++ {
-			for n := range messagesPerTicket {
-				at := f.opened(i).Add(time.Duration(n+1) * time.Hour)
-				author, authorID, isNote := "customer", any(f.customer(i)), false
-				switch n % 4 {
-				case 0:
-					author, authorID = "ai", nil
-				case 2:
-					author, authorID, isNote = "agent", f.agents[i%len(f.agents)], i%3 == 0
-				}
-				rows = append(rows, []any{f.id(at), f.ticketID(i), author, authorID, f.text(10, 60), at, isNote})
-			}
+// messages returns the rows of the i-th ticket's messages, and those of their words.
+func (f *filler) messages(i int) (rows, documents [][]any) {
+	for n := range messagesPerTicket {
+		at := f.opened(i).Add(time.Duration(n+1) * time.Hour)
+		author, authorID, isNote, customer := "customer", any(f.customer(i)), false, any(f.customer(i))
+		switch n % 4 {
+		case 0:
+			author, authorID = "ai", nil
+		case 2:
+			author, authorID, isNote = "agent", f.agents[i%len(f.agents)], i%3 == 0
 		}
-		if err := f.copy(ctx, "messages", columns, rows); err != nil {
-			return err
+		if isNote {
+			customer = nil
 		}
+		id, text := f.id(at), f.text(10, 60)
+		rows = append(rows, []any{id, f.ticketID(i), author, authorID, strings.Join(text, " "), at, isNote})
+		documents = append(documents, []any{id, customer, at, indexed(nil, text)})
 	}
-	return nil
-}
-
-// indexWords does what the indexer does, all at once.
-func (f *filler) indexWords(ctx context.Context) error {
-	return f.run(ctx, "DELETE FROM search_queue", `INSERT INTO search_documents (id, customer_id, created_at, words)
-		SELECT d.id, d.customer_id, d.created_at, d.words
-		FROM (
-			SELECT t.id, t.user_id AS customer_id, t.created_at,
-				setweight(to_tsvector('english', t.title), 'A') || to_tsvector('english', t.description) AS words
-			FROM tickets AS t
-			UNION ALL
-			SELECT m.id, CASE WHEN NOT m.is_note THEN t.user_id END, m.created_at, to_tsvector('english', m.content)
-			FROM messages AS m
-			JOIN tickets AS t ON t.id = m.ticket_id
-		) AS d
-		ORDER BY d.created_at`)
+	return rows, documents
 }

@@ -2,6 +2,7 @@ package sdktest_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ func requireShown(t *testing.T, guide, begins, ends string) {
 
 func TestAIHelpOfTheGuideWorks(t *testing.T) {
 	t.Parallel()
-	requireShown(t, "8-ai-requests.md", "// assist prints", "\n// find prints")
+	requireShown(t, "8-ai-requests.md", "// assist prints", "\n// saveExport writes")
 	s := desk.New(t, desk.Options{})
 	ticket, agent := s.Customer(t).NewTicket(t), s.Staff(t, sqlc.UserRoleAgent)
 	support := connect(t, s, client.WithToken(agent.Token))
@@ -52,6 +53,21 @@ func TestAIHelpOfTheGuideWorks(t *testing.T) {
 	sorted, err := support.GetTicket(t.Context(), ticket.ID)
 	require.NoError(t, err)
 	require.Equal(t, client.TicketPriorityHigh, sorted.Priority)
+}
+
+func TestExportOfTheGuideWorks(t *testing.T) {
+	t.Parallel()
+	requireShown(t, "8-customer-data.md", "// saveExport writes", "\n// find prints")
+	s := desk.New(t, desk.Options{NoAI: true})
+	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
+	customer.NewTicket(t)
+	support := connect(t, s, client.WithToken(admin.Token))
+	var out strings.Builder
+	require.NoError(t, saveExport(t.Context(), support, customer.ID, &out))
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	require.Len(t, lines, 4)
+	require.JSONEq(t, `{"type":"end","counts":{"sessions":1,"tickets":1,"messages":0,"feedback":0,"ai_responses":0}}`, lines[3])
+	require.True(t, client.IsProblem(saveExport(t.Context(), support, admin.ID, &out), client.ProblemCodeNotFound))
 }
 
 func TestSearchOfTheGuideWorks(t *testing.T) {
@@ -105,6 +121,19 @@ func askFor(
 		return nil, err
 	}
 	return support.GetAIResponse(ctx, asked.ID)
+}
+
+// saveExport writes a customer's export, one JSON object per line.
+func saveExport(ctx context.Context, support *client.Support, customer client.UserID, out io.Writer) error {
+	for line, err := range support.ExportUser(ctx, customer) {
+		if err != nil {
+			return err // The export is not whole: begin again.
+		}
+		if err := json.NewEncoder(out).Encode(line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // find prints what matches, with the matching words in brackets.

@@ -43,7 +43,7 @@ func (c *contract) Queried() []operation {
 func (c *contract) Types() []string {
 	used := map[string]bool{eventUnion: true, "Message": true, "TicketID": true}
 	for _, o := range c.Operations {
-		for _, name := range []string{o.Body, o.Item, strings.TrimPrefix(o.Result, "[]")} {
+		for _, name := range []string{o.Body, o.Item, o.Line, strings.TrimPrefix(o.Result, "[]")} {
 			used[name] = true
 		}
 		for _, parameter := range o.PathParams {
@@ -84,9 +84,9 @@ type operation struct {
 	HasParams, HasQuery, NeedsQuery bool
 	// Body and Result are types; empty if there is none.
 	Body, Result string
-	// Item is the type of a list's items, when the list has pages.
-	Item   string
-	Stream bool
+	// Item is the type of a list's items, when the list has pages, and Line that of each line, when the response is lines of JSON.
+	Item, Line string
+	Stream     bool
 	// Public operations take no token. TakesKey says that an Idempotency-Key has an effect, and Repeatable that repeating
 	// the operation does no harm and gives the same answer.
 	Public, TakesKey, Repeatable bool
@@ -188,6 +188,10 @@ func (o *operation) readResult(responses *openapi3.Responses, paged bool) error 
 		result, item := "", ""
 		if stream := content["text/event-stream"]; stream != nil && base(stream.Schema.Ref) == eventUnion {
 			o.Stream = true
+			continue
+		}
+		if lines := content["application/x-ndjson"]; lines != nil && lines.Schema.Ref != "" {
+			o.Line = base(lines.Schema.Ref)
 			continue
 		}
 		if media := content["application/json"]; media != nil {

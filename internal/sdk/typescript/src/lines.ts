@@ -1,0 +1,101 @@
+import { BodyReader, canStream } from './body.js';
+import { Deadline } from './deadline.js';
+import { mediaType, NetworkError, ProtocolError } from './errors.js';
+import { retry } from './retry.js';
+import { maxSilence, noStreams, requireStreams } from './stream.js';
+
+/** Newline-delimited JSON. */
+export const mediaTypeLines = 'application/x-ndjson';
+
+/** Bounds a line, in UTF-16 code units. */
+const maxLine = 1 << 20;
+
+/** What every line has. The last one has the type end. */
+export interface Line {
+  type: string;
+}
+
+/** How to read a response of lines. */
+export interface LineSource {
+  retries: number;
+  signal: AbortSignal | undefined;
+  usesGlobalFetch: boolean;
+  /** Sends the request. */
+  open: (deadline: Deadline) => Promise<Response>;
+}
+
+/**
+ * Yields the lines while they come, up to the last one. It throws when the response ends before that, because it is not whole. Only
+ * what has brought no line yet is sent again.
+ */
+export async function* readLines<T extends Line>(source: LineSource): AsyncGenerator<T, void, undefined> {
+  requireStreams(source.usesGlobalFetch);
+  const silence = new Deadline(maxSilence, source.signal);
+  let reader: BodyReader | undefined;
+  try {
+    const response = await retry(source.retries, source.signal, async () => {
+      // A pause between two tries is not silence, and neither is the time that the caller takes for a line.
+      silence.start();
+      const opened = await source.open(silence);
+      silence.pause();
+      return opened;
+    });
+    if (!canStream(response.body)) {
+      throw noStreams().cause;
+    }
+    reader = new BodyReader(response.body, silence);
+    if (mediaType(response) !== mediaTypeLines) {
+      throw new ProtocolError(`${mediaType(response)} in place of lines`);
+    }
+    const decoder = new TextDecoder();
+    for (let rest = ''; ; ) {
+      const lines = (rest + decoder.decode(await next(reader, silence, source.signal), { stream: true })).split('\n');
+      rest = lines.pop() ?? '';
+      for (const text of lines) {
+        const line = parse<T>(text);
+        yield line;
+        if (line.type === 'end') {
+          return;
+        }
+        silence.signal.throwIfAborted();
+      }
+      if (rest.length > maxLine) {
+        throw new ProtocolError(`a line of more than ${maxLine} characters`);
+      }
+    }
+  } finally {
+    silence.end();
+    reader?.hangUp();
+  }
+}
+
+/** The next bytes. The end of the response comes too early here. */
+async function next(reader: BodyReader, silence: Deadline, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  let cause: unknown;
+  silence.start();
+  try {
+    const bytes = await reader.next();
+    if (bytes) {
+      return bytes;
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    cause = error;
+  } finally {
+    silence.pause();
+  }
+  throw new NetworkError('the response was cut', { cause });
+}
+
+function parse<T>(text: string): T {
+  let line: T | null;
+  try {
+    line = JSON.parse(text);
+  } catch (cause) {
+    throw new ProtocolError('a line that is no JSON', { cause });
+  }
+  if (typeof line !== 'object' || line === null) {
+    throw new ProtocolError('a line that is no object');
+  }
+  return line;
+}
