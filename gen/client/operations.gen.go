@@ -56,9 +56,9 @@ func (s *Support) ApplyAIResponse(ctx context.Context, aiResponseID AIResponseID
 //
 // Apply a macro to a ticket.
 //
-// Adds what the macro says to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
-// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply ends an AI answer that is still
-// being written, and the ticket's status goes one step at a time. What the ticket is already does not change.
+// Adds the macro's text to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
+// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply cancels an unfinished AI answer, and the status moves one step at a time. Values that the ticket already has do not
+// change.
 //
 // With `If-Match`, the macro is applied only while the ticket has that version: nobody has replied in the meantime.
 func (s *Support) ApplyMacro(ctx context.Context, ticketID TicketID, macroID MacroID, options ...CallOption) (*AppliedMacro, error) {
@@ -163,12 +163,12 @@ func (s *Support) CreateAIResponse(ctx context.Context, ticketID TicketID, body 
 //
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
-// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 // With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 // create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 // service, not to its key.
 //
-// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 // cannot return them again: `Idempotency-Key` has no effect here.
 func (s *Support) CreateAPIKey(ctx context.Context, body CreateAPIKeyRequest, options ...CallOption) (*CreatedAPIKey, error) {
 	return call[CreatedAPIKey](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
@@ -180,13 +180,13 @@ func (s *Support) CreateAPIKey(ctx context.Context, body CreateAPIKeyRequest, op
 //
 // Create a macro.
 //
-// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-// lower case do not matter (`409 name_taken`).
+// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+// (`409 name_taken`).
 //
-// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-// `the support team` for the agent.
+// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+// the agent.
 func (s *Support) CreateMacro(ctx context.Context, body MacroSettings, options ...CallOption) (*Macro, error) {
 	return call[Macro](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateMacroRequest(server, nil, body)
@@ -203,13 +203,13 @@ func (s *Support) CreateMacro(ctx context.Context, body MacroSettings, options .
 //
 // With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 //
-// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-// send it as often as it likes.
+// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+// likes.
 //
-// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+// `unanswered` tells you why.
 func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageRequest, options ...CallOption) (*CreatedMessage, error) {
 	return call[CreatedMessage](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateMessageRequest(server, ticketID, nil, body)
@@ -234,7 +234,7 @@ func (s *Support) CreateNote(ctx context.Context, ticketID TicketID, body Create
 //
 // Draft a prompt.
 //
-// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 // you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
 // A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -262,7 +262,7 @@ func (s *Support) CreateStreamToken(ctx context.Context, ticketID TicketID, opti
 //
 // Create a team.
 //
-// Creates a team of enabled accounts of staff. It may be empty.
+// Creates a team of enabled staff accounts. It may be empty.
 func (s *Support) CreateTeam(ctx context.Context, body CreateTeamRequest, options ...CallOption) (*Team, error) {
 	return call[Team](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateTeamRequest(server, nil, body)
@@ -292,7 +292,7 @@ func (s *Support) CreateTicket(ctx context.Context, body CreateTicketRequest, op
 // Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 func (s *Support) CreateUser(ctx context.Context, body CreateUserRequest, options ...CallOption) (*Account, error) {
 	return call[Account](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateUserRequest(server, nil, body)
@@ -303,14 +303,14 @@ func (s *Support) CreateUser(ctx context.Context, body CreateUserRequest, option
 //
 // Create a webhook.
 //
-// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 // [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 //
 // The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 // `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 // webhooks.
 //
-// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 // again: `Idempotency-Key` has no effect here.
 func (s *Support) CreateWebhook(ctx context.Context, body CreateWebhookRequest, options ...CallOption) (*CreatedWebhook, error) {
 	return call[CreatedWebhook](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
@@ -322,7 +322,7 @@ func (s *Support) CreateWebhook(ctx context.Context, body CreateWebhookRequest, 
 //
 // Delete a macro.
 //
-// Deletes a macro. What was sent by it stays.
+// Deletes a macro. Messages that it has added stay.
 func (s *Support) DeleteMacro(ctx context.Context, macroID MacroID, options ...CallOption) error {
 	_, _, err := s.send(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewDeleteMacroRequest(server, macroID)
@@ -344,10 +344,11 @@ func (s *Support) DeleteTeam(ctx context.Context, teamID TeamID, options ...Call
 
 // DeleteUserData calls DELETE /users/{user_id}/data.
 //
-// Erase everything of a customer.
+// Erase a customer's data.
 //
-// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids that services gave them. What remains is an
+// Closes a customer's account for good and erases their data: tickets with their messages, notes, AI responses and ratings,
+// sessions, stored responses, webhook receivers' responses to deliveries about them, and the names and ids that services gave
+// them. What remains is an
 // account without a name, and journal entries with types and times, but without content. You cannot undo this.
 //
 // When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
@@ -400,16 +401,14 @@ func (s *Support) EndSession(ctx context.Context, sessionID SessionID, options .
 // ExportUser iterates over the lines of GET /users/{user_id}/export while they come, up to the last one. An error is the last; one
 // that comes after some lines means that they are not all: ask again.
 //
-// Export everything of a customer.
+// Export a customer's data.
 //
 // Everything that the desk holds about a customer and that the customer may see, to answer a request for their data: the
-// account, its sessions, and the tickets with their messages, ratings and AI responses. Notes, drafts and what else only
-// staff see are not part of it, and neither are passwords and tokens.
+// account, its sessions, and the tickets with their messages, ratings and AI responses. It contains no notes, no drafts and nothing else that only staff see, and no passwords or tokens.
 //
 // The response is newline-delimited JSON: one `ExportLine` per line, and each ticket before what belongs to it, oldest
 // first. The last line has the type `end` and counts the lines before it. **An export without that line is incomplete**:
-// the server failed, or the connection did. Ask for it again. What changes while the export is read may be part of it
-// or not.
+// the server or the connection failed. Request it again. Changes during the export may or may not be part of it.
 //
 // An export counts as an open stream: see `SUPPORT_STREAMS_PER_ACCOUNT`. The server writes each export to its log. Accounts
 // of staff and services get `404`.
@@ -468,7 +467,7 @@ func (s *Support) GetMe(ctx context.Context, options ...CallOption) (*User, erro
 //
 // Get the rating of an answer.
 //
-// What the ticket's customer thinks of the answer. `404` while they have not said.
+// The customer's rating of the answer. `404` if there is none.
 func (s *Support) GetMessageFeedback(ctx context.Context, messageID MessageID, options ...CallOption) (*MessageFeedback, error) {
 	return call[MessageFeedback](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetMessageFeedbackRequest(server, messageID, nil)
@@ -507,8 +506,8 @@ func (s *Support) GetReadiness(ctx context.Context, options ...CallOption) (*Hea
 // the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
 // out, and there are at most 1,000.
 //
-// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
-// they are. `unresolved` counts what is open or pending now; groups by day do not have it.
+// `first_response` and `resolution` cover the tickets that were first answered or resolved on these days, however old they are.
+// `unresolved` counts the tickets that are open or pending now; groups by day do not have it.
 func (s *Support) GetReportSummary(ctx context.Context, params *GetReportSummaryParams, options ...CallOption) (*ReportSummary, error) {
 	return call[ReportSummary](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetReportSummaryRequest(server, params.plain())
@@ -519,8 +518,8 @@ func (s *Support) GetReportSummary(ctx context.Context, params *GetReportSummary
 //
 // Read the targets of priorities.
 //
-// In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
-// until an administrator sets targets.
+// The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
+// targets.
 func (s *Support) GetSLATargets(ctx context.Context, options ...CallOption) (*SLATargets, error) {
 	return call[SLATargets](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetSLATargetsRequest(server, nil)
@@ -886,7 +885,7 @@ func (s *Support) ListTicketsPage(ctx context.Context, params *ListTicketsParams
 //
 // List accounts.
 //
-// All accounts, newest first, or those whose e-mail address begins in a certain way or that have a certain role.
+// All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
 func (s *Support) ListUsers(ctx context.Context, params *ListUsersParams, options ...CallOption) iter.Seq2[Account, error] {
 	return items(func(cursor string) (*Page[Account], error) {
 		var page ListUsersParams
@@ -996,8 +995,8 @@ func (s *Support) LogOut(ctx context.Context, options ...CallOption) error {
 //
 // Merge a ticket into another one.
 //
-// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 // it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 // the AI is writing in either ticket, for customers or for staff, is cancelled.
 func (s *Support) MergeTicket(ctx context.Context, ticketID TicketID, body MergeTicketRequest, options ...CallOption) (*Ticket, error) {
@@ -1010,7 +1009,8 @@ func (s *Support) MergeTicket(ctx context.Context, ticketID TicketID, body Merge
 //
 // Preview a macro.
 //
-// What the macro would say in a ticket. Nothing is sent. An agent who wants other words sends them as a message instead.
+// The text that the macro would add to a ticket. It sends nothing. An agent who wants to change the text sends it as a message
+// instead.
 func (s *Support) PreviewMacro(ctx context.Context, ticketID TicketID, macroID MacroID, options ...CallOption) (*MacroPreview, error) {
 	return call[MacroPreview](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewPreviewMacroRequest(server, ticketID, macroID, nil)
@@ -1104,7 +1104,7 @@ func (s *Support) PutSLATargets(ctx context.Context, body SLATargets, options ..
 
 // RedactMessage calls POST /messages/{message_id}/redact.
 //
-// Take away what a message said.
+// Redact a message.
 //
 // Removes the content of a message or a note for good: from the message, from the events of the AI response that it
 // is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
@@ -1121,13 +1121,13 @@ func (s *Support) RedactMessage(ctx context.Context, messageID MessageID, option
 
 // RedactTicket calls POST /tickets/{ticket_id}/redact.
 //
-// Take away what a ticket said.
+// Redact a ticket.
 //
-// Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
-// from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
-// `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
-// too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
-// description there as a message.
+// Removes a ticket's title, description and hand-off note for good: from the ticket, from the search, and from the responses
+// that are stored for an `Idempotency-Key`. The ticket stays, with `redacted_at` and the texts `[redacted]`. The AI no longer
+// reads them. An unfinished answer may quote them, so it ends as `superseded`, and what the AI wrote for staff only is removed
+// too. Messages are redacted with `POST /messages/{message_id}/redact`; so is the description of a merged ticket, which became
+// a message of the other ticket.
 //
 // Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
 func (s *Support) RedactTicket(ctx context.Context, ticketID TicketID, options ...CallOption) (*Ticket, error) {
@@ -1202,9 +1202,8 @@ func (s *Support) RevokeAPIKey(ctx context.Context, apiKeyID APIKeyID, options .
 //
 // Replace a webhook's secret.
 //
-// Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
-// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
-// second request makes another secret; the one before the first no longer signs.
+// Creates a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A repeated request creates another secret, and the oldest one no longer signs.
 func (s *Support) RotateWebhookSecret(ctx context.Context, webhookID WebhookID, options ...CallOption) (*WebhookSecret, error) {
 	return call[WebhookSecret](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewRotateWebhookSecretRequest(server, webhookID, nil)
@@ -1220,13 +1219,13 @@ func (s *Support) RotateWebhookSecret(ctx context.Context, webhookID WebhookID, 
 // and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
 // The search finds a text within two seconds after it was written.
 //
-// `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
-// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
-// every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
+// `q` is what people type into a search box. All words must match, in any of their forms in the server's language.
+// `"two words"` is a phrase, `or` means either, and `-word` excludes a word. Nothing else is special, so every query is valid. A
+// query of only punctuation, only words such as "the", or only `-words` finds nothing.
 //
 // Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
 //
-// `title` and `snippet` come in segments: show each as text, and those with `match` highlighted.
+// `title` and `snippet` are lists of segments: show each as plain text, and highlight those with `match`.
 func (s *Support) SearchTickets(ctx context.Context, params *SearchTicketsParams, options ...CallOption) iter.Seq2[SearchResult, error] {
 	return items(func(cursor string) (*Page[SearchResult], error) {
 		var page SearchTicketsParams
@@ -1255,10 +1254,9 @@ func (s *Support) SearchTicketsPage(ctx context.Context, params *SearchTicketsPa
 // it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
-// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-// /users` makes accounts of staff, `support admin create` the first one.
+// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 func (s *Support) SignUp(ctx context.Context, body SignUpRequest, options ...CallOption) (*User, error) {
 	return call[User](ctx, s, operation{public: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewSignUpRequest(server, nil, body)
@@ -1270,7 +1268,7 @@ func (s *Support) SignUp(ctx context.Context, body SignUpRequest, options ...Cal
 //
 // Stream the AI's answer.
 //
-// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
+// Streams the answer to the newest customer message of the ticket (to its description if there is none) as
 // server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
 // and however often.
@@ -1279,10 +1277,9 @@ func (s *Support) SignUp(ctx context.Context, body SignUpRequest, options ...Cal
 // comes as a message of the ticket. Staff read the draft.
 //
 // For at least five seconds after a failure, the response is that failure; after that, this operation starts the
-// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
-// the customer replaces an answer that has not begun yet; one that has begun is finished first.
+// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of the customer replaces an answer that has not begun; one that has begun is finished first.
 //
-// A browser's `EventSource`, which cannot send `Authorization`, gives a token from
+// A browser's `EventSource`, which cannot send `Authorization`, sends a token from
 // `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
 func (s *Support) StreamAIResponse(ctx context.Context, ticketID TicketID, options ...CallOption) iter.Seq2[Event, error] {
 	return s.stream(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
@@ -1320,7 +1317,7 @@ func (s *Support) TestWebhook(ctx context.Context, webhookID WebhookID, options 
 //
 // Change a macro.
 //
-// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 // is made only while the macro has that version.
 func (s *Support) UpdateMacro(ctx context.Context, macroID MacroID, body MacroSettings, options ...CallOption) (*Macro, error) {
 	return call[Macro](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
@@ -1397,7 +1394,7 @@ func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body Upda
 //
 // Change many tickets.
 //
-// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 // or the problem. One problem does not stop the others.
 //
 // The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -1430,7 +1427,7 @@ func (s *Support) UpdateUser(ctx context.Context, userID UserID, body UpdateUser
 //
 // Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 // webhook that was disabled: it resumes with the deliveries that it has, and
-// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 func (s *Support) UpdateWebhook(ctx context.Context, webhookID WebhookID, body UpdateWebhookRequest, options ...CallOption) (*Webhook, error) {
 	return call[Webhook](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewUpdateWebhookRequest(server, webhookID, body)

@@ -63,13 +63,13 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	AIResponseID = plain.AIResponseID
-	// AIResponseKind: What the AI was asked for. `answer` is for the customer; the others are for staff.
+	// AIResponseKind: The kind of an AI response. `answer` is for the customer; the others are for staff.
 	AIResponseKind = plain.AIResponseKind
-	// AIResponseStatus: Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
+	// AIResponseStatus: The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	AIResponseStatus = plain.AIResponseStatus
-	// AIReview: What staff have decided about a draft.
+	// AIReview: The staff's decision about a draft.
 	AIReview = plain.AIReview
 	// APIKey: An API key, without the key itself.
 	//
@@ -90,7 +90,7 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	APIKeyID = plain.APIKeyID
-	// APIKeyName: What the key is for, one line of text, as a ticket's title is.
+	// APIKeyName: The purpose of the key, one line of text by the rules of a ticket's title.
 	APIKeyName = plain.APIKeyName
 	// AccessToken: The tokens of a session and how to use them (RFC 6749, section 5.1).
 	//
@@ -117,7 +117,7 @@ type (
 	Account = plain.Account
 	// AfterPosition defines model for AfterPosition.
 	AfterPosition = plain.AfterPosition
-	// AppliedMacro: What a macro has done.
+	// AppliedMacro: The result of applying a macro.
 	//
 	// Its fields:
 	//
@@ -135,7 +135,7 @@ type (
 	ChangePasswordRequest = plain.ChangePasswordRequest
 	// Count: A count of tickets. 10,000 means that many or more.
 	Count = plain.Count
-	// CreateAIRequestRequest: What the AI is to do for staff.
+	// CreateAIRequestRequest: A request by staff to the AI.
 	//
 	// Its fields:
 	//
@@ -145,7 +145,7 @@ type (
 	// CreateAIRequestRequestKind: `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
 	// and sentiment, and whether to hand it off.
 	CreateAIRequestRequestKind = plain.CreateAIRequestRequestKind
-	// CreateAIResponseRequest: What to answer, and how. `{}` asks for the answer to the newest turn.
+	// CreateAIResponseRequest: Options of the answer. `{}` requests the answer to the newest turn.
 	//
 	// Its fields:
 	//
@@ -269,7 +269,7 @@ type (
 	CreatedWebhookDisabledReason = plain.CreatedWebhookDisabledReason
 	// Cursor defines model for Cursor.
 	Cursor = plain.Cursor
-	// CustomFields: What staff and services keep with a ticket, each under a name.
+	// CustomFields: Values that staff and services keep with a ticket, by name.
 	CustomFields = plain.CustomFields
 	// Customer: A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 	// service in requests on behalf of the customer.
@@ -333,7 +333,7 @@ type (
 	EventTypes = plain.EventTypes
 	// ExportCount: A number of lines.
 	ExportCount = plain.ExportCount
-	// ExportCounts: How many lines of each type an export has.
+	// ExportCounts: The number of lines of each type in an export.
 	//
 	// Its fields:
 	//
@@ -357,7 +357,7 @@ type (
 	//	Type ExportLineType
 	//	User *User
 	ExportLine = plain.ExportLine
-	// ExportLineType: What the line is about.
+	// ExportLineType: The kind of the line.
 	ExportLineType = plain.ExportLineType
 	// FeedbackComment: Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	FeedbackComment = plain.FeedbackComment
@@ -438,13 +438,13 @@ type (
 	MacroID = plain.MacroID
 	// MacroName: The macro's name, one line of text, as a ticket's title is.
 	MacroName = plain.MacroName
-	// MacroPreview: What a macro says in a ticket.
+	// MacroPreview: The text of a macro for a ticket.
 	//
 	// Its fields:
 	//
 	//	Content MessageText
 	MacroPreview = plain.MacroPreview
-	// MacroSettings: What a macro says, with placeholders, and what it does to a ticket.
+	// MacroSettings: The text of a macro, with placeholders, and its changes of a ticket.
 	//
 	// Its fields:
 	//
@@ -457,7 +457,7 @@ type (
 	//	Status TicketStatus
 	//	TeamID *ID
 	MacroSettings = plain.MacroSettings
-	// MergeTicketRequest: Where a conversation continues.
+	// MergeTicketRequest: The ticket in which a conversation continues.
 	//
 	// Its fields:
 	//
@@ -477,7 +477,7 @@ type (
 	//	SupersededBy *ID
 	//	TicketID ID
 	Message = plain.Message
-	// MessageAuthor: Who wrote a message.
+	// MessageAuthor: The author of a message.
 	//
 	// Its fields:
 	//
@@ -487,7 +487,7 @@ type (
 	MessageAuthor = plain.MessageAuthor
 	// MessageAuthorKind: The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
 	MessageAuthorKind = plain.MessageAuthorKind
-	// MessageFeedback: What a ticket's customer thinks of an answer.
+	// MessageFeedback: A customer's rating of an answer.
 	//
 	// Its fields:
 	//
@@ -530,7 +530,7 @@ type (
 	Position = plain.Position
 	// ProblemCode: The problem's stable identifier.
 	ProblemCode = plain.ProblemCode
-	// Prompt: One version of what the AI is told about the desk.
+	// Prompt: A version of the instructions to the AI about the desk.
 	//
 	// Its fields:
 	//
@@ -547,7 +547,7 @@ type (
 	//	UpdatedAt Timestamp
 	//	Version PromptVersion
 	Prompt = plain.Prompt
-	// PromptCompany: Whom the AI speaks for.
+	// PromptCompany: The company that the AI speaks for.
 	PromptCompany = plain.PromptCompany
 	// PromptID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -575,11 +575,11 @@ type (
 	//	Model Model
 	//	PromptVersion PromptVersion
 	PromptPreview = plain.PromptPreview
-	// PromptProduct: What customers ask about.
+	// PromptProduct: The product that customers ask about.
 	PromptProduct = plain.PromptProduct
 	// PromptRules: Rules that the AI follows in addition to its fixed ones.
 	PromptRules = plain.PromptRules
-	// PromptSettings: What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+	// PromptSettings: Instructions to the AI about the desk. The rules of a ticket's title and description apply to the texts.
 	//
 	// Its fields:
 	//
@@ -593,17 +593,17 @@ type (
 	// PromptStatus: `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
 	// published again.
 	PromptStatus = plain.PromptStatus
-	// PromptTone: How the AI speaks.
+	// PromptTone: The tone of the AI.
 	PromptTone = plain.PromptTone
 	// PromptVersion: The number of the prompt, counted from 1 in the order in which prompts were made.
 	PromptVersion = plain.PromptVersion
-	// PublishAIResponseRequest: What to publish. `{}` publishes the draft as it is.
+	// PublishAIResponseRequest: The text to publish. `{}` publishes the draft unchanged.
 	//
 	// Its fields:
 	//
 	//	Content string
 	PublishAIResponseRequest = plain.PublishAIResponseRequest
-	// PutCustomerRequest: How staff should see the customer. Omitted members are cleared.
+	// PutCustomerRequest: The customer's name for staff. Omitted members are cleared.
 	//
 	// Its fields:
 	//
@@ -626,13 +626,13 @@ type (
 	RefreshRequest = plain.RefreshRequest
 	// RefreshToken: Gets the session's next tokens, once. Opaque; begins with `srt_`.
 	RefreshToken = plain.RefreshToken
-	// ReplayWebhookRequest: What is to be delivered again.
+	// ReplayWebhookRequest: The events to deliver again.
 	//
 	// Its fields:
 	//
 	//	FromPosition int64
 	ReplayWebhookRequest = plain.ReplayWebhookRequest
-	// ReportAI: What the AI did.
+	// ReportAI: The AI's figures.
 	//
 	// Its fields:
 	//
@@ -657,7 +657,7 @@ type (
 	//	Resolved int64
 	//	Unresolved int64
 	ReportFigures = plain.ReportFigures
-	// ReportGroup: What happened on a day, or with the tickets of a team or an agent.
+	// ReportGroup: The figures of a day, a team or an agent.
 	//
 	// Its fields:
 	//
@@ -666,7 +666,7 @@ type (
 	//	Figures ReportFigures
 	//	TeamID *ID
 	ReportGroup = plain.ReportGroup
-	// ReportSummary: What happened on some days.
+	// ReportSummary: The figures of a period.
 	//
 	// Its fields:
 	//
@@ -675,7 +675,7 @@ type (
 	//	To string
 	//	Total ReportFigures
 	ReportSummary = plain.ReportSummary
-	// ReportTimes: How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	// ReportTimes: Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 	//
 	// Its fields:
 	//
@@ -683,7 +683,7 @@ type (
 	//	P50Seconds *int64
 	//	P90Seconds *int64
 	ReportTimes = plain.ReportTimes
-	// Role: What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role: The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role = plain.Role
 	// SLATarget: In how many minutes after it was opened a ticket should be answered and resolved.
 	//
@@ -706,7 +706,7 @@ type (
 	// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
 	// `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 	Scope = plain.Scope
-	// Scopes: What an API key may do.
+	// Scopes: A permission of an API key.
 	Scopes = plain.Scopes
 	// SearchResult: A ticket or a message that matches a search.
 	//
@@ -721,11 +721,11 @@ type (
 	//	Title []TextSegment
 	//	UserID ID
 	SearchResult = plain.SearchResult
-	// SearchResultKind: What matches. Only staff find notes.
+	// SearchResultKind: The kind of the match. Only staff find notes.
 	SearchResultKind = plain.SearchResultKind
-	// Sentiment: How the customer sounds.
+	// Sentiment: The customer's mood.
 	Sentiment = plain.Sentiment
-	// Session: What a log-in begins, and refreshing its tokens prolongs.
+	// Session: A session begins with a log-in, and lasts as long as its tokens are refreshed.
 	//
 	// Its fields:
 	//
@@ -799,7 +799,7 @@ type (
 	//	Match bool
 	//	Text string
 	TextSegment = plain.TextSegment
-	// Ticket: A customer's question and where it stands.
+	// Ticket: A customer's request for support.
 	//
 	// Its fields:
 	//
@@ -841,9 +841,9 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	TicketID = plain.TicketID
-	// TicketPriority: How urgent a ticket is. A new one is `normal`.
+	// TicketPriority: The urgency of a ticket. A new one is `normal`.
 	TicketPriority = plain.TicketPriority
-	// TicketResult: What became of one ticket of many.
+	// TicketResult: The result for one of several tickets.
 	//
 	// Its fields:
 	//
@@ -851,7 +851,7 @@ type (
 	//	Problem *Problem
 	//	TicketID ID
 	TicketResult = plain.TicketResult
-	// TicketStatus: Where a ticket stands.
+	// TicketStatus: The status of a ticket.
 	TicketStatus = plain.TicketStatus
 	// TicketTitle: One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
@@ -895,7 +895,7 @@ type (
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	Timestamp = plain.Timestamp
-	// Triage: What the AI thinks of a ticket.
+	// Triage: The AI's triage of a ticket.
 	//
 	// Its fields:
 	//
@@ -996,7 +996,7 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	UserID = plain.UserID
-	// Webhook: Where to send what happens on the desk.
+	// Webhook: A URL that receives the desk's events.
 	//
 	// Its fields:
 	//
@@ -1046,7 +1046,7 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	WebhookDeliveryID = plain.WebhookDeliveryID
-	// WebhookDeliveryStatus: Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	// WebhookDeliveryStatus: The state of a delivery - still to be sent, accepted by the receiver, or given up.
 	WebhookDeliveryStatus = plain.WebhookDeliveryStatus
 	// WebhookDeliveryWithAttempts: A delivery with its attempts.
 	//
@@ -1063,7 +1063,7 @@ type (
 	//	Type string
 	//	WebhookID ID
 	WebhookDeliveryWithAttempts = plain.WebhookDeliveryWithAttempts
-	// WebhookDescription: What the webhook is for. Only administrators see it.
+	// WebhookDescription: The purpose of the webhook. Only administrators see it.
 	WebhookDescription = plain.WebhookDescription
 	// WebhookDisabledReason: Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
 	WebhookDisabledReason = plain.WebhookDisabledReason
@@ -1074,7 +1074,7 @@ type (
 	// WebhookPayload: What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
 	// it. The default is `thin`.
 	WebhookPayload = plain.WebhookPayload
-	// WebhookReplay: What is delivered again.
+	// WebhookReplay: The events that are delivered again.
 	//
 	// Its fields:
 	//
@@ -1090,7 +1090,7 @@ type (
 	WebhookSecret = plain.WebhookSecret
 	// WebhookTypes: The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	WebhookTypes = plain.WebhookTypes
-	// WebhookURL: Where deliveries are sent, by `POST`.
+	// WebhookURL: The URL to which deliveries are sent, by `POST`.
 	WebhookURL = plain.WebhookURL
 	// WhSecret: The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
 	WhSecret = plain.WhSecret
@@ -1440,7 +1440,7 @@ type GetReportSummaryParams struct {
 	From string `form:"from,omitempty" json:"from,omitempty,omitzero"`
 	// To: The last day. Without it, today.
 	To string `form:"to,omitempty" json:"to,omitempty,omitzero"`
-	// GroupBy: What a group is about.
+	// GroupBy: What to group by.
 	GroupBy GetReportSummaryParamsGroupBy `form:"group_by,omitempty" json:"group_by,omitempty,omitzero"`
 }
 
@@ -1491,7 +1491,7 @@ type ListAIResponsesParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1507,7 +1507,7 @@ type ListAPIKeysParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1541,12 +1541,12 @@ func (p *ListEventsParams) plain() *plain.ListEventsParams {
 
 // ListMacrosParams are the parameters of ListMacros. Those that are not set are not sent.
 type ListMacrosParams struct {
-	// Text: What the macros say, in their name or their content. Case does not matter.
+	// Text: Text in the macros' names or contents. Case does not matter.
 	Text string `form:"text,omitempty" json:"text,omitempty,omitzero"`
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1562,7 +1562,7 @@ type ListMessagesParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1578,7 +1578,7 @@ type ListPromptsParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1594,7 +1594,7 @@ type ListSessionsParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1618,11 +1618,11 @@ type ListStaffTicketsParams struct {
 	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty,omitzero"`
 	// Team: The team that the ticket is assigned to, or `none` for tickets without a team.
 	Team string `form:"team,omitempty" json:"team,omitempty,omitzero"`
-	// Tag: A tag, as it stands.
+	// Tag: A tag, compared exactly.
 	Tag string `form:"tag,omitempty" json:"tag,omitempty,omitzero"`
 	// Requester: The account of the customer.
 	Requester *ID `form:"requester,omitempty" json:"requester,omitempty"`
-	// ExternalID: What the ticket is called elsewhere.
+	// ExternalID: The ticket's id in another system.
 	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty,omitzero"`
 	// AIMode: The AI mode.
 	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty,omitzero"`
@@ -1649,7 +1649,7 @@ type ListStaffTicketsParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1665,7 +1665,7 @@ type ListTeamsParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1681,7 +1681,7 @@ type ListTicketsParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1694,14 +1694,14 @@ func (p *ListTicketsParams) plain() *plain.ListTicketsParams {
 
 // ListUsersParams are the parameters of ListUsers. Those that are not set are not sent.
 type ListUsersParams struct {
-	// Email: How the e-mail address begins, or all of it. Case and Unicode form do not matter.
+	// Email: The e-mail address or its beginning. Case and Unicode form do not matter.
 	Email string `form:"email,omitempty" json:"email,omitempty,omitzero"`
 	// Role: The accounts' role.
 	Role Role `form:"role,omitempty" json:"role,omitempty,omitzero"`
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1719,7 +1719,7 @@ type ListWebhookDeliveriesParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1735,7 +1735,7 @@ type ListWebhooksParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1761,11 +1761,11 @@ func (p *PreviewPromptParams) plain() *plain.PreviewPromptParams {
 
 // SearchTicketsParams are the parameters of SearchTickets. Those that are not set are not sent.
 type SearchTicketsParams struct {
-	// Q: What to search for.
+	// Q: The words to search for.
 	Q string `form:"q" json:"q"`
 	// Limit: The most results that a page may have.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 

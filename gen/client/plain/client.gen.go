@@ -1440,7 +1440,7 @@ type AIResponse struct {
 	// IsDraft True on a draft. Only staff get drafts.
 	IsDraft bool `json:"is_draft,omitempty,omitzero"`
 
-	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
+	// Kind The kind of an AI response. `answer` is for the customer; the others are for staff.
 	Kind AIResponseKind `json:"kind,omitempty,omitzero"`
 
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
@@ -1454,7 +1454,7 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that was live. Only staff see it. Absent for the built-in one.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Review What staff have decided about a draft. Absent on everything else.
+	// Review The staff's decision about a draft. Absent on everything else.
 	Review AIReview `json:"review,omitempty,omitzero"`
 
 	// ReviewedAt When it was published or discarded.
@@ -1463,7 +1463,7 @@ type AIResponse struct {
 	// ReviewedBy The account that published or discarded it.
 	ReviewedBy *ID `json:"reviewed_by,omitempty"`
 
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
+	// Status The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
@@ -1471,7 +1471,7 @@ type AIResponse struct {
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
 
-	// Triage What a complete triage says.
+	// Triage The result of a complete triage.
 	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
@@ -1516,15 +1516,15 @@ type AIResponseEvents struct {
 	LastSeq int64 `json:"last_seq"`
 }
 
-// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
+// AIResponseKind The kind of an AI response. `answer` is for the customer; the others are for staff.
 type AIResponseKind string
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
+// AIResponseStatus The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
 
-// AIReview What staff have decided about a draft.
+// AIReview The staff's decision about a draft.
 type AIReview string
 
 // APIKey An API key, without the key itself.
@@ -1545,26 +1545,26 @@ type APIKey struct {
 	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty,omitzero"`
 
-	// Name What the key is for, one line of text, as a ticket's title is.
+	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Prefix How the key begins, to recognise it by.
+	// Prefix The first characters of the key, to recognise it by.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When the key was revoked. Absent unless it was.
 	RevokedAt Timestamp `json:"revoked_at,omitempty,omitzero"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 
-	// Scopes What an API key may do.
+	// Scopes A permission of an API key.
 	Scopes Scopes `json:"scopes"`
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
 }
 
-// APIKeyName What the key is for, one line of text, as a ticket's title is.
+// APIKeyName The purpose of the key, one line of text by the rules of a ticket's title.
 type APIKeyName = string
 
 // AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
@@ -1592,7 +1592,7 @@ type Account struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Customer Which customer of which service it is. Absent for other accounts, and for other services.
+	// Customer The service's customer that the account belongs to. Absent for other accounts, and for other services.
 	Customer *Customer `json:"customer,omitempty"`
 
 	// Disabled Whether nobody can log in to it.
@@ -1611,16 +1611,16 @@ type Account struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
 
-// AppliedMacro What a macro has done.
+// AppliedMacro The result of applying a macro.
 type AppliedMacro struct {
 	// Message One message of a ticket's conversation.
 	Message Message `json:"message"`
 
-	// Ticket A customer's question and where it stands.
+	// Ticket A customer's request for support.
 	Ticket Ticket `json:"ticket"`
 }
 
@@ -1658,7 +1658,7 @@ type ClientMessage struct {
 // Count A count of tickets. 10,000 means that many or more.
 type Count = int32
 
-// CreateAIRequestRequest What the AI is to do for staff.
+// CreateAIRequestRequest A request by staff to the AI.
 type CreateAIRequestRequest struct {
 	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
 	// and sentiment, and whether to hand it off.
@@ -1674,7 +1674,7 @@ type CreateAIRequestRequest struct {
 // and sentiment, and whether to hand it off.
 type CreateAIRequestRequestKind string
 
-// CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
+// CreateAIResponseRequest Options of the answer. `{}` requests the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
 	//
@@ -1691,13 +1691,13 @@ type CreateAPIKeyRequest struct {
 	// ExpiresAt When the key expires (RFC 3339), in the future and in UTC before the year 10000. Without it, the key does not expire.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
-	// Name What the key is for, one line of text, as a ticket's title is.
+	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty,omitzero"`
 
-	// Scopes What an API key may do.
+	// Scopes A permission of an API key.
 	Scopes Scopes `json:"scopes"`
 
 	// ServiceID The service that gets another key, as `service_id` of an existing key names it.
@@ -1739,7 +1739,7 @@ type CreateTeamRequest struct {
 
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
-	// CustomFields What staff and services keep with a ticket, each under a name.
+	// CustomFields Values that staff and services keep with a ticket, by name.
 	CustomFields CustomFields `json:"custom_fields,omitempty,omitzero"`
 
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
@@ -1750,7 +1750,7 @@ type CreateTicketRequest struct {
 	// tickets, and among those that no service opened.
 	ExternalID TicketExternalID `json:"external_id,omitempty,omitzero"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
 	// Tags Words by which staff sort tickets, in their order.
@@ -1782,13 +1782,13 @@ type CreateUserRequest struct {
 	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	Password NewPassword `json:"password"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty,omitzero"`
 }
 
 // CreateWebhookRequest A new webhook.
 type CreateWebhookRequest struct {
-	// Description What the webhook is for. Only administrators see it.
+	// Description The purpose of the webhook. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty,omitzero"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -1798,7 +1798,7 @@ type CreateWebhookRequest struct {
 	// Types The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	Types WebhookTypes `json:"types,omitempty,omitzero"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
@@ -1823,19 +1823,19 @@ type CreatedAPIKey struct {
 	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty,omitzero"`
 
-	// Name What the key is for, one line of text, as a ticket's title is.
+	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Prefix How the key begins, to recognise it by.
+	// Prefix The first characters of the key, to recognise it by.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When the key was revoked. Absent unless it was.
 	RevokedAt Timestamp `json:"revoked_at,omitempty,omitzero"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 
-	// Scopes What an API key may do.
+	// Scopes A permission of an API key.
 	Scopes Scopes `json:"scopes"`
 
 	// ServiceID The service, which is the id of its account too.
@@ -1847,13 +1847,13 @@ type CreatedMessage struct {
 	// AIResponseID The answer that was started.
 	AIResponseID *ID `json:"ai_response_id,omitempty"`
 
-	// AIResponseURL Where to stream the answer from, relative to the server.
+	// AIResponseURL The path of the answer's stream, relative to the server.
 	AIResponseURL string `json:"ai_response_url,omitempty,omitzero"`
 
-	// Author Who wrote a message.
+	// Author The author of a message.
 	Author MessageAuthor `json:"author"`
 
-	// Content What was said. Plain text; show it escaped.
+	// Content The text. It is plain text; show it escaped.
 	Content string `json:"content"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1892,7 +1892,7 @@ type CreatedWebhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if it was not given.
+	// Description The purpose of the webhook, if given.
 	Description WebhookDescription `json:"description,omitempty,omitzero"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -1909,7 +1909,7 @@ type CreatedWebhook struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Paused Whether deliveries wait.
+	// Paused Whether deliveries are on hold.
 	Paused bool `json:"paused"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -1930,7 +1930,7 @@ type CreatedWebhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
@@ -1943,7 +1943,7 @@ type CustomFieldName = string
 // CustomFieldValue One line of text, a number or a truth value.
 type CustomFieldValue = any
 
-// CustomFields What staff and services keep with a ticket, each under a name.
+// CustomFields Values that staff and services keep with a ticket, by name.
 type CustomFields = map[string]any
 
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
@@ -1952,7 +1952,7 @@ type Customer struct {
 	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty,omitzero"`
 
-	// ExternalID The customer's id in the service, as `X-On-Behalf-Of` gives it.
+	// ExternalID The customer's id in the service, as in `X-On-Behalf-Of`.
 	ExternalID string `json:"external_id"`
 
 	// ServiceID The service's account.
@@ -2083,7 +2083,7 @@ type EventValue = any
 // ExportCount A number of lines.
 type ExportCount = int64
 
-// ExportCounts How many lines of each type an export has.
+// ExportCounts The number of lines of each type in an export.
 type ExportCounts struct {
 	// AIResponses A number of lines.
 	AIResponses ExportCount `json:"ai_responses"`
@@ -2107,7 +2107,7 @@ type ExportLine struct {
 	// AIResponse An AI response in the ticket before it.
 	AIResponse *AIResponse `json:"ai_response,omitempty"`
 
-	// Counts How many lines of each type there were. Only the last line has it.
+	// Counts The number of lines of each type. Only the last line has it.
 	Counts *ExportCounts `json:"counts,omitempty"`
 
 	// Feedback The rating of the message before it.
@@ -2122,14 +2122,14 @@ type ExportLine struct {
 	// Ticket One of its tickets.
 	Ticket *Ticket `json:"ticket,omitempty"`
 
-	// Type What the line is about.
+	// Type The kind of the line.
 	Type ExportLineType `json:"type"`
 
 	// User The account.
 	User *User `json:"user,omitempty"`
 }
 
-// ExportLineType What the line is about.
+// ExportLineType The kind of the line.
 type ExportLineType string
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
@@ -2187,7 +2187,7 @@ type FinishReason string
 
 // HandOffTicketRequest Why humans are to take the ticket over.
 type HandOffTicketRequest struct {
-	// Note What staff should know.
+	// Note A note for staff.
 	Note string `json:"note,omitempty,omitzero"`
 
 	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
@@ -2275,10 +2275,10 @@ type Macro struct {
 	// Name The macro's name, one line of text, as a ticket's title is.
 	Name MacroName `json:"name"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty,omitzero"`
 
 	// TeamID The team that the ticket is given to.
@@ -2291,7 +2291,7 @@ type Macro struct {
 // MacroName The macro's name, one line of text, as a ticket's title is.
 type MacroName = string
 
-// MacroPreview What a macro says in a ticket.
+// MacroPreview The text of a macro for a ticket.
 type MacroPreview struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
@@ -2299,7 +2299,7 @@ type MacroPreview struct {
 	Content MessageText `json:"content"`
 }
 
-// MacroSettings What a macro says, with placeholders, and what it does to a ticket.
+// MacroSettings The text of a macro, with placeholders, and its changes of a ticket.
 type MacroSettings struct {
 	// AddTags Words by which staff sort tickets, in their order.
 	AddTags Tags `json:"add_tags,omitempty,omitzero"`
@@ -2318,17 +2318,17 @@ type MacroSettings struct {
 	// Name The macro's name, one line of text, as a ticket's title is.
 	Name MacroName `json:"name"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty,omitzero"`
 
 	// TeamID The team that the ticket is given to.
 	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
 }
 
-// MergeTicketRequest Where a conversation continues.
+// MergeTicketRequest The ticket in which a conversation continues.
 type MergeTicketRequest struct {
 	// Into The other ticket.
 	Into openapi_types.UUID `json:"into"`
@@ -2336,10 +2336,10 @@ type MergeTicketRequest struct {
 
 // Message One message of a ticket's conversation.
 type Message struct {
-	// Author Who wrote a message.
+	// Author The author of a message.
 	Author MessageAuthor `json:"author"`
 
-	// Content What was said. Plain text; show it escaped.
+	// Content The text. It is plain text; show it escaped.
 	Content string `json:"content"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2368,7 +2368,7 @@ type Message struct {
 	TicketID ID `json:"ticket_id"`
 }
 
-// MessageAuthor Who wrote a message.
+// MessageAuthor The author of a message.
 type MessageAuthor struct {
 	// ID The account of the customer or the agent who wrote it. Only staff see it; the AI and the system have none.
 	ID *ID `json:"id,omitempty"`
@@ -2384,7 +2384,7 @@ type MessageAuthor struct {
 // MessageAuthorKind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
 type MessageAuthorKind string
 
-// MessageFeedback What a ticket's customer thinks of an answer.
+// MessageFeedback A customer's rating of an answer.
 type MessageFeedback struct {
 	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	Comment FeedbackComment `json:"comment,omitempty,omitzero"`
@@ -2473,9 +2473,9 @@ type Problem struct {
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
 
-// Prompt One version of what the AI is told about the desk.
+// Prompt A version of the instructions to the AI about the desk.
 type Prompt struct {
-	// Company Whom the AI speaks for.
+	// Company The company that the AI speaks for.
 	Company PromptCompany `json:"company"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2495,7 +2495,7 @@ type Prompt struct {
 	// the customer's language.
 	Language PromptLanguage `json:"language,omitempty,omitzero"`
 
-	// Product What customers ask about.
+	// Product The product that customers ask about.
 	Product PromptProduct `json:"product,omitempty,omitzero"`
 
 	// PublishedAt When it was first published. Absent while it is a draft.
@@ -2508,7 +2508,7 @@ type Prompt struct {
 	// published again.
 	Status PromptStatus `json:"status"`
 
-	// Tone How the AI speaks.
+	// Tone The tone of the AI.
 	Tone PromptTone `json:"tone"`
 
 	// UpdatedAt When what it says last changed.
@@ -2518,7 +2518,7 @@ type Prompt struct {
 	Version PromptVersion `json:"version"`
 }
 
-// PromptCompany Whom the AI speaks for.
+// PromptCompany The company that the AI speaks for.
 type PromptCompany = string
 
 // PromptInstructions Further instructions, in your own words.
@@ -2554,15 +2554,15 @@ type PromptPreview struct {
 	PromptVersion PromptVersion `json:"prompt_version"`
 }
 
-// PromptProduct What customers ask about.
+// PromptProduct The product that customers ask about.
 type PromptProduct = string
 
 // PromptRules Rules that the AI follows in addition to its fixed ones.
 type PromptRules = []string
 
-// PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+// PromptSettings Instructions to the AI about the desk. The rules of a ticket's title and description apply to the texts.
 type PromptSettings struct {
-	// Company Whom the AI speaks for.
+	// Company The company that the AI speaks for.
 	Company PromptCompany `json:"company"`
 
 	// Instructions Further instructions, in your own words.
@@ -2572,13 +2572,13 @@ type PromptSettings struct {
 	// the customer's language.
 	Language PromptLanguage `json:"language,omitempty,omitzero"`
 
-	// Product What customers ask about.
+	// Product The product that customers ask about.
 	Product PromptProduct `json:"product,omitempty,omitzero"`
 
 	// Rules Rules that the AI follows in addition to its fixed ones.
 	Rules PromptRules `json:"rules,omitempty,omitzero"`
 
-	// Tone How the AI speaks.
+	// Tone The tone of the AI.
 	Tone PromptTone `json:"tone,omitempty,omitzero"`
 }
 
@@ -2586,19 +2586,19 @@ type PromptSettings struct {
 // published again.
 type PromptStatus string
 
-// PromptTone How the AI speaks.
+// PromptTone The tone of the AI.
 type PromptTone string
 
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
-// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
+// PublishAIResponseRequest The text to publish. `{}` publishes the draft unchanged.
 type PublishAIResponseRequest struct {
 	// Content The text that replaces the draft's.
 	Content string `json:"content,omitempty,omitzero"`
 }
 
-// PutCustomerRequest How staff should see the customer. Omitted members are cleared.
+// PutCustomerRequest The customer's name for staff. Omitted members are cleared.
 type PutCustomerRequest struct {
 	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty,omitzero"`
@@ -2648,13 +2648,13 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
-// ReplayWebhookRequest What is to be delivered again.
+// ReplayWebhookRequest The events to deliver again.
 type ReplayWebhookRequest struct {
 	// FromPosition The position of the first event.
 	FromPosition int64 `json:"from_position"`
 }
 
-// ReportAI What the AI did.
+// ReportAI The AI's figures.
 type ReportAI struct {
 	// Answered Answers that customers got without a review.
 	Answered int64 `json:"answered"`
@@ -2686,16 +2686,16 @@ type ReportAI struct {
 
 // ReportFigures The numbers.
 type ReportFigures struct {
-	// AI What the AI did.
+	// AI The AI's figures.
 	AI ReportAI `json:"ai"`
 
 	// Created Tickets that were opened.
 	Created int64 `json:"created"`
 
-	// FirstResponse How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	// FirstResponse Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 	FirstResponse ReportTimes `json:"first_response"`
 
-	// Resolution How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	// Resolution Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 	Resolution ReportTimes `json:"resolution"`
 
 	// Resolved Tickets that were resolved.
@@ -2705,7 +2705,7 @@ type ReportFigures struct {
 	Unresolved int64 `json:"unresolved"`
 }
 
-// ReportGroup What happened on a day, or with the tickets of a team or an agent.
+// ReportGroup The figures of a day, a team or an agent.
 type ReportGroup struct {
 	// AgentID The account of staff; absent for unassigned tickets.
 	AgentID *ID `json:"agent_id,omitempty"`
@@ -2720,7 +2720,7 @@ type ReportGroup struct {
 	TeamID *ID `json:"team_id,omitempty"`
 }
 
-// ReportSummary What happened on some days.
+// ReportSummary The figures of a period.
 type ReportSummary struct {
 	// From The first day (UTC).
 	From string `json:"from"`
@@ -2735,9 +2735,9 @@ type ReportSummary struct {
 	Total ReportFigures `json:"total"`
 }
 
-// ReportTimes How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+// ReportTimes Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 type ReportTimes struct {
-	// Count How many tickets.
+	// Count The number of tickets.
 	Count int64 `json:"count"`
 
 	// P50Seconds The median; absent without tickets.
@@ -2759,7 +2759,7 @@ type ResetEvent struct {
 // ResetEventType The kind of event.
 type ResetEventType string
 
-// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 type Role string
 
 // SLATarget In how many minutes after it was opened a ticket should be answered and resolved.
@@ -2792,7 +2792,7 @@ type SLATargets struct {
 // `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 type Scope string
 
-// Scopes What an API key may do.
+// Scopes A permission of an API key.
 type Scopes = []Scope
 
 // SearchResult A ticket or a message that matches a search.
@@ -2800,7 +2800,7 @@ type SearchResult struct {
 	// CreatedAt When the ticket was opened, or the message was written.
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Kind What matches. Only staff find notes.
+	// Kind The kind of the match. Only staff find notes.
 	Kind SearchResultKind `json:"kind"`
 
 	// MessageID The message or the note; absent for a ticket.
@@ -2809,7 +2809,7 @@ type SearchResult struct {
 	// Snippet The part of the description or the message with the most matches. "…" marks omissions.
 	Snippet []TextSegment `json:"snippet"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status"`
 
 	// TicketID The ticket, or that of the message.
@@ -2822,20 +2822,20 @@ type SearchResult struct {
 	UserID ID `json:"user_id"`
 }
 
-// SearchResultKind What matches. Only staff find notes.
+// SearchResultKind The kind of the match. Only staff find notes.
 type SearchResultKind string
 
-// Sentiment How the customer sounds.
+// Sentiment The customer's mood.
 type Sentiment string
 
-// Session What a log-in begins, and refreshing its tokens prolongs.
+// Session A session begins with a log-in, and lasts as long as its tokens are refreshed.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Current Whether it is the session of the access token that asks.
+	// Current Whether it is the session of this request's access token.
 	Current bool `json:"current"`
 
 	// ExpiresAt When it ends unless it is refreshed before.
@@ -2852,7 +2852,7 @@ type Session struct {
 	// LastUsedAt When its tokens were last exchanged for the next ones, or, before that, when it began.
 	LastUsedAt Timestamp `json:"last_used_at"`
 
-	// UserAgent What the client that logged in called itself, cut to 200 characters. May be empty.
+	// UserAgent The user agent of the client that logged in, cut to 200 characters. May be empty.
 	UserAgent string `json:"user_agent"`
 }
 
@@ -2970,14 +2970,14 @@ type TeamName = string
 
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
-	// Match Whether it is what was searched for.
+	// Match Whether the segment matches the query.
 	Match bool `json:"match"`
 
 	// Text The piece.
 	Text string `json:"text"`
 }
 
-// Ticket A customer's question and where it stands.
+// Ticket A customer's request for support.
 type Ticket struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
@@ -3014,7 +3014,7 @@ type Ticket struct {
 	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty,omitzero"`
 
-	// HandoffNote What was noted at the hand-off. Only staff see it.
+	// HandoffNote The note of the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty,omitzero"`
 
 	// HandoffReason Why it was handed off to humans. Absent unless it was.
@@ -3031,7 +3031,7 @@ type Ticket struct {
 	// MergedInto The ticket that it was merged into, where its conversation continues. Absent unless it was merged.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
-	// Priority How urgent it is. Only staff see it.
+	// Priority The urgency. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
 	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
@@ -3046,7 +3046,7 @@ type Ticket struct {
 	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
 	SnoozedUntil Timestamp `json:"snoozed_until,omitempty,omitzero"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status"`
 
 	// Tags Its tags. Only staff see them. Absent while there are none.
@@ -3078,10 +3078,10 @@ type TicketDescription = string
 // tickets, and among those that no service opened.
 type TicketExternalID = string
 
-// TicketPriority How urgent a ticket is. A new one is `normal`.
+// TicketPriority The urgency of a ticket. A new one is `normal`.
 type TicketPriority string
 
-// TicketResult What became of one ticket of many.
+// TicketResult The result for one of several tickets.
 type TicketResult struct {
 	// Changed Whether the change succeeded.
 	Changed bool `json:"changed"`
@@ -3093,7 +3093,7 @@ type TicketResult struct {
 	TicketID ID `json:"ticket_id"`
 }
 
-// TicketStatus Where a ticket stands.
+// TicketStatus The status of a ticket.
 type TicketStatus string
 
 // TicketTitle One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -3137,7 +3137,7 @@ type TicketWithMessages struct {
 	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty,omitzero"`
 
-	// HandoffNote What was noted at the hand-off. Only staff see it.
+	// HandoffNote The note of the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty,omitzero"`
 
 	// HandoffReason Why it was handed off to humans. Absent unless it was.
@@ -3157,7 +3157,7 @@ type TicketWithMessages struct {
 	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
-	// Priority How urgent it is. Only staff see it.
+	// Priority The urgency. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
 	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
@@ -3172,7 +3172,7 @@ type TicketWithMessages struct {
 	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
 	SnoozedUntil Timestamp `json:"snoozed_until,omitempty,omitzero"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status"`
 
 	// Tags Its tags. Only staff see them. Absent while there are none.
@@ -3204,7 +3204,7 @@ type TimeFilter = time.Time
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = time.Time
 
-// Triage What the AI thinks of a ticket.
+// Triage The AI's triage of a ticket.
 type Triage struct {
 	// HandOff Whether a human should answer instead of the AI.
 	HandOff bool `json:"hand_off"`
@@ -3212,13 +3212,13 @@ type Triage struct {
 	// Language The customer's language, as a tag of BCP 47.
 	Language string `json:"language"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority"`
 
 	// Reason Why, in one sentence for staff.
 	Reason string `json:"reason"`
 
-	// Sentiment How the customer sounds.
+	// Sentiment The customer's mood.
 	Sentiment Sentiment `json:"sentiment"`
 
 	// Tags Tags that would fit, in lower case.
@@ -3376,13 +3376,13 @@ type UpdateTicketRequest struct {
 	// ExternalID The ticket's id in another system, as in `Ticket`.
 	ExternalID nullable.Nullable[string] `json:"external_id,omitempty,omitzero"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
 	// SnoozedUntil Until when nobody needs to look at the ticket (RFC 3339), in the future and in UTC before the year 10000.
 	SnoozedUntil nullable.Nullable[time.Time] `json:"snoozed_until,omitempty,omitzero"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty,omitzero"`
 
 	// Tags The tags that replace the ticket's tags.
@@ -3404,7 +3404,7 @@ type UpdateTicketsRequest struct {
 	// AssigneeID The enabled account of staff that the tickets are assigned to.
 	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty,omitzero"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
 	// RemoveTags Words by which staff sort tickets, in their order.
@@ -3413,7 +3413,7 @@ type UpdateTicketsRequest struct {
 	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
 	SnoozedUntil nullable.Nullable[time.Time] `json:"snoozed_until,omitempty,omitzero"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty,omitzero"`
 
 	// TeamID The team that the tickets are given to.
@@ -3431,16 +3431,16 @@ type UpdateUserRequest struct {
 	// DisplayName The name beside its messages, as in `Account`; `null` clears it.
 	DisplayName nullable.Nullable[string] `json:"display_name,omitempty,omitzero"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty,omitzero"`
 }
 
 // UpdateWebhookRequest A change of a webhook. Omitted members do not change.
 type UpdateWebhookRequest struct {
-	// Description What the webhook is for. Only administrators see it.
+	// Description The purpose of the webhook. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty,omitzero"`
 
-	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
+	// Paused Whether deliveries are on hold. `false` also enables a webhook that was disabled.
 	Paused *bool `json:"paused,omitempty"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -3450,7 +3450,7 @@ type UpdateWebhookRequest struct {
 	// Types The types of events that are delivered from now on. An empty list is all of them.
 	Types *[]EventType `json:"types,omitempty"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url,omitempty,omitzero"`
 }
 
@@ -3485,18 +3485,18 @@ type User struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
 
-// Webhook Where to send what happens on the desk.
+// Webhook A URL that receives the desk's events.
 type Webhook struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if it was not given.
+	// Description The purpose of the webhook, if given.
 	Description WebhookDescription `json:"description,omitempty,omitzero"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -3513,7 +3513,7 @@ type Webhook struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Paused Whether deliveries wait.
+	// Paused Whether deliveries are on hold.
 	Paused bool `json:"paused"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -3531,7 +3531,7 @@ type Webhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
@@ -3540,7 +3540,7 @@ type WebhookDisabledReason string
 
 // WebhookAttempt One attempt to send a delivery.
 type WebhookAttempt struct {
-	// DurationMs How long it took, in milliseconds.
+	// DurationMs The duration in milliseconds.
 	DurationMs int32 `json:"duration_ms"`
 
 	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
@@ -3570,7 +3570,7 @@ type WebhookAttemptError string
 
 // WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
 type WebhookDelivery struct {
-	// AttemptCount How often it was sent.
+	// AttemptCount The number of attempts.
 	AttemptCount int32 `json:"attempt_count"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -3592,7 +3592,7 @@ type WebhookDelivery struct {
 	// Position The event's position in the event feed. Absent for a test.
 	Position int64 `json:"position,omitempty,omitzero"`
 
-	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	// Status The state of a delivery - still to be sent, accepted by the receiver, or given up.
 	Status WebhookDeliveryStatus `json:"status"`
 
 	// Type The event's type, or `webhook.test`.
@@ -3604,12 +3604,12 @@ type WebhookDelivery struct {
 	WebhookID ID `json:"webhook_id"`
 }
 
-// WebhookDeliveryStatus Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+// WebhookDeliveryStatus The state of a delivery - still to be sent, accepted by the receiver, or given up.
 type WebhookDeliveryStatus string
 
 // WebhookDeliveryWithAttempts A delivery with its attempts.
 type WebhookDeliveryWithAttempts struct {
-	// AttemptCount How often it was sent.
+	// AttemptCount The number of attempts.
 	AttemptCount int32 `json:"attempt_count"`
 
 	// Attempts The latest attempts, oldest first.
@@ -3634,7 +3634,7 @@ type WebhookDeliveryWithAttempts struct {
 	// Position The event's position in the event feed. Absent for a test.
 	Position int64 `json:"position,omitempty,omitzero"`
 
-	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	// Status The state of a delivery - still to be sent, accepted by the receiver, or given up.
 	Status WebhookDeliveryStatus `json:"status"`
 
 	// Type The event's type, or `webhook.test`.
@@ -3646,14 +3646,14 @@ type WebhookDeliveryWithAttempts struct {
 	WebhookID ID `json:"webhook_id"`
 }
 
-// WebhookDescription What the webhook is for. Only administrators see it.
+// WebhookDescription The purpose of the webhook. Only administrators see it.
 type WebhookDescription = string
 
 // WebhookPayload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
 // it. The default is `thin`.
 type WebhookPayload string
 
-// WebhookReplay What is delivered again.
+// WebhookReplay The events that are delivered again.
 type WebhookReplay struct {
 	// FromPosition The position of the first event of the replay.
 	FromPosition int64 `json:"from_position"`
@@ -3674,7 +3674,7 @@ type WebhookSecret struct {
 // WebhookTypes The types of events to deliver. Without any, the server delivers all, including those of later releases.
 type WebhookTypes = []EventType
 
-// WebhookURL Where deliveries are sent, by `POST`.
+// WebhookURL The URL to which deliveries are sent, by `POST`.
 type WebhookURL = string
 
 // WhSecret The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
@@ -3973,7 +3973,7 @@ type ListAPIKeysParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4015,7 +4015,7 @@ type ListSessionsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4072,14 +4072,14 @@ type StreamEventsParams struct {
 
 // ListMacrosParams defines parameters for ListMacros.
 type ListMacrosParams struct {
-	// Text What the macros say, in their name or their content. Case does not matter.
+	// Text Text in the macros' names or contents. Case does not matter.
 	Text string `form:"text,omitempty" json:"text,omitempty,omitzero"`
 
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4141,7 +4141,7 @@ type ListPromptsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4198,13 +4198,13 @@ type WithdrawPromptParams struct {
 
 // SearchTicketsParams defines parameters for SearchTickets.
 type SearchTicketsParams struct {
-	// Q What to search for.
+	// Q The words to search for.
 	Q string `form:"q" json:"q"`
 
 	// Limit The most results that a page may have.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4233,7 +4233,7 @@ type GetReportSummaryParams struct {
 	// To The last day. Without it, today.
 	To string `form:"to,omitempty" json:"to,omitempty,omitzero"`
 
-	// GroupBy What a group is about.
+	// GroupBy What to group by.
 	GroupBy GetReportSummaryParamsGroupBy `form:"group_by,omitempty" json:"group_by,omitempty,omitzero"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4262,13 +4262,13 @@ type ListStaffTicketsParams struct {
 	// Team The team that the ticket is assigned to, or `none` for tickets without a team.
 	Team string `form:"team,omitempty" json:"team,omitempty,omitzero"`
 
-	// Tag A tag, as it stands.
+	// Tag A tag, compared exactly.
 	Tag string `form:"tag,omitempty" json:"tag,omitempty,omitzero"`
 
 	// Requester The account of the customer.
 	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
 
-	// ExternalID What the ticket is called elsewhere.
+	// ExternalID The ticket's id in another system.
 	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty,omitzero"`
 
 	// AIMode The AI mode.
@@ -4307,7 +4307,7 @@ type ListStaffTicketsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4344,7 +4344,7 @@ type ListTeamsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4378,7 +4378,7 @@ type ListTicketsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4431,7 +4431,7 @@ type ListAIResponsesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4483,7 +4483,7 @@ type ListMessagesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4568,7 +4568,7 @@ type SendUIMessageV7Params struct {
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// Email How the e-mail address begins, or all of it. Case and Unicode form do not matter.
+	// Email The e-mail address or its beginning. Case and Unicode form do not matter.
 	Email string `form:"email,omitempty" json:"email,omitempty,omitzero"`
 
 	// Role The accounts' role.
@@ -4578,7 +4578,7 @@ type ListUsersParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4620,7 +4620,7 @@ type ListWebhooksParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4651,7 +4651,7 @@ type ListWebhookDeliveriesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -5516,12 +5516,12 @@ type ClientInterface interface {
 	//
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
-	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+	// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 	// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 	// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 	// service, not to its key.
 	//
-	// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+	// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 	// cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
@@ -5533,12 +5533,12 @@ type ClientInterface interface {
 	//
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
-	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+	// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 	// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 	// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 	// service, not to its key.
 	//
-	// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+	// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 	// cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
@@ -5676,10 +5676,9 @@ type ClientInterface interface {
 	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
-	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-	// /users` makes accounts of staff, `support admin create` the first one.
+	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5692,10 +5691,9 @@ type ClientInterface interface {
 	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
-	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-	// /users` makes accounts of staff, `support admin create` the first one.
+	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5742,13 +5740,13 @@ type ClientInterface interface {
 
 	// CreateMacroWithBody Create a macro
 	//
-	// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-	// lower case do not matter (`409 name_taken`).
+	// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+	// (`409 name_taken`).
 	//
-	// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-	// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-	// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-	// `the support team` for the agent.
+	// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+	// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+	// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+	// the agent.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5757,13 +5755,13 @@ type ClientInterface interface {
 
 	// CreateMacro Create a macro
 	//
-	// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-	// lower case do not matter (`409 name_taken`).
+	// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+	// (`409 name_taken`).
 	//
-	// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-	// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-	// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-	// `the support team` for the agent.
+	// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+	// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+	// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+	// the agent.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5772,7 +5770,7 @@ type ClientInterface interface {
 
 	// DeleteMacro Delete a macro
 	//
-	// Deletes a macro. What was sent by it stays.
+	// Deletes a macro. Messages that it has added stay.
 	//
 	// Corresponds with DELETE /macros/{macro_id} (the `DeleteMacro` operationId).
 	DeleteMacro(ctx context.Context, macroID MacroID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5786,7 +5784,7 @@ type ClientInterface interface {
 
 	// UpdateMacroWithBody Change a macro
 	//
-	// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+	// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 	// is made only while the macro has that version.
 	//
 	// Takes any type of body and a specified content type.
@@ -5796,7 +5794,7 @@ type ClientInterface interface {
 
 	// UpdateMacro Change a macro
 	//
-	// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+	// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 	// is made only while the macro has that version.
 	//
 	// Takes a body of the `application/json` content type.
@@ -5859,7 +5857,7 @@ type ClientInterface interface {
 
 	// GetMessageFeedback Get the rating of an answer
 	//
-	// What the ticket's customer thinks of the answer. `404` while they have not said.
+	// The customer's rating of the answer. `404` if there is none.
 	//
 	// Corresponds with GET /messages/{message_id}/feedback (the `GetMessageFeedback` operationId).
 	GetMessageFeedback(ctx context.Context, messageID MessageID, params *GetMessageFeedbackParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5884,7 +5882,7 @@ type ClientInterface interface {
 	// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
 	PutMessageFeedback(ctx context.Context, messageID MessageID, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RedactMessage Take away what a message said
+	// RedactMessage Redact a message
 	//
 	// Removes the content of a message or a note for good: from the message, from the events of the AI response that it
 	// is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
@@ -5906,7 +5904,7 @@ type ClientInterface interface {
 
 	// CreatePromptWithBody Draft a prompt
 	//
-	// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+	// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
 	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -5918,7 +5916,7 @@ type ClientInterface interface {
 
 	// CreatePrompt Draft a prompt
 	//
-	// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+	// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
 	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -6001,21 +5999,21 @@ type ClientInterface interface {
 	// and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
 	// The search finds a text within two seconds after it was written.
 	//
-	// `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
-	// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
-	// every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
+	// `q` is what people type into a search box. All words must match, in any of their forms in the server's language.
+	// `"two words"` is a phrase, `or` means either, and `-word` excludes a word. Nothing else is special, so every query is valid. A
+	// query of only punctuation, only words such as "the", or only `-words` finds nothing.
 	//
 	// Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
 	//
-	// `title` and `snippet` come in segments: show each as text, and those with `match` highlighted.
+	// `title` and `snippet` are lists of segments: show each as plain text, and highlight those with `match`.
 	//
 	// Corresponds with GET /search (the `SearchTickets` operationId).
 	SearchTickets(ctx context.Context, params *SearchTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetSLATargets Read the targets of priorities
 	//
-	// In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
-	// until an administrator sets targets.
+	// The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
+	// targets.
 	//
 	// Corresponds with GET /sla-targets (the `GetSLATargets` operationId).
 	GetSLATargets(ctx context.Context, params *GetSLATargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6054,8 +6052,8 @@ type ClientInterface interface {
 	// the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
 	// out, and there are at most 1,000.
 	//
-	// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
-	// they are. `unresolved` counts what is open or pending now; groups by day do not have it.
+	// `first_response` and `resolution` cover the tickets that were first answered or resolved on these days, however old they are.
+	// `unresolved` counts the tickets that are open or pending now; groups by day do not have it.
 	//
 	// Corresponds with GET /staff/reports/summary (the `GetReportSummary` operationId).
 	GetReportSummary(ctx context.Context, params *GetReportSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6073,7 +6071,7 @@ type ClientInterface interface {
 
 	// UpdateTicketsWithBody Change many tickets
 	//
-	// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+	// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 	// or the problem. One problem does not stop the others.
 	//
 	// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -6086,7 +6084,7 @@ type ClientInterface interface {
 
 	// UpdateTickets Change many tickets
 	//
-	// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+	// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 	// or the problem. One problem does not stop the others.
 	//
 	// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -6113,7 +6111,7 @@ type ClientInterface interface {
 
 	// CreateTeamWithBody Create a team
 	//
-	// Creates a team of enabled accounts of staff. It may be empty.
+	// Creates a team of enabled staff accounts. It may be empty.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6122,7 +6120,7 @@ type ClientInterface interface {
 
 	// CreateTeam Create a team
 	//
-	// Creates a team of enabled accounts of staff. It may be empty.
+	// Creates a team of enabled staff accounts. It may be empty.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6308,7 +6306,7 @@ type ClientInterface interface {
 
 	// StreamAIResponse Stream the AI's answer
 	//
-	// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
+	// Streams the answer to the newest customer message of the ticket (to its description if there is none) as
 	// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
 	// and however often.
@@ -6317,10 +6315,9 @@ type ClientInterface interface {
 	// comes as a message of the ticket. Staff read the draft.
 	//
 	// For at least five seconds after a failure, the response is that failure; after that, this operation starts the
-	// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
-	// the customer replaces an answer that has not begun yet; one that has begun is finished first.
+	// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of the customer replaces an answer that has not begun; one that has begun is finished first.
 	//
-	// A browser's `EventSource`, which cannot send `Authorization`, gives a token from
+	// A browser's `EventSource`, which cannot send `Authorization`, sends a token from
 	// `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
 	//
 	// Corresponds with GET /tickets/{ticket_id}/ai-response (the `StreamAIResponse` operationId).
@@ -6399,9 +6396,9 @@ type ClientInterface interface {
 
 	// ApplyMacro Apply a macro to a ticket
 	//
-	// Adds what the macro says to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
-	// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply ends an AI answer that is still
-	// being written, and the ticket's status goes one step at a time. What the ticket is already does not change.
+	// Adds the macro's text to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
+	// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply cancels an unfinished AI answer, and the status moves one step at a time. Values that the ticket already has do not
+	// change.
 	//
 	// With `If-Match`, the macro is applied only while the ticket has that version: nobody has replied in the meantime.
 	//
@@ -6410,15 +6407,16 @@ type ClientInterface interface {
 
 	// PreviewMacro Preview a macro
 	//
-	// What the macro would say in a ticket. Nothing is sent. An agent who wants other words sends them as a message instead.
+	// The text that the macro would add to a ticket. It sends nothing. An agent who wants to change the text sends it as a message
+	// instead.
 	//
 	// Corresponds with GET /tickets/{ticket_id}/macros/{macro_id}/preview (the `PreviewMacro` operationId).
 	PreviewMacro(ctx context.Context, ticketID TicketID, macroID MacroID, params *PreviewMacroParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// MergeTicketWithBody Merge a ticket into another one
 	//
-	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+	// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 	// the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
@@ -6429,8 +6427,8 @@ type ClientInterface interface {
 
 	// MergeTicket Merge a ticket into another one
 	//
-	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+	// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 	// the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
@@ -6455,13 +6453,13 @@ type ClientInterface interface {
 	//
 	// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 	//
-	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-	// send it as often as it likes.
+	// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+	// likes.
 	//
-	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-	// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+	// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+	// `unanswered` tells you why.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6476,13 +6474,13 @@ type ClientInterface interface {
 	//
 	// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 	//
-	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-	// send it as often as it likes.
+	// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+	// likes.
 	//
-	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-	// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+	// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+	// `unanswered` tells you why.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6513,13 +6511,13 @@ type ClientInterface interface {
 	// Corresponds with POST /tickets/{ticket_id}/notes (the `CreateNote` operationId).
 	CreateNote(ctx context.Context, ticketID TicketID, params *CreateNoteParams, body CreateNoteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RedactTicket Take away what a ticket said
+	// RedactTicket Redact a ticket
 	//
-	// Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
-	// from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
-	// `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
-	// too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
-	// description there as a message.
+	// Removes a ticket's title, description and hand-off note for good: from the ticket, from the search, and from the responses
+	// that are stored for an `Idempotency-Key`. The ticket stays, with `redacted_at` and the texts `[redacted]`. The AI no longer
+	// reads them. An unfinished answer may quote them, so it ends as `superseded`, and what the AI wrote for staff only is removed
+	// too. Messages are redacted with `POST /messages/{message_id}/redact`; so is the description of a merged ticket, which became
+	// a message of the other ticket.
 	//
 	// Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
 	//
@@ -6557,9 +6555,8 @@ type ClientInterface interface {
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
 	//
-	// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-	// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+	// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 	//
 	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 	//
@@ -6581,9 +6578,8 @@ type ClientInterface interface {
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
 	//
-	// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-	// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+	// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 	//
 	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 	//
@@ -6596,8 +6592,7 @@ type ClientInterface interface {
 	//
 	// The conversation as `UIMessage[]` of the AI SDK, oldest first: the ticket's description under the ticket's id, then the newest
 	// 100 messages. A message that was sent by a chat client has the id that the client gave it, an answer the id that
-	// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, told apart by
-	// `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
+	// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, distinguished by `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
 	//
 	// Corresponds with GET /ui/chat/{ticket_id}/messages (the `ListUIMessages` operationId).
 	ListUIMessages(ctx context.Context, ticketID TicketID, params *ListUIMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6651,7 +6646,7 @@ type ClientInterface interface {
 
 	// ListUsers List accounts
 	//
-	// All accounts, newest first, or those whose e-mail address begins in a certain way or that have a certain role.
+	// All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
 	//
 	// Corresponds with GET /users (the `ListUsers` operationId).
 	ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6661,7 +6656,7 @@ type ClientInterface interface {
 	// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6673,7 +6668,7 @@ type ClientInterface interface {
 	// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6740,10 +6735,11 @@ type ClientInterface interface {
 	// Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
 	PutCustomer(ctx context.Context, userID UserID, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteUserData Erase everything of a customer
+	// DeleteUserData Erase a customer's data
 	//
-	// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-	// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids that services gave them. What remains is an
+	// Closes a customer's account for good and erases their data: tickets with their messages, notes, AI responses and ratings,
+	// sessions, stored responses, webhook receivers' responses to deliveries about them, and the names and ids that services gave
+	// them. What remains is an
 	// account without a name, and journal entries with types and times, but without content. You cannot undo this.
 	//
 	// When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
@@ -6753,16 +6749,14 @@ type ClientInterface interface {
 	// Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
 	DeleteUserData(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ExportUser Export everything of a customer
+	// ExportUser Export a customer's data
 	//
 	// Everything that the desk holds about a customer and that the customer may see, to answer a request for their data: the
-	// account, its sessions, and the tickets with their messages, ratings and AI responses. Notes, drafts and what else only
-	// staff see are not part of it, and neither are passwords and tokens.
+	// account, its sessions, and the tickets with their messages, ratings and AI responses. It contains no notes, no drafts and nothing else that only staff see, and no passwords or tokens.
 	//
 	// The response is newline-delimited JSON: one `ExportLine` per line, and each ticket before what belongs to it, oldest
 	// first. The last line has the type `end` and counts the lines before it. **An export without that line is incomplete**:
-	// the server failed, or the connection did. Ask for it again. What changes while the export is read may be part of it
-	// or not.
+	// the server or the connection failed. Request it again. Changes during the export may or may not be part of it.
 	//
 	// An export counts as an open stream: see `SUPPORT_STREAMS_PER_ACCOUNT`. The server writes each export to its log. Accounts
 	// of staff and services get `404`.
@@ -6794,14 +6788,14 @@ type ClientInterface interface {
 
 	// CreateWebhookWithBody Create a webhook
 	//
-	// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+	// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 	// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 	//
 	// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 	// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 	// webhooks.
 	//
-	// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+	// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 	// again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
@@ -6811,14 +6805,14 @@ type ClientInterface interface {
 
 	// CreateWebhook Create a webhook
 	//
-	// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+	// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 	// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 	//
 	// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 	// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 	// webhooks.
 	//
-	// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+	// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 	// again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
@@ -6844,7 +6838,7 @@ type ClientInterface interface {
 	//
 	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 	// webhook that was disabled: it resumes with the deliveries that it has, and
-	// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6855,7 +6849,7 @@ type ClientInterface interface {
 	//
 	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 	// webhook that was disabled: it resumes with the deliveries that it has, and
-	// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6893,9 +6887,8 @@ type ClientInterface interface {
 
 	// RotateWebhookSecret Replace a webhook's secret
 	//
-	// Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
-	// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
-	// second request makes another secret; the one before the first no longer signs.
+	// Creates a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+	// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A repeated request creates another secret, and the oldest one no longer signs.
 	//
 	// Corresponds with POST /webhooks/{webhook_id}/rotate-secret (the `RotateWebhookSecret` operationId).
 	RotateWebhookSecret(ctx context.Context, webhookID WebhookID, params *RotateWebhookSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -7141,12 +7134,12 @@ func (c *Client) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, req
 //
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
-// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 // With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 // create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 // service, not to its key.
 //
-// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 // cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
@@ -7168,12 +7161,12 @@ func (c *Client) CreateAPIKeyWithBody(ctx context.Context, params *CreateAPIKeyP
 //
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
-// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 // With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 // create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 // service, not to its key.
 //
-// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 // cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
@@ -7411,10 +7404,9 @@ func (c *Client) EndSession(ctx context.Context, sessionID SessionID, reqEditors
 // it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
-// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-// /users` makes accounts of staff, `support admin create` the first one.
+// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7437,10 +7429,9 @@ func (c *Client) SignUpWithBody(ctx context.Context, params *SignUpParams, conte
 // it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
-// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-// /users` makes accounts of staff, `support admin create` the first one.
+// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7537,13 +7528,13 @@ func (c *Client) ListMacros(ctx context.Context, params *ListMacrosParams, reqEd
 
 // CreateMacroWithBody Create a macro
 //
-// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-// lower case do not matter (`409 name_taken`).
+// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+// (`409 name_taken`).
 //
-// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-// `the support team` for the agent.
+// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+// the agent.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7562,13 +7553,13 @@ func (c *Client) CreateMacroWithBody(ctx context.Context, params *CreateMacroPar
 
 // CreateMacro Create a macro
 //
-// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-// lower case do not matter (`409 name_taken`).
+// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+// (`409 name_taken`).
 //
-// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-// `the support team` for the agent.
+// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+// the agent.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7587,7 +7578,7 @@ func (c *Client) CreateMacro(ctx context.Context, params *CreateMacroParams, bod
 
 // DeleteMacro Delete a macro
 //
-// Deletes a macro. What was sent by it stays.
+// Deletes a macro. Messages that it has added stay.
 //
 // Corresponds with DELETE /macros/{macro_id} (the `DeleteMacro` operationId).
 func (c *Client) DeleteMacro(ctx context.Context, macroID MacroID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7621,7 +7612,7 @@ func (c *Client) GetMacro(ctx context.Context, macroID MacroID, params *GetMacro
 
 // UpdateMacroWithBody Change a macro
 //
-// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 // is made only while the macro has that version.
 //
 // Takes any type of body and a specified content type.
@@ -7641,7 +7632,7 @@ func (c *Client) UpdateMacroWithBody(ctx context.Context, macroID MacroID, param
 
 // UpdateMacro Change a macro
 //
-// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 // is made only while the macro has that version.
 //
 // Takes a body of the `application/json` content type.
@@ -7764,7 +7755,7 @@ func (c *Client) ChangePassword(ctx context.Context, params *ChangePasswordParam
 
 // GetMessageFeedback Get the rating of an answer
 //
-// What the ticket's customer thinks of the answer. `404` while they have not said.
+// The customer's rating of the answer. `404` if there is none.
 //
 // Corresponds with GET /messages/{message_id}/feedback (the `GetMessageFeedback` operationId).
 func (c *Client) GetMessageFeedback(ctx context.Context, messageID MessageID, params *GetMessageFeedbackParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7819,7 +7810,7 @@ func (c *Client) PutMessageFeedback(ctx context.Context, messageID MessageID, bo
 	return c.Client.Do(req)
 }
 
-// RedactMessage Take away what a message said
+// RedactMessage Redact a message
 //
 // Removes the content of a message or a note for good: from the message, from the events of the AI response that it
 // is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
@@ -7861,7 +7852,7 @@ func (c *Client) ListPrompts(ctx context.Context, params *ListPromptsParams, req
 
 // CreatePromptWithBody Draft a prompt
 //
-// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 // you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
 // A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -7883,7 +7874,7 @@ func (c *Client) CreatePromptWithBody(ctx context.Context, params *CreatePromptP
 
 // CreatePrompt Draft a prompt
 //
-// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 // you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
 // A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -8046,13 +8037,13 @@ func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn
 // and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
 // The search finds a text within two seconds after it was written.
 //
-// `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
-// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
-// every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
+// `q` is what people type into a search box. All words must match, in any of their forms in the server's language.
+// `"two words"` is a phrase, `or` means either, and `-word` excludes a word. Nothing else is special, so every query is valid. A
+// query of only punctuation, only words such as "the", or only `-words` finds nothing.
 //
 // Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
 //
-// `title` and `snippet` come in segments: show each as text, and those with `match` highlighted.
+// `title` and `snippet` are lists of segments: show each as plain text, and highlight those with `match`.
 //
 // Corresponds with GET /search (the `SearchTickets` operationId).
 func (c *Client) SearchTickets(ctx context.Context, params *SearchTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8069,8 +8060,8 @@ func (c *Client) SearchTickets(ctx context.Context, params *SearchTicketsParams,
 
 // GetSLATargets Read the targets of priorities
 //
-// In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
-// until an administrator sets targets.
+// The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
+// targets.
 //
 // Corresponds with GET /sla-targets (the `GetSLATargets` operationId).
 func (c *Client) GetSLATargets(ctx context.Context, params *GetSLATargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8139,8 +8130,8 @@ func (c *Client) PutSLATargets(ctx context.Context, params *PutSLATargetsParams,
 // the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
 // out, and there are at most 1,000.
 //
-// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
-// they are. `unresolved` counts what is open or pending now; groups by day do not have it.
+// `first_response` and `resolution` cover the tickets that were first answered or resolved on these days, however old they are.
+// `unresolved` counts the tickets that are open or pending now; groups by day do not have it.
 //
 // Corresponds with GET /staff/reports/summary (the `GetReportSummary` operationId).
 func (c *Client) GetReportSummary(ctx context.Context, params *GetReportSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8178,7 +8169,7 @@ func (c *Client) ListStaffTickets(ctx context.Context, params *ListStaffTicketsP
 
 // UpdateTicketsWithBody Change many tickets
 //
-// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 // or the problem. One problem does not stop the others.
 //
 // The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -8201,7 +8192,7 @@ func (c *Client) UpdateTicketsWithBody(ctx context.Context, params *UpdateTicket
 
 // UpdateTickets Change many tickets
 //
-// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 // or the problem. One problem does not stop the others.
 //
 // The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -8258,7 +8249,7 @@ func (c *Client) ListTeams(ctx context.Context, params *ListTeamsParams, reqEdit
 
 // CreateTeamWithBody Create a team
 //
-// Creates a team of enabled accounts of staff. It may be empty.
+// Creates a team of enabled staff accounts. It may be empty.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8277,7 +8268,7 @@ func (c *Client) CreateTeamWithBody(ctx context.Context, params *CreateTeamParam
 
 // CreateTeam Create a team
 //
-// Creates a team of enabled accounts of staff. It may be empty.
+// Creates a team of enabled staff accounts. It may be empty.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8593,7 +8584,7 @@ func (c *Client) CreateAIRequest(ctx context.Context, ticketID TicketID, params 
 
 // StreamAIResponse Stream the AI's answer
 //
-// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
+// Streams the answer to the newest customer message of the ticket (to its description if there is none) as
 // server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
 // and however often.
@@ -8602,10 +8593,9 @@ func (c *Client) CreateAIRequest(ctx context.Context, ticketID TicketID, params 
 // comes as a message of the ticket. Staff read the draft.
 //
 // For at least five seconds after a failure, the response is that failure; after that, this operation starts the
-// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
-// the customer replaces an answer that has not begun yet; one that has begun is finished first.
+// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of the customer replaces an answer that has not begun; one that has begun is finished first.
 //
-// A browser's `EventSource`, which cannot send `Authorization`, gives a token from
+// A browser's `EventSource`, which cannot send `Authorization`, sends a token from
 // `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
 //
 // Corresponds with GET /tickets/{ticket_id}/ai-response (the `StreamAIResponse` operationId).
@@ -8744,9 +8734,9 @@ func (c *Client) HandOffTicket(ctx context.Context, ticketID TicketID, params *H
 
 // ApplyMacro Apply a macro to a ticket
 //
-// Adds what the macro says to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
-// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply ends an AI answer that is still
-// being written, and the ticket's status goes one step at a time. What the ticket is already does not change.
+// Adds the macro's text to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
+// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply cancels an unfinished AI answer, and the status moves one step at a time. Values that the ticket already has do not
+// change.
 //
 // With `If-Match`, the macro is applied only while the ticket has that version: nobody has replied in the meantime.
 //
@@ -8765,7 +8755,8 @@ func (c *Client) ApplyMacro(ctx context.Context, ticketID TicketID, macroID Macr
 
 // PreviewMacro Preview a macro
 //
-// What the macro would say in a ticket. Nothing is sent. An agent who wants other words sends them as a message instead.
+// The text that the macro would add to a ticket. It sends nothing. An agent who wants to change the text sends it as a message
+// instead.
 //
 // Corresponds with GET /tickets/{ticket_id}/macros/{macro_id}/preview (the `PreviewMacro` operationId).
 func (c *Client) PreviewMacro(ctx context.Context, ticketID TicketID, macroID MacroID, params *PreviewMacroParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8782,8 +8773,8 @@ func (c *Client) PreviewMacro(ctx context.Context, ticketID TicketID, macroID Ma
 
 // MergeTicketWithBody Merge a ticket into another one
 //
-// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 // it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 // the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
@@ -8804,8 +8795,8 @@ func (c *Client) MergeTicketWithBody(ctx context.Context, ticketID TicketID, par
 
 // MergeTicket Merge a ticket into another one
 //
-// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 // it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 // the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
@@ -8850,13 +8841,13 @@ func (c *Client) ListMessages(ctx context.Context, ticketID TicketID, params *Li
 //
 // With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 //
-// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-// send it as often as it likes.
+// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+// likes.
 //
-// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+// `unanswered` tells you why.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8881,13 +8872,13 @@ func (c *Client) CreateMessageWithBody(ctx context.Context, ticketID TicketID, p
 //
 // With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 //
-// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-// send it as often as it likes.
+// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+// likes.
 //
-// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+// `unanswered` tells you why.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8948,13 +8939,13 @@ func (c *Client) CreateNote(ctx context.Context, ticketID TicketID, params *Crea
 	return c.Client.Do(req)
 }
 
-// RedactTicket Take away what a ticket said
+// RedactTicket Redact a ticket
 //
-// Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
-// from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
-// `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
-// too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
-// description there as a message.
+// Removes a ticket's title, description and hand-off note for good: from the ticket, from the search, and from the responses
+// that are stored for an `Idempotency-Key`. The ticket stays, with `redacted_at` and the texts `[redacted]`. The AI no longer
+// reads them. An unfinished answer may quote them, so it ends as `superseded`, and what the AI wrote for staff only is removed
+// too. Messages are redacted with `POST /messages/{message_id}/redact`; so is the description of a merged ticket, which became
+// a message of the other ticket.
 //
 // Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
 //
@@ -9022,9 +9013,8 @@ func (c *Client) GetTimeline(ctx context.Context, ticketID TicketID, params *Get
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.
 //
-// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 //
 // The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 //
@@ -9056,9 +9046,8 @@ func (c *Client) SendUIMessageWithBody(ctx context.Context, params *SendUIMessag
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.
 //
-// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 //
 // The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 //
@@ -9081,8 +9070,7 @@ func (c *Client) SendUIMessage(ctx context.Context, params *SendUIMessageParams,
 //
 // The conversation as `UIMessage[]` of the AI SDK, oldest first: the ticket's description under the ticket's id, then the newest
 // 100 messages. A message that was sent by a chat client has the id that the client gave it, an answer the id that
-// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, told apart by
-// `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
+// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, distinguished by `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
 //
 // Corresponds with GET /ui/chat/{ticket_id}/messages (the `ListUIMessages` operationId).
 func (c *Client) ListUIMessages(ctx context.Context, ticketID TicketID, params *ListUIMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9196,7 +9184,7 @@ func (c *Client) ResumeUIStreamV7(ctx context.Context, ticketID TicketID, reqEdi
 
 // ListUsers List accounts
 //
-// All accounts, newest first, or those whose e-mail address begins in a certain way or that have a certain role.
+// All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
 //
 // Corresponds with GET /users (the `ListUsers` operationId).
 func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9216,7 +9204,7 @@ func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEdit
 // Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9238,7 +9226,7 @@ func (c *Client) CreateUserWithBody(ctx context.Context, params *CreateUserParam
 // Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9365,10 +9353,11 @@ func (c *Client) PutCustomer(ctx context.Context, userID UserID, body PutCustome
 	return c.Client.Do(req)
 }
 
-// DeleteUserData Erase everything of a customer
+// DeleteUserData Erase a customer's data
 //
-// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids that services gave them. What remains is an
+// Closes a customer's account for good and erases their data: tickets with their messages, notes, AI responses and ratings,
+// sessions, stored responses, webhook receivers' responses to deliveries about them, and the names and ids that services gave
+// them. What remains is an
 // account without a name, and journal entries with types and times, but without content. You cannot undo this.
 //
 // When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
@@ -9388,16 +9377,14 @@ func (c *Client) DeleteUserData(ctx context.Context, userID UserID, reqEditors .
 	return c.Client.Do(req)
 }
 
-// ExportUser Export everything of a customer
+// ExportUser Export a customer's data
 //
 // Everything that the desk holds about a customer and that the customer may see, to answer a request for their data: the
-// account, its sessions, and the tickets with their messages, ratings and AI responses. Notes, drafts and what else only
-// staff see are not part of it, and neither are passwords and tokens.
+// account, its sessions, and the tickets with their messages, ratings and AI responses. It contains no notes, no drafts and nothing else that only staff see, and no passwords or tokens.
 //
 // The response is newline-delimited JSON: one `ExportLine` per line, and each ticket before what belongs to it, oldest
 // first. The last line has the type `end` and counts the lines before it. **An export without that line is incomplete**:
-// the server failed, or the connection did. Ask for it again. What changes while the export is read may be part of it
-// or not.
+// the server or the connection failed. Request it again. Changes during the export may or may not be part of it.
 //
 // An export counts as an open stream: see `SUPPORT_STREAMS_PER_ACCOUNT`. The server writes each export to its log. Accounts
 // of staff and services get `404`.
@@ -9469,14 +9456,14 @@ func (c *Client) ListWebhooks(ctx context.Context, params *ListWebhooksParams, r
 
 // CreateWebhookWithBody Create a webhook
 //
-// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 // [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 //
 // The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 // `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 // webhooks.
 //
-// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 // again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
@@ -9496,14 +9483,14 @@ func (c *Client) CreateWebhookWithBody(ctx context.Context, params *CreateWebhoo
 
 // CreateWebhook Create a webhook
 //
-// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 // [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 //
 // The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 // `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 // webhooks.
 //
-// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 // again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
@@ -9559,7 +9546,7 @@ func (c *Client) GetWebhook(ctx context.Context, webhookID WebhookID, params *Ge
 //
 // Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 // webhook that was disabled: it resumes with the deliveries that it has, and
-// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9580,7 +9567,7 @@ func (c *Client) UpdateWebhookWithBody(ctx context.Context, webhookID WebhookID,
 //
 // Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 // webhook that was disabled: it resumes with the deliveries that it has, and
-// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9658,9 +9645,8 @@ func (c *Client) ReplayWebhook(ctx context.Context, webhookID WebhookID, params 
 
 // RotateWebhookSecret Replace a webhook's secret
 //
-// Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
-// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
-// second request makes another secret; the one before the first no longer signs.
+// Creates a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A repeated request creates another secret, and the oldest one no longer signs.
 //
 // Corresponds with POST /webhooks/{webhook_id}/rotate-secret (the `RotateWebhookSecret` operationId).
 func (c *Client) RotateWebhookSecret(ctx context.Context, webhookID WebhookID, params *RotateWebhookSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -15490,12 +15476,12 @@ type ClientWithResponsesInterface interface {
 	//
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
-	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+	// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 	// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 	// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 	// service, not to its key.
 	//
-	// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+	// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 	// cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15507,12 +15493,12 @@ type ClientWithResponsesInterface interface {
 	//
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
-	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+	// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 	// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 	// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 	// service, not to its key.
 	//
-	// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+	// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 	// cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -15658,10 +15644,9 @@ type ClientWithResponsesInterface interface {
 	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
-	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-	// /users` makes accounts of staff, `support admin create` the first one.
+	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15674,10 +15659,9 @@ type ClientWithResponsesInterface interface {
 	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
-	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-	// /users` makes accounts of staff, `support admin create` the first one.
+	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15732,13 +15716,13 @@ type ClientWithResponsesInterface interface {
 
 	// CreateMacroWithBodyWithResponse Create a macro
 	//
-	// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-	// lower case do not matter (`409 name_taken`).
+	// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+	// (`409 name_taken`).
 	//
-	// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-	// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-	// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-	// `the support team` for the agent.
+	// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+	// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+	// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+	// the agent.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15747,13 +15731,13 @@ type ClientWithResponsesInterface interface {
 
 	// CreateMacroWithResponse Create a macro
 	//
-	// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-	// lower case do not matter (`409 name_taken`).
+	// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+	// (`409 name_taken`).
 	//
-	// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-	// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-	// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-	// `the support team` for the agent.
+	// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+	// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+	// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+	// the agent.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15762,7 +15746,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteMacroWithResponse Delete a macro
 	//
-	// Deletes a macro. What was sent by it stays.
+	// Deletes a macro. Messages that it has added stay.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15780,7 +15764,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateMacroWithBodyWithResponse Change a macro
 	//
-	// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+	// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 	// is made only while the macro has that version.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15790,7 +15774,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateMacroWithResponse Change a macro
 	//
-	// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+	// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 	// is made only while the macro has that version.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -15855,7 +15839,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetMessageFeedbackWithResponse Get the rating of an answer
 	//
-	// What the ticket's customer thinks of the answer. `404` while they have not said.
+	// The customer's rating of the answer. `404` if there is none.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15882,7 +15866,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /messages/{message_id}/feedback (the `PutMessageFeedback` operationId).
 	PutMessageFeedbackWithResponse(ctx context.Context, messageID MessageID, body PutMessageFeedbackJSONRequestBody, reqEditors ...RequestEditorFn) (*PutMessageFeedbackResponse, error)
 
-	// RedactMessageWithResponse Take away what a message said
+	// RedactMessageWithResponse Redact a message
 	//
 	// Removes the content of a message or a note for good: from the message, from the events of the AI response that it
 	// is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
@@ -15908,7 +15892,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreatePromptWithBodyWithResponse Draft a prompt
 	//
-	// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+	// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
 	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -15920,7 +15904,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreatePromptWithResponse Draft a prompt
 	//
-	// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+	// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
 	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -16013,13 +15997,13 @@ type ClientWithResponsesInterface interface {
 	// and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
 	// The search finds a text within two seconds after it was written.
 	//
-	// `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
-	// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
-	// every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
+	// `q` is what people type into a search box. All words must match, in any of their forms in the server's language.
+	// `"two words"` is a phrase, `or` means either, and `-word` excludes a word. Nothing else is special, so every query is valid. A
+	// query of only punctuation, only words such as "the", or only `-words` finds nothing.
 	//
 	// Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
 	//
-	// `title` and `snippet` come in segments: show each as text, and those with `match` highlighted.
+	// `title` and `snippet` are lists of segments: show each as plain text, and highlight those with `match`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16028,8 +16012,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetSLATargetsWithResponse Read the targets of priorities
 	//
-	// In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
-	// until an administrator sets targets.
+	// The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
+	// targets.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16070,8 +16054,8 @@ type ClientWithResponsesInterface interface {
 	// the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
 	// out, and there are at most 1,000.
 	//
-	// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
-	// they are. `unresolved` counts what is open or pending now; groups by day do not have it.
+	// `first_response` and `resolution` cover the tickets that were first answered or resolved on these days, however old they are.
+	// `unresolved` counts the tickets that are open or pending now; groups by day do not have it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16093,7 +16077,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateTicketsWithBodyWithResponse Change many tickets
 	//
-	// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+	// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 	// or the problem. One problem does not stop the others.
 	//
 	// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -16106,7 +16090,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateTicketsWithResponse Change many tickets
 	//
-	// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+	// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 	// or the problem. One problem does not stop the others.
 	//
 	// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -16137,7 +16121,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateTeamWithBodyWithResponse Create a team
 	//
-	// Creates a team of enabled accounts of staff. It may be empty.
+	// Creates a team of enabled staff accounts. It may be empty.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16146,7 +16130,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateTeamWithResponse Create a team
 	//
-	// Creates a team of enabled accounts of staff. It may be empty.
+	// Creates a team of enabled staff accounts. It may be empty.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16340,7 +16324,7 @@ type ClientWithResponsesInterface interface {
 
 	// StreamAIResponseWithResponse Stream the AI's answer
 	//
-	// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
+	// Streams the answer to the newest customer message of the ticket (to its description if there is none) as
 	// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
 	// and however often.
@@ -16349,10 +16333,9 @@ type ClientWithResponsesInterface interface {
 	// comes as a message of the ticket. Staff read the draft.
 	//
 	// For at least five seconds after a failure, the response is that failure; after that, this operation starts the
-	// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
-	// the customer replaces an answer that has not begun yet; one that has begun is finished first.
+	// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of the customer replaces an answer that has not begun; one that has begun is finished first.
 	//
-	// A browser's `EventSource`, which cannot send `Authorization`, gives a token from
+	// A browser's `EventSource`, which cannot send `Authorization`, sends a token from
 	// `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -16435,9 +16418,9 @@ type ClientWithResponsesInterface interface {
 
 	// ApplyMacroWithResponse Apply a macro to a ticket
 	//
-	// Adds what the macro says to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
-	// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply ends an AI answer that is still
-	// being written, and the ticket's status goes one step at a time. What the ticket is already does not change.
+	// Adds the macro's text to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
+	// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply cancels an unfinished AI answer, and the status moves one step at a time. Values that the ticket already has do not
+	// change.
 	//
 	// With `If-Match`, the macro is applied only while the ticket has that version: nobody has replied in the meantime.
 	//
@@ -16448,7 +16431,8 @@ type ClientWithResponsesInterface interface {
 
 	// PreviewMacroWithResponse Preview a macro
 	//
-	// What the macro would say in a ticket. Nothing is sent. An agent who wants other words sends them as a message instead.
+	// The text that the macro would add to a ticket. It sends nothing. An agent who wants to change the text sends it as a message
+	// instead.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16457,8 +16441,8 @@ type ClientWithResponsesInterface interface {
 
 	// MergeTicketWithBodyWithResponse Merge a ticket into another one
 	//
-	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+	// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 	// the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
@@ -16469,8 +16453,8 @@ type ClientWithResponsesInterface interface {
 
 	// MergeTicketWithResponse Merge a ticket into another one
 	//
-	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+	// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 	// the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
@@ -16497,13 +16481,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 	//
-	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-	// send it as often as it likes.
+	// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+	// likes.
 	//
-	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-	// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+	// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+	// `unanswered` tells you why.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16518,13 +16502,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 	//
-	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-	// send it as often as it likes.
+	// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+	// likes.
 	//
-	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-	// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+	// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+	// `unanswered` tells you why.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16555,13 +16539,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /tickets/{ticket_id}/notes (the `CreateNote` operationId).
 	CreateNoteWithResponse(ctx context.Context, ticketID TicketID, params *CreateNoteParams, body CreateNoteJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateNoteResponse, error)
 
-	// RedactTicketWithResponse Take away what a ticket said
+	// RedactTicketWithResponse Redact a ticket
 	//
-	// Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
-	// from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
-	// `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
-	// too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
-	// description there as a message.
+	// Removes a ticket's title, description and hand-off note for good: from the ticket, from the search, and from the responses
+	// that are stored for an `Idempotency-Key`. The ticket stays, with `redacted_at` and the texts `[redacted]`. The AI no longer
+	// reads them. An unfinished answer may quote them, so it ends as `superseded`, and what the AI wrote for staff only is removed
+	// too. Messages are redacted with `POST /messages/{message_id}/redact`; so is the description of a merged ticket, which became
+	// a message of the other ticket.
 	//
 	// Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
 	//
@@ -16605,9 +16589,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
 	//
-	// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-	// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+	// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 	//
 	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 	//
@@ -16629,9 +16612,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
 	//
-	// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-	// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+	// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+	// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 	//
 	// The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 	//
@@ -16644,8 +16626,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// The conversation as `UIMessage[]` of the AI SDK, oldest first: the ticket's description under the ticket's id, then the newest
 	// 100 messages. A message that was sent by a chat client has the id that the client gave it, an answer the id that
-	// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, told apart by
-	// `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
+	// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, distinguished by `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16707,7 +16688,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListUsersWithResponse List accounts
 	//
-	// All accounts, newest first, or those whose e-mail address begins in a certain way or that have a certain role.
+	// All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16719,7 +16700,7 @@ type ClientWithResponsesInterface interface {
 	// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16731,7 +16712,7 @@ type ClientWithResponsesInterface interface {
 	// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
-	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16800,10 +16781,11 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
 	PutCustomerWithResponse(ctx context.Context, userID UserID, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*PutCustomerResponse, error)
 
-	// DeleteUserDataWithResponse Erase everything of a customer
+	// DeleteUserDataWithResponse Erase a customer's data
 	//
-	// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-	// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids that services gave them. What remains is an
+	// Closes a customer's account for good and erases their data: tickets with their messages, notes, AI responses and ratings,
+	// sessions, stored responses, webhook receivers' responses to deliveries about them, and the names and ids that services gave
+	// them. What remains is an
 	// account without a name, and journal entries with types and times, but without content. You cannot undo this.
 	//
 	// When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
@@ -16815,16 +16797,14 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
 	DeleteUserDataWithResponse(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*DeleteUserDataResponse, error)
 
-	// ExportUserWithResponse Export everything of a customer
+	// ExportUserWithResponse Export a customer's data
 	//
 	// Everything that the desk holds about a customer and that the customer may see, to answer a request for their data: the
-	// account, its sessions, and the tickets with their messages, ratings and AI responses. Notes, drafts and what else only
-	// staff see are not part of it, and neither are passwords and tokens.
+	// account, its sessions, and the tickets with their messages, ratings and AI responses. It contains no notes, no drafts and nothing else that only staff see, and no passwords or tokens.
 	//
 	// The response is newline-delimited JSON: one `ExportLine` per line, and each ticket before what belongs to it, oldest
 	// first. The last line has the type `end` and counts the lines before it. **An export without that line is incomplete**:
-	// the server failed, or the connection did. Ask for it again. What changes while the export is read may be part of it
-	// or not.
+	// the server or the connection failed. Request it again. Changes during the export may or may not be part of it.
 	//
 	// An export counts as an open stream: see `SUPPORT_STREAMS_PER_ACCOUNT`. The server writes each export to its log. Accounts
 	// of staff and services get `404`.
@@ -16864,14 +16844,14 @@ type ClientWithResponsesInterface interface {
 
 	// CreateWebhookWithBodyWithResponse Create a webhook
 	//
-	// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+	// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 	// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 	//
 	// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 	// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 	// webhooks.
 	//
-	// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+	// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 	// again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16881,14 +16861,14 @@ type ClientWithResponsesInterface interface {
 
 	// CreateWebhookWithResponse Create a webhook
 	//
-	// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+	// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 	// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 	//
 	// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 	// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 	// webhooks.
 	//
-	// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+	// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 	// again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -16918,7 +16898,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 	// webhook that was disabled: it resumes with the deliveries that it has, and
-	// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16929,7 +16909,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 	// webhook that was disabled: it resumes with the deliveries that it has, and
-	// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16969,9 +16949,8 @@ type ClientWithResponsesInterface interface {
 
 	// RotateWebhookSecretWithResponse Replace a webhook's secret
 	//
-	// Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
-	// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
-	// second request makes another secret; the one before the first no longer signs.
+	// Creates a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+	// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A repeated request creates another secret, and the oldest one no longer signs.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -30674,12 +30653,12 @@ func (c *ClientWithResponses) ListAPIKeysWithResponse(ctx context.Context, param
 //
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
-// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 // With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 // create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 // service, not to its key.
 //
-// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 // cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -30697,12 +30676,12 @@ func (c *ClientWithResponses) CreateAPIKeyWithBodyWithResponse(ctx context.Conte
 //
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
-// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+// Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
 // With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
 // create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 // service, not to its key.
 //
-// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+// A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
 // cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -30908,10 +30887,9 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, sessio
 // it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
-// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-// /users` makes accounts of staff, `support admin create` the first one.
+// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30930,10 +30908,9 @@ func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, pa
 // it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
-// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
-// /users` makes accounts of staff, `support admin create` the first one.
+// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31018,13 +30995,13 @@ func (c *ClientWithResponses) ListMacrosWithResponse(ctx context.Context, params
 
 // CreateMacroWithBodyWithResponse Create a macro
 //
-// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-// lower case do not matter (`409 name_taken`).
+// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+// (`409 name_taken`).
 //
-// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-// `the support team` for the agent.
+// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+// the agent.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31039,13 +31016,13 @@ func (c *ClientWithResponses) CreateMacroWithBodyWithResponse(ctx context.Contex
 
 // CreateMacroWithResponse Create a macro
 //
-// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
-// lower case do not matter (`409 name_taken`).
+// Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+// (`409 name_taken`).
 //
-// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
-// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
-// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
-// `the support team` for the agent.
+// `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+// `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+// name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+// the agent.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31060,7 +31037,7 @@ func (c *ClientWithResponses) CreateMacroWithResponse(ctx context.Context, param
 
 // DeleteMacroWithResponse Delete a macro
 //
-// Deletes a macro. What was sent by it stays.
+// Deletes a macro. Messages that it has added stay.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31090,7 +31067,7 @@ func (c *ClientWithResponses) GetMacroWithResponse(ctx context.Context, macroID 
 
 // UpdateMacroWithBodyWithResponse Change a macro
 //
-// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 // is made only while the macro has that version.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -31106,7 +31083,7 @@ func (c *ClientWithResponses) UpdateMacroWithBodyWithResponse(ctx context.Contex
 
 // UpdateMacroWithResponse Change a macro
 //
-// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+// Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
 // is made only while the macro has that version.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -31207,7 +31184,7 @@ func (c *ClientWithResponses) ChangePasswordWithResponse(ctx context.Context, pa
 
 // GetMessageFeedbackWithResponse Get the rating of an answer
 //
-// What the ticket's customer thinks of the answer. `404` while they have not said.
+// The customer's rating of the answer. `404` if there is none.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31252,7 +31229,7 @@ func (c *ClientWithResponses) PutMessageFeedbackWithResponse(ctx context.Context
 	return ParsePutMessageFeedbackResponse(rsp)
 }
 
-// RedactMessageWithResponse Take away what a message said
+// RedactMessageWithResponse Redact a message
 //
 // Removes the content of a message or a note for good: from the message, from the events of the AI response that it
 // is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
@@ -31290,7 +31267,7 @@ func (c *ClientWithResponses) ListPromptsWithResponse(ctx context.Context, param
 
 // CreatePromptWithBodyWithResponse Draft a prompt
 //
-// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 // you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
 // A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -31308,7 +31285,7 @@ func (c *ClientWithResponses) CreatePromptWithBodyWithResponse(ctx context.Conte
 
 // CreatePromptWithResponse Draft a prompt
 //
-// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 // you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
 // A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -31449,13 +31426,13 @@ func (c *ClientWithResponses) GetReadinessWithResponse(ctx context.Context, reqE
 // and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
 // The search finds a text within two seconds after it was written.
 //
-// `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
-// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
-// every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
+// `q` is what people type into a search box. All words must match, in any of their forms in the server's language.
+// `"two words"` is a phrase, `or` means either, and `-word` excludes a word. Nothing else is special, so every query is valid. A
+// query of only punctuation, only words such as "the", or only `-words` finds nothing.
 //
 // Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
 //
-// `title` and `snippet` come in segments: show each as text, and those with `match` highlighted.
+// `title` and `snippet` are lists of segments: show each as plain text, and highlight those with `match`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31470,8 +31447,8 @@ func (c *ClientWithResponses) SearchTicketsWithResponse(ctx context.Context, par
 
 // GetSLATargetsWithResponse Read the targets of priorities
 //
-// In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
-// until an administrator sets targets.
+// The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
+// targets.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31530,8 +31507,8 @@ func (c *ClientWithResponses) PutSLATargetsWithResponse(ctx context.Context, par
 // the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
 // out, and there are at most 1,000.
 //
-// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
-// they are. `unresolved` counts what is open or pending now; groups by day do not have it.
+// `first_response` and `resolution` cover the tickets that were first answered or resolved on these days, however old they are.
+// `unresolved` counts the tickets that are open or pending now; groups by day do not have it.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31565,7 +31542,7 @@ func (c *ClientWithResponses) ListStaffTicketsWithResponse(ctx context.Context, 
 
 // UpdateTicketsWithBodyWithResponse Change many tickets
 //
-// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 // or the problem. One problem does not stop the others.
 //
 // The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -31584,7 +31561,7 @@ func (c *ClientWithResponses) UpdateTicketsWithBodyWithResponse(ctx context.Cont
 
 // UpdateTicketsWithResponse Change many tickets
 //
-// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+// Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
 // or the problem. One problem does not stop the others.
 //
 // The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -31633,7 +31610,7 @@ func (c *ClientWithResponses) ListTeamsWithResponse(ctx context.Context, params 
 
 // CreateTeamWithBodyWithResponse Create a team
 //
-// Creates a team of enabled accounts of staff. It may be empty.
+// Creates a team of enabled staff accounts. It may be empty.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31648,7 +31625,7 @@ func (c *ClientWithResponses) CreateTeamWithBodyWithResponse(ctx context.Context
 
 // CreateTeamWithResponse Create a team
 //
-// Creates a team of enabled accounts of staff. It may be empty.
+// Creates a team of enabled staff accounts. It may be empty.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31920,7 +31897,7 @@ func (c *ClientWithResponses) CreateAIRequestWithResponse(ctx context.Context, t
 
 // StreamAIResponseWithResponse Stream the AI's answer
 //
-// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
+// Streams the answer to the newest customer message of the ticket (to its description if there is none) as
 // server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
 // and however often.
@@ -31929,10 +31906,9 @@ func (c *ClientWithResponses) CreateAIRequestWithResponse(ctx context.Context, t
 // comes as a message of the ticket. Staff read the draft.
 //
 // For at least five seconds after a failure, the response is that failure; after that, this operation starts the
-// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
-// the customer replaces an answer that has not begun yet; one that has begun is finished first.
+// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of the customer replaces an answer that has not begun; one that has begun is finished first.
 //
-// A browser's `EventSource`, which cannot send `Authorization`, gives a token from
+// A browser's `EventSource`, which cannot send `Authorization`, sends a token from
 // `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -32051,9 +32027,9 @@ func (c *ClientWithResponses) HandOffTicketWithResponse(ctx context.Context, tic
 
 // ApplyMacroWithResponse Apply a macro to a ticket
 //
-// Adds what the macro says to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
-// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply ends an AI answer that is still
-// being written, and the ticket's status goes one step at a time. What the ticket is already does not change.
+// Adds the macro's text to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
+// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply cancels an unfinished AI answer, and the status moves one step at a time. Values that the ticket already has do not
+// change.
 //
 // With `If-Match`, the macro is applied only while the ticket has that version: nobody has replied in the meantime.
 //
@@ -32070,7 +32046,8 @@ func (c *ClientWithResponses) ApplyMacroWithResponse(ctx context.Context, ticket
 
 // PreviewMacroWithResponse Preview a macro
 //
-// What the macro would say in a ticket. Nothing is sent. An agent who wants other words sends them as a message instead.
+// The text that the macro would add to a ticket. It sends nothing. An agent who wants to change the text sends it as a message
+// instead.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -32085,8 +32062,8 @@ func (c *ClientWithResponses) PreviewMacroWithResponse(ctx context.Context, tick
 
 // MergeTicketWithBodyWithResponse Merge a ticket into another one
 //
-// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 // it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 // the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
@@ -32103,8 +32080,8 @@ func (c *ClientWithResponses) MergeTicketWithBodyWithResponse(ctx context.Contex
 
 // MergeTicketWithResponse Merge a ticket into another one
 //
-// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 // it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
 // the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
@@ -32143,13 +32120,13 @@ func (c *ClientWithResponses) ListMessagesWithResponse(ctx context.Context, tick
 //
 // With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 //
-// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-// send it as often as it likes.
+// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+// likes.
 //
-// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+// `unanswered` tells you why.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32170,13 +32147,13 @@ func (c *ClientWithResponses) CreateMessageWithBodyWithResponse(ctx context.Cont
 //
 // With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 //
-// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-// send it as often as it likes.
+// A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+// likes.
 //
-// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
-// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-// quota is used up, …), the message is still stored, and `unanswered` tells you why.
+// `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+// `unanswered` tells you why.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32225,13 +32202,13 @@ func (c *ClientWithResponses) CreateNoteWithResponse(ctx context.Context, ticket
 	return ParseCreateNoteResponse(rsp)
 }
 
-// RedactTicketWithResponse Take away what a ticket said
+// RedactTicketWithResponse Redact a ticket
 //
-// Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
-// from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
-// `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
-// too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
-// description there as a message.
+// Removes a ticket's title, description and hand-off note for good: from the ticket, from the search, and from the responses
+// that are stored for an `Idempotency-Key`. The ticket stays, with `redacted_at` and the texts `[redacted]`. The AI no longer
+// reads them. An unfinished answer may quote them, so it ends as `superseded`, and what the AI wrote for staff only is removed
+// too. Messages are redacted with `POST /messages/{message_id}/redact`; so is the description of a merged ticket, which became
+// a message of the other ticket.
 //
 // Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
 //
@@ -32293,9 +32270,8 @@ func (c *ClientWithResponses) GetTimelineWithResponse(ctx context.Context, ticke
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.
 //
-// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 //
 // The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 //
@@ -32323,9 +32299,8 @@ func (c *ClientWithResponses) SendUIMessageWithBodyWithResponse(ctx context.Cont
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.
 //
-// Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
-// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
-// `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+// Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+// `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
 //
 // The message's id makes repeating safe: `Idempotency-Key` has no effect here.
 //
@@ -32344,8 +32319,7 @@ func (c *ClientWithResponses) SendUIMessageWithResponse(ctx context.Context, par
 //
 // The conversation as `UIMessage[]` of the AI SDK, oldest first: the ticket's description under the ticket's id, then the newest
 // 100 messages. A message that was sent by a chat client has the id that the client gave it, an answer the id that
-// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, told apart by
-// `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
+// `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, distinguished by `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -32443,7 +32417,7 @@ func (c *ClientWithResponses) ResumeUIStreamV7WithResponse(ctx context.Context, 
 
 // ListUsersWithResponse List accounts
 //
-// All accounts, newest first, or those whose e-mail address begins in a certain way or that have a certain role.
+// All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -32461,7 +32435,7 @@ func (c *ClientWithResponses) ListUsersWithResponse(ctx context.Context, params 
 // Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32479,7 +32453,7 @@ func (c *ClientWithResponses) CreateUserWithBodyWithResponse(ctx context.Context
 // Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
-// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32584,10 +32558,11 @@ func (c *ClientWithResponses) PutCustomerWithResponse(ctx context.Context, userI
 	return ParsePutCustomerResponse(rsp)
 }
 
-// DeleteUserDataWithResponse Erase everything of a customer
+// DeleteUserDataWithResponse Erase a customer's data
 //
-// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids that services gave them. What remains is an
+// Closes a customer's account for good and erases their data: tickets with their messages, notes, AI responses and ratings,
+// sessions, stored responses, webhook receivers' responses to deliveries about them, and the names and ids that services gave
+// them. What remains is an
 // account without a name, and journal entries with types and times, but without content. You cannot undo this.
 //
 // When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
@@ -32605,16 +32580,14 @@ func (c *ClientWithResponses) DeleteUserDataWithResponse(ctx context.Context, us
 	return ParseDeleteUserDataResponse(rsp)
 }
 
-// ExportUserWithResponse Export everything of a customer
+// ExportUserWithResponse Export a customer's data
 //
 // Everything that the desk holds about a customer and that the customer may see, to answer a request for their data: the
-// account, its sessions, and the tickets with their messages, ratings and AI responses. Notes, drafts and what else only
-// staff see are not part of it, and neither are passwords and tokens.
+// account, its sessions, and the tickets with their messages, ratings and AI responses. It contains no notes, no drafts and nothing else that only staff see, and no passwords or tokens.
 //
 // The response is newline-delimited JSON: one `ExportLine` per line, and each ticket before what belongs to it, oldest
 // first. The last line has the type `end` and counts the lines before it. **An export without that line is incomplete**:
-// the server failed, or the connection did. Ask for it again. What changes while the export is read may be part of it
-// or not.
+// the server or the connection failed. Request it again. Changes during the export may or may not be part of it.
 //
 // An export counts as an open stream: see `SUPPORT_STREAMS_PER_ACCOUNT`. The server writes each export to its log. Accounts
 // of staff and services get `404`.
@@ -32678,14 +32651,14 @@ func (c *ClientWithResponses) ListWebhooksWithResponse(ctx context.Context, para
 
 // CreateWebhookWithBodyWithResponse Create a webhook
 //
-// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 // [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 //
 // The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 // `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 // webhooks.
 //
-// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 // again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -32701,14 +32674,14 @@ func (c *ClientWithResponses) CreateWebhookWithBodyWithResponse(ctx context.Cont
 
 // CreateWebhookWithResponse Create a webhook
 //
-// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+// Creates a webhook: from now on, the server sends the desk's events to its URL. The section
 // [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 //
 // The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
 // `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
 // webhooks.
 //
-// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+// A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
 // again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -32756,7 +32729,7 @@ func (c *ClientWithResponses) GetWebhookWithResponse(ctx context.Context, webhoo
 //
 // Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 // webhook that was disabled: it resumes with the deliveries that it has, and
-// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32773,7 +32746,7 @@ func (c *ClientWithResponses) UpdateWebhookWithBodyWithResponse(ctx context.Cont
 //
 // Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
 // webhook that was disabled: it resumes with the deliveries that it has, and
-// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32837,9 +32810,8 @@ func (c *ClientWithResponses) ReplayWebhookWithResponse(ctx context.Context, web
 
 // RotateWebhookSecretWithResponse Replace a webhook's secret
 //
-// Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
-// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
-// second request makes another secret; the one before the first no longer signs.
+// Creates a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A repeated request creates another secret, and the oldest one no longer signs.
 //
 // Returns a wrapper object for the known response body format(s).
 //

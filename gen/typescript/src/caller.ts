@@ -5,6 +5,7 @@ import { readText } from './body.js';
 import { Credentials } from './credentials.js';
 import { Deadline } from './deadline.js';
 import { isProblem, NetworkError, NotModified, Problem, ProtocolError, readProblem } from './errors.js';
+import { type Line, mediaTypeLines, readLines } from './lines.js';
 import { type CallOptions, readOptions, setHeaders, type Setup, type SupportOptions } from './options.js';
 import { type Page, readPage } from './pages.js';
 import { type Arguments, type Operation, readTarget, type Target } from './request.js';
@@ -85,6 +86,23 @@ export class Caller {
         return attempt(() => this.#exchange(operation, target, headers, deadline));
       },
     }).events();
+  }
+
+  /** Reads a response of one JSON object per line, up to the one of the type end. */
+  lines<T extends Line>(operation: Operation, args: Arguments, options: CallOptions): AsyncGenerator<T, void, undefined> {
+    const target = readTarget(this.setup.baseUrl, operation, args);
+    const headers = this.#headers(operation, target, options);
+    headers.set('Accept', mediaTypeLines);
+    return readLines<T>({
+      retries: this.setup.retries,
+      signal: options.signal,
+      usesGlobalFetch: this.setup.fetch === undefined,
+      open: async (deadline) => {
+        const response = await attempt(() => this.#exchange(operation, target, headers, deadline));
+        options.responseHeaders?.(response.headers);
+        return response;
+      },
+    });
   }
 
   async #send(

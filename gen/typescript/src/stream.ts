@@ -12,7 +12,7 @@ const defaultComeBack = 1000;
 /** How many times in a row a stream is resumed without getting an event. */
 const maxFruitless = 10;
 /** How many milliseconds a stream may be silent before it counts as cut: the server sends a comment every 15 seconds. */
-const maxSilence = 45_000;
+export const maxSilence = 45_000;
 
 /** An event of a stream. Its id, with which the stream goes on after it, is empty for a start. */
 export type StreamEvent = AIResponseEvent & { id: string };
@@ -165,13 +165,13 @@ export class StreamReader {
  * Throws when the responses of the global fetch have no streaming bodies. In React Native, such a fetch would wait for the end
  * of the stream.
  */
-function requireStreams(usesGlobalFetch: boolean): void {
+export function requireStreams(usesGlobalFetch: boolean): void {
   if (usesGlobalFetch && !('body' in globalThis.Response.prototype)) {
     throw noStreams().cause;
   }
 }
 
-function noStreams(): Final {
+export function noStreams(): Final {
   return new Final(
     new TypeError('fetch does not stream bodies here: give createSupport a fetch that does, or poll listAIResponseEvents'),
   );

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { ApplyAiResponseData, ApplyAiResponseErrors, ApplyAiResponseResponses, ApplyMacroData, ApplyMacroErrors, ApplyMacroResponses, CancelAiResponseData, CancelAiResponseErrors, CancelAiResponseResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CountStaffTicketsData, CountStaffTicketsErrors, CountStaffTicketsResponses, CreateAiRequestData, CreateAiRequestErrors, CreateAiRequestResponses, CreateAiResponseData, CreateAiResponseErrors, CreateAiResponseResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateMacroData, CreateMacroErrors, CreateMacroResponses, CreateMessageData, CreateMessageErrors, CreateMessageResponses, CreateNoteData, CreateNoteErrors, CreateNoteResponses, CreatePromptData, CreatePromptErrors, CreatePromptResponses, CreateStreamTokenData, CreateStreamTokenErrors, CreateStreamTokenResponses, CreateTeamData, CreateTeamErrors, CreateTeamResponses, CreateTicketData, CreateTicketErrors, CreateTicketResponses, CreateUserData, CreateUserErrors, CreateUserResponses, CreateWebhookData, CreateWebhookErrors, CreateWebhookResponses, DeleteMacroData, DeleteMacroErrors, DeleteMacroResponses, DeleteTeamData, DeleteTeamErrors, DeleteTeamResponses, DeleteUserDataData, DeleteUserDataErrors, DeleteUserDataResponses, DeleteWebhookData, DeleteWebhookErrors, DeleteWebhookResponses, DiscardAiResponseData, DiscardAiResponseErrors, DiscardAiResponseResponses, EndSessionData, EndSessionErrors, EndSessionResponses, GetAiResponseData, GetAiResponseErrors, GetAiResponseResponses, GetLivenessData, GetLivenessErrors, GetLivenessResponses, GetMacroData, GetMacroErrors, GetMacroResponses, GetMeData, GetMeErrors, GetMeResponses, GetMessageFeedbackData, GetMessageFeedbackErrors, GetMessageFeedbackResponses, GetPromptData, GetPromptErrors, GetPromptResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetReportSummaryData, GetReportSummaryErrors, GetReportSummaryResponses, GetSlaTargetsData, GetSlaTargetsErrors, GetSlaTargetsResponses, GetTeamData, GetTeamErrors, GetTeamResponses, GetTicketData, GetTicketErrors, GetTicketResponses, GetTimelineData, GetTimelineErrors, GetTimelineResponses, GetUserData, GetUserErrors, GetUserResponses, GetWebhookData, GetWebhookDeliveryData, GetWebhookDeliveryErrors, GetWebhookDeliveryResponses, GetWebhookErrors, GetWebhookResponses, HandOffTicketData, HandOffTicketErrors, HandOffTicketResponses, ListAiResponseEventsData, ListAiResponseEventsErrors, ListAiResponseEventsResponses, ListAiResponsesData, ListAiResponsesErrors, ListAiResponsesResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListMacrosData, ListMacrosErrors, ListMacrosResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListPromptsData, ListPromptsErrors, ListPromptsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListStaffTicketsData, ListStaffTicketsErrors, ListStaffTicketsResponses, ListTeamsData, ListTeamsErrors, ListTeamsResponses, ListTicketsData, ListTicketsErrors, ListTicketsResponses, ListUiMessagesData, ListUiMessagesErrors, ListUiMessagesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, ListWebhooksData, ListWebhooksErrors, ListWebhooksResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, MergeTicketData, MergeTicketErrors, MergeTicketResponses, PreviewMacroData, PreviewMacroErrors, PreviewMacroResponses, PreviewPromptData, PreviewPromptErrors, PreviewPromptResponses, PublishAiResponseData, PublishAiResponseErrors, PublishAiResponseResponses, PublishPromptData, PublishPromptErrors, PublishPromptResponses, PutCustomerData, PutCustomerErrors, PutCustomerResponses, PutMessageFeedbackData, PutMessageFeedbackErrors, PutMessageFeedbackResponses, PutSlaTargetsData, PutSlaTargetsErrors, PutSlaTargetsResponses, RedactMessageData, RedactMessageErrors, RedactMessageResponses, RedactTicketData, RedactTicketErrors, RedactTicketResponses, RedeliverWebhookData, RedeliverWebhookErrors, RedeliverWebhookResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, ReplayWebhookData, ReplayWebhookErrors, ReplayWebhookResponses, ResumeUiStreamData, ResumeUiStreamErrors, ResumeUiStreamResponse, ResumeUiStreamResponses, ResumeUiStreamV7Data, ResumeUiStreamV7Errors, ResumeUiStreamV7Response, ResumeUiStreamV7Responses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RotateWebhookSecretData, RotateWebhookSecretErrors, RotateWebhookSecretResponses, RunAguiData, RunAguiErrors, RunAguiResponse, RunAguiResponses, SearchTicketsData, SearchTicketsErrors, SearchTicketsResponses, SendUiMessageData, SendUiMessageErrors, SendUiMessageResponse, SendUiMessageResponses, SendUiMessageV7Data, SendUiMessageV7Errors, SendUiMessageV7Response, SendUiMessageV7Responses, SignUpData, SignUpErrors, SignUpResponses, StopUiStreamData, StopUiStreamErrors, StopUiStreamResponses, StreamAiResponseByIdData, StreamAiResponseByIdErrors, StreamAiResponseByIdResponse, StreamAiResponseByIdResponses, StreamAiResponseData, StreamAiResponseErrors, StreamAiResponseResponse, StreamAiResponseResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, TestWebhookData, TestWebhookErrors, TestWebhookResponses, UpdateMacroData, UpdateMacroErrors, UpdateMacroResponses, UpdatePromptData, UpdatePromptErrors, UpdatePromptResponses, UpdateTeamData, UpdateTeamErrors, UpdateTeamResponses, UpdateTicketData, UpdateTicketErrors, UpdateTicketResponses, UpdateTicketsData, UpdateTicketsErrors, UpdateTicketsResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UpdateWebhookData, UpdateWebhookErrors, UpdateWebhookResponses, WithdrawPromptData, WithdrawPromptErrors, WithdrawPromptResponses } from './types.gen.js';
+import type { ApplyAiResponseData, ApplyAiResponseErrors, ApplyAiResponseResponses, ApplyMacroData, ApplyMacroErrors, ApplyMacroResponses, CancelAiResponseData, CancelAiResponseErrors, CancelAiResponseResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CountStaffTicketsData, CountStaffTicketsErrors, CountStaffTicketsResponses, CreateAiRequestData, CreateAiRequestErrors, CreateAiRequestResponses, CreateAiResponseData, CreateAiResponseErrors, CreateAiResponseResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateMacroData, CreateMacroErrors, CreateMacroResponses, CreateMessageData, CreateMessageErrors, CreateMessageResponses, CreateNoteData, CreateNoteErrors, CreateNoteResponses, CreatePromptData, CreatePromptErrors, CreatePromptResponses, CreateStreamTokenData, CreateStreamTokenErrors, CreateStreamTokenResponses, CreateTeamData, CreateTeamErrors, CreateTeamResponses, CreateTicketData, CreateTicketErrors, CreateTicketResponses, CreateUserData, CreateUserErrors, CreateUserResponses, CreateWebhookData, CreateWebhookErrors, CreateWebhookResponses, DeleteMacroData, DeleteMacroErrors, DeleteMacroResponses, DeleteTeamData, DeleteTeamErrors, DeleteTeamResponses, DeleteUserDataData, DeleteUserDataErrors, DeleteUserDataResponses, DeleteWebhookData, DeleteWebhookErrors, DeleteWebhookResponses, DiscardAiResponseData, DiscardAiResponseErrors, DiscardAiResponseResponses, EndSessionData, EndSessionErrors, EndSessionResponses, ExportUserData, ExportUserErrors, ExportUserResponses, GetAiResponseData, GetAiResponseErrors, GetAiResponseResponses, GetLivenessData, GetLivenessErrors, GetLivenessResponses, GetMacroData, GetMacroErrors, GetMacroResponses, GetMeData, GetMeErrors, GetMeResponses, GetMessageFeedbackData, GetMessageFeedbackErrors, GetMessageFeedbackResponses, GetPromptData, GetPromptErrors, GetPromptResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetReportSummaryData, GetReportSummaryErrors, GetReportSummaryResponses, GetSlaTargetsData, GetSlaTargetsErrors, GetSlaTargetsResponses, GetTeamData, GetTeamErrors, GetTeamResponses, GetTicketData, GetTicketErrors, GetTicketResponses, GetTimelineData, GetTimelineErrors, GetTimelineResponses, GetUserData, GetUserErrors, GetUserResponses, GetWebhookData, GetWebhookDeliveryData, GetWebhookDeliveryErrors, GetWebhookDeliveryResponses, GetWebhookErrors, GetWebhookResponses, HandOffTicketData, HandOffTicketErrors, HandOffTicketResponses, ListAiResponseEventsData, ListAiResponseEventsErrors, ListAiResponseEventsResponses, ListAiResponsesData, ListAiResponsesErrors, ListAiResponsesResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListMacrosData, ListMacrosErrors, ListMacrosResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListPromptsData, ListPromptsErrors, ListPromptsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListStaffTicketsData, ListStaffTicketsErrors, ListStaffTicketsResponses, ListTeamsData, ListTeamsErrors, ListTeamsResponses, ListTicketsData, ListTicketsErrors, ListTicketsResponses, ListUiMessagesData, ListUiMessagesErrors, ListUiMessagesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, ListWebhooksData, ListWebhooksErrors, ListWebhooksResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, MergeTicketData, MergeTicketErrors, MergeTicketResponses, PreviewMacroData, PreviewMacroErrors, PreviewMacroResponses, PreviewPromptData, PreviewPromptErrors, PreviewPromptResponses, PublishAiResponseData, PublishAiResponseErrors, PublishAiResponseResponses, PublishPromptData, PublishPromptErrors, PublishPromptResponses, PutCustomerData, PutCustomerErrors, PutCustomerResponses, PutMessageFeedbackData, PutMessageFeedbackErrors, PutMessageFeedbackResponses, PutSlaTargetsData, PutSlaTargetsErrors, PutSlaTargetsResponses, RedactMessageData, RedactMessageErrors, RedactMessageResponses, RedactTicketData, RedactTicketErrors, RedactTicketResponses, RedeliverWebhookData, RedeliverWebhookErrors, RedeliverWebhookResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, ReplayWebhookData, ReplayWebhookErrors, ReplayWebhookResponses, ResumeUiStreamData, ResumeUiStreamErrors, ResumeUiStreamResponse, ResumeUiStreamResponses, ResumeUiStreamV7Data, ResumeUiStreamV7Errors, ResumeUiStreamV7Response, ResumeUiStreamV7Responses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RotateWebhookSecretData, RotateWebhookSecretErrors, RotateWebhookSecretResponses, RunAguiData, RunAguiErrors, RunAguiResponse, RunAguiResponses, SearchTicketsData, SearchTicketsErrors, SearchTicketsResponses, SendUiMessageData, SendUiMessageErrors, SendUiMessageResponse, SendUiMessageResponses, SendUiMessageV7Data, SendUiMessageV7Errors, SendUiMessageV7Response, SendUiMessageV7Responses, SignUpData, SignUpErrors, SignUpResponses, StopUiStreamData, StopUiStreamErrors, StopUiStreamResponses, StreamAiResponseByIdData, StreamAiResponseByIdErrors, StreamAiResponseByIdResponse, StreamAiResponseByIdResponses, StreamAiResponseData, StreamAiResponseErrors, StreamAiResponseResponse, StreamAiResponseResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, TestWebhookData, TestWebhookErrors, TestWebhookResponses, UpdateMacroData, UpdateMacroErrors, UpdateMacroResponses, UpdatePromptData, UpdatePromptErrors, UpdatePromptResponses, UpdateTeamData, UpdateTeamErrors, UpdateTeamResponses, UpdateTicketData, UpdateTicketErrors, UpdateTicketResponses, UpdateTicketsData, UpdateTicketsErrors, UpdateTicketsResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UpdateWebhookData, UpdateWebhookErrors, UpdateWebhookResponses, WithdrawPromptData, WithdrawPromptErrors, WithdrawPromptResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -25,10 +25,9 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
  * it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
  * that is easy to guess is refused (`422 weak_password`).
  *
- * Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
- * /users` makes accounts of staff, `support admin create` the first one.
+ * Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
  *
- * A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+ * A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
  *
  */
 export const signUp = <ThrowOnError extends boolean = false>(options: Options<SignUpData, ThrowOnError>) => (options.client ?? client).post<SignUpResponses, SignUpErrors, ThrowOnError>({
@@ -165,7 +164,7 @@ export const changePassword = <ThrowOnError extends boolean = false>(options: Op
 /**
  * List accounts
  *
- * All accounts, newest first, or those whose e-mail address begins in a certain way or that have a certain role.
+ * All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
  */
 export const listUsers = <ThrowOnError extends boolean = false>(options?: Options<ListUsersData, ThrowOnError>) => (options?.client ?? client).get<ListUsersResponses, ListUsersErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
@@ -179,7 +178,7 @@ export const listUsers = <ThrowOnError extends boolean = false>(options?: Option
  * Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
  * password are those of `POST /auth/signup`.
  *
- * A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
+ * A repeated request creates no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
  *
  */
 export const createUser = <ThrowOnError extends boolean = false>(options: Options<CreateUserData, ThrowOnError>) => (options.client ?? client).post<CreateUserResponses, CreateUserErrors, ThrowOnError>({
@@ -231,10 +230,11 @@ export const updateUser = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * Erase everything of a customer
+ * Erase a customer's data
  *
- * Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
- * and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids that services gave them. What remains is an
+ * Closes a customer's account for good and erases their data: tickets with their messages, notes, AI responses and ratings,
+ * sessions, stored responses, webhook receivers' responses to deliveries about them, and the names and ids that services gave
+ * them. What remains is an
  * account without a name, and journal entries with types and times, but without content. You cannot undo this.
  *
  * When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
@@ -245,6 +245,26 @@ export const updateUser = <ThrowOnError extends boolean = false>(options: Option
 export const deleteUserData = <ThrowOnError extends boolean = false>(options: Options<DeleteUserDataData, ThrowOnError>) => (options.client ?? client).delete<DeleteUserDataResponses, DeleteUserDataErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
     url: '/users/{user_id}/data',
+    ...options
+});
+
+/**
+ * Export a customer's data
+ *
+ * Everything that the desk holds about a customer and that the customer may see, to answer a request for their data: the
+ * account, its sessions, and the tickets with their messages, ratings and AI responses. It contains no notes, no drafts and nothing else that only staff see, and no passwords or tokens.
+ *
+ * The response is newline-delimited JSON: one `ExportLine` per line, and each ticket before what belongs to it, oldest
+ * first. The last line has the type `end` and counts the lines before it. **An export without that line is incomplete**:
+ * the server or the connection failed. Request it again. Changes during the export may or may not be part of it.
+ *
+ * An export counts as an open stream: see `SUPPORT_STREAMS_PER_ACCOUNT`. The server writes each export to its log. Accounts
+ * of staff and services get `404`.
+ *
+ */
+export const exportUser = <ThrowOnError extends boolean = false>(options: Options<ExportUserData, ThrowOnError>) => (options.client ?? client).get<ExportUserResponses, ExportUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/users/{user_id}/export',
     ...options
 });
 
@@ -287,12 +307,12 @@ export const listAPIKeys = <ThrowOnError extends boolean = false>(options?: Opti
  *
  * Creates an API key for a service. The response is the only place where the key is shown.
  *
- * Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
+ * Without `service_id`, the key is for a new service, which gets an account with the `role` and without a password.
  * With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
  * create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
  * service, not to its key.
  *
- * A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+ * A repeated request creates another key; revoke the one whose response was lost. The server does not store keys, so it
  * cannot return them again: `Idempotency-Key` has no effect here.
  *
  */
@@ -333,14 +353,14 @@ export const listWebhooks = <ThrowOnError extends boolean = false>(options?: Opt
 /**
  * Create a webhook
  *
- * Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+ * Creates a webhook: from now on, the server sends the desk's events to its URL. The section
  * [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
  *
  * The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
  * `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
  * webhooks.
  *
- * A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+ * A repeated request creates another webhook; delete the one whose response was lost. The server never returns a secret
  * again: `Idempotency-Key` has no effect here.
  *
  */
@@ -381,7 +401,7 @@ export const getWebhook = <ThrowOnError extends boolean = false>(options: Option
  *
  * Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
  * webhook that was disabled: it resumes with the deliveries that it has, and
- * `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+ * `POST /webhooks/{webhook_id}/replay` sends what it has missed.
  *
  */
 export const updateWebhook = <ThrowOnError extends boolean = false>(options: Options<UpdateWebhookData, ThrowOnError>) => (options.client ?? client).patch<UpdateWebhookResponses, UpdateWebhookErrors, ThrowOnError>({
@@ -397,9 +417,8 @@ export const updateWebhook = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * Replace a webhook's secret
  *
- * Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
- * new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
- * second request makes another secret; the one before the first no longer signs.
+ * Creates a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+ * new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A repeated request creates another secret, and the oldest one no longer signs.
  *
  */
 export const rotateWebhookSecret = <ThrowOnError extends boolean = false>(options: Options<RotateWebhookSecretData, ThrowOnError>) => (options.client ?? client).post<RotateWebhookSecretResponses, RotateWebhookSecretErrors, ThrowOnError>({
@@ -597,7 +616,7 @@ export const countStaffTickets = <ThrowOnError extends boolean = false>(options?
 /**
  * Change many tickets
  *
- * Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+ * Changes up to 100 tickets, each in its own transaction. The response has the result for each ticket: changed,
  * or the problem. One problem does not stop the others.
  *
  * The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
@@ -628,7 +647,7 @@ export const listTeams = <ThrowOnError extends boolean = false>(options?: Option
 /**
  * Create a team
  *
- * Creates a team of enabled accounts of staff. It may be empty.
+ * Creates a team of enabled staff accounts. It may be empty.
  */
 export const createTeam = <ThrowOnError extends boolean = false>(options: Options<CreateTeamData, ThrowOnError>) => (options.client ?? client).post<CreateTeamResponses, CreateTeamErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
@@ -694,13 +713,13 @@ export const listMacros = <ThrowOnError extends boolean = false>(options?: Optio
 /**
  * Create a macro
  *
- * Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
- * lower case do not matter (`409 name_taken`).
+ * Creates a canned reply for all staff, which can also change the ticket. Its name is unique on the desk, regardless of case
+ * (`409 name_taken`).
  *
- * `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
- * `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
- * that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
- * `the support team` for the agent.
+ * `content` may have these placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}` (who applies the macro),
+ * `{{ticket.id}}` and `{{ticket.title}}`. Values are inserted verbatim: placeholders in them are text. A fallback for an unknown
+ * name follows a bar: `Hello {{customer.name|dear customer}}`. The default is `there` for the customer and `the support team` for
+ * the agent.
  *
  */
 export const createMacro = <ThrowOnError extends boolean = false>(options: Options<CreateMacroData, ThrowOnError>) => (options.client ?? client).post<CreateMacroResponses, CreateMacroErrors, ThrowOnError>({
@@ -716,7 +735,7 @@ export const createMacro = <ThrowOnError extends boolean = false>(options: Optio
 /**
  * Delete a macro
  *
- * Deletes a macro. What was sent by it stays.
+ * Deletes a macro. Messages that it has added stay.
  */
 export const deleteMacro = <ThrowOnError extends boolean = false>(options: Options<DeleteMacroData, ThrowOnError>) => (options.client ?? client).delete<DeleteMacroResponses, DeleteMacroErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
@@ -738,7 +757,7 @@ export const getMacro = <ThrowOnError extends boolean = false>(options: Options<
 /**
  * Change a macro
  *
- * Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+ * Replaces a macro's text and changes, by the rules of `POST /macros`; omitted members are cleared. With `If-Match`, the change
  * is made only while the macro has that version.
  *
  */
@@ -755,7 +774,8 @@ export const updateMacro = <ThrowOnError extends boolean = false>(options: Optio
 /**
  * Preview a macro
  *
- * What the macro would say in a ticket. Nothing is sent. An agent who wants other words sends them as a message instead.
+ * The text that the macro would add to a ticket. It sends nothing. An agent who wants to change the text sends it as a message
+ * instead.
  *
  */
 export const previewMacro = <ThrowOnError extends boolean = false>(options: Options<PreviewMacroData, ThrowOnError>) => (options.client ?? client).get<PreviewMacroResponses, PreviewMacroErrors, ThrowOnError>({
@@ -767,9 +787,9 @@ export const previewMacro = <ThrowOnError extends boolean = false>(options: Opti
 /**
  * Apply a macro to a ticket
  *
- * Adds what the macro says to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
- * rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply ends an AI answer that is still
- * being written, and the ticket's status goes one step at a time. What the ticket is already does not change.
+ * Adds the macro's text to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
+ * rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply cancels an unfinished AI answer, and the status moves one step at a time. Values that the ticket already has do not
+ * change.
  *
  * With `If-Match`, the macro is applied only while the ticket has that version: nobody has replied in the meantime.
  *
@@ -783,8 +803,8 @@ export const applyMacro = <ThrowOnError extends boolean = false>(options: Option
 /**
  * Merge a ticket into another one
  *
- * Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
- * of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+ * Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
+ * message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
  * it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
  * the AI is writing in either ticket, for customers or for staff, is cancelled.
  *
@@ -800,13 +820,13 @@ export const mergeTicket = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * Take away what a ticket said
+ * Redact a ticket
  *
- * Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
- * from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
- * `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
- * too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
- * description there as a message.
+ * Removes a ticket's title, description and hand-off note for good: from the ticket, from the search, and from the responses
+ * that are stored for an `Idempotency-Key`. The ticket stays, with `redacted_at` and the texts `[redacted]`. The AI no longer
+ * reads them. An unfinished answer may quote them, so it ends as `superseded`, and what the AI wrote for staff only is removed
+ * too. Messages are redacted with `POST /messages/{message_id}/redact`; so is the description of a merged ticket, which became
+ * a message of the other ticket.
  *
  * Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
  *
@@ -843,13 +863,13 @@ export const listMessages = <ThrowOnError extends boolean = false>(options: Opti
  *
  * With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
  *
- * With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
- * send it as often as it likes.
+ * A `client_id` adds a message only once, whatever happens to the ticket afterwards: an outbox may send it as often as it
+ * likes.
  *
- * With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+ * With `respond: true`, the answer starts in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
  * key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
- * `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
- * quota is used up, …), the message is still stored, and `unanswered` tells you why.
+ * `ai_response_id`, unless an earlier answer must end first. When no answer starts (the AI is off, staff review answers, a quota is used up, …), the message is still stored, and
+ * `unanswered` tells you why.
  *
  */
 export const createMessage = <ThrowOnError extends boolean = false>(options: Options<CreateMessageData, ThrowOnError>) => (options.client ?? client).post<CreateMessageResponses, CreateMessageErrors, ThrowOnError>({
@@ -892,8 +912,8 @@ export const createNote = <ThrowOnError extends boolean = false>(options: Option
  * the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
  * out, and there are at most 1,000.
  *
- * `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
- * they are. `unresolved` counts what is open or pending now; groups by day do not have it.
+ * `first_response` and `resolution` cover the tickets that were first answered or resolved on these days, however old they are.
+ * `unresolved` counts the tickets that are open or pending now; groups by day do not have it.
  *
  */
 export const getReportSummary = <ThrowOnError extends boolean = false>(options?: Options<GetReportSummaryData, ThrowOnError>) => (options?.client ?? client).get<GetReportSummaryResponses, GetReportSummaryErrors, ThrowOnError>({
@@ -905,8 +925,8 @@ export const getReportSummary = <ThrowOnError extends boolean = false>(options?:
 /**
  * Read the targets of priorities
  *
- * In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
- * until an administrator sets targets.
+ * The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
+ * targets.
  *
  */
 export const getSLATargets = <ThrowOnError extends boolean = false>(options?: Options<GetSlaTargetsData, ThrowOnError>) => (options?.client ?? client).get<GetSlaTargetsResponses, GetSlaTargetsErrors, ThrowOnError>({
@@ -943,13 +963,13 @@ export const putSLATargets = <ThrowOnError extends boolean = false>(options: Opt
  * and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
  * The search finds a text within two seconds after it was written.
  *
- * `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
- * `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
- * every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
+ * `q` is what people type into a search box. All words must match, in any of their forms in the server's language.
+ * `"two words"` is a phrase, `or` means either, and `-word` excludes a word. Nothing else is special, so every query is valid. A
+ * query of only punctuation, only words such as "the", or only `-words` finds nothing.
  *
  * Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
  *
- * `title` and `snippet` come in segments: show each as text, and those with `match` highlighted.
+ * `title` and `snippet` are lists of segments: show each as plain text, and highlight those with `match`.
  *
  */
 export const searchTickets = <ThrowOnError extends boolean = false>(options: Options<SearchTicketsData, ThrowOnError>) => (options.client ?? client).get<SearchTicketsResponses, SearchTicketsErrors, ThrowOnError>({
@@ -987,7 +1007,7 @@ export const handOffTicket = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * Stream the AI's answer
  *
- * Streams the answer to the newest customer message of the ticket (to its description while there is none) as
+ * Streams the answer to the newest customer message of the ticket (to its description if there is none) as
  * server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
  * further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
  * and however often.
@@ -996,10 +1016,9 @@ export const handOffTicket = <ThrowOnError extends boolean = false>(options: Opt
  * comes as a message of the ticket. Staff read the draft.
  *
  * For at least five seconds after a failure, the response is that failure; after that, this operation starts the
- * answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
- * the customer replaces an answer that has not begun yet; one that has begun is finished first.
+ * answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of the customer replaces an answer that has not begun; one that has begun is finished first.
  *
- * A browser's `EventSource`, which cannot send `Authorization`, gives a token from
+ * A browser's `EventSource`, which cannot send `Authorization`, sends a token from
  * `POST /tickets/{ticket_id}/stream-tokens` as `stream_token`.
  *
  */
@@ -1250,7 +1269,7 @@ export const listPrompts = <ThrowOnError extends boolean = false>(options?: Opti
 /**
  * Draft a prompt
  *
- * Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+ * Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
  * you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
  *
  * A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
@@ -1339,7 +1358,7 @@ export const withdrawPrompt = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * Take away what a message said
+ * Redact a message
  *
  * Removes the content of a message or a note for good: from the message, from the events of the AI response that it
  * is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
@@ -1359,7 +1378,7 @@ export const redactMessage = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * Get the rating of an answer
  *
- * What the ticket's customer thinks of the answer. `404` while they have not said.
+ * The customer's rating of the answer. `404` if there is none.
  */
 export const getMessageFeedback = <ThrowOnError extends boolean = false>(options: Options<GetMessageFeedbackData, ThrowOnError>) => (options.client ?? client).get<GetMessageFeedbackResponses, GetMessageFeedbackErrors, ThrowOnError>({
     security: [
@@ -1406,9 +1425,8 @@ export const putMessageFeedback = <ThrowOnError extends boolean = false>(options
  *
  * `regenerate-message` stores nothing and asks for another answer to the newest turn.
  *
- * Hanging up does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
- * `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over,
- * `data-attempt` comes and then a text of its own: drop the parts before the last `data-attempt`.
+ * Closing the connection does not stop the answer; `POST /ui/chat/{ticket_id}/stop` does.
+ * `start.messageId` is the id of the AI response, and of the message that the answer becomes. When the text starts over, a `data-attempt` and a new text follow: drop the parts before the last `data-attempt`.
  *
  * The message's id makes repeating safe: `Idempotency-Key` has no effect here.
  *
@@ -1449,8 +1467,7 @@ export const resumeUIStream = <ThrowOnError extends boolean = false>(options: Op
  *
  * The conversation as `UIMessage[]` of the AI SDK, oldest first: the ticket's description under the ticket's id, then the newest
  * 100 messages. A message that was sent by a chat client has the id that the client gave it, an answer the id that
- * `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, told apart by
- * `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
+ * `start.messageId` announced. The customer's role is `user`; staff and the AI are `assistant`, distinguished by `metadata.author`. An answer that was replaced, or that is being replaced just now, is not among them.
  *
  */
 export const listUIMessages = <ThrowOnError extends boolean = false>(options: Options<ListUiMessagesData, ThrowOnError>) => (options.client ?? client).get<ListUiMessagesResponses, ListUiMessagesErrors, ThrowOnError>({

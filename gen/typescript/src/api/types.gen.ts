@@ -33,12 +33,12 @@ export type Email = string;
 export type NewEmail = string;
 
 /**
- * What an account may do. `user` is a customer; `agent` and `admin` are staff.
+ * The role of an account. `user` is a customer; `agent` and `admin` are staff.
  */
 export type Role = 'user' | 'agent' | 'admin';
 
 /**
- * Where a ticket stands.
+ * The status of a ticket.
  */
 export type TicketStatus = 'open' | 'pending' | 'resolved' | 'closed';
 
@@ -170,7 +170,7 @@ export type AccessToken = {
 };
 
 /**
- * What a log-in begins, and refreshing its tokens prolongs.
+ * A session begins with a log-in, and lasts as long as its tokens are refreshed.
  */
 export type Session = {
     id: ID;
@@ -184,7 +184,7 @@ export type Session = {
      */
     expires_at: Timestamp;
     /**
-     * What the client that logged in called itself, cut to 200 characters. May be empty.
+     * The user agent of the client that logged in, cut to 200 characters. May be empty.
      */
     user_agent: string;
     /**
@@ -192,7 +192,7 @@ export type Session = {
      */
     ip: string;
     /**
-     * Whether it is the session of the access token that asks.
+     * Whether it is the session of this request's access token.
      */
     current: boolean;
 };
@@ -252,7 +252,7 @@ export type Account = {
     display_name?: DisplayName;
     created_at: Timestamp;
     /**
-     * Which customer of which service it is. Absent for other accounts, and for other services.
+     * The service's customer that the account belongs to. Absent for other accounts, and for other services.
      */
     customer?: Customer;
 };
@@ -268,14 +268,70 @@ export type Customer = {
      */
     service_id: ID;
     /**
-     * The customer's id in the service, as `X-On-Behalf-Of` gives it.
+     * The customer's id in the service, as in `X-On-Behalf-Of`.
      */
     external_id: string;
     display_name?: DisplayName;
 };
 
 /**
- * How staff should see the customer. Omitted members are cleared.
+ * A line of an export. The member with the name of its type says what it is about; `end` has `counts`. Ignore types that
+ * you do not know: there may be new ones.
+ *
+ */
+export type ExportLine = {
+    /**
+     * The kind of the line.
+     */
+    type: 'user' | 'session' | 'ticket' | 'message' | 'feedback' | 'ai_response' | 'end';
+    /**
+     * The account.
+     */
+    user?: User;
+    /**
+     * One of its sessions that has not ended. It is never `current`.
+     */
+    session?: Session;
+    /**
+     * One of its tickets.
+     */
+    ticket?: Ticket;
+    /**
+     * A message in the ticket before it.
+     */
+    message?: Message;
+    /**
+     * The rating of the message before it.
+     */
+    feedback?: MessageFeedback;
+    /**
+     * An AI response in the ticket before it.
+     */
+    ai_response?: AIResponse;
+    /**
+     * The number of lines of each type. Only the last line has it.
+     */
+    counts?: ExportCounts;
+};
+
+/**
+ * The number of lines of each type in an export.
+ */
+export type ExportCounts = {
+    sessions: ExportCount;
+    tickets: ExportCount;
+    messages: ExportCount;
+    feedback: ExportCount;
+    ai_responses: ExportCount;
+};
+
+/**
+ * A number of lines.
+ */
+export type ExportCount = number;
+
+/**
+ * The customer's name for staff. Omitted members are cleared.
  */
 export type PutCustomerRequest = {
     display_name?: DisplayName;
@@ -296,12 +352,12 @@ export type DisplayName = string;
 export type Scope = 'tickets:read' | 'tickets:write' | 'ai' | 'users' | 'events' | 'webhooks' | 'on_behalf';
 
 /**
- * What an API key may do.
+ * A permission of an API key.
  */
 export type Scopes = Array<Scope>;
 
 /**
- * What the key is for, one line of text, as a ticket's title is.
+ * The purpose of the key, one line of text by the rules of a ticket's title.
  */
 export type APIKeyName = string;
 
@@ -336,7 +392,7 @@ export type APIKey = {
     service_id: ID;
     name: APIKeyName;
     /**
-     * How the key begins, to recognise it by.
+     * The first characters of the key, to recognise it by.
      */
     prefix: string;
     role: Role;
@@ -367,12 +423,12 @@ export type CreatedAPIKey = APIKey & {
 };
 
 /**
- * Where deliveries are sent, by `POST`.
+ * The URL to which deliveries are sent, by `POST`.
  */
 export type WebhookURL = string;
 
 /**
- * What the webhook is for. Only administrators see it.
+ * The purpose of the webhook. Only administrators see it.
  */
 export type WebhookDescription = string;
 
@@ -415,25 +471,25 @@ export type UpdateWebhookRequest = {
     types?: Array<EventType>;
     payload?: WebhookPayload;
     /**
-     * Whether deliveries wait. `false` also enables a webhook that was disabled.
+     * Whether deliveries are on hold. `false` also enables a webhook that was disabled.
      */
     paused?: boolean;
 };
 
 /**
- * Where to send what happens on the desk.
+ * A URL that receives the desk's events.
  */
 export type Webhook = {
     id: ID;
     url: WebhookURL;
     /**
-     * What the webhook is for. Absent if it was not given.
+     * The purpose of the webhook, if given.
      */
     description?: WebhookDescription;
     types: WebhookTypes;
     payload: WebhookPayload;
     /**
-     * Whether deliveries wait.
+     * Whether deliveries are on hold.
      */
     paused: boolean;
     created_at: Timestamp;
@@ -481,7 +537,7 @@ export type WebhookSecret = {
 };
 
 /**
- * What is to be delivered again.
+ * The events to deliver again.
  */
 export type ReplayWebhookRequest = {
     /**
@@ -491,7 +547,7 @@ export type ReplayWebhookRequest = {
 };
 
 /**
- * What is delivered again.
+ * The events that are delivered again.
  */
 export type WebhookReplay = {
     /**
@@ -505,7 +561,7 @@ export type WebhookReplay = {
 };
 
 /**
- * Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+ * The state of a delivery - still to be sent, accepted by the receiver, or given up.
  */
 export type WebhookDeliveryStatus = 'pending' | 'delivered' | 'failed';
 
@@ -525,7 +581,7 @@ export type WebhookDelivery = {
     position?: number;
     status: WebhookDeliveryStatus;
     /**
-     * How often it was sent.
+     * The number of attempts.
      */
     attempt_count: number;
     created_at: Timestamp;
@@ -559,7 +615,7 @@ export type WebhookAttempt = {
     number: number;
     started_at: Timestamp;
     /**
-     * How long it took, in milliseconds.
+     * The duration in milliseconds.
      */
     duration_ms: number;
     /**
@@ -632,7 +688,7 @@ export type UpdateTicketRequest = {
 };
 
 /**
- * How urgent a ticket is. A new one is `normal`.
+ * The urgency of a ticket. A new one is `normal`.
  */
 export type TicketPriority = 'low' | 'normal' | 'high' | 'urgent';
 
@@ -647,7 +703,7 @@ export type Tags = Array<Tag>;
 export type Tag = string;
 
 /**
- * What staff and services keep with a ticket, each under a name.
+ * Values that staff and services keep with a ticket, by name.
  */
 export type CustomFields = {
     [key in CustomFieldName]?: CustomFieldValue;
@@ -676,7 +732,7 @@ export type NewCustomFieldValue = string | number | boolean | null;
 export type TicketExternalID = string;
 
 /**
- * A customer's question and where it stands.
+ * A customer's request for support.
  */
 export type Ticket = {
     id: ID;
@@ -729,11 +785,11 @@ export type Ticket = {
      */
     redacted_at?: Timestamp;
     /**
-     * What was noted at the hand-off. Only staff see it.
+     * The note of the hand-off. Only staff see it.
      */
     handoff_note?: string;
     /**
-     * How urgent it is. Only staff see it.
+     * The urgency. Only staff see it.
      */
     priority?: TicketPriority;
     /**
@@ -854,7 +910,7 @@ export type UpdateTicketsRequest = {
 };
 
 /**
- * What became of one ticket of many.
+ * The result for one of several tickets.
  */
 export type TicketResult = {
     /**
@@ -872,7 +928,7 @@ export type TicketResult = {
 };
 
 /**
- * Where a conversation continues.
+ * The ticket in which a conversation continues.
  */
 export type MergeTicketRequest = {
     /**
@@ -925,7 +981,7 @@ export type UpdateTeamRequest = {
 };
 
 /**
- * What happened on some days.
+ * The figures of a period.
  */
 export type ReportSummary = {
     /**
@@ -944,7 +1000,7 @@ export type ReportSummary = {
 };
 
 /**
- * What happened on a day, or with the tickets of a team or an agent.
+ * The figures of a day, a team or an agent.
  */
 export type ReportGroup = {
     /**
@@ -984,11 +1040,11 @@ export type ReportFigures = {
 };
 
 /**
- * How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+ * Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
  */
 export type ReportTimes = {
     /**
-     * How many tickets.
+     * The number of tickets.
      */
     count: number;
     /**
@@ -1002,7 +1058,7 @@ export type ReportTimes = {
 };
 
 /**
- * What the AI did.
+ * The AI's figures.
  */
 export type ReportAI = {
     /**
@@ -1072,7 +1128,7 @@ export type SLATarget = {
  */
 export type SearchResult = {
     /**
-     * What matches. Only staff find notes.
+     * The kind of the match. Only staff find notes.
      */
     kind: 'ticket' | 'message' | 'note';
     /**
@@ -1111,7 +1167,7 @@ export type TextSegment = {
      */
     text: string;
     /**
-     * Whether it is what was searched for.
+     * Whether the segment matches the query.
      */
     match: boolean;
 };
@@ -1122,7 +1178,7 @@ export type TextSegment = {
 export type MacroName = string;
 
 /**
- * What a macro says, with placeholders, and what it does to a ticket.
+ * The text of a macro, with placeholders, and its changes of a ticket.
  */
 export type MacroSettings = {
     name: MacroName;
@@ -1174,14 +1230,14 @@ export type Macro = {
 };
 
 /**
- * What a macro says in a ticket.
+ * The text of a macro for a ticket.
  */
 export type MacroPreview = {
     content: MessageText;
 };
 
 /**
- * What a macro has done.
+ * The result of applying a macro.
  */
 export type AppliedMacro = {
     ticket: Ticket;
@@ -1231,7 +1287,7 @@ export type Message = {
      */
     ticket_id: ID;
     /**
-     * What was said. Plain text; show it escaped.
+     * The text. It is plain text; show it escaped.
      */
     content: string;
     /**
@@ -1255,7 +1311,7 @@ export type Message = {
 };
 
 /**
- * Who wrote a message.
+ * The author of a message.
  */
 export type MessageAuthor = {
     kind: MessageAuthorKind;
@@ -1285,7 +1341,7 @@ export type PutMessageFeedbackRequest = {
 };
 
 /**
- * What a ticket's customer thinks of an answer.
+ * A customer's rating of an answer.
  */
 export type MessageFeedback = {
     /**
@@ -1317,7 +1373,7 @@ export type CreatedMessage = Message & {
      */
     ai_response_id?: ID;
     /**
-     * Where to stream the answer from, relative to the server.
+     * The path of the answer's stream, relative to the server.
      */
     ai_response_url?: string;
     unanswered?: Unanswered;
@@ -1339,7 +1395,7 @@ export type Unanswered = {
 };
 
 /**
- * What to publish. `{}` publishes the draft as it is.
+ * The text to publish. `{}` publishes the draft unchanged.
  */
 export type PublishAIResponseRequest = {
     /**
@@ -1354,7 +1410,7 @@ export type PublishAIResponseRequest = {
 export type HandOffTicketRequest = {
     reason: HandoffReason;
     /**
-     * What staff should know.
+     * A note for staff.
      */
     note?: string;
 };
@@ -1367,17 +1423,17 @@ export type HandOffTicketRequest = {
 export type HandoffReason = 'wants_human' | 'wrong_answer' | 'cannot_answer' | 'sensitive' | 'other';
 
 /**
- * What the AI was asked for. `answer` is for the customer; the others are for staff.
+ * The kind of an AI response. `answer` is for the customer; the others are for staff.
  */
 export type AIResponseKind = 'answer' | 'suggest_reply' | 'summarize' | 'triage';
 
 /**
- * What staff have decided about a draft.
+ * The staff's decision about a draft.
  */
 export type AIReview = 'pending' | 'published' | 'discarded';
 
 /**
- * What the AI is to do for staff.
+ * A request by staff to the AI.
  */
 export type CreateAIRequestRequest = {
     /**
@@ -1390,7 +1446,7 @@ export type CreateAIRequestRequest = {
 };
 
 /**
- * What the AI thinks of a ticket.
+ * The AI's triage of a ticket.
  */
 export type Triage = {
     priority: TicketPriority;
@@ -1414,12 +1470,12 @@ export type Triage = {
 };
 
 /**
- * How the customer sounds.
+ * The customer's mood.
  */
 export type Sentiment = 'positive' | 'neutral' | 'negative' | 'angry';
 
 /**
- * What to answer, and how. `{}` asks for the answer to the newest turn.
+ * Options of the answer. `{}` requests the answer to the newest turn.
  */
 export type CreateAIResponseRequest = {
     /**
@@ -1455,7 +1511,7 @@ export type AIResponse = {
      */
     is_draft?: boolean;
     /**
-     * What staff have decided about a draft. Absent on everything else.
+     * The staff's decision about a draft. Absent on everything else.
      */
     review?: AIReview;
     /**
@@ -1480,7 +1536,7 @@ export type AIResponse = {
     usage: Usage;
     error?: AIResponseError;
     /**
-     * What a complete triage says.
+     * The result of a complete triage.
      */
     triage?: Triage;
     /**
@@ -1499,7 +1555,7 @@ export type AIResponse = {
 };
 
 /**
- * Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
+ * The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
  * `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
  * or it was generated again.
  *
@@ -1507,7 +1563,7 @@ export type AIResponse = {
 export type AIResponseStatus = 'streaming' | 'completed' | 'failed' | 'cancelled' | 'superseded';
 
 /**
- * What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+ * Instructions to the AI about the desk. The rules of a ticket's title and description apply to the texts.
  */
 export type PromptSettings = {
     company: PromptCompany;
@@ -1519,7 +1575,7 @@ export type PromptSettings = {
 };
 
 /**
- * One version of what the AI is told about the desk.
+ * A version of the instructions to the AI about the desk.
  */
 export type Prompt = {
     id: ID;
@@ -1555,17 +1611,17 @@ export type PromptVersion = number;
 export type PromptStatus = 'draft' | 'live' | 'retired';
 
 /**
- * Whom the AI speaks for.
+ * The company that the AI speaks for.
  */
 export type PromptCompany = string;
 
 /**
- * What customers ask about.
+ * The product that customers ask about.
  */
 export type PromptProduct = string;
 
 /**
- * How the AI speaks.
+ * The tone of the AI.
  */
 export type PromptTone = 'friendly' | 'neutral' | 'formal' | 'empathetic';
 
@@ -2318,7 +2374,7 @@ export type MessageID = ID;
 export type Limit = number;
 
 /**
- * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+ * Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
  */
 export type Cursor = string;
 
@@ -2664,7 +2720,7 @@ export type ListSessionsData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+         * Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -2904,7 +2960,7 @@ export type ListUsersData = {
     path?: never;
     query?: {
         /**
-         * How the e-mail address begins, or all of it. Case and Unicode form do not matter.
+         * The e-mail address or its beginning. Case and Unicode form do not matter.
          */
         email?: string;
         /**
@@ -2918,7 +2974,7 @@ export type ListUsersData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+         * Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -3177,7 +3233,7 @@ export type UpdateUserError = UpdateUserErrors[keyof UpdateUserErrors];
 
 export type UpdateUserResponses = {
     /**
-     * The account as it is afterwards.
+     * The account after the change.
      */
     200: Account;
 };
@@ -3237,6 +3293,64 @@ export type DeleteUserDataResponses = {
 };
 
 export type DeleteUserDataResponse = DeleteUserDataResponses[keyof DeleteUserDataResponses];
+
+export type ExportUserData = {
+    body?: never;
+    path: {
+        /**
+         * The account's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        user_id: ID;
+    };
+    query?: never;
+    url: '/users/{user_id}/export';
+};
+
+export type ExportUserErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid or has expired.
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * The server has a bug. Its log has the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type ExportUserError = ExportUserErrors[keyof ExportUserErrors];
+
+export type ExportUserResponses = {
+    /**
+     * The export, one line after the other.
+     */
+    200: ExportLine;
+};
+
+export type ExportUserResponse = ExportUserResponses[keyof ExportUserResponses];
 
 export type PutCustomerData = {
     body: PutCustomerRequest;
@@ -3329,7 +3443,7 @@ export type ListApiKeysData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+         * Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -3522,7 +3636,7 @@ export type ListWebhooksData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+         * Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -3827,7 +3941,7 @@ export type UpdateWebhookError = UpdateWebhookErrors[keyof UpdateWebhookErrors];
 
 export type UpdateWebhookResponses = {
     /**
-     * The webhook as it is afterwards.
+     * The webhook after the change.
      */
     200: Webhook;
 };
@@ -3942,7 +4056,7 @@ export type TestWebhookErrors = {
      */
     406: Problem;
     /**
-     * A request with the same `Idempotency-Key` is under way.
+     * A request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -4018,7 +4132,7 @@ export type ReplayWebhookErrors = {
      */
     406: Problem;
     /**
-     * A request with the same `Idempotency-Key` is under way.
+     * A request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -4088,7 +4202,7 @@ export type ListWebhookDeliveriesData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+         * Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -4249,7 +4363,7 @@ export type RedeliverWebhookErrors = {
      */
     406: Problem;
     /**
-     * A request with the same `Idempotency-Key` is under way.
+     * A request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -4302,7 +4416,7 @@ export type ListTicketsData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+         * Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -4384,7 +4498,7 @@ export type CreateTicketErrors = {
      */
     406: Problem;
     /**
-     * Another ticket has this `external_id`; or a request with the same `Idempotency-Key` is still under way.
+     * Another ticket has this `external_id`; or a request with the same `Idempotency-Key` is still running.
      *
      */
     409: Problem;
@@ -4577,7 +4691,7 @@ export type UpdateTicketError = UpdateTicketErrors[keyof UpdateTicketErrors];
 
 export type UpdateTicketResponses = {
     /**
-     * The ticket as it is after the change.
+     * The ticket after the change.
      */
     200: Ticket;
 };
@@ -4619,7 +4733,7 @@ export type ListStaffTicketsData = {
          */
         team?: string;
         /**
-         * A tag, as it stands.
+         * A tag, compared exactly.
          */
         tag?: string;
         /**
@@ -4627,7 +4741,7 @@ export type ListStaffTicketsData = {
          */
         requester?: string;
         /**
-         * What the ticket is called elsewhere.
+         * The ticket's id in another system.
          */
         external_id?: string;
         /**
@@ -4681,7 +4795,7 @@ export type ListStaffTicketsData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+         * Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -4877,7 +4991,7 @@ export type ListTeamsData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+         * Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -4959,7 +5073,7 @@ export type CreateTeamErrors = {
      */
     406: Problem;
     /**
-     * A request with the same `Idempotency-Key` is under way.
+     * A request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -5196,7 +5310,7 @@ export type UpdateTeamError = UpdateTeamErrors[keyof UpdateTeamErrors];
 
 export type UpdateTeamResponses = {
     /**
-     * The team as it is after the change.
+     * The team after the change.
      */
     200: Team;
 };
@@ -5216,7 +5330,7 @@ export type ListMacrosData = {
     path?: never;
     query?: {
         /**
-         * What the macros say, in their name or their content. Case does not matter.
+         * Text in the macros' names or contents. Case does not matter.
          */
         text?: string;
         /**
@@ -5226,7 +5340,7 @@ export type ListMacrosData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+         * Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -5308,7 +5422,7 @@ export type CreateMacroErrors = {
      */
     406: Problem;
     /**
-     * Another macro has this name; or a request with the same `Idempotency-Key` is still under way.
+     * Another macro has this name; or a request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -5549,7 +5663,7 @@ export type UpdateMacroError = UpdateMacroErrors[keyof UpdateMacroErrors];
 
 export type UpdateMacroResponses = {
     /**
-     * The macro as it is after the change.
+     * The macro after the change.
      */
     200: Macro;
 };
@@ -5625,7 +5739,7 @@ export type PreviewMacroError = PreviewMacroErrors[keyof PreviewMacroErrors];
 
 export type PreviewMacroResponses = {
     /**
-     * What it would say.
+     * The text that it would add.
      */
     200: MacroPreview;
 };
@@ -5683,7 +5797,7 @@ export type ApplyMacroErrors = {
      */
     406: Problem;
     /**
-     * The ticket is closed, or its status does not allow the change; or a request with the same `Idempotency-Key` is still under way.
+     * The ticket is closed, or its status does not allow the change; or a request with the same `Idempotency-Key` is still running.
      *
      */
     409: Problem;
@@ -5715,7 +5829,7 @@ export type ApplyMacroError = ApplyMacroErrors[keyof ApplyMacroErrors];
 
 export type ApplyMacroResponses = {
     /**
-     * The ticket as it is afterwards, and the message.
+     * The ticket afterwards, and the message.
      */
     200: AppliedMacro;
 };
@@ -5764,7 +5878,7 @@ export type MergeTicketErrors = {
      */
     406: Problem;
     /**
-     * The ticket was merged already, or the other one is closed; or a request with the same `Idempotency-Key` is still under way.
+     * The ticket was merged already, or the other one is closed; or a request with the same `Idempotency-Key` is still running.
      *
      */
     409: Problem;
@@ -5897,7 +6011,7 @@ export type ListMessagesData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+         * Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -5997,7 +6111,7 @@ export type CreateMessageErrors = {
      */
     406: Problem;
     /**
-     * The ticket is closed, or a request with the same `Idempotency-Key` is under way.
+     * The ticket is closed, or a request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -6089,7 +6203,7 @@ export type CreateNoteErrors = {
      */
     406: Problem;
     /**
-     * A request with the same `Idempotency-Key` is under way.
+     * A request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -6152,7 +6266,7 @@ export type GetReportSummaryData = {
          */
         to?: string;
         /**
-         * What a group is about.
+         * What to group by.
          */
         group_by?: 'day' | 'team' | 'agent';
     };
@@ -6345,7 +6459,7 @@ export type SearchTicketsData = {
     path?: never;
     query: {
         /**
-         * What to search for.
+         * The words to search for.
          */
         q: string;
         /**
@@ -6353,7 +6467,7 @@ export type SearchTicketsData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+         * Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -6444,7 +6558,7 @@ export type HandOffTicketErrors = {
      */
     406: Problem;
     /**
-     * The ticket is closed, or a request with the same `Idempotency-Key` is under way.
+     * The ticket is closed, or a request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -6606,7 +6720,7 @@ export type ListAiResponsesData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+         * Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -6701,7 +6815,7 @@ export type CreateAiResponseErrors = {
      */
     406: Problem;
     /**
-     * There is nothing that the AI may answer, or a request with the same `Idempotency-Key` is under way.
+     * There is nothing that the AI may answer, or a request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -6791,7 +6905,7 @@ export type CreateAiRequestErrors = {
      */
     406: Problem;
     /**
-     * There is no AI on this server, or a request with the same `Idempotency-Key` is under way.
+     * There is no AI on this server, or a request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -7172,7 +7286,7 @@ export type PublishAiResponseErrors = {
      */
     406: Problem;
     /**
-     * The AI response is not a draft that waits for review, or a request with the same `Idempotency-Key` is under way.
+     * The AI response is not a draft that waits for review, or a request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -7256,7 +7370,7 @@ export type DiscardAiResponseErrors = {
      */
     406: Problem;
     /**
-     * The AI response is not a draft that waits for review, or a request with the same `Idempotency-Key` is under way.
+     * The AI response is not a draft that waits for review, or a request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -7283,7 +7397,7 @@ export type DiscardAiResponseError = DiscardAiResponseErrors[keyof DiscardAiResp
 
 export type DiscardAiResponseResponses = {
     /**
-     * The AI response as it is after this.
+     * The AI response afterwards.
      */
     200: AIResponse;
 };
@@ -7349,7 +7463,7 @@ export type CancelAiResponseError = CancelAiResponseErrors[keyof CancelAiRespons
 
 export type CancelAiResponseResponses = {
     /**
-     * The AI response as it is after this.
+     * The AI response afterwards.
      */
     202: AIResponse;
 };
@@ -7398,7 +7512,7 @@ export type ApplyAiResponseErrors = {
      */
     406: Problem;
     /**
-     * The AI response is not a complete triage, or a request with the same `Idempotency-Key` is under way.
+     * The AI response is not a complete triage, or a request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -7425,7 +7539,7 @@ export type ApplyAiResponseError = ApplyAiResponseErrors[keyof ApplyAiResponseEr
 
 export type ApplyAiResponseResponses = {
     /**
-     * The ticket as it is after the change.
+     * The ticket after the change.
      */
     200: Ticket;
 };
@@ -7451,7 +7565,7 @@ export type ListPromptsData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+         * Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -7533,7 +7647,7 @@ export type CreatePromptErrors = {
      */
     406: Problem;
     /**
-     * A request with the same `Idempotency-Key` is under way.
+     * A request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -7721,7 +7835,7 @@ export type UpdatePromptError = UpdatePromptErrors[keyof UpdatePromptErrors];
 
 export type UpdatePromptResponses = {
     /**
-     * The draft as it is after the change.
+     * The draft after the change.
      */
     200: Prompt;
 };
@@ -7792,7 +7906,7 @@ export type PreviewPromptError = PreviewPromptErrors[keyof PreviewPromptErrors];
 
 export type PreviewPromptResponses = {
     /**
-     * What would be sent.
+     * The request that would be sent.
      */
     200: PromptPreview;
 };
@@ -7846,7 +7960,7 @@ export type PublishPromptErrors = {
      */
     406: Problem;
     /**
-     * A request with the same `Idempotency-Key` is under way.
+     * A request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -7926,7 +8040,7 @@ export type WithdrawPromptErrors = {
      */
     406: Problem;
     /**
-     * A request with the same `Idempotency-Key` is under way.
+     * A request with the same `Idempotency-Key` is still running.
      */
     409: Problem;
     /**
@@ -8157,7 +8271,7 @@ export type PutMessageFeedbackError = PutMessageFeedbackErrors[keyof PutMessageF
 
 export type PutMessageFeedbackResponses = {
     /**
-     * The rating as it is stored.
+     * The stored rating.
      */
     200: MessageFeedback;
 };
@@ -8737,7 +8851,7 @@ export type ListEventsErrors = {
      */
     406: Problem;
     /**
-     * Events after this position are no longer kept. The `limit` in `errors` is the least valid position. Read what you
+     * Events after this position are no longer kept. The `limit` in `errors` is the oldest valid position. Read what you
      * keep from the lists again, and continue from a position that you read before that.
      *
      */
@@ -8815,7 +8929,7 @@ export type StreamEventsErrors = {
      */
     406: Problem;
     /**
-     * Events after this position are no longer kept. The `limit` in `errors` is the least valid position. Read what you
+     * Events after this position are no longer kept. The `limit` in `errors` is the oldest valid position. Read what you
      * keep from the lists again, and continue from a position that you read before that.
      *
      */
@@ -8838,7 +8952,7 @@ export type StreamEventsError = StreamEventsErrors[keyof StreamEventsErrors];
 
 export type StreamEventsResponses = {
     /**
-     * The stream of events. It has no end of its own.
+     * The stream of events, which does not end by itself.
      */
     200: DeskEvent;
 };
