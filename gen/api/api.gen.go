@@ -1444,7 +1444,7 @@ type AIResponse struct {
 	// IsDraft True on a draft. Only staff get drafts.
 	IsDraft bool `json:"is_draft,omitempty"`
 
-	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
+	// Kind The kind of an AI response. `answer` is for the customer; the others are for staff.
 	Kind AIResponseKind `json:"kind,omitempty"`
 
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
@@ -1458,7 +1458,7 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that was live. Only staff see it. Absent for the built-in one.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Review What staff have decided about a draft. Absent on everything else.
+	// Review The staff's decision about a draft. Absent on everything else.
 	Review AIReview `json:"review,omitempty"`
 
 	// ReviewedAt When it was published or discarded.
@@ -1467,7 +1467,7 @@ type AIResponse struct {
 	// ReviewedBy The account that published or discarded it.
 	ReviewedBy *ID `json:"reviewed_by,omitempty"`
 
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
+	// Status The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
@@ -1475,7 +1475,7 @@ type AIResponse struct {
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
 
-	// Triage What a complete triage says.
+	// Triage The result of a complete triage.
 	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
@@ -1520,15 +1520,15 @@ type AIResponseEvents struct {
 	LastSeq int64 `json:"last_seq"`
 }
 
-// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
+// AIResponseKind The kind of an AI response. `answer` is for the customer; the others are for staff.
 type AIResponseKind string
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
+// AIResponseStatus The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
 
-// AIReview What staff have decided about a draft.
+// AIReview The staff's decision about a draft.
 type AIReview string
 
 // APIKey An API key, without the key itself.
@@ -1549,26 +1549,26 @@ type APIKey struct {
 	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
 
-	// Name What the key is for, one line of text, as a ticket's title is.
+	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Prefix How the key begins, to recognise it by.
+	// Prefix The first characters of the key, to recognise it by.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When the key was revoked. Absent unless it was.
 	RevokedAt Timestamp `json:"revoked_at,omitempty"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 
-	// Scopes What an API key may do.
+	// Scopes A permission of an API key.
 	Scopes Scopes `json:"scopes"`
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
 }
 
-// APIKeyName What the key is for, one line of text, as a ticket's title is.
+// APIKeyName The purpose of the key, one line of text by the rules of a ticket's title.
 type APIKeyName = string
 
 // AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
@@ -1596,7 +1596,7 @@ type Account struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Customer Which customer of which service it is. Absent for other accounts, and for other services.
+	// Customer The service's customer that the account belongs to. Absent for other accounts, and for other services.
 	Customer *Customer `json:"customer,omitempty"`
 
 	// Disabled Whether nobody can log in to it.
@@ -1615,16 +1615,16 @@ type Account struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
 
-// AppliedMacro What a macro has done.
+// AppliedMacro The result of applying a macro.
 type AppliedMacro struct {
 	// Message One message of a ticket's conversation.
 	Message Message `json:"message"`
 
-	// Ticket A customer's question and where it stands.
+	// Ticket A customer's request for support.
 	Ticket Ticket `json:"ticket"`
 }
 
@@ -1662,7 +1662,7 @@ type ClientMessage struct {
 // Count A count of tickets. 10,000 means that many or more.
 type Count = int32
 
-// CreateAIRequestRequest What the AI is to do for staff.
+// CreateAIRequestRequest A request by staff to the AI.
 type CreateAIRequestRequest struct {
 	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
 	// and sentiment, and whether to hand it off.
@@ -1678,7 +1678,7 @@ type CreateAIRequestRequest struct {
 // and sentiment, and whether to hand it off.
 type CreateAIRequestRequestKind string
 
-// CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
+// CreateAIResponseRequest Options of the answer. `{}` requests the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
 	//
@@ -1695,13 +1695,13 @@ type CreateAPIKeyRequest struct {
 	// ExpiresAt When the key expires (RFC 3339), in the future and in UTC before the year 10000. Without it, the key does not expire.
 	ExpiresAt *string `json:"expires_at,omitempty"`
 
-	// Name What the key is for, one line of text, as a ticket's title is.
+	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
 
-	// Scopes What an API key may do.
+	// Scopes A permission of an API key.
 	Scopes Scopes `json:"scopes"`
 
 	// ServiceID The service that gets another key, as `service_id` of an existing key names it.
@@ -1743,7 +1743,7 @@ type CreateTeamRequest struct {
 
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
-	// CustomFields What staff and services keep with a ticket, each under a name.
+	// CustomFields Values that staff and services keep with a ticket, by name.
 	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
@@ -1754,7 +1754,7 @@ type CreateTicketRequest struct {
 	// tickets, and among those that no service opened.
 	ExternalID TicketExternalID `json:"external_id,omitempty"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
 	// Tags Words by which staff sort tickets, in their order.
@@ -1786,13 +1786,13 @@ type CreateUserRequest struct {
 	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	Password NewPassword `json:"password"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
 }
 
 // CreateWebhookRequest A new webhook.
 type CreateWebhookRequest struct {
-	// Description What the webhook is for. Only administrators see it.
+	// Description The purpose of the webhook. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -1802,7 +1802,7 @@ type CreateWebhookRequest struct {
 	// Types The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	Types WebhookTypes `json:"types,omitempty"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
@@ -1827,19 +1827,19 @@ type CreatedAPIKey struct {
 	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
 
-	// Name What the key is for, one line of text, as a ticket's title is.
+	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Prefix How the key begins, to recognise it by.
+	// Prefix The first characters of the key, to recognise it by.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When the key was revoked. Absent unless it was.
 	RevokedAt Timestamp `json:"revoked_at,omitempty"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 
-	// Scopes What an API key may do.
+	// Scopes A permission of an API key.
 	Scopes Scopes `json:"scopes"`
 
 	// ServiceID The service, which is the id of its account too.
@@ -1851,13 +1851,13 @@ type CreatedMessage struct {
 	// AIResponseID The answer that was started.
 	AIResponseID *ID `json:"ai_response_id,omitempty"`
 
-	// AIResponseURL Where to stream the answer from, relative to the server.
+	// AIResponseURL The path of the answer's stream, relative to the server.
 	AIResponseURL string `json:"ai_response_url,omitempty"`
 
-	// Author Who wrote a message.
+	// Author The author of a message.
 	Author MessageAuthor `json:"author"`
 
-	// Content What was said. Plain text; show it escaped.
+	// Content The text. It is plain text; show it escaped.
 	Content string `json:"content"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1896,7 +1896,7 @@ type CreatedWebhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if it was not given.
+	// Description The purpose of the webhook, if given.
 	Description WebhookDescription `json:"description,omitempty"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -1913,7 +1913,7 @@ type CreatedWebhook struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Paused Whether deliveries wait.
+	// Paused Whether deliveries are on hold.
 	Paused bool `json:"paused"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -1934,7 +1934,7 @@ type CreatedWebhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
@@ -1947,7 +1947,7 @@ type CustomFieldName = string
 // CustomFieldValue One line of text, a number or a truth value.
 type CustomFieldValue = any
 
-// CustomFields What staff and services keep with a ticket, each under a name.
+// CustomFields Values that staff and services keep with a ticket, by name.
 type CustomFields = map[string]any
 
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
@@ -1956,7 +1956,7 @@ type Customer struct {
 	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
 
-	// ExternalID The customer's id in the service, as `X-On-Behalf-Of` gives it.
+	// ExternalID The customer's id in the service, as in `X-On-Behalf-Of`.
 	ExternalID string `json:"external_id"`
 
 	// ServiceID The service's account.
@@ -2087,7 +2087,7 @@ type EventValue = any
 // ExportCount A number of lines.
 type ExportCount = int64
 
-// ExportCounts How many lines of each type an export has.
+// ExportCounts The number of lines of each type in an export.
 type ExportCounts struct {
 	// AIResponses A number of lines.
 	AIResponses ExportCount `json:"ai_responses"`
@@ -2111,7 +2111,7 @@ type ExportLine struct {
 	// AIResponse An AI response in the ticket before it.
 	AIResponse *AIResponse `json:"ai_response,omitempty"`
 
-	// Counts How many lines of each type there were. Only the last line has it.
+	// Counts The number of lines of each type. Only the last line has it.
 	Counts *ExportCounts `json:"counts,omitempty"`
 
 	// Feedback The rating of the message before it.
@@ -2126,14 +2126,14 @@ type ExportLine struct {
 	// Ticket One of its tickets.
 	Ticket *Ticket `json:"ticket,omitempty"`
 
-	// Type What the line is about.
+	// Type The kind of the line.
 	Type ExportLineType `json:"type"`
 
 	// User The account.
 	User *User `json:"user,omitempty"`
 }
 
-// ExportLineType What the line is about.
+// ExportLineType The kind of the line.
 type ExportLineType string
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
@@ -2191,7 +2191,7 @@ type FinishReason string
 
 // HandOffTicketRequest Why humans are to take the ticket over.
 type HandOffTicketRequest struct {
-	// Note What staff should know.
+	// Note A note for staff.
 	Note string `json:"note,omitempty"`
 
 	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
@@ -2279,10 +2279,10 @@ type Macro struct {
 	// Name The macro's name, one line of text, as a ticket's title is.
 	Name MacroName `json:"name"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty"`
 
 	// TeamID The team that the ticket is given to.
@@ -2295,7 +2295,7 @@ type Macro struct {
 // MacroName The macro's name, one line of text, as a ticket's title is.
 type MacroName = string
 
-// MacroPreview What a macro says in a ticket.
+// MacroPreview The text of a macro for a ticket.
 type MacroPreview struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
@@ -2303,7 +2303,7 @@ type MacroPreview struct {
 	Content MessageText `json:"content"`
 }
 
-// MacroSettings What a macro says, with placeholders, and what it does to a ticket.
+// MacroSettings The text of a macro, with placeholders, and its changes of a ticket.
 type MacroSettings struct {
 	// AddTags Words by which staff sort tickets, in their order.
 	AddTags Tags `json:"add_tags,omitempty"`
@@ -2322,17 +2322,17 @@ type MacroSettings struct {
 	// Name The macro's name, one line of text, as a ticket's title is.
 	Name MacroName `json:"name"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty"`
 
 	// TeamID The team that the ticket is given to.
 	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
 }
 
-// MergeTicketRequest Where a conversation continues.
+// MergeTicketRequest The ticket in which a conversation continues.
 type MergeTicketRequest struct {
 	// Into The other ticket.
 	Into openapi_types.UUID `json:"into"`
@@ -2340,10 +2340,10 @@ type MergeTicketRequest struct {
 
 // Message One message of a ticket's conversation.
 type Message struct {
-	// Author Who wrote a message.
+	// Author The author of a message.
 	Author MessageAuthor `json:"author"`
 
-	// Content What was said. Plain text; show it escaped.
+	// Content The text. It is plain text; show it escaped.
 	Content string `json:"content"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2372,7 +2372,7 @@ type Message struct {
 	TicketID ID `json:"ticket_id"`
 }
 
-// MessageAuthor Who wrote a message.
+// MessageAuthor The author of a message.
 type MessageAuthor struct {
 	// ID The account of the customer or the agent who wrote it. Only staff see it; the AI and the system have none.
 	ID *ID `json:"id,omitempty"`
@@ -2388,7 +2388,7 @@ type MessageAuthor struct {
 // MessageAuthorKind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
 type MessageAuthorKind string
 
-// MessageFeedback What a ticket's customer thinks of an answer.
+// MessageFeedback A customer's rating of an answer.
 type MessageFeedback struct {
 	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	Comment FeedbackComment `json:"comment,omitempty"`
@@ -2477,9 +2477,9 @@ type Problem struct {
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
 
-// Prompt One version of what the AI is told about the desk.
+// Prompt A version of the instructions to the AI about the desk.
 type Prompt struct {
-	// Company Whom the AI speaks for.
+	// Company The company that the AI speaks for.
 	Company PromptCompany `json:"company"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2499,7 +2499,7 @@ type Prompt struct {
 	// the customer's language.
 	Language PromptLanguage `json:"language,omitempty"`
 
-	// Product What customers ask about.
+	// Product The product that customers ask about.
 	Product PromptProduct `json:"product,omitempty"`
 
 	// PublishedAt When it was first published. Absent while it is a draft.
@@ -2512,7 +2512,7 @@ type Prompt struct {
 	// published again.
 	Status PromptStatus `json:"status"`
 
-	// Tone How the AI speaks.
+	// Tone The tone of the AI.
 	Tone PromptTone `json:"tone"`
 
 	// UpdatedAt When what it says last changed.
@@ -2522,7 +2522,7 @@ type Prompt struct {
 	Version PromptVersion `json:"version"`
 }
 
-// PromptCompany Whom the AI speaks for.
+// PromptCompany The company that the AI speaks for.
 type PromptCompany = string
 
 // PromptInstructions Further instructions, in your own words.
@@ -2558,15 +2558,15 @@ type PromptPreview struct {
 	PromptVersion PromptVersion `json:"prompt_version"`
 }
 
-// PromptProduct What customers ask about.
+// PromptProduct The product that customers ask about.
 type PromptProduct = string
 
 // PromptRules Rules that the AI follows in addition to its fixed ones.
 type PromptRules = []string
 
-// PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+// PromptSettings Instructions to the AI about the desk. The rules of a ticket's title and description apply to the texts.
 type PromptSettings struct {
-	// Company Whom the AI speaks for.
+	// Company The company that the AI speaks for.
 	Company PromptCompany `json:"company"`
 
 	// Instructions Further instructions, in your own words.
@@ -2576,13 +2576,13 @@ type PromptSettings struct {
 	// the customer's language.
 	Language PromptLanguage `json:"language,omitempty"`
 
-	// Product What customers ask about.
+	// Product The product that customers ask about.
 	Product PromptProduct `json:"product,omitempty"`
 
 	// Rules Rules that the AI follows in addition to its fixed ones.
 	Rules PromptRules `json:"rules,omitempty"`
 
-	// Tone How the AI speaks.
+	// Tone The tone of the AI.
 	Tone PromptTone `json:"tone,omitempty"`
 }
 
@@ -2590,19 +2590,19 @@ type PromptSettings struct {
 // published again.
 type PromptStatus string
 
-// PromptTone How the AI speaks.
+// PromptTone The tone of the AI.
 type PromptTone string
 
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
-// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
+// PublishAIResponseRequest The text to publish. `{}` publishes the draft unchanged.
 type PublishAIResponseRequest struct {
 	// Content The text that replaces the draft's.
 	Content string `json:"content,omitempty"`
 }
 
-// PutCustomerRequest How staff should see the customer. Omitted members are cleared.
+// PutCustomerRequest The customer's name for staff. Omitted members are cleared.
 type PutCustomerRequest struct {
 	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
@@ -2652,13 +2652,13 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
-// ReplayWebhookRequest What is to be delivered again.
+// ReplayWebhookRequest The events to deliver again.
 type ReplayWebhookRequest struct {
 	// FromPosition The position of the first event.
 	FromPosition int64 `json:"from_position"`
 }
 
-// ReportAI What the AI did.
+// ReportAI The AI's figures.
 type ReportAI struct {
 	// Answered Answers that customers got without a review.
 	Answered int64 `json:"answered"`
@@ -2690,16 +2690,16 @@ type ReportAI struct {
 
 // ReportFigures The numbers.
 type ReportFigures struct {
-	// AI What the AI did.
+	// AI The AI's figures.
 	AI ReportAI `json:"ai"`
 
 	// Created Tickets that were opened.
 	Created int64 `json:"created"`
 
-	// FirstResponse How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	// FirstResponse Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 	FirstResponse ReportTimes `json:"first_response"`
 
-	// Resolution How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	// Resolution Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 	Resolution ReportTimes `json:"resolution"`
 
 	// Resolved Tickets that were resolved.
@@ -2709,7 +2709,7 @@ type ReportFigures struct {
 	Unresolved int64 `json:"unresolved"`
 }
 
-// ReportGroup What happened on a day, or with the tickets of a team or an agent.
+// ReportGroup The figures of a day, a team or an agent.
 type ReportGroup struct {
 	// AgentID The account of staff; absent for unassigned tickets.
 	AgentID *ID `json:"agent_id,omitempty"`
@@ -2724,7 +2724,7 @@ type ReportGroup struct {
 	TeamID *ID `json:"team_id,omitempty"`
 }
 
-// ReportSummary What happened on some days.
+// ReportSummary The figures of a period.
 type ReportSummary struct {
 	// From The first day (UTC).
 	From string `json:"from"`
@@ -2739,9 +2739,9 @@ type ReportSummary struct {
 	Total ReportFigures `json:"total"`
 }
 
-// ReportTimes How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+// ReportTimes Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 type ReportTimes struct {
-	// Count How many tickets.
+	// Count The number of tickets.
 	Count int64 `json:"count"`
 
 	// P50Seconds The median; absent without tickets.
@@ -2763,7 +2763,7 @@ type ResetEvent struct {
 // ResetEventType The kind of event.
 type ResetEventType string
 
-// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 type Role string
 
 // SLATarget In how many minutes after it was opened a ticket should be answered and resolved.
@@ -2796,7 +2796,7 @@ type SLATargets struct {
 // `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 type Scope string
 
-// Scopes What an API key may do.
+// Scopes A permission of an API key.
 type Scopes = []Scope
 
 // SearchResult A ticket or a message that matches a search.
@@ -2804,7 +2804,7 @@ type SearchResult struct {
 	// CreatedAt When the ticket was opened, or the message was written.
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Kind What matches. Only staff find notes.
+	// Kind The kind of the match. Only staff find notes.
 	Kind SearchResultKind `json:"kind"`
 
 	// MessageID The message or the note; absent for a ticket.
@@ -2813,7 +2813,7 @@ type SearchResult struct {
 	// Snippet The part of the description or the message with the most matches. "…" marks omissions.
 	Snippet []TextSegment `json:"snippet"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status"`
 
 	// TicketID The ticket, or that of the message.
@@ -2826,20 +2826,20 @@ type SearchResult struct {
 	UserID ID `json:"user_id"`
 }
 
-// SearchResultKind What matches. Only staff find notes.
+// SearchResultKind The kind of the match. Only staff find notes.
 type SearchResultKind string
 
-// Sentiment How the customer sounds.
+// Sentiment The customer's mood.
 type Sentiment string
 
-// Session What a log-in begins, and refreshing its tokens prolongs.
+// Session A session begins with a log-in, and lasts as long as its tokens are refreshed.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Current Whether it is the session of the access token that asks.
+	// Current Whether it is the session of this request's access token.
 	Current bool `json:"current"`
 
 	// ExpiresAt When it ends unless it is refreshed before.
@@ -2856,7 +2856,7 @@ type Session struct {
 	// LastUsedAt When its tokens were last exchanged for the next ones, or, before that, when it began.
 	LastUsedAt Timestamp `json:"last_used_at"`
 
-	// UserAgent What the client that logged in called itself, cut to 200 characters. May be empty.
+	// UserAgent The user agent of the client that logged in, cut to 200 characters. May be empty.
 	UserAgent string `json:"user_agent"`
 }
 
@@ -2974,14 +2974,14 @@ type TeamName = string
 
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
-	// Match Whether it is what was searched for.
+	// Match Whether the segment matches the query.
 	Match bool `json:"match"`
 
 	// Text The piece.
 	Text string `json:"text"`
 }
 
-// Ticket A customer's question and where it stands.
+// Ticket A customer's request for support.
 type Ticket struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
@@ -3018,7 +3018,7 @@ type Ticket struct {
 	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
 
-	// HandoffNote What was noted at the hand-off. Only staff see it.
+	// HandoffNote The note of the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty"`
 
 	// HandoffReason Why it was handed off to humans. Absent unless it was.
@@ -3035,7 +3035,7 @@ type Ticket struct {
 	// MergedInto The ticket that it was merged into, where its conversation continues. Absent unless it was merged.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
-	// Priority How urgent it is. Only staff see it.
+	// Priority The urgency. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
 
 	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
@@ -3050,7 +3050,7 @@ type Ticket struct {
 	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
 	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status"`
 
 	// Tags Its tags. Only staff see them. Absent while there are none.
@@ -3082,10 +3082,10 @@ type TicketDescription = string
 // tickets, and among those that no service opened.
 type TicketExternalID = string
 
-// TicketPriority How urgent a ticket is. A new one is `normal`.
+// TicketPriority The urgency of a ticket. A new one is `normal`.
 type TicketPriority string
 
-// TicketResult What became of one ticket of many.
+// TicketResult The result for one of several tickets.
 type TicketResult struct {
 	// Changed Whether the change succeeded.
 	Changed bool `json:"changed"`
@@ -3097,7 +3097,7 @@ type TicketResult struct {
 	TicketID ID `json:"ticket_id"`
 }
 
-// TicketStatus Where a ticket stands.
+// TicketStatus The status of a ticket.
 type TicketStatus string
 
 // TicketTitle One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -3141,7 +3141,7 @@ type TicketWithMessages struct {
 	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
 
-	// HandoffNote What was noted at the hand-off. Only staff see it.
+	// HandoffNote The note of the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty"`
 
 	// HandoffReason Why it was handed off to humans. Absent unless it was.
@@ -3161,7 +3161,7 @@ type TicketWithMessages struct {
 	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
-	// Priority How urgent it is. Only staff see it.
+	// Priority The urgency. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
 
 	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
@@ -3176,7 +3176,7 @@ type TicketWithMessages struct {
 	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
 	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status"`
 
 	// Tags Its tags. Only staff see them. Absent while there are none.
@@ -3208,7 +3208,7 @@ type TimeFilter = string
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
 
-// Triage What the AI thinks of a ticket.
+// Triage The AI's triage of a ticket.
 type Triage struct {
 	// HandOff Whether a human should answer instead of the AI.
 	HandOff bool `json:"hand_off"`
@@ -3216,13 +3216,13 @@ type Triage struct {
 	// Language The customer's language, as a tag of BCP 47.
 	Language string `json:"language"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority"`
 
 	// Reason Why, in one sentence for staff.
 	Reason string `json:"reason"`
 
-	// Sentiment How the customer sounds.
+	// Sentiment The customer's mood.
 	Sentiment Sentiment `json:"sentiment"`
 
 	// Tags Tags that would fit, in lower case.
@@ -3380,13 +3380,13 @@ type UpdateTicketRequest struct {
 	// ExternalID The ticket's id in another system, as in `Ticket`.
 	ExternalID nullable.Nullable[string] `json:"external_id,omitempty"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
 	// SnoozedUntil Until when nobody needs to look at the ticket (RFC 3339), in the future and in UTC before the year 10000.
 	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty"`
 
 	// Tags The tags that replace the ticket's tags.
@@ -3408,7 +3408,7 @@ type UpdateTicketsRequest struct {
 	// AssigneeID The enabled account of staff that the tickets are assigned to.
 	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
 	// RemoveTags Words by which staff sort tickets, in their order.
@@ -3417,7 +3417,7 @@ type UpdateTicketsRequest struct {
 	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
 	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty"`
 
 	// TeamID The team that the tickets are given to.
@@ -3435,16 +3435,16 @@ type UpdateUserRequest struct {
 	// DisplayName The name beside its messages, as in `Account`; `null` clears it.
 	DisplayName nullable.Nullable[string] `json:"display_name,omitempty"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
 }
 
 // UpdateWebhookRequest A change of a webhook. Omitted members do not change.
 type UpdateWebhookRequest struct {
-	// Description What the webhook is for. Only administrators see it.
+	// Description The purpose of the webhook. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty"`
 
-	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
+	// Paused Whether deliveries are on hold. `false` also enables a webhook that was disabled.
 	Paused *bool `json:"paused,omitempty"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -3454,7 +3454,7 @@ type UpdateWebhookRequest struct {
 	// Types The types of events that are delivered from now on. An empty list is all of them.
 	Types *[]EventType `json:"types,omitempty"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url,omitempty"`
 }
 
@@ -3489,18 +3489,18 @@ type User struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
 
-// Webhook Where to send what happens on the desk.
+// Webhook A URL that receives the desk's events.
 type Webhook struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if it was not given.
+	// Description The purpose of the webhook, if given.
 	Description WebhookDescription `json:"description,omitempty"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -3517,7 +3517,7 @@ type Webhook struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Paused Whether deliveries wait.
+	// Paused Whether deliveries are on hold.
 	Paused bool `json:"paused"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -3535,7 +3535,7 @@ type Webhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
@@ -3544,7 +3544,7 @@ type WebhookDisabledReason string
 
 // WebhookAttempt One attempt to send a delivery.
 type WebhookAttempt struct {
-	// DurationMs How long it took, in milliseconds.
+	// DurationMs The duration in milliseconds.
 	DurationMs int32 `json:"duration_ms"`
 
 	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
@@ -3574,7 +3574,7 @@ type WebhookAttemptError string
 
 // WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
 type WebhookDelivery struct {
-	// AttemptCount How often it was sent.
+	// AttemptCount The number of attempts.
 	AttemptCount int32 `json:"attempt_count"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -3596,7 +3596,7 @@ type WebhookDelivery struct {
 	// Position The event's position in the event feed. Absent for a test.
 	Position int64 `json:"position,omitempty"`
 
-	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	// Status The state of a delivery - still to be sent, accepted by the receiver, or given up.
 	Status WebhookDeliveryStatus `json:"status"`
 
 	// Type The event's type, or `webhook.test`.
@@ -3608,12 +3608,12 @@ type WebhookDelivery struct {
 	WebhookID ID `json:"webhook_id"`
 }
 
-// WebhookDeliveryStatus Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+// WebhookDeliveryStatus The state of a delivery - still to be sent, accepted by the receiver, or given up.
 type WebhookDeliveryStatus string
 
 // WebhookDeliveryWithAttempts A delivery with its attempts.
 type WebhookDeliveryWithAttempts struct {
-	// AttemptCount How often it was sent.
+	// AttemptCount The number of attempts.
 	AttemptCount int32 `json:"attempt_count"`
 
 	// Attempts The latest attempts, oldest first.
@@ -3638,7 +3638,7 @@ type WebhookDeliveryWithAttempts struct {
 	// Position The event's position in the event feed. Absent for a test.
 	Position int64 `json:"position,omitempty"`
 
-	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	// Status The state of a delivery - still to be sent, accepted by the receiver, or given up.
 	Status WebhookDeliveryStatus `json:"status"`
 
 	// Type The event's type, or `webhook.test`.
@@ -3650,14 +3650,14 @@ type WebhookDeliveryWithAttempts struct {
 	WebhookID ID `json:"webhook_id"`
 }
 
-// WebhookDescription What the webhook is for. Only administrators see it.
+// WebhookDescription The purpose of the webhook. Only administrators see it.
 type WebhookDescription = string
 
 // WebhookPayload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
 // it. The default is `thin`.
 type WebhookPayload string
 
-// WebhookReplay What is delivered again.
+// WebhookReplay The events that are delivered again.
 type WebhookReplay struct {
 	// FromPosition The position of the first event of the replay.
 	FromPosition int64 `json:"from_position"`
@@ -3678,7 +3678,7 @@ type WebhookSecret struct {
 // WebhookTypes The types of events to deliver. Without any, the server delivers all, including those of later releases.
 type WebhookTypes = []EventType
 
-// WebhookURL Where deliveries are sent, by `POST`.
+// WebhookURL The URL to which deliveries are sent, by `POST`.
 type WebhookURL = string
 
 // WhSecret The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
@@ -3977,7 +3977,7 @@ type ListAPIKeysParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4019,7 +4019,7 @@ type ListSessionsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4076,14 +4076,14 @@ type StreamEventsParams struct {
 
 // ListMacrosParams defines parameters for ListMacros.
 type ListMacrosParams struct {
-	// Text What the macros say, in their name or their content. Case does not matter.
+	// Text Text in the macros' names or contents. Case does not matter.
 	Text string `form:"text,omitempty" json:"text,omitempty"`
 
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4145,7 +4145,7 @@ type ListPromptsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4202,13 +4202,13 @@ type WithdrawPromptParams struct {
 
 // SearchTicketsParams defines parameters for SearchTickets.
 type SearchTicketsParams struct {
-	// Q What to search for.
+	// Q The words to search for.
 	Q string `form:"q" json:"q"`
 
 	// Limit The most results that a page may have.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4237,7 +4237,7 @@ type GetReportSummaryParams struct {
 	// To The last day. Without it, today.
 	To string `form:"to,omitempty" json:"to,omitempty"`
 
-	// GroupBy What a group is about.
+	// GroupBy What to group by.
 	GroupBy GetReportSummaryParamsGroupBy `form:"group_by,omitempty" json:"group_by,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4266,13 +4266,13 @@ type ListStaffTicketsParams struct {
 	// Team The team that the ticket is assigned to, or `none` for tickets without a team.
 	Team string `form:"team,omitempty" json:"team,omitempty"`
 
-	// Tag A tag, as it stands.
+	// Tag A tag, compared exactly.
 	Tag string `form:"tag,omitempty" json:"tag,omitempty"`
 
 	// Requester The account of the customer.
 	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
 
-	// ExternalID What the ticket is called elsewhere.
+	// ExternalID The ticket's id in another system.
 	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty"`
 
 	// AIMode The AI mode.
@@ -4311,7 +4311,7 @@ type ListStaffTicketsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4348,7 +4348,7 @@ type ListTeamsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4382,7 +4382,7 @@ type ListTicketsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4435,7 +4435,7 @@ type ListAIResponsesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4487,7 +4487,7 @@ type ListMessagesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4572,7 +4572,7 @@ type SendUIMessageV7Params struct {
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// Email How the e-mail address begins, or all of it. Case and Unicode form do not matter.
+	// Email The e-mail address or its beginning. Case and Unicode form do not matter.
 	Email string `form:"email,omitempty" json:"email,omitempty"`
 
 	// Role The accounts' role.
@@ -4582,7 +4582,7 @@ type ListUsersParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4624,7 +4624,7 @@ type ListWebhooksParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4655,7 +4655,7 @@ type ListWebhookDeliveriesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -5416,7 +5416,7 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
-	// RedactMessage Take away what a message said
+	// RedactMessage Redact a message
 	// (POST /messages/{message_id}/redact)
 	RedactMessage(ctx echo.Context, messageID MessageID, params RedactMessageParams) error
 	// ListPrompts List prompts
@@ -5524,7 +5524,7 @@ type ServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
-	// RedactTicket Take away what a ticket said
+	// RedactTicket Redact a ticket
 	// (POST /tickets/{ticket_id}/redact)
 	RedactTicket(ctx echo.Context, ticketID TicketID, params RedactTicketParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
@@ -5566,10 +5566,10 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
-	// DeleteUserData Erase everything of a customer
+	// DeleteUserData Erase a customer's data
 	// (DELETE /users/{user_id}/data)
 	DeleteUserData(ctx echo.Context, userID UserID) error
-	// ExportUser Export everything of a customer
+	// ExportUser Export a customer's data
 	// (GET /users/{user_id}/export)
 	ExportUser(ctx echo.Context, userID UserID) error
 	// GetWebhookDelivery Get a delivery with its attempts
@@ -27813,7 +27813,7 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
-	// RedactMessage Take away what a message said
+	// RedactMessage Redact a message
 	// (POST /messages/{message_id}/redact)
 	RedactMessage(ctx context.Context, request RedactMessageRequestObject) (RedactMessageResponseObject, error)
 	// ListPrompts List prompts
@@ -27921,7 +27921,7 @@ type StrictServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
-	// RedactTicket Take away what a ticket said
+	// RedactTicket Redact a ticket
 	// (POST /tickets/{ticket_id}/redact)
 	RedactTicket(ctx context.Context, request RedactTicketRequestObject) (RedactTicketResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
@@ -27963,10 +27963,10 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
-	// DeleteUserData Erase everything of a customer
+	// DeleteUserData Erase a customer's data
 	// (DELETE /users/{user_id}/data)
 	DeleteUserData(ctx context.Context, request DeleteUserDataRequestObject) (DeleteUserDataResponseObject, error)
-	// ExportUser Export everything of a customer
+	// ExportUser Export a customer's data
 	// (GET /users/{user_id}/export)
 	ExportUser(ctx context.Context, request ExportUserRequestObject) (ExportUserResponseObject, error)
 	// GetWebhookDelivery Get a delivery with its attempts
@@ -31158,1101 +31158,1099 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37lts2si/8Ktja+1uJZyhZUt/bK2t2x5ekZ3wbux3PxN1bgkRI4jQFKATYbcXTe52nOQ92nuRbqAJI",
-	"kASpS8uJk5n5I+MWSaBQAAqFuvzqU2ss5gvBGVeydfqpxT7S+SJm8O+z796dv0n5G/ZTyqTSv8h0PqfJ",
-	"snXaOiNzJiWdslbQuqFxyvTjseCKfVSt0w9XQWsikluahCx8nYiFbu8uaJlvZOv0g3mbq9Zp62LGiGRj",
-	"wUMyntFkykgkySQRc9LbJ6/GSoxY0mkFrShsnbbmctrutYJWImLWOm2lkiWtu6uglaT8XD9PUg7PpaKK",
-	"YbdqljAawtNu7+Qk3BsftnuTPm0fjfdY+2R02GsfsO5kjx6Ne2G/3wpaSohYU3l1dxcAH96qhNF5iQec",
-	"UC5vWULEhAjOyCJiY4chrZAqeko+XbbUcsEuW6eXrTfvXg7eXpy9uXj65LIVXGaUwcN1aIOvYKjwCQz2",
-	"snV3yS95tbeLp3+7GLx4+vbt2XdPsVv43MxCudd92uu2j8LuqH08Pjho9ycnk8Nu2KX7oyPsVcTYLJUy",
-	"kopytV7Hj1+9vHj68l5dhyxWFFueUX5NliLtrNf505dPtu64pn09h8/OX56//X7nk9jSq+38SSTpKGZh",
-	"ecdJltywhNxGaiZSRc7Oi3sv1EuORoPQfh60QqZoFOuPz81SlYQmjMjbSI1nLCRiolcuUbNImub1Pktw",
-	"xw+iwo45oN1u+6jb7baP9X+6+f9Cs91S2Trd754ELRUp2Jxn58ShRnOwddp6uEjEKGZz+dAlFjba+Tl/",
-	"w24idlsc+ltFJxMSC3FNqMoGMokSqfwsiPggwXYcHmAr+DtRM0bOzr+SprVHJFJkLOZMEioJtcJNb2z9",
-	"porG10xtwZq9bgNrjPCIOMmI9bEoHwzy6EUkx4JPommalNfIu4UEOUUSNkklk0A8zutXklyzJREJmYuQ",
-	"xX6+zQtNO7y7AHZBU9GYOc3fZ9309h3mHHT7BeaUSfFxpvgOcuelOAO2ljZPHBMlrhmX5JZxRSKuBEkY",
-	"lYJHfOpnBhcDnCEPI1LJQkLjmERK2oZHbCISphfSiE0pJ0qYGd6CNf2DBtZM6Q0j3LZew5uceuTLqxuW",
-	"xIKGtUsmkkRk7+h1MqacCz0YzSgtLfxsyj9qWDCrG99m/ZzANypZahHSOlVJylyu7RW4VqDTxzHnBWTZ",
-	"60QoMRZxDcOsHJJiztQs4lPCYsn8TFrYpupZNErENUOBnBCpF2necMrZxwUbq+3YdNDMpuLispQSliSi",
-	"bnFlw0FG/TUViha5dCEEmVO+zI8dRShR0byGQT9BEy53bkXhyBoxzYjbJFKKcTIRiVYCCI310bvchiuj",
-	"Jq7s94uiGsjDXZ8uapiCQ0COvGFyIbhk5SNcK9sxUyzfuxkvqFJsvlCt017QGieMKhYOqNaO+93+YbvX",
-	"a/f7F92T073eae+g0+t29/YPfmwFrUnEIzkboCxrnbakEovs5/omDjv73X6vd4RNJFINQIrV97i/1+t2",
-	"+z9aLXwdDaqVKfyDjb6B8+m0JRaM0+jhdKHaQsp2r98dOUKxZVkJ2xnO51IvKzT8NOHu23ujo6P2Ee32",
-	"28eTLmuPemF/vMf2Jwfdw1bQSuGqo1csCCtklmyddgNLRyR49mu/F7QWiZgvlPNTXy83c+Dk398V18vT",
-	"G3sRc7bSrcCbhQR1RF+w3GUTDRLz8UZcdpcb43AsTGgsWdBihoYPn/Cf2c3O3NUov853AGjmWm2V7KfW",
-	"ae8u8H4ECnvdR319e4upVAPzZ4EjKy9eKmOPc/OCjX1K+t1uVyvxQNIpkYomyqfS4wOtlRfZudktJVuF",
-	"m10EYL3DJ54Vj0ThXF1qBuvhROEpWYeq055vsOYyFVzaCcovVubOs3b7/fXbd+9sa7e/l01dKDjzdqZ/",
-	"v+/EGSl12Tr9dNn6hWa9wnvDoOCyFckBjS7NkXTZoqmaiQSJu4449qNfuNPNZCcF/Nwg6PH9wnFh1r5Y",
-	"QLdpzoOC8LpE6XVZlXSXsFvttdXu2JL4esWrp92Hfx93/6rH3RWslYtozkSq6q8iMor10eHVFZX5uF6X",
-	"DqOQ6OtFfsPW32yjJdJm3Xm/oCXmhPn0Q/sUzrfX539hS89OuWbLQNObujeJD5+atkj/5LTb7Whi+93y",
-	"gj1oj/p68dH9/fZJ2GXt/fHxpMf6dG902G2ZY1ertZWGe93TXv90f79z0O319/Z0w5zO9aDesxGRM9h2",
-	"i4RNoo96G14Pzn7kFx9H539l12/Dknk2aMmxWIDZ16xdear19mwpy1Ot2OsR06gVtAQfjNiMxpPWldYR",
-	"YE4H5WF1Wfto3O21j+nBXrs/OWQH4f54b9SnLVxj4zGT8kIvvPLNRK/FAEwjFF7CCzzcKXoHZB7xVLnK",
-	"xKcWvoaruHXaYss/z0bfjaNX0Z/P3/183nsZncvzuVr8+Pj88Pwf/+///N/O//s//7cVtNjHRZQwOYh4",
-	"6/Sk29ULaZIwOcsakoka4KsojcyqGTGa2Hv7eCxSrqrqz7S8O9ZfH5nJzSp8YSQXMV0OzPx+l9AxI9+L",
-	"xQKmjs1xi031z/9t/AOdsZhXltox6+23j0a9cZv2xvvtvfBw1B2fsKNJr5svCKTcGZvvuDCj3nIDVAb4",
-	"eYYAqwwEDAtfGGdIYSjvIzXDZYZiSM2oIrdUoh5atKdsrcY736WJHuRDs6UernMyPKRR236vWwNVQ9Oj",
-	"FQ196qRSiblejIGjzr+fMU5CQc7JlCkyX5K54GxJRnR8/afWyuO830HZWj1cmw8lUIuyOd34DIQlt1jE",
-	"EQtf0HEiylfzhE1SXpiTeT6pOWOK64XC5Iy0dB13++29cJ8dTA67R71jfegaJtrN6ttfBb5+z+JYkLOQ",
-	"kufihsV0zAKwcmguL0WaOHxG0+stY9cdUtqwTezfO93v1rM/7B7j4j+m/Um7y/bDg/Hh6IiedHfAfvuN",
-	"We1zc5ynSqyguWt2t6E5ZHKcRAutgbROWy+WZEyTELYV+g5Dom61DqDFueCMiCREEyzqfdlu2Zg9zQoW",
-	"nKRW/1uj7UUSiSRSeu1xkcxp7Cp7C8ZDtEsrOoVj06zOq1zfeOyOVutsi3DdadeH8ibnKWwdef1MJBdJ",
-	"RKesxiOs4KG7g8wGMA90M48pH7M4ZmGtjYwXxCUXIxEuCWcsLAnM7e4PaNXM1cmxpaeo58Eqv/ty7hVr",
-	"3hGcwXxhd4Ru5YrQrbeHPZ5RPmWvqZS3Ign9q40LNWMJWZiXCrpQmiSMq0H2TN+ekoSNFZmJRDIy0osn",
-	"WWqRzG7d16Siixi8ftS0DysYaIojxpU5570kwXEPYlrcchIVSYKvcTZEqkbiY7unJ3bTGAigRPAblkiq",
-	"+ftSKK3oLtRansCx86XnauU+HnChBtQ2Xb1phYJJvGLBO3gcuQ1sc9nqu87SvuOXcIfs9Op35dQPA7gH",
-	"siKXPt6pvHCUNgGs4+yWSUVgi+SccxqEC12NYLw1NyYUaXSsJJxOkZLEKliF+0b1orX1/SmnsGnpnhEz",
-	"v+Vgnk2XJvT0Uih/N89EQsYijhmdpsUbVt7Zt1EcR3xKrrm4RYO3XlmCsw55TyMFjFMzNnc7fItXxAvg",
-	"RY24QD0AtnY2H1/l/A+IFFonJ6MlOs2R745M0e8NJhGLQ7ixQHOt09b+Ua+nlZuiWnJuFH3GFfTHrgmd",
-	"ig5cChVLOI2NLNCttKGNgkowi6Yz5/SXs2ix0AqBc/6/gvHoT8mM4l4cizlqApIlCo0VOZMuGJ3XHdxa",
-	"UNiwkjmbj1giyZIpz5o00+Mwv4nrBH7Um5aOdNuUk4jfiGhc0BJKrKvR5Zw4MMuCc2wLmaDV4UQUSHsn",
-	"WVK3HCo36O1vwWucM5XLLxL4no1mQlx7aXzJbk3ciSSUhySLnavlnGuYoctYUE3RJI1jIyUd+dExKlNu",
-	"s8x+uQpaeJGcKbWQpw8f6iY7zogfapLlQ5kuFiJxRxOiEKyTfhiBsqXRYhOjlu6lYpJ6cr18/X0kjv7+",
-	"5G/TH/bnf+6Of0x6o/fjv3/86frt8fe8r57fHqRPxVF0Rk8m3/3jr+HeX35LNq98FsyiapiGW/PGlvaj",
-	"ukVXpHbcOEcLmkrHQlNZr5KNE31XbN3OJBsPfvhuFp9//zL++96f4/Dxtzc/Rt/ORtG3MfvumRp/9zF+",
-	"/vjs5xfRtxH721+/2Xi111+cykPffGNY+0n9ZGQmlnpZ5FoEKkeI/d6eIluuHdOK3+C4it7m1bPnsnDs",
-	"cOQXHmaDZTBftd1ur30U9vvtE7Y/aR/Qw9HR+Dg8Yd3Jf1sSOhG/oTEo+KUlX/9xOWDZYbnXdvgtqiE+",
-	"Zq9ppFs3qPrLtdY9+fYdpzc0ivFOXlbQQ6roiEoYVyhufTeacDRInSZK15isgfwys228Xu9w7VC0J7bX",
-	"ImWVa0yJdmAIk9cQIeINitB3lGpUfjEU4pSIBePWB79/1HM9+AshIy3VL1un+knguNlLYhP8xXI8Y3M6",
-	"0HetyPiSs+VzCG+IMVzF673TuXBFH/5YVRzddnGj+3pLZ7tMR/9gY7VxYIBmDdKTOeHLFBX9+GtsuSzQ",
-	"O5tNudZEfnIDc4BTOxMBepiuZCk050yiT0AUzke7gswCKi0R93O9X/JZWd8Sto1ZC3dW+eS/uwpaM62Q",
-	"GVqLtMN2w9Oi9hbxmHLCBYkFn7KExGJKIl46xc1pY29iTyI5hpyY+gjBMKETtYntM5vtv9d4CvTFLuJE",
-	"zRKmZd5SriH1fzshF5EcAMuszLU+Fxtx0mw6NYH1p3qucGayH2tGdlA0pWfvjpbr+4V+C0EdsCWKFtuT",
-	"w3qT7VOtSF3Qirf9zAqgik83O6RBBxso+LZ4QicgsCi3H8NSRoMQa+uvCA3DhEm5TdLKSV1mxtNC08QS",
-	"VjmgXbqBBR9B7S9H/BpRirQLbpNJnBPajWfT2qGJxmKJLyCtUcuEL4EuDBILqWuqKGZxYQd3d5fc7R+J",
-	"cwLb/EFxqw5c4CV8Ym001jxj8rmyKyS+5LH5RNw5MoNLM1dZnKQN+tP7GwebKpFxbrAp05rj6LplTSW/",
-	"M66l2JScg6u/KU9LFqH4RUQrrqXlOIGMeAmoiWQsqVMr4hmbmMR4aIhNuZLYjWRSqx76r242fP1XL+ek",
-	"/XPCWKhPTPOuE1oBn9tIx6fmXnr+xCfvjN8IOwLLLMor81HZL2REYH7VrQrCUpORJGMax3qfzOg2OWn9",
-	"o1rJlxPZIPYqtGrh94xG6zt1U+ucynJePoNnt5h1U7qb/eZcuxPg72/cr/tMJKMoDMt75qWwbp1IErCS",
-	"VHfIJPu0dIk3qsFX+KVzlY9jcQtNbnOdL2a0Orf3Zw4dla2RE6lH+z3l4avJxHt1eM60ki/ILJ1TLkuB",
-	"YCY0Rm8Lp50GP8uFYykit5QrSSg27bacKfDwxgCf2w6Y7qKsu8Ar5DaKY0++kpmYGXw8wD1cmBkjr/TJ",
-	"ji9Bcls26G2yaXt1kuv7rAPfvDg0FsZ7kQUkFXkp6dySHzi010/TGgFMvf7e/sFh1X6+hrsrJ9/X/H7v",
-	"tHukD8V+D24k+m39qne6dxzTVBpZJq20MFvpp2u0vJdH5QlZaorVhGlmNFazah4wxM3FBV93Tvg1fHoe",
-	"svlCKMbHy3P+OhFTfROoWSdmDQdEKr1RUh7CJlx69kqUNzuIuD6esGH3sLftOXcdh5r2X9gSwuOLfW0j",
-	"4saN+Y/u5nL6hxzyiBOH9MpuqxtlibEvIjmnalyeIOghi5SFjEu9HVYm2bq9zm3TBYnk4WShCxvyYxh5",
-	"72PDDWAps9ChsJF/2XvAPI6aV5ljE5rGykIVYDa+j0H2682HtVdIRu+6G9sojLXJwlmvOADwmzxOWMi4",
-	"imhc2lPvtVzwh3TZMUADg7HTQunUKRoGCEaLZG1m0mcbi8FB4fTpFeSbJosUyfLwokq9wxZnjXi86Nm2",
-	"iCRRAq2ODRxyFxF63Z37hE+iCM4INKYXUk8f0/2DA3ITyWgUM3L29vH5OZxSdKxYAoc3zLmF8oHOlRAD",
-	"Q1ekT54ZoyGsxTiaR6p12j84CFoLAWtCc6ZEBsL4bJHGnU9KtzopUXHrNU1MmWnO5LymCZ0z5fHkwpr9",
-	"KWXJkiyyl+onxn3HkfrZz3ouUn7NxS3Xi3cGcCTYCTTp57xI1UBMBgnl4DIA7gNNDvM1cxzm489bsLzb",
-	"X8Vyd4y1zM5fctj8BjNkPGk7Z8Rc5XEXaL5g2nI9qzHNpiQfTA6OyfmJ8LKAZBt2Q7PbIgo0ygdLUC1P",
-	"8AWHH15GIOlWGGT0b8qJQvLTLhnR3f8MjEgot/6ZQkhhIubg09QSaxwL2bwi8lYKu89cVQwoyVSgOavY",
-	"7DaMoHX3lYwRLkH13Mjf0ix5TqU6C+cRr2qkWmMnVD+LpEqoEj5RBGo9vFRRkCIMFK42Q25nQvPHuLm2",
-	"2R6sjhnPfURXmOFQDUyIbthrsDxUuYAWCRNt62CIWPSQUUk5ny8oX4L9C2zl5LkKm690/VJOSokF426v",
-	"fTTq0/ZJ2Ou299nR5JgejvpjuL9GXKokHevZlDaMUxI5ixa46t4IpVgSmojMiAPAwa1IrrXya913i0SE",
-	"6VgTpqfL0n3rRKmlo7jWvNU/Pt3vdbrd/V4P7FVJGmO41BvIMkFmgdat6GRyCldgCLoFEJ0ORKjZG1Mc",
-	"3UD4guBgpkkixsN42Xy56x+c9rqdfr970DvW/Wf+4R7MrJie82ciKcc3gCfo1VmqZqTf6Wr65u40ThPK",
-	"lU2hdHTINaIz9eXSxCCVXCatjCB/HKkkf3776mXBSW8iisoNrUGI7mvN1DQahoNqalA5k+zTpyxkSQ/v",
-	"7m6tdLJPnyBM1XzSvBG6DRvBOl08IYBHJqGMC8WyGCEzA7gGUSWFEHm8S3tyoxpWWJGujLGvEw+6nI+/",
-	"u83Jy/p/y5SK+FR+YRO8Ieez4XhSd+ewfgtAD/9eqpss1StgbqylG/OnPr0UqiJ1zMk+tx8OzOFc1vkg",
-	"oMToevrGp9sx176Ik3cXz9rH2+g5vbobQTYSkhNUOdmrVMMKY8m0ObkgTBdxNKaqYA6KuBKbBBma6Mtn",
-	"xvdX7ONckRmLF2Wdcj7PsJDQTBWpQGsbBsSleR3ul9bhNpghCdVipHXaAjCyJjNqVQ5mELx1mRp6RSvp",
-	"xWz5l4g8DTwDpVF5iHayyZkdJKqbiwWjibQxDJKIidY4KUmYZMkNZrDdzqKxSRUc6XYSFjMqmbQa35pB",
-	"Wq6HcsOQKc0gtPhuzh8toV7SOWvwfsMpYJzfjIC0rAor/XO9t9ttQgssuhV+S72v+yX4eOqc3A5td2a4",
-	"tWGA55lDfrQktDLaprwi23aoG2+OHFrZcDl6vlYP3QLxIotZf8lufaRydusNVbdExBHfkoiel4iPqiHf",
-	"8lxJwtlHVc42snAsZjednLS7vXa3dwEH8CnKmVK6D+mbFfRLp/Jkeb3V0PczMmdhRIles7C9xIIlKFeM",
-	"/QIvh94tl2XD+uLhKw3l8EkYgwdZtE7326gKx4UNeehsyCytty4ivkS94dMzoVXKioakhQgLiEhA19Gy",
-	"VtYwZCJQ965GHmpRpG/d+u9txloUPvvFsdpuvcPEh2aENaDYYs5AndMKyIRKv9lZN+ZFw7bmHi7ckONb",
-	"GpnkZPxiGyd9v1bkCtUMdl0k1oy+mhhDPdmbvwxAy/rJyZ8DhuX4pKLdZBeTbQ9z5LFe5Rde4GwETZ/R",
-	"G0YSBuA5/kU2w2ifGsRskz3vRVW31xE33emrrSJ6xw0LD/axasLMrg6iyJzFIl6WeRPFcRGYeAVzoI0q",
-	"mIINMzT7MQMJRtyU3ao9DisMNY2cgHc0I17TVDbmKz9nioQsjm5YEmlVlkaFDWoTPm0qxGvM+LwQ4rnW",
-	"nkuWhBuWkMN98pfoWw9HTbLoANyN8HFZroFcnNMlLtzDg4O9QzJaKgYw1HOxlXO/W7Bf95yYMDMUdMsa",
-	"eipMrRINXEALwVqBSLk1wROFtC6O0j3CkH6RyCEH+ehXDR4yE2MW/BNc12WnPGAaKEFGDJAePEGsA5NN",
-	"210P4sqb7D7ea0qk1pruwPa2Rts+TuNaNVnhHYVmGvPnYP2sbuCbyaJ6Csp2WF3SmMRG6EQxE/FpE6/A",
-	"6zAV3Ke42ncGzLRbVl3jUB8w0HjmGb1mC3QUZz3oNbS1A33/qFf0oMMYtvGgF+MYe469zLKP5OOsSpIy",
-	"L4DvCRhc4AHGYm+jLS6cVgZZyLEvqhPiEsxV3bhv7u0T7DkBU+54SB78XOGFh2BkR9UzaHLrfveuv/t4",
-	"8yyHdujOw6nwel7ew5VDpHFoRSgG4lVSpD7VVQ77u0hheJoVEKRvdKkM6iczohhUBhIyed3JjQpyKRWb",
-	"g9Evb3WNw7Bcfaw5jN+EyHsZYx211foZMVXMMGQ8M4KpumOh5czdW96uxhWux5O9AybePHEV295G48Ys",
-	"Xp+aiWMjLlmevVsiPWdKnZ/MWeUr9/AXu9nKeysftsefhkwqIuH+skJrq0iCzxghcKXZhTSdyXN1Lus8",
-	"85FWAkpgbebDp2Gkarxr+MjvC/577oks+Pw65FyBLVmSdIGIcXmutdNtDU7wGScMeq0eUCsdEVuR1KyM",
-	"HjQZJz6rZwE4pSwuyspUl6/kRjZx03zJ4VdjQt7S7+c65nR/b6hiz7X66JPvUB/JiFy4mQrutdomVLFB",
-	"bFopynfJQODMRcLyljRF8DPkQG0fy7hedSQ9RJJTVxHzBeqBJyykY1W3F5zZDTJMulvQ6BWRtBjmWGf1",
-	"azKvB83Oyw+JIe/ql/JQ2g59EPzd/unBfqfXO97DzMKt9pRluM/K8H4Vh3eG1Fxg7E5tCaWZ8CErb8Lj",
-	"uiymwgDqzi5PexujLesZgyDlWgmIMbvGjIrBmpX8vLpiA9j+lHGmd2YjuK6vUfthbsl7w7TIbTINQpBu",
-	"rqJjgSinVa2PDXL8lZ5pVSTqrW2jrBeFxQQr3UIZXmaaiHSBFwb9dukpVo2UuMbhvwbKv3V6FDhwIKe9",
-	"AG9F+t/7bjJe67Tvakd4hMP7+Y8pR+06hJcTWDKAVaVfwz/TRet0z1SAkK3T3nH/oHuX7TME4ihCl+PR",
-	"AHalnu7toDvAcAvZOj05CFqLE+eH3nFXN5cwKeLUxk+br09KHx9A7E7h8xO9q+z3N5qek6CV8vzP7t0d",
-	"6LRl/iqhMFPp39y9B3f3e3e4GeBSuwpkFQxfWNkW04S8abtrVnEwF2l3n6sogXLeHtOKG3KtNSOj9P87",
-	"yHonQdYJsn63hpk3ImYvhTpDJbESkipihryiRCqwi/oshvo1BNk2zTj66SseI4ohtGURZ8AvM2KEymuT",
-	"eLmte/2wLklfjywHAahRS8uEa5a8fX52QZMp85ZgRLUiKiLwGg1DH0HF8hK2jNDp/rHe4WkyNVUR697b",
-	"67pypPg90MZoMp69YTKNq4hxxiqrlxCtQsc1l88p+2Js0QZrg5M8Wiy03vjhU8tk7NrYOij2v9pcdnfl",
-	"06o2x7HA6c3JMPdMQ4UBlr4Lasgsw0Rfbe4YCj5tciUwjMynwx/q2XxXWMl9J9rSHXuBN9FK3ngR3X8v",
-	"03YF2ye5Ycm3qVzWXMRjMY140zUcM6sHI92Eewuv3uQTBu7vaKs0497x2lCiOCZiKKqIOJdglCCIhVQW",
-	"HjFdKLEwwkOxmC1mBS/c6upbvQLAL1TfsISXou7Mlyfgpt3XXx7tdbvd/arb84QCYtfBQftYr6zDSW/U",
-	"p/vhMcNqRAtobq/T7fR6e53uw/5+Yzk7T3ewijD057T1QvwcxTF9eNDpkq//1us9Is8jnn4kH48PB4f7",
-	"D8izKGET8fFhb/+g0yAIescX/e5pD0xohwe9/l6RJRZ1uI4nR/ry2AOt4aDXK/Bk3KPddvdo1G8fjXvd",
-	"9gnbD9sHfdodH4V7k0OIkzQ86fZOw9Hx6f7p6cP942amVPsrMOUJk9dni8XDfqdHvo5evX1gtlI05e8W",
-	"Ncro5qGga+VFQRwSGjAee6rGaSU40lqsSHg1RgK1YDDM9YIWjePWaf8oaM0jrUvtBy3OWCht2Jm+Skgu",
-	"xM9aJ9rT6jiVMppyuC30SrR4LPY2XAPrvE0mRDJGoqIJ/3cTt1EtWVE5MEzqz8gUjrj6NSM7gpaRywMZ",
-	"aSHfPDxc7Firz2uIOCPm33lO+j9SqciITVO+A0iz4swdjvrd9hHTA+tO9tvHYX90MD5iJxQGZpQNJCj6",
-	"ma0PLYZYbDboZuPj/TPihSHMtScH/hnEWSaM+ap1+qUrMni/qKE1VvTkbw7Gj88Pz68Xf/vh8Z9POmyv",
-	"2xn3Yz6aP+uGf/tznNUD2Lri4p+Q9Tjqb7YjIudTxKdr4u995oW6E8C7e67KLwbz7q3dkDXnpf13tWpe",
-	"vpXzdpZrfO5Hhy5hxDWcGaAI5oHg1GSn/sZQoz+XtLwnZPOGIMz7G1TWvgtaF56qAFDcSUxIObBu55my",
-	"EI6I1aMGUQiH/loJPldBubjUhqndetQ+RUwzY81LzG9qyFot8fny1iy39fsLGr4/3GC56S0ihs3lBCFo",
-	"yj5t+NUT1maBs1CQZPg1vojLSJpmHpGEATRNpNChto3tdFQXuXVhoHAsKRWrQpHWfORey6Teh+imnONa",
-	"KSH06F1pXTjbRo0EThu2nBQSe28EIDtvgliXzBeCArQxn/ZcsfE+UjN/Hvh7TDWtKxT6uxEdhXDSf420",
-	"9qsvU2DWWlB+nwaTL2gKQB5o9fENS6t1aMxKT71gq6iTJwyfNuDrZQCrIzYRCeuQcyUzIL8MY+7UoIoR",
-	"OqXbYYuN6xDnYIAEKPWfZs5IYFEK8YLy5RneoXyYv9FHNTOAjA1IpUqIwZzypU3NkV6XgX1o0keRSabe",
-	"8EdAaNk9sq8bu1chxM+i8lAcRqHpQdb4VEBNkeaVBiblrxTz+NCDgckmstokgRBMDHPdOaMKnpZsRDml",
-	"9Xyy7wCb6gvmfxfdME0+ta7lZUAUnUrjiMFDiEDF4cIZjNZo9CLyNI6D1cWJ6ysLj7L7h8Vm0lS/O388",
-	"o2qjKLHmQtkbyVTncL4KWiqJplMYTR581rY+VZdYr3nFU0ZtS1LMh3M5bUNYPE1MLbaqH7ZRPTDrBr6C",
-	"3LFSJkk+XpmO5pEqjdXobd4KgJmVT6vct4IsIjZ2baOtrNRfVjNFKpoot6zM+YYFZcxnL5ii3mp5NMJC",
-	"LU6dwWLnbanYAori+V7RbGrnRJq6Nb3m90MWa0oK70PVIfgZSthQfn3PNiDku7kNW5BmJdVoFWvmBL6z",
-	"Ns/XqKWTG9vg9YLFzsyPWBRn78OTVy+fXmEdnNJa/OHo36vxX3I14j/flJfNl7dOt8I82+y0wIH6a2lu",
-	"cGm585wv69TFbzpagk+buWl8YwF4o7VRye68p6STLVNDr9ZwpKJc4R3lHbfBw96MkfeA1kObi9WsecVf",
-	"ERL7Zd7sIUQhC6/eVWGeTCsGssC78I5rNjKuAHSxgrmUoXqX1fy09F1Zy89xpyAQw4JNWWzybUxue3X3",
-	"QUCZKlFT0eTLBOPgTQaxXoZhRC/gI5cDr2MacQKL2ceD7PMBAGghUnEtAldWx0pfbhAn4X64W5NCpv1B",
-	"zhFnYE4XfrZ4xwDcATPFC7YDgLxKzh62fcHovPEaUm626GABEY9XHOm2Wo8v+h4jRSymkzeoyQuN67bs",
-	"T059g8ZkoEnRKWhHJoagDgNYpEpLvmJQuMkScGSG64JaJTXWshpf5SOqBUD8lo3FnEkvLpcV6fB73lZT",
-	"thCEjXN2a1kS6GVTzEozYDoQmR9Zo7mDz5cVeUbyG8AV14Puvg9k4g80jkJah8txRuaRlIDIBPuxKjlu",
-	"su9rEDkA1mOUMHotCSVJGmcAW/pgS+hY+SFPtAQxWQUOqAmSsU0llm5d8aOcAw1IHtVhaua9Z/T6dRYf",
-	"WJpCMZ8L3mSEu2X0euA8LyIjOCWBGJVLfQBOU1NMuMqtYo6Dw7Cs/W141qvjmR64O7QKv4pjQ17BnqrD",
-	"TPhKEgPps2YYQP+kiBxUtKO/z9Ng1kcICjIYMOuoyzbyJIWSbHUbOajUb79qTn0pEY+RWjOlFvL04UNN",
-	"eMfZ4g81W+RDc7y53HySIZp5chAtKlTBU1EEfuptBPzUGB0D7/brQaIaQhQKte17Lt4LDsHdkhXGbwEE",
-	"dVVh4PJ9pGZ+q/qZBRY1yWu2YLgJY6oH1eoHrcwkDVmeKSpPg7lsne71ghZP5yO9SXs2m02CRkBDMqWK",
-	"ZWDtSfOdrAKdddDt69tUobv+cd5df2Wrh55W+919LUF2uFoOfyOrJV8smEpcLdloExsTgDtoSh3WlyEV",
-	"xYPiGJwu3rJx4oPaA4eLxIeuppGwm0ikcuCPKt3zyRrTymnrdibZePDX9wc34XezeBx9+/OP718uf/zb",
-	"X6ej/t+nf3+/P/3xb7PZ6G/fyh/f3k5f/Hz+jcsMj8SpCPAP/5bgfgkOih/WnwM+opCB60aBCXrq81uP",
-	"zFNo86sYQg5L8vWbZ4/JSa/XDfQ6gUe9g85Bp3f4AFQGJEbrjwusSxAJ/vAfEiIoMl3LOpnGMzYH28qc",
-	"fnzO+FTNTHk8s6+kSux94ukFnfoJN/mcWt27NZh3ciZueYA5m6ZmnFarROIj/7hz3NkrEX/Z2rtstWoo",
-	"PNzXE64Ug+Da/7lsffiP/2z/79UfL1v/1SqTHrQ+tqeirX9sy+to0RZAOo3bmfJkTAuFsqAoAlBNLo74",
-	"dcIAIgxuTUnKyO0MyqDlZasyHFXIfCaMJnGUF/S0FVUNrOawVH1wWOBDeZrM2EZCxAzq6K4/uOcRv66O",
-	"ZniZdrt74zSJ4R/sEUlY/M0l4DletoY4Xcf94+MHQe4QXujtQ85GwAdI+DbwD8ZT7EwjtG4j0/8E+Cvf",
-	"HHT1z/3DcZpIkXxz/VM/Pev+MOvNv5v+EPaW+/NuenT73Y/d479PfETVrYp+d//4PrP/XOBm8S/yBVWz",
-	"bIWDCRTFR3G8G8Xg33NDZqA+VYLRGAl3LxrHDJK7eYiFHQij4xlZiDgaL0/JMBkWMwZjNlEBLG5A89FX",
-	"apucPlRDoxXJS/414CW0I6YmbS0N6SJqJ1QxmOK2EXkPOpe8tK0x+/pR8k33kfqm11p/yJtMZcaa1zBM",
-	"H4OochmBKdoyIMOfHH7oMd9mYyZrDtk/4J++6XW7j26/6X+uITOVLM8mpjRocbRvzQCUgIB6N8DDrR0N",
-	"KfEyHY9ZaVn3XJInIplTzOZVALI+px+jeTpvnR4fArTEPOL4dy8bjyYWE/fXH5DHx9x49BjAibdP/vKV",
-	"NPERZJEIJcYiLs7JTXHZMa6J/aB/vvLts/fv3585dlg/IeOZ3mh8ylBiHh4dOAdc+XD7ltEEDgQaz7+5",
-	"bBlt4bIVYAHjby6LFTNB5G0vKe6CVhxx1OPOvnt3/ib1iLgzU2MBgITPvmu/O9ckZ9rHudaskpTr73Or",
-	"77ciXBZRMVv/ZQ+/zkiEy/98mD0K9OfQTPkVsKmpWcJoWPdcjyGHhS9S/obR0E5+9mWF9ilTTlYSeISw",
-	"7KuB3smREKKVNNQtSPzd0PKVdeNVacHF2UCO63tppERWiXgeSQVORIcdskpDHEmHIXIrEhYAxI+hRZ4V",
-	"tVjES4CmiyYIgggRvRVM+SJdgPS+g5l6TPmYxTEL65YNvkAiVaVhDI92QcSMKsdZ2LDjAFpVkXEcMe6h",
-	"SDIeZvKwuv+i2m21zs4sUYoBFA205oKWHK0g9Yejz0xs3QYwZucsejzHr61nst4SjpN+ix3xhEFKVlY8",
-	"s0gYPvWuuBAevTBFC4v9QgWqdbq98Aqllb1eYH5SabCMztfp0zH2ervV82AB3Wv6f58ZE4okFCw4dVRY",
-	"BK8ngFhapQKfl6UQ6HEeevDtHWz8pzxkocG5qFL1FBGWbIyiiUOu0sN41kaZEPONn4huRkZCJQstkKmH",
-	"EP2csBuWLLEch3XY2BqYNVP2TrLkCVW0QlYe+/1fZtd39L2pY38Hom4YV3hUgroK8KFV2p4JrZHjdcv4",
-	"9QxWP/Od73imQtvVrYsI+VVGZda5jC7ZRBJoGr6J0pLj/l2/mtSdVa9FHMOZjlULVp3mdaSsu3g/onO9",
-	"Yd3AGxstHAafgAt0m0UD1bXyZMPy9YYm4xmI+Mh7eOrHF5lju9j7Tx5GGOfjXdD6HgJTXk0mnnOGUQyc",
-	"LkSsFLueUa4/vrCZJBufKFDz2dM35inksc6EjsEb4Vka0ELlFLZO5ozl2C3+XABDKb1R8PXVnHRgzdSP",
-	"vHr4tsccVGKtXQTw1K3nVMhiAEEbcSW8K2Se13jdaJJ6QFpVw8Har7VieYXuoje61Xf8W/0+OgrUeazf",
-	"2liP0tnKgCCD/jCoIFilaJFjZTfvbS857FYLriz+oqR3ymurbmYQhR59HSxxeTPbcIXd1glfQF5ZfanL",
-	"idj+UveS3dZfF0IHU6+u+/yGsE3ftsqdr2MuVG2v8N12XZagVYo9f8cUoSaDy4Y/GcNOZu9ZOSNuD9vR",
-	"yKRaaXswEuZzmiC6RZJqNe8yTbXq95SprXRvPyFubapmgmy8QhNFT/KYBj9ltpGVJH60mplfq8p8GvdT",
-	"rWq0PEjLlOwnKMlanV9H2Sk9LhYPquEnQnJ42fja1uso0mlAPJoWfKVOTsX7pR94j9EFPrtH3xbItuY6",
-	"Z56veZ0zsLg7uM5ldNVNSU5YLRnbc+WNKeZQuw6w2oNf1yqVla9oXS4UaI3RZVCgo/6WAhUYND0okAMA",
-	"sDSTZO1+Xu1hp0RWqzqUdFN6zQi9pctCrQGPsRsaqjtQG0kqkVKnsW5GyfZ3iDcsC5ipPTTeMkg9yTOf",
-	"KyRgE6sOjGaxnBEEudn+Az8TyAgpZE/6WiOJSfTODSUlZbxcf6BMU/F5XkhgFbNuEcFssWCchfV8c2oS",
-	"bGXhesNkqhX2GfWeBPqhs+fWMXMm8NG7c+PF2GpBZTT5jMV+qpqtxkWiwGy8BVk34pqFWJLdR5Z+DHRc",
-	"s6WPBP3cfF05KRbR4JqtWNZC0dwkmgd4lclYxBTkojRxXh5SoKViQ9ssnrdKLBZ1i0c/dCbJZ1ITi/ss",
-	"E/yy/rww7rImu1bZU/bt8vzJ1qf4Ra0XWTE69x6f29nGL5hUq8QHJapZF1aOjr/N3NedOpnWYOLivMPe",
-	"+qy5iOYsBjxbb79FoRnx1YSY5u5BylYW3aa+V5p0gzJ5jp6fP8mzUOocRo8BTsqrVGLA4raWNNNtnTZr",
-	"+tVzU6NaY/fbq7SGAP+OXDns7Xal7bNmXziDrluQqZNRtc2KNBTYPKDa/mttuWmWALW5oc10XiuVnP5r",
-	"LQapmzS1lVTyjz2TSbUjnzK13bBXm0l2bh8p9lzM3Kgx9+YF6/0GiGpb96do2SSjx3QO6VuR+oxWGktW",
-	"pGZhQm95nTyyL3ipuTUPtxVGd+Uvcm3j/IlfXXCsfF9Jglc2qNStJXwrw9Qs6SVNIVz/lbBJ67T1nw/1",
-	"PVlwrQw9xKfy4fkTjLYBxbSWpNfnWqtFcsgZXxLMRpULhnmnUIX43bvzJ1iWEUNDueDRmMZEcECJ4UKR",
-	"iTAYu74B5UrwfQejj9DXWW6EN97WliBXAhIII54ydAF3iK0WGKnAFnIfsWnE89BqLMReiLrrlsqp20FN",
-	"sAa5P8DxcN8NcDzpdo96Jyf9g/2j/e7JSc+JdezeK9bxMURCN8XxLuiU4SBlh4DlIFII66OfDp9H/HpI",
-	"MATVXpltzgh8G5CsSlmn5ecEhmPXhaf2+scw3OzvQgj+h7P2j7T9c7d9Mmhf/fF+UfhgY60JbAbPorDF",
-	"+yShyJg5XZIZvWF1Q8PS+e7IQjahaaxapwfdoCGktb/DgFYYF2oPddvYQiLMBMZl6CEC6qdKE/6I0Di2",
-	"2chktCRmDB2S4YZC2shSpMAQvZ0lYwBbxk1kvo85ueayyS5ee+R24JiP4x01pLyISWXEAZFMC2eFOftj",
-	"MZ9TiWxwhl8IrS0l9wRGl8PcsYEFaK1hBJBYu/73u4UNsFfcALT98+DqUy/Y695dXnbcP78OGh4++NQN",
-	"eid3O8tb8Zo+XkABZjAwThiyd8FMgpG5nZyW0lKu2TLDtCNsMmFjLEjUIT3dQP/ggNxEMhrFjJy9fXx+",
-	"fqmlS0LH+hQNSBhNJiyxhfQhTsQ00iFvGSMf3jCl1Zirr6Ec3cME/zTpAjA3KMvyySmlyTRG0deLqf9o",
-	"/+99xdP55AXWh/JxGQ9WVKUFj5ckQlk8fHpBp0OsjW3z4iUL8JS+jSQjw/1ef9ghwz/AW5QvOwT2Bp0C",
-	"pIQWdSbYPSAS4z602DKpYnqTJgwz+BeJ+BgxSeaaHtDhyNfD9w8ho2oYkOFla689/TlaXLaGDwjUuiJK",
-	"iCbWT9o45HXlw1OuIrW8oFOM1zyfvBSc1XDtIueOza7RAkxL89PcySNVFMfEFDAKillWkSTDve7+MCvT",
-	"TBGLoJppdsl7e51ep/+gebCa2vuN+Dk1AWF1gj4KC2VzQfBl4w4MoKRWwk+JydAqapOYF3WKjzDhF38a",
-	"BrlWUMxgJhAFi9ABZLS85EPzuXluvtenySgRtxIKmw8xWk+kyZgNiWQ8BMpoqsScKq08xkutb5oB0SIW",
-	"YyRJNOUiYeGpY2m85GoG4Jk0URKqTAYmto+SYcIkU0NzAkYhHF7gEoAxkm7DzGmmt4HeNlgJN8mlcibs",
-	"nP819d6OLqxspJIMC51ppouEJGjancMhJiYl5uE+RWBvzUgYFo4Bt7rR3uAGLI3gSNglR6HhDLys3GS0",
-	"h5uM2sg8h3klBhi2NKvpqxZypsdvs67O7QG0SNiYhYyPGawXMoT1Mux8rqVgx/yFrQVzfnQ+90IoDx+y",
-	"R5v18UixeVUdJ2f4g5iQWPCpeQtm22TF2q3fIy+ib2EpsY/qFM9OmoHSmPsNxjte8iwJlcwZ5eYIjDAt",
-	"0y7FUubhQfcLvhmAHbfuqABz7ue92GcW43te6423vHYk+LjJZuL41e9JC9qD6khBs1ATJbnh6J6EGM90",
-	"HSXGsf15J9hJF7jnaC4YndfeXhmdf95xWCP/fQexxiX8Mw/EuXPfayjvJEvqBmKs6Z93JNYCf89xlCzK",
-	"dUOyBuXPOyaf+Xq343trsGzKYwTQudwbYC/lcAPSX9Qd/QYbZ12i/NQ4dNbx33Dml2H/fbl+l+MtGcv+",
-	"X1OBULIZ1uqnAkyKgTX7I8ClQA1HUB9smMFP9nNf1/bdh7Yb3T1VbAAqBiKJNH6XgRYY0Ln1Rvra1BiC",
-	"4Xry0g3+A+hcgOiQoRvABNGE2fL0ARFY4wAqZaQLvIwjCqqWI6DWUXmdB1+fmhsdlKuml1xFcxZAAQ1T",
-	"EBOahL9DukSNzAHDKQBY+MZo3s0503KxHdo5uMNaH5vXLVZCOwNLaPw6h1W4y/OuXwplCrJuv5jCSNJR",
-	"vMa6ODt/Yl+9gzjiiA/y8NwVn57zN/jqXeBC8a76MM97ugtaUW56030vEjFNmJQrG3FMduf8tf3qLmhx",
-	"AVljAyVMTeSVTb3ELy6ECSbKK0+Ns0pnjQ0UyqLtanclVpxBDlyG2XR2jlvFhsFi8cq1wH90eykPoTYm",
-	"BAW522X7VfstDb8zUHNbr9d5JMeCT6Jpmqy1aF8U3seVy9ee8LPzl85c02hgoTzW+PK1fXVnUhTyTNKF",
-	"ST5J2AREpMprw+AsG/RrIsWcOWvCHHmUO6F2O5tXJ3dqi3m1OCPuFr9my9VbG78rOR60rDANZj71dZt6",
-	"nX1wp2/Zsb55s3CQ5MNrbOWF/cLyY2dzb3fuWKRxCBM5YmRBE6lPTEpAESPZcHEDX3OAP4Odnz/Sxyva",
-	"daCSkKneBBB6nZbBNXgplAWi3HJKXdiDAcDFOu018vCx86VLR+kImEdybm3568r/F/abu8CDJLyqoQp2",
-	"8c4mdzVo8SMyRBTeofHDgGs9pmMmO+QVxjW7hg0yYrHgU4ngb6gdK/ZRZS8XZMklzxDWcZpQqLhz2MHy",
-	"EXpxXAjxnCamcO/mK8NgJA6UEIPYttPI+Nf4RdbvbvkeSQJkJKiKggkQN0LNQvxiNsTnOVdWLwVyJq8B",
-	"RX5KIwecf8biBTDu6ZxG8QU12ZRb8AryvwfKttDIHaez3SpUzpUjv/+ytu6O0DBMABwbQAGSURSGWw92",
-	"4n7fONS8p51NfW6cSUTMnLkH2As9ZDg/VCG4S47FgkkSCv1qSY14//59u4xT1qRLlGHNgE6jJV5EcyZS",
-	"tb2yqPIGVihrtqvPtaei0Chf6JHkRJO2Ow3Mf8fZUhnb7T1rFww9+5UvLudcsYTT+C1o2U/1Qby1post",
-	"raGPmhd3tiLd8pFklE6x/Ggsppl32zI5CkGwGZX4ccJCvT1pLO+p3o+LLa2jj7ud7/q+vFK8A/6oRRr5",
-	"HHLuOZXqLJxH2x4dkNhNbQON/My72gkbXwrCOFiDCPQfSZUAsPIt3E9GiOAKywjcilpvQaC+L0MqBb4a",
-	"6GuuyQtf6fFf0wBUKYqPBk9lzfXVY91Ghz3a2CyEIVC5jK1YU7eXsnahPDaI6F/IQtH3rTV10Zd0znao",
-	"itpiTuAYN1JaSy4638HE7Wza8kFvN2FfJH9BcmWXLaz9tt3ospuebWSVhdnpcmcCIsfvN+E+uSJK+dLB",
-	"/Ld2hyFSYYP5LTsAAO0enJjY71cxATva+Ykv0zGc9HxqRKS1ii5Fmkg7ysxb8aVIIKE28La4A9jhdaYQ",
-	"6QpLCNMy0bh8S/VxgyFnuucvwt/wUqgXIowmka+Awns3xrcS3FsiwladaOod3rH9FtxE/wLOuX8lX5oV",
-	"E4b8xSJefkGSIpsGS9easwCvf155UYLd/iJkRNm2/Lu0aR/uk79E32p+BwabxfgKcAa4UCwgvf5x+a28",
-	"7mRA+geH+jEsfhuZ+xTKQG2rENiYbFNNavWOL3e7E549NSl8BtY3knnOJ02YVhpiwTUnr9lCYVj0EGJp",
-	"hlCYw3plTNGdmFGpsM6QE3OeZzQvRXrJrxlb5PkRcQRFT6Y04ljxJMszhVeok4Nqj6xEt5chi1JlnDOv",
-	"E0i1iIrlNbeZGaehdb1jns53Mj9Dm/czzK+xER/HaWgRQuHAtmlJjzLhbQqEY65pDilnQdS2Zg0E5C7c",
-	"ZlbwpdjtzjY6UgLDzKiB9ZMvWRw+6rUG7gogKN9g6MA9zXlKrHNnM0YTt3s46/U/BglL5WpZaWjWr+7Q",
-	"nw70GFzPSBIzqgDugUYiwQl1a2PRcMN9DjugiRb4FeO5vkCjv3tvOzvHAl+lSJdfWXd4I2KmL+ymEO52",
-	"c5aImA3cerorAzSLve5uR4iYFa7DUAM4ukFbyFvEXX7H6Q2N4nsYRGg0EDcs0crPWqv0Vf6yJns0SIsk",
-	"NH7+5FuXYM0pWD2DUSpX68bo7flWvwoCSwzmlC8H6NKTa0gt8YLy5Vvz+o79OAEitlBFR1SyzEdb8Doa",
-	"W4+yGcF2t3Bx2yEXydI48GOqdhkNVriXfSH3oi/WSP9rizAc6kuhHhtMgi0DNj6it3Kg1YL1wjbMF+dP",
-	"jEF3Vx6Z3U7XV6t9KCAeMz5ieYB/O7k+2/7R6hhUSggJjfVFaJlFqKA136R3IK1flIMrWySvAHnwV91r",
-	"X2CQhw1TxHnO3DFDZ8DDL2s+8YR3C7lvowBunZ3jKCXUoWEdrSSj+VdN8UHTgv5LRlOO6T5KCCImivHO",
-	"bz9NxzDbXO9++QXyK8zt72DW3nGaqplIop9/WRNJZhtJgQBrIlg95+9K73+OQCkmJdpKHMepGaXdzcZo",
-	"8jkMJO/4IhGaBn2Pe5zPxz11rC8hhyBo3TJ6PchLXa1o4T2j16/d6ldfUAZC9QDOjGfgUMAT/pJbLGI0",
-	"W7/jpvQwC1+wMKIXAGGx1eSmeVMDCGoYKNPYig3koeAzBF9UQ+uR819JJwQjIBmGGZFM6d1lOEHGIjQl",
-	"NpwNhpEaq7aVeQtIfJ8IPn3tLLhfMaYz+L3JShSJFYnpuirsXtdfQPbV7kVmNqqs3jb4uXyp/gbiUe93",
-	"rLhNntLxDKOBbGTwnM1HLDEQN/AWWAalwcJdJHqNq8hmuoRsTWY+1q8CO2NF/bn+iLITsTGzuDwdBMCx",
-	"YEKHBwd7h2W0vQq40LyuEsv72TKHNdJnncmX1QJrwcQiZqX+DrrddXs7h/VI4/jVpHX6YTVWwNUGcJbz",
-	"2vJ9gJAwE3Gx9jCgHChWb7i0hOjFYgvOQBLkx3P8rNfNh0qThC5tdKSfhOuIAyoXlvDDRQYomabQfcpt",
-	"pqqn4H0AdnHfbAki6dIuPNsWlTKSinLlbwpLvvuITFKewe804zdWWs1rxX+uKbZnVz1vK0x98+7l4O3F",
-	"2ZuLp09aQevi6d8uBi+evn179t1T/Ln84+NXLy+evqz8/PSl/tz89Xbw9uXZ67ffv9KvPX739uLVi1YA",
-	"PT07f3n+9nvoSv/59M2bV2+8MwDZpesz6t051PXdgFl3LkTHByQgJ0SM/sHGcLNwF3e1xmAeFmFloUe4",
-	"ZUdlqfhWTCO+vXyKQl/dSQgxyCgebrFK/dvowimtCciVqWTJMMDSluBENlFP+mY3zHbXsLB/EQm/aeuV",
-	"ZgWRVDRBQcbHukl6k3Inp5yGGFhA49fObCAUSylc4E3Kz6aMq3O+SNXQOdWGdsNmwRoFiKUX7hGHkR8K",
-	"NN2QwOmgfzIwkmhDKq6LZnFcKAJvzlSsjARHbKQ6BDB3MgRDuxAjCcEeawvvx9CoV3z3u91uVX43yEYk",
-	"ENOJzWUgSXlAbmfReOYUzDE4vvcUoWugFxV2uP3UDsE5EStrSouROf3YHi0Vg4Ns//jg6FCvtHN9DUsT",
-	"9tjoLFXdIMNLIIyHLHTgXS3IMxnKdMESyUIWDk8JxTrMRAlxbXBFVdF87fh/3Bq3UHjtkuewDSyWjEyi",
-	"RKoOGY4pH7M4hi70K3Bjo/La3K0gDIgMw4RGPOLT4SliFJqkL92rxDJMbkViMzCgyZbGgwgnuKdJtOug",
-	"EDIK29AAGtpztwzIUcLXCEru3iKGBvwlFdWjwj9swmbQyoaLsqImdRocwuDMrbiGg5blBcA7mWy6oJXP",
-	"lfekOjt/UbMUqCIjhjXgq3VfZamMEBnSVImh0ZLVjM1tmey8ovEQ4qeHRM7Ebf4OiGC9ycQlN3E9eqGE",
-	"kRzTBOTyHMPEhmIyGZKYUdNDhr6eFQIvTlWqBDJlovkrJpOa8Wd1Kr13hSnjDKHQzeJRAjwuKk04wm7l",
-	"dWuKEtKYqFeqn+a1u6D+rH3vxOXeJkKxUze6FMPSzTKnfElYGClp3K15DKq+V+TlnEl+fj+CGSGRuuRM",
-	"jumChYBtDzGrWiD/+e2rl8jbzU55LYUArTyKI7VEuDSMnjYw8QO6kjsX0ZxJRecL/Zke1yCE03fsma7v",
-	"xS2Z6/Hru6a0Z3sYatGTsLm4QdO7wYh1BcPSiShDRbsegTQf+H1LUNTzh9mM28aFk5fHhdfvgtYk4pGc",
-	"DRJGZb3n037/DF5+g+9mH2ezsp7m6szPVVAto8FJpPAc6WAXiVRo+NhtL4DLrhsv3pytpJ9HSsEBNHEr",
-	"IpsN2snV0dXVFyI5CP1Vci+SlBHBs8K4qODgIpwyhb8CkqBZLiMhYkZ5wzbRt571V8Ff9Nv5RXkQbX5T",
-	"qwWPzTMDcoxxqbRuSKi0GpI1nuTqk1uYm5yNpNb/Uq6i2FOfdn1DgAhZvIotL+Clu8DGr5poWb/iZx7m",
-	"FVwg0NTk+UgSRzesMJ2SQZ00OyJbZ3OURrFqR9yCRdfLkF4X/rcTJOP65ZMnxKy3CPRSwrwYzyajygwe",
-	"0odCNo60ckhHqBqaJW8YIjgWn8i1uk5rFZmfQe4UI4VznQJdNivJGS13sH9syj0sJj8x5sS572zLDNt0",
-	"PXFh0UcLZRPvPV4b9GUzLjEWG3WJDWYX369Zh5XEGrCQ7YKHWqnbAROsygtuDkd+OlyxW+UWTy+Eqyvc",
-	"0Z1mNxKPqbX1NBqc8Lrss1cU6hJZfFury1rpa7spqHJe00ZJSdnyyrmVzb142YWxqmRp42grMgNLaLhI",
-	"T3O6JDIdjxlKjNK5XeYekOR24r2WrzmLDt/W8GNQDrYr4CFE8CWmtK4WMkk0jzhVyPw5XSyysvbgg/Dz",
-	"7ol+iF0HrVBwVvui4My+Z33CNfomPLXvQiRb3atv9MP8TclU/ZuSKfsm1DapexMyDfDNu2w1LV/mNaj0",
-	"z4KzNTZ+oanmVx0+rnrVGcrKVjOmr2404+SqV935ubuqrkGPqe+tmGcF07JlmGl81RtxqWT0vQWtm3UJ",
-	"1zhEASRKwLHj3MDX1IDsXdx/lpuKPqgY6ms4/hMY8IhQK9GjmLkeNo4RsyDa6gVPZgm1VaosXyNZqLv0",
-	"lcQ6Gx55FLRYzTxp6vFZYOw2UUJEAnVPns4XaonnkKYVa5A6gF1rmWFfQp2gbPUUvWg+Mywg+Uj2U40P",
-	"FMsOKUGmAu5UExOxX18k0qjURa26ejcvC+1KtVDDQodCO3XNx9tfzF2twXBDZW6/7JAhimswzk9KltFH",
-	"eXgvGiVzu41r4bI2R5lOp0yqQcIWMZRoS+dzmkQ/6+PIqF7Npq86XHwshJkfz1JRHspTMsQTJuLTYWCu",
-	"ciMGOYiJvmnzR2RoVbQweyO7L+bnOsZWyXx4j8gQD5FhcMkdEzC0ATFXBQVBcPaoYI0O6qzRBZsz8Zmc",
-	"g0uOgV56nhyrn9YEipbFbPBgqjXDzI+/oi13pfk1h97Y5srlkLVgPESi8mRN1ADgmuHvHsrbejxx3MIf",
-	"BhmzNRuxPqFk8cSjkm1p1IMoOrl7e5Cm1TSeqdtY2c6GJW1k+QF5kMpd31MtpWBo0PI/BVeJEtlEI6Z/",
-	"aQj6da4v2fB+x41MaDzgYL5B6QEliE2ij35DqqULi98GWL5yLKY8klAEd7Qs+b96JffXQaEEpLweFIrV",
-	"fur1PdU38fotrj8nk00Hjj0qZlIannZcF3KjXiVMfh1Ag656+y2+ZfLxovGO1B/TWOahdM1vkZK58UFo",
-	"fch32XPIMQsoWxWZ59oMcfVVL19b9ecgCBAQ+AG4UeKIZ9baAM+G7AasIgUZmoWDX0Z8GrO2/q60/qph",
-	"Sm4J0v+5vPzY7bYvLz/2nl1efjx6pv958uzqD/qJrHlY/5V37Z5BENyFjevzWEf0I1SVbQUqcG3N9IYT",
-	"eiujWwxqaB4e7Z9kNTTJQaf3wKNRQ495KGFJPWc8BKODJMMzE+INTsVT8i2jCUuIKUXptJLVo3y1oD+l",
-	"ULYW/eKytN/3uyerozyscI+81I0FD6UxCCs0lmVBhFCurtmKutc72DtcZUaFVQ+p780Bl/mFyZe3749M",
-	"Ootv6VKS4QiYWQgWwZ9Wh4gUJrDQW4F55UF49x/udu9hbiQB7LCCDXtXp7jVr9aXao/tFz6ZrcVZprJB",
-	"gVr9i5FWqE8WzO+m/imOUqK/OP/dfCc3sqO5wAL+KxsXEJMwphxQZSMomh/VXM3CSC5iuhzYU3o9Jj3B",
-	"r/DA9p4Buj0yYjIKGch8GxTiWBj1fdSoz/ltdE6jlU4UgBrfREda/+T0HUZIU3buZBOw+uRBpFXA06w5",
-	"e6gDehga/4w3oGmlYykPNcKDavU2gbcq8Tz4cx6o6x1YbsDw7RBrkKAGtN765vT2MAWJe6sdUavEJ2ZK",
-	"2/D5lUFqxsTus4qXosFt2B1nt8Q7JeaLQq5IE6S7C12cjTn7uBjU3Ouvpy10j/V/vtX/eaz/83RdZYCz",
-	"25VJLpn5hN0WUlwKZuUyE0pN+9ZNMSpuo3jCPCYUlLExlMwtRu6dKxumlxVbjzL/BdqwOIPZ1QLJwmxg",
-	"yCWEaXErjignwyiEoEVb3/6SFwrcE7e+vW0SXPvXjC2kDTKCevZQ8BfBdM3QzWId+gIYm4NtIICMRhgz",
-	"AAGVp1o1BS0VMnsImLL00wUU1I4jAJ0QEtTZIfw47NRFuhbCDcUtd3zmmctDX9B0K+tQaExMb5/8BUt+",
-	"DzWlw8yhjSW/J2SoV8rQPs1iLVdEn0foory78620GpUDaygDASDoZIf0ukG323VrB0Owjkggw3INh3mz",
-	"YS9o4dSfnZtZ305SuRa7CNZXKIrmt+Iyuvba/YYFkxyYpeBfOG7UwMC7xHgIFixjsBsGCJumCvgZYAl4",
-	"RIZoyxsiFMoiiUQSqWVAFJ3KgMSUT1M6ZZdcbxN99EdzqNqv/7y1VmZ9AuKlQEwmJbPWdlbETcIxSqIN",
-	"eOeVX9lMon3yPlOZZ7iYm1aHDD/dDQmV17nhNY/tc+KDVJpwj56wUfhJwqwpsVDkuobebJLsR+XS/no0",
-	"GHpofcYGEyKrglbjqKxjMdzZt2PvGRzcxkzYIUMtQkyoOVVOqJVVv7+S+TUEDwMyWhLDkkd6SRr8nhEj",
-	"YzEfRdxYei/5MLdTDAMyYmOKV2WqMhsHHk7muDFMwfXNhTJAds4sGnlXtsiUV6g1geTv+JZrsemiQXO1",
-	"cRJv+3t7eycPrHeGTFKVJuYM5eTdxWM3innJaEJAInbIe2OcjVSQtZtlXWIHyIVMtoZUsbaWDUWFaK9o",
-	"vut3CwrR1/1u/8Nh++Tqn/3uh732ydXlZfjP/oce/utT/+6f9tdPe3cP2l934dE/ex+67f5V/veHXh++",
-	"3PvQ7V09uPha/x+21G3vXT04/dBtH+gfsn98fXnZ0Y32gpO7B3/6+sd/fvhj+6r2swdVRWyDC9/m9tNf",
-	"zlBYa/vDTTBlSmaiAoz2VBJ30xjvLPsYSRXxKSwTzGouhbumaVTSlEtRvvpPV1Putk9oe3L16fiunf17",
-	"f41/e+2/26Y/Gcul4XH9iVJUC7eSd/URKaDOeefr7yJN/FpeQFIe/ZSyYjQ9iIE6NbhD3mplHCNUSngw",
-	"Rqe1LrdLrsohnKilJ4x8Pex3u8MHgT4RwY8AjnM6FVnc4yNs3S4rp3GRaMmdHU1gWcy6HO73+8QHOjCs",
-	"xJB7UmbcpfUf7f+9+qP3buXo7mvc1S/YR9XKqlKHGx3EEFJSTn6ot/NUQoLqk75wRb4U6l7LkQvFGpP2",
-	"1ubPxqRfMDq/D+nKxCiVzTDzEZS2Xykrdf+YxHb+RK7rANMfofj2iZCGwcLGvNdwa9JE0Mw5mEQsXj1m",
-	"NJo+w3fLafnr2KGeOB+AfT6Dmlrv+xxaCxUfvIOs9+1r+7bWR+l09QTrd8DOplafs9jFBbx6F7TShWSJ",
-	"RwF7w4z2zPLD0GaqZVWxCghcWkQbWGUtl6UCu8cEolD5JI7G6wgCHEJxvuoX2zvJkvssNaMTY8Gzov3F",
-	"UbmrS7Fso17bMr2mPfklu81MyluZxu5hYbbG5Wa7GbD/PRvNhLi+zwzcYhMeFq+/YQ0ZpR1rkPfX/Nig",
-	"7rfMDVCu+dnF0mihaRKv+cm7N88rPNdf17M5zINP1ozOw/fvgvJl7toXwnKBt6Egu+MXXaBZpR/yF8YW",
-	"xktKiWTjhFUy2o8Kaor+sym04XDfF9pQtn2wpYc3V42X7Fzdy+NwrPNfYDo12PRMRCTkWXYchrsG4bU4",
-	"njs7Pn3uUE6rWWWmTQQG38hl5xJlVq4vng3UOgAMdkw/k0TMA5KwmKrohllLEKYTF29ISdRO2IQljI/Z",
-	"5ingDgrIqhj9/E2PBeeq8XoSZM4VqajKsK3KTDa4VMbOglbebLWYjb3+3NoPqqsFd9VKSTJ7i++V94r5",
-	"fO3tYqSvHZQ0u3q9rZJrWP5QljML8AIa21e2fFoJMqfpXkPbP199MOKixnnkUPGDhRKpxv+Xgmds2Czk",
-	"/aokVTNb5X6d+Jk+GNir4bSVoNp29dkvEmjzIbcS4EBbQaZvucAprdMW5csSF2X9Mb62xo0zcdeQG4eW",
-	"dww2AAeVuUJn93pGxzODzUrdhePSs9ctpidsQqJVx2rzTlqnrTldfEBOXhX4xJL6xY5RGNQOrpANiZJG",
-	"88CYpCRjsL0QWiFrQL9XjMcwFbUDwkWCVssMwwHCPHgOuyk4GbEZjScZTJ9p1ufau48eW7wQNeZ2RaE1",
-	"22SBeFSS4d/ar3j7WyC2/WoyLACHufFq/ePtjB+fI4Qwt813PNLXiRF0+eNT7Zx8l3XQzbIzCa3XIJkx",
-	"qynPAdOzeEroYsF4mFuh9Al965a02wC66GwH+GpbYFVhwtXKkDAT/dVkgHnC5HUNk99moe2wJ2fANxZi",
-	"ORFGQiavfWGEajXeAHR4Bm82YVUY+B9lU9NKaonMilDeFpMgTVAzS6hkoX9KKpMQUkTR20aww3CeUWRo",
-	"dQgTOlYZ8AlOJXkmEjI0dhxMjRwYy8DwlAy1BjlEpBIlhij8LI5gyGD1mknQ48iMoS7FB5uK/mwQ6wj+",
-	"f0jBO2/orRPCVLqO1tutigmppXmsBOI6GT/5ZIkxhLLsPs/brvGAjBBRylYJ+Qqgh8bXGEsh8oIA6/Vt",
-	"y695uj5XErFg7QkgtCaWhOacjGOTbtVpZcCU9RAEGMyVsJhRyQpLTn6lb69zVFYh5BF804j57wZSmGUG",
-	"iSJmSZosL/2WwVC1cqjf7R+2e712/9Dr0JcpLJ6d4kcEbqpekPuBlb6FZXGajtyK8sCHja6AnyGX3dKT",
-	"idKIb0iSitnK3QVvNe6rvndX+c+h967sD7AMsNZNrPfKBFQOSb1E65CnNyxZOmi+WLjPCjCZMWZOlwQ8",
-	"8pdc9/GxjWt32CHngB/nvq5Pa9T6yDUXt6fGG6WbGGWRgLKKNlS9Qg2uPvWCve7d5WXH/XO15SUTBIE9",
-	"aksbtCiqAnM6mtOm8ThenSJbfwbfM3dTZaB9kMWZ4bUYKHsMNlo/oTPXMMqYetVczhmj4U6k6kUee1Os",
-	"AWmzaXcvyKGwYNaXyGtRYsopeav0Ao4UUWKKTkG40RU0T2Kw2iEPq2x2tumkzqoDfnnXkXMX8SmtLJGC",
-	"G4sDiAqTISpnIo1DjMhEaMXfWWJNnu9ejbQDDp9CULdRunKIIpudaQDkjPSDIKXb3NAoEhaemp0ZK/1T",
-	"xMcsj2YFAIKA/ENEHDXTXzSrnRYBtO4B8LVFhPsWlxzB/XGC98AlMWK6kqttB1Tmi+3Mt8eeWkdVUyA5",
-	"a+u3CA3DhEmUu7HQa2pMEdcgR4b/0KIh/W/zd2cs5rrXbFNZr1PBSLxfDKgpbqfMk/Af//lf/99l2u32",
-	"D7/6wx8ffvOn/xl8+ufd/7avvr687Pxp9WsPPnWDw727//46f/XK+Xf7Sj/v3TlPH/zp8rLz4I/rv+/d",
-	"qk+5itTywrh3S3v1Dxg8wuAdiFvVrA1FOooZ+SkVismASLagmHs9WgJ4GzUhcie9XjdPiDvuHHf2HlR0",
-	"pP0mq8rXl5d/+OcHcnmpgqs/fP3+4YM/XbY+/Md/tv/36g+Xra/hwdUfgroXHvzBPrlfoJlzkfZGXIdR",
-	"6E3N2o2fxQWkynu6L3JSXRg02o5A4mbWw9wub/xaj0imssCtG4txu3jNlAztnyVE1izxLGjRKcLA0CgP",
-	"2dT/WkrF5qvtLrXRyLmlQLOfL9dgP3xi7cWf1lO5Ct8UATQqOtc9TB5uD5/T9uBzzkzo2OIVZQeHx25f",
-	"bNlvR6RzhuYl3eZK90tVTOkuLvxZnVgKwh5uzu3JXJTs5alTvaPUy/WNbiyGvhrXzxm6dcqMLJlgHGfO",
-	"Sbd71Ds56R/sH+13T056rjOn+my1t0X/FMc1TpenHxciUbV5IdZHNQENVTaDujQQ7s0AcfqWDfiw0DNM",
-	"cFb4A4Jj9cdkRmWjjrd6XzgM0CobY+GIjq83/MzFV9/gM5NVvulnJklno68qbgLTc96aMwqHD0GRm16J",
-	"C/0811cRzxKyV5tszlxbax4jYUUEZIzpOYY6Grcl69IjMmQ8HEL+wBDTh32Gi0u+ieWidvFsBsZpvvFI",
-	"0gLQVjF42GYKRJsZzsbZplmPvsJWq1LYtNeQcbcsYeUqADCzJs1wE+LdPbZRZMsz+6FfWUooBAgWY7a3",
-	"ZPB86+Cbq/oczV3MvNm46xP21nxQJewVz3acFQfWDWUyUuAmazJIEb9maBJch1vYeTfxI2AWdhPJNlOx",
-	"de+SNVkSISxo15BdKiZieR9U88HrJCbikdVcsTcBYHgnveALziWh09p5PRoXZLDWlmMgwECsl+pUPXIM",
-	"NzNIqcCFhVacX9c4sxUmaciU1yBRsuDfqzrXjnFPt7ILGXC0db3fFVuPQVc17GqEWdXLzGydx2I+r0ny",
-	"XmbJdk5IB1QO6JAL9lFl+TILChFykSRQfdoUCKG1SL2ZOqvYR1Vx4XQ3gR0ogw0c7+v/HPotrOt8smkP",
-	"3rsJRBrVwPlqcYqOUbic2brVwMtCuU3PVsWCujUQ7frGk6WNLxGJEDWJgNxiWOeMLREskd0axQJ0wSFU",
-	"UMHGhwUHiPda5QvTqSY9Z7fzA49DZB1BkDPRSoKI1wasYg4/nTOVgTAiK4ZGDJsapQVMHFr0UI9EuHQ3",
-	"5E8pS5ZZHUbveRLbQsbV+YiBPQGR0c+MiCRD7LQHH95QARdyKXhYmA8lxEDORKKGAf4RCz41kRMiVQMx",
-	"GSSUT9mwlLl6v+vhBod69kN1ifz57auXxDw3MF0n3d4DEnETMazZ/MjwH1jszBz8iPzGHH64ooCniVAi",
-	"Yypn/hy5VQ5NJNcsPK88LK62uhCENGZwtI4ScY0FyTOzfoplUlkrL2Ca5yQ6P5rZcsqcokB3NmEraLnT",
-	"3HJGgxXe9Xow/4R10gpaKdeXLu5dpgU/R129SwJ5+7YoFECYigUmSuoR2+Inj8gQl/YwcCOmE317YYg+",
-	"ArsCU7MlGaeqDA4qFq2ghY14yf2e8vDVZHKfjDI9Jqx5BAJPLz16zdyrgDBh60URy4VijUijxpN4baIP",
-	"fvdH2XqOND1jYjKxnrQyRgD+7Nt2xQ/92PduobQZBXhbMZnkVa1Oi/i1txQiCTj4NN2CZlBYN7DQJQZK",
-	"wQ2unMPsQI6ufiQ4M0Wqydk5uGWKqLjFZQ3dDoCiVtCCvvKaZ9hZ/rdkXEYqutFbG1zU/n3AaKxmNWVK",
-	"mUxjEz+4SMTIoy7IGsxiC8onrguAfOJ6te5pmvTN5PkT32nw7t35E32+arEwplzwaExjCNnqkPNQkjkN",
-	"mQ1KM5Xp9H4Vk6zkzJFxbR0c9h+UHYvd3slJuDc+bPcmfdo+Gu+x9snosNc+YN3JHj0a98J+v+Bt/HWT",
-	"9++C1nMxPefPRDLfUJ45FbKtuvLqLFUz0u90c7ww4OsmefdnpmweCmtTy9JzvO4Y+ctQlCe9fBFUTRPK",
-	"1aD+5qa5+5WEC1yHvECrZswmipQsF54EyryT3yRSG8BGrDdPjyxOqRkHJNciMrf8BeYwlSypL0BdF7/w",
-	"CMIWDA5UpBiRC30voIlIEQrKmLXxgOg0hyvsmv3llFE7whWZuiBptlOeHGHjicLbPDzki2bvb3JLbpO6",
-	"XQP+eQaaEAsRfs2CoaELCDOORK6CIYyqz/0XhoNNEAuolNGUs3r0HsYB2jSLxhATo4CrKvrbNLphHEqa",
-	"/PZweraFatkShXiDKo51VyE0h+oLXhhKQgFgJcf/KyFAwKLym0jXyT2DNZuD8W+LpbFe5Tf8zqn6xui8",
-	"dn0qzI7+na3FdBE6q2p3CSjguzRx8zVA++ZMs7shX4KFtV4gsVbK1UfFAMZxFiD8u8PXh9G/TpoKplic",
-	"Z/D1O2b6XxwjCWh9y5SK+FRuA1zpjgSLsKA9dybiMEPDrTvK/n2E/epHWOGMWQdt7N9nzu/vzPHjFDbK",
-	"DZZM2f1sw5AIRMaC37BEYuqWTWvx6LYRV8I/ISYpLxMoX4qdqXy+6gH4WZlF3FSdlDaCxinh/5UsMM0j",
-	"QwFAaE05gGhDq8v6Wxxvb0V+Ygvyb5Oi/vmVaBo1FzQ8Ozd1EuuqYtQq4nk1dUA4LBdT1z9uVks9YSEd",
-	"fwblT2bJ7gioMxc3GOEkHawCRN3kZPjBknE1dKtl407LSndgFq6tG7ejQtQl6J+8wl3Ec489JBoLziql",
-	"vIsoorcmnEufRXS8IUrT5yk3jZU/JZb+XFXXuKCGQ7qA2dorS40UN7c3fQNXfEPt4p3mcZTgUIgFNJ8i",
-	"sILIN2C1gv0ju0kzsChIlcCkRm5KcuwqM2RtkQmVNB1tZleVcnCKv7JedyfR2tRMcGFjstoJWaq6SCyU",
-	"nJAMOKuZOLwwOQE2OyXI4ACsKpMD2kw1X0FkWPCaYpGeQtHY1ZNzydfPYaly2K+DZQehoRC9jLCYvqZ8",
-	"CQWPrKaPlTCyrB5kWJTIB9YLGdjVGDJ57dSNXJm7U5exk43jmRPw6707VQYC4ALXtkwxSkPfpTCLF2sM",
-	"3imFl21/2BohsXsMvUgSEO9Y3QPimFfiZuJbFUPJmoMpLUVnZBkBGxo7nAtVdbWyjyaVaJmVvshrlWoB",
-	"n4jYgc3OICYoJ4qOYFeBcQSj0jrkB70KxjTWT2WAuBsTxkIZkHd/7HaPD4JL/u6P/W7/GL6Ff56QERuL",
-	"OYM3umd4J0eVjUitvfMxBr8rlswjTmOM1zBawiM8Wp1CtJEk12yhyGiJF8BLrv9VCoOqxmIc/y5iMV7Y",
-	"whoeu5Z+lEluvCCmi7zMves1FwvGafRwulBtIWW71++O9OpaH3lrBz6Xl+z2Pgh+QRG/D8TokKdxPIQT",
-	"yJ7Mv3NMv8YsswxK2FftsOif0wougOifEkpiobf4giYoPBSZC6nI4X6hzpSVIjYj2ZwKUs+DURIw3hI3",
-	"PCWhmNOIX3JsMmZUKqJuBYnpiMUyAF0ZUf+GHRMXN+yQ915vYZTdIlDO8GgsQnTPk5fP/vI4D0TGdA8E",
-	"+ccCWFq4jGdsfM1CE76z0zx1W0klWxmXl50P59HVh5f86sMPN1cfzujVh+fxFfz2JLyq8Uf+fpLdXXDq",
-	"ykI8JkqQXv+4srQIF5sfUAFW1MIC6qAz6hf0iUwTvMSZlXLJzVJ5HBApMpCerCiMCQObiVtCyTVbjgRN",
-	"sCEh9RIiMQM/NbEjM6HGem0xKpdQnijV+wqPskkqLXwG7CW9WfSVluvtITi75NkYjb44E4kiZhnoKyRo",
-	"BIEBz7SHZpZ0S0fjkE2mM8Qq+umWJWqZRuXYYL+juizpj3cv6UFq1Wa0nHEHzhBDfuGDGvif1dkjNikw",
-	"w+aR7Kdqt0iVdIDEjN7rZq+Y+pCka6KVh4BzMjTlmzKMXAMgNDWZUfXR2D3fweJJ063kjf6kBdVNnUH0",
-	"tQP3U0HEqYVgs/Bru8wufp2IUczm/llOEmECwk/2D44e+K4Wq5MCTA+rcoMu9LyAVWaBHxTyg8hLyKvD",
-	"jaU3NMbi58ja1XzxAy+0GIxJNiUl2PSOSmbHWoAHTh5JCWSqmlJheqp1HpjnVkd0cFkhrycW07IJdb8s",
-	"GTZJm3qt94qRwSpJWYbBhYV4LF+cRCoSUxP9U7WC1oWymkhY2K5fASS6SiXRC6m5WuLByYmzlve73tVc",
-	"A0vnJnH5VtdKENs1EeqGD03r8uEwM3FUhtYAtr66a39mmS3FYZieZZY5K8wrhpyt6WWaGQ7O0yhmJIIo",
-	"s0mEs25tHjQaOIWNaTSI+MB4tOHPeSTHgk+iaZrYN7jIQ6tpNBA3LIkFDe3jRSKUGIsY/9I6K8V/SqVF",
-	"t3lLRXMmUoXR2mNmHrj+jgHEcJugx1bQCkeDUSqX+K+U0xsaxbAbglaY0Iij2g6a4wAU0iI8cPab3pDZ",
-	"HxYGbYC16UKc7FEUhvAYA+AHYjLRQsQpIhVxPc6p1udLT2x5KUg5wd7dHJU82M/51f3+mi2dJ1myjpvB",
-	"YoqzZ38nlGdgbjGVakDDeYR5O7FeuiwcmNUE+bxqJsJBMf8lZ7XhqP5hoq8A5t/uquACTAQD5awD97cF",
-	"1us0lUEGkEFDE0isWSRQZB9ZblIw4WCaL9RgkY5iSHpBAw0bQGYL/iliViLZgCSGUaKWBl+HJXaF5N6K",
-	"3NI+joU0KT3XTA8nheRlTd6c8uXAVK+W7m94pZeQ8ENTNdNTN6ZIU8pluliIRLFwMGdhRG1qEcwKLQ7x",
-	"ltHrQWOo8mtggv9abqPzofJ8qR5sHGI2dwOUI2jlfLnGaT9fqMfm5V/AYcelSlJAz5Lr0XbufnGnFzsa",
-	"2tb7+rl9G0tkhulYrffha/Oy/s6u0Z0HbWHWVyIVyfqo1swH6KkwoROsjAG37PXG8AZeXTtSAj9yIiUE",
-	"X5PLF/rNzxXcZuOLIJyqFOYWtBxE49V0/mBe9jrncuhV51jGfWF4YZm/mQm5uMV87rq53dxyATrsRCS/",
-	"mXg4zyatDPFZmmB0kfMWZL4vbVFKzHlvtjDv/y4szCWx5E9sNk/xwqxPW2njJikgwXz7+DXZPwJbYuZ2",
-	"0PrrgiUzugCYO2jSmAYTNo0Ezwv1msw9aBgsKBFHC56DQmAbriQD94oQY/1qXZlP/WDv7uv2h7P2j1f4",
-	"w97dgz+ZHz717x78qYEzawXMmDzns/POhiX1IxPnsk0oS0N5eti2p2SITkPjf9Xn8lcSraKPTOm7oOAo",
-	"f0SGVMpIKgolTbNjHlyVs6y2vkneOzs3RU+xCnwx4xe9lYHFdMmaXZ1waMpLN8WD2ROxKej1FpJ2Rwzt",
-	"gg0T5IKKeWqBoIMZtcOsghR3EFdoXvLEVrTRpyhNjDt9EqHNZa3rf3HNlSAP+1UTwGaF142Ou5MjqtSW",
-	"JcWBN2uauUzx8cycXY2SUHmdowSt69n5Ak6fN1YlKtXZBH+EcpTnidBXCQzKNtGMWEdXq2EfoUIJkw3w",
-	"HFoG6f1cjWtfj2N7vz7Hmk1cRgW8R8h48zUFUG0MYIAfyAYTAvS+L0Ha7OZ681u8f2yj8W+qu1eyCpBj",
-	"V75qLnP6sT1aKk0TnJz5uqmxIQ7h9pIDXSDoWnblgdmGAg6g1z8iwzi6YcOiinKbREoxrs+/SD0iw4Qp",
-	"TWzeqP6GCD5mWXMjdsmdTqY04sVTE8hqBa0YYQJMkw039QvBi8H0rUkSMR6C7aMKPljQ6gtAVPlXnKUq",
-	"AXMRiI8YzFkLqmZMReMGUn6oq+QCyLQZwKlCqyAcptZ5h06XzGUB7oqIm8KE+LIEaETADmg28/Yq3pae",
-	"122B05D7jraNK6egW5hZ7ZDhp7thtpDQ1wSTmoXWbaAgYvy/Bd0yYaVOm1+tuqD0ur+DG8qdT4tIlS3P",
-	"t9286c1QAHfB8nxOBT3yaq73d5iVEYIwgphRL6Le1sX1akZXiujbtuoyRpjtMqJvs6C5smaPP/v0wjdZ",
-	"u/WB8yaSb8ZiE/yf4UYutLSrQ0J6w2i4XAGumOh3hh1yhjsLgotunRKW8poB1EbgFtA4rQSzr1UrA0KO",
-	"L3ketx+pFQC5vwBI4woRtEUeRmUe7lWmYwtwRZjTX6rqRh48v37VjTdskjA9yC03N35OlIUlK64f89g4",
-	"alZtWHz5At6tYjm5LTWM5MJ2VST1O2YqZBlg168kVryE9iAeBoqnLuhPKXtERmwacWlQ8WSiBmVI+c+P",
-	"ffJGH7XLe1W8t8YdJcgIxEJ0w5JM6atMltaABovaoI5CQSajRKGZPlv1W0V09FYGohQJ88/9QiTq7LwB",
-	"8PfsnISRD4fWKfpdDh5BRVsV7QFT4dZARfPPbsNZwkiOaRL6aHqiTwZDEgrv7OUd06A7WkUBqMPmDoKW",
-	"OrjDjNjYILyrGZvvli7HD11doQgT7dDmg23bLT25G4yFkVpvyvBNtE1nHq7PRFXKjV9oHcKce6FE1FbA",
-	"gt8paZD7MABFad0dh9lw+pPPQUq62JCQdLFbMvAI8ixn+N3EeMZxXnI7syMTJcR1kN1OIz6O0x1LgpIo",
-	"zqRlLiH8q82zM1zBVgooyWaisD4y1tSL/GcQjiObLvzeoiGrdRFzoOTO/3XkjQBQ8N0uDzhjC3UqVhMO",
-	"7mOMlJMiTtUahnbfhzfrjdq+u9txp3xNGqhhPIFYOB5GfErKMKm73QV2RThsKtBbmbT/n70/UW7j2PLE",
-	"4VfJ4dwIkeoiBFKLLTAc/dFabLZlSyNS45kWNKwkKgHUZSETt7IgCC3zi36afrB+kn/kWTKzgMJGUpbt",
-	"y47oaxG15XryrL9fbSKglm75kv6hNE0i6dd50nApMjlDI5GJVYgngUrnicGXywQbtsEg4DPeXtErHCVH",
-	"Qga864kmzJLsWkwOmZw17+9MzsTuu7NnewskS42Wn5cU67cBi5U6MsZNS6KVHNXGJZoubeDy9XkduHvL",
-	"19XpZDSS5WyDlWXNCAbXNtsIS1AqwRTYakoGbqXbpXNrkYUaintgqVqO+ualyGQF8Oao0m8U1oy31zyP",
-	"W0PUZxn4BnhTtupnZSpZbLnwGkwgOA93+HV++JbPOArzRratwugBkueaS3R9R9EmJ0xzPWiJH2XRZ1OP",
-	"Fys8weVZ6fhx+9xCJqNNE6GBVEWLSmmRjp+GS03ev0YaMs9OFAmKW1SLQ2uXlDOqLJfab1I2826/Mdtg",
-	"3j9d0+in7WooxqrsKV3lhfojtX4hgDZZkkzxVllVrfWPWlWlLfGsULKcI3oGyhmsdYJoha1k6STrxxrv",
-	"mLsC3tGGsxBzXtfW+dBt1/UGWlVtzrRC32ocryVpN04d0v40HsmZyEyL0mwwZzJOsxmA2xjoHSBROgVd",
-	"CjNpFimRPBIA5FQ3+TRPXx2fyXKgtnVUnWioeoONP8r1pFKWyBcojIl6dcADpYDJBfvjyZqOFdFRruPv",
-	"HiycZDUN7Zw+uzim79ymipxdgPIVsbgzikFPavDgrykAOXz8ZH1gMCiL69rFZanNCvj2375qCm1vKKj8",
-	"7G+bIgHKET6JxS2AZpYDawr/NfPgCSTdkLhMN6C4DPPBcN0+Div1KtkpzHSr+zXGpLd5ZFIONoh1RY80",
-	"xeROm+GwedcTZy/t+noCmGUwEIbGlpTzU7WYPdV23PJNYRF7yrXEYx/BBovCNzbpav/ktMwrlcI2xRvR",
-	"DRC9BgD0au9yhr4NmZypzFMS24mgagN8FVTFWHF80tXh4yjTLDfX3QiF3766DPsapXHpLAlHAYwBCb1E",
-	"FMZcssQh2em+gKWKfkRqJZucvONGYYpOepvWXsS/it34Y3uJSI0+v1BDWfTTwKq8pNn11Ix4ogKbJ44+",
-	"Q7TAsHDdpoWCC2zHTrLjP9wsvd3yspuur43Vbly1NYX7GxBCrH3Pqd7Oks7/MVF0uSonIFyULHvDt8A+",
-	"0cgMTOwqZcB3Yk6qqjdUSHLtXtGgitaKO24pPz9CSgwHmIfd4RYiPQj4z1vLybp/jfpRA4vqO0XDI67V",
-	"V0mNsBCg3Jrm/FZRbjxyH3bSfbRm78YYqJuTYOp8PFZLwsIMF0G7ka8uDDNvezBa/Eh2d/77P/+ruyNG",
-	"sry0woxyJMbceGWfqU/VqRpwWkJY3w+bsmSvCcx565hstAhlNcee2lpTe1pPRrz5IB02Gd1Oet1OZwMv",
-	"z9Cw/hg2ZasZoKsORseNiWpffI0qrcq1sHSnzihrZjrkZDjfUmsmOqttZQx6Qh5eSInTaiDpR6kHZXN6",
-	"wWngjm2E4SrMYD/XFOhOSHuGAHoOngFLkXExLg3g962TmxsXxRGr7EqI97wWq48Q35SlhpHr117a5spt",
-	"rGK1t16cpnRmxUQXAF9DyjcMm8oI9qW1VeXfeEnoQlVTU156EEEgrsE+F2YwAFyRwH9/2H7YarcODh62",
-	"2g8OH3mSGGc9zhqq6xfpBKWtzif2S2Bw0iqCOAF4ztQnChF5tQfMckIlKRPmSnZ9TbB6H0AkBxKPSNiU",
-	"crC8mmXpeCFgRkZwd4noTSBt8rDdjsBeVg7eYQMaQ1PRXK0Qrja4tYVZ6wyshbA7GmVJPtDvxtdN1dFq",
-	"6umDAQUV1NLcsnfgYiYog3cF+cqq9eCRn+a4TdY843F6llYTgcaDrXQW4VQVxT5WcxM0j3ss8f4MUwbN",
-	"HvenG31K5nnUfijma6jTBWfHhyZc6VAO33k/7wy5FjPKqVPi8MB/5kne5yhx4HcQA+TFE6famP8IoRRB",
-	"gRc3RtIKi1cb+ZbR1qIUx832OHy/6YSlj/sM6VDh4PRZYCwOYI5Xifvczb96XBQh5Je6Qx1nm6J+KXxp",
-	"lGt18081vD24wLkJIaxlxMxM4PNaqcyeh6qw2xlnWLxU8MyHwvEJQ8fkZERyMhKozbAObqEFgKrqu+zX",
-	"F0RoeQB+p/EOH1zU30ZYVxS1Kamv+bmpCUOEi3PJBi3XeaXBZQGYcXT2oO/Cc8sfEQRSMYsApyB3TIv8",
-	"9+ZFv1BuZ2ILaRK3d3xvV+73ZUClyW3UuqYjHibt+pTnsZHAFYervPWnMOBLMlOPSaF1GxjQidnOCiia",
-	"c4fxl1Jt8b0tcUret3p2BVScMl1ByycuNRzXkETrZCKqYXYhRnr4aG1d8aRcgjiKo3LPehDJkP0Awwik",
-	"n4koVQFGEidLISrKphBGh+1H22IYERSNa3dNyWtaD2dysBHqaDMpkHjG2ILqk+xVyDmyvszy8Vevsjwj",
-	"lpu55QdIhhczUiSoIsaUVXAeY1FWXmJZ1uauB7muuLPZ13imZBOWnICA+zydDp1Rc+rArVnLmxqSWCF0",
-	"nmcbOGTk6Ge4++S53ZScxj3E3DRfiKyLAOJMCf/miqfNGbyiEdgOiqQ+IKvIGCORGLVx4/VIM7XCA7Z8",
-	"PS6nFqtQHP5FmcVi92ETzmSuekwVw92lmDH71cUJ+pPgsjaV+PHs51cNCAwAVbbGKRUAFyCWgE6MZgdU",
-	"1QyOPlTY5tbaGvg15w0XWrpWN65qjAI08W4GPBPwJORGE2UZkBxA8gT5IRdU09EGWJnHJz8TTOYcVdkt",
-	"5xh6BF2nakeid5FOoxE+KjYmbk6mcW1nqJuL836uCpTcG1pRAcPcNozWiWeyEPjmhTGBwowmjgsn2wLB",
-	"yJK+MjvElu1VZaP0d6d+YEnpsx7A5BXoup+jSUEIFFn525g3JQo3hdjvdGhEYQaM6DOyqvioKLa6eRpq",
-	"3OxNgjjPoweuagiM25yb7k0v6NHGreEmG9FfpEZ3GMLFrNwHAfNo1UTP5cjceoA0JM9AOg8n2MiM2fQS",
-	"j+xDKD+En8P9mHByDvqG59qbTW6vzZhuM11oOWUiQRIaUwBuMPCSEl5goTpdgtNcVk1HKJn4Iph7jcVS",
-	"YaQ55DGVaHa7211TlvH1BjYqlTE1hHtm3/T7TUO04GpfcyKuHifXslDlu9lA/YjPccFvw2DNrjlWm2rx",
-	"ECvgmPzt69dqCtjHUfKBzDKVAeEBnoucVZWEpb6QxYBeVlUOVHbOHIW349jhA919Cz8g3AcSr5rYZeSJ",
-	"jUNP79gq3SAm3txGRAcKzg9NOA+Y/0XoG82L//flxwv4kXkGY0XIQ1M5I448MBUwO9QNfBq9BPNEVxLn",
-	"ITddjaiyq+dyG7+QfM7j/FCfGvmlhDJ/4IuI5ND6hfWdW+AFgMvoN0dY3zR2/5/DAfklRjgPoaYN9W1t",
-	"Vi7za6bHkEtpw+4BhXKjBuVedLta8u0WDl3H2AnLeqvSohVd4uyg9VN0Brf+TtTu9bS/cK59+YyiHOGH",
-	"pxJinueAuXI7/TwF+JZFhdOd0O5zlEAhUfm4Z1H37ISwa4SQ6SlmlM6aCSd50XQ1ZcFSnjur35ghZBhR",
-	"JnBAewnVXc7x2kz6iYlUcaejPCt2NcRJWMt8eotq03J/yPO6EfdPyFwnNiKu+0ugdvGkR+bz6szGAKLK",
-	"bgXMk+S9jglKOZRr8h1ZniVNxvc7cOQKOTJ6UM/u7uqQFa8zf4cPs0cvJ4V7AW14NU/e/9j//3/4lxXj",
-	"8SbScZeqqjJs8pbA7CGjMV8I6x9qWTOFQT4EAuuDEgxf9fBhaUuW5XOD9RhgREJY1P01knrWEF9ZBnMR",
-	"o3fhTcz8gqbBout2HOiENpPjzD+01GQk9SeoEqxEfWV+5sWISo2MmYZ0uThdhm3JVPdcruUdyrxe3MJ2",
-	"U4ipHvVCeqKnWL5qzpqTlBcDqKtEdxn/haG8SYmbP8tL1WOYI0pnaokXizK4qxuF8Jx0/SNDBeOA/ppX",
-	"w58jBOptDN+dq+TzVmDWhawiLwQei6SLhEpNpHc0ReZuBbfekS86Pmi3SXLyD+Ln/PsYc3ijaNwSfOuF",
-	"pPRm9tymuuvFfDXvPGGSudh90cIJGKmXeVGpsrmqZaSQu+zhw4dP94BM8OxZSJFVYqZkKeC0roX0nHK0",
-	"756eCzM9rsPU19lEdw/b3W72+fDqt8P3B/tPP9Af7x/Svx9e7e3vtuHSbwfv2/uHH8Lf7w8O3T2/PXzf",
-	"Pviwd7br/uP+Pnzf3n/4Ya/zvr3/2P3g/7Hb7bbcSw+Sp1d7/7r777+9/5f9D0sfa2B53EJwBj17sYzy",
-	"7FkieICpQIzSKoTNP4m+ExHwWpHlA0JRj8k7D9uHT/YPDvYPD8/aTzsP2512u3Vw+PDR4yf/XiPyXDIj",
-	"h9/UZ+Sb2oy4AXp0dXuDTmP+5Orfm6VBmTeyDMQgahFbd1TOM1eBKfUSiC4+jMlsYUcNWSy5tpWSWUhw",
-	"bD6fi5U8EQ10DU08Ea3ficAhdihu40Z0Uofd1ws6BWicTity6oQ7jYIQbSIQXJNrZeMalZWlfP7GyPUy",
-	"NwNywNBAFNOpoLGFmUKRtFXXT995vEY0+6GmxkUrJe5kEtanH+QmFefdybOhrNam21flpBl5MZ1Y5d6Q",
-	"ulnKbEukecZcF0NZ3bMJ17mwAdISPyvmB6U8E2e1azlSmfCOp3ygTclaRn3jbZ4ttOqErvnYEQmOKyqG",
-	"0gYHgseWZc8L+APk5ogsz+CljQfxYTMmS5kPBnxUMtq4nVyM8mo/VDvOJerWr6fCVqakQuG49QCfPlBa",
-	"lU5S+7ulRe4hb+Axl7+h4hWIqTjdsZZgOt+mxVevTz/F/NKl+sYc6vxB+9G3j795Agv3uaxkg4LcF2km",
-	"K7lPuaq0GOkvXHNYENYS/l4kbgMiFgjUm5GyrICkQESaknOIn5hoBmXg1W4yxaQlUMNdef42yeyMJC6s",
-	"nDXiEG+dpHyLpK41fKQVlJubiNqtmUulvYRiioHMdcxa2nQyXjUKsaXcQam/lkYlBafPf2otkSsNkgI2",
-	"MHpOQCOolV5LkHMsOlznEnSZTXOrajSw88Hfx4/XjuRIVTKjZb4SQpk7+TM/AOVJZWVXBK2ZDmkjKfbu",
-	"5Ex9qt7Icq7A9WBVlfvSYqeap9lXZyW1vBeYKKiBCUxJTYAtm/Md5cwtuRONLI/Th1Xr6tlwoi+bjfF+",
-	"GWBgaWnds+LdiV8llOEuXsjeULhPwPmCNcnRORgeF4P8o7JLwMp5NWxmvZKQdEbbFilARZNcPeMiRp+N",
-	"yIbo1nRaIFDPGlMHfx3OKPoE3iQ6h24oj/oxxPmWcOh5o7MNisHIkR7X4EMRJ1QSU3r0uqJUevBke2/X",
-	"xvM5mpMMWyyeBaGyzXdXaPYxyQBIosqMF+HtN5laJMPdpNLaFFngiAmT5BaZxwZoTHFdW3gDEmCx8CbB",
-	"/+7bSo13MFV2n6/AH7jR6A+lCWlT+Sdw2db/2qHd4wTfhYF3xcoO/+mJaOd0lQ2rgVbKwnghNUOxX2oz",
-	"1bWjsiHNdlINTbmh++oYbv4p19kNslBvwIowjw+MbW8eJX9MNnm6SGLWh6I5iXprGohr8aDX+NZlWasf",
-	"g3ZtWj42d3M0Ino5+PyCtJ9UZiSrvOeLahcRFf9sGq93BqGOy3gAJP1Q5QVy/g0U3zrMYIZmYIVF2KEJ",
-	"H24Ab/YOIs4/q+vW31PsyfQDwSuX46+l8mnQN5xqdaFsnil8H9uJRyLVk6JIkSfIUnLZH7fW433w57p2",
-	"L5bS18aicRvBxJwpObr51FCuzALxUmbAE4M3bgIvWK/HWldRRLxav19V0RbrfrvysKvlE0QR31uYInQ7",
-	"33ySblrQsjitSjs5ky2pVamnzsyVC4a61Ak6fqKwTf0Mc3/Ge7O9/1Tu9z98/vZq3//70Qb/Pji8WrUP",
-	"m6pTGqdsLcRHVK7yv2UxobOnhnMRV6s43dMSUBWidqBEqwxFWFviNRwcdLut2Gs0kp/ihj1s+xkHqrP1",
-	"DsnQUK52XHpe7HR2RnL8HkftAzFpzhV5rM01qWeNJMT8meJemScd2i7to2lCrx+MWEgoXZocqs2FyWYC",
-	"wBbclBUEGB0t/hDR5Npe0Z9UkxItkC8e5Dx8/2T/6YffDtsc2fxDxzub5vFmybJN6KuDuZOoqiG+yYH9",
-	"slXX22TBhLzaVamydVk7yD8q/UcVtOvOTHvzQ9Oqj6qURUARWnt2zp2UWXbOy2d9hnXyFU/WxlL8P+DZ",
-	"epO4sDsDt5qO25Te9k58fyXxva3gw63whxZ9UVKjXaUwXd8cYrt2C7ThZSmRdoX5+c5elwa4ZtsEn8DN",
-	"rZsstyAy1xDakjzNreAHGlws2wRJtvJdoMXLqYCk/h5jm9I/vy8jRPlWcr+4e1aoATdiAa3bzoQGfhvL",
-	"a/N6eGr/XEH8WE7sqtVJhKW5woKXlkihf6mQhTWkD9jQJQbDu611PJazwshsw769obtpEpcJM3fJI5JF",
-	"aT6BnBXIeLSZCqNb4lgjDqkocos+g6KIeTU3kogAYHc2mwdhf3y7ajkBdm0wVO/evlqy2O3q7EOfeWMu",
-	"QVRMxoS1xxz+bpGc9KMSKLcaepMK6rRJIfEPWSzIJQBNm2DlTFfXgrh00X0NihDMpdJHYqIxjsMXSyX+",
-	"Q5WmKSjdk72hys7XcDwC5gHMPDfvnhXw6GpKD1Cq2jVSj0biI2ILz41e1xLP5orBIACDXkIreb2mIFnl",
-	"JgNyO9/z/diw51Tn6R+7jVYs5CnGQ9A0O416hm3MEd8iirBZbPs5PoX+r8bakWXn92LZbyBpuUo2AxH2",
-	"CMKbpjJudb4upLwwTi+8pWnUSWYtK3EBTyVgJ/mImZMUnh7k1nDg5k7bzaay6dz9kCwTr3yO5pDv6Ccz",
-	"73M1utMPwJpoEUs1nLK3DwuDWWGc+uD1AD1oKIMHTu+4NetyK5a+HNnDStVT7odALJU+Omin4ItGTANO",
-	"l8REAohaPka2xObW1RhcBgZ0Vfes0xObapzo2heqJa73YQgcQa4fi2XuUcR1i+24rVLXXIB3XdXLql6p",
-	"qvPbRkiN/CNR+8HP5FRRcjX56iVsRfCA5KA8zC8PGGJJfAFeZ9ygv2dw70Jp/caiZHtNbUFsIsopNjpM",
-	"l5/97fAX6WPHIcd3MZXQ5yiTvJU8EQ2VoNmklMidtgH5JXiwRnlR5MSxuPq8f/hkI6UDE5EaZZA2wGMx",
-	"rpy4CsjMPTlSnVhAjeQMDTKjtepVnG9OqLeYWA0HsS/upxJKzrmGx4gM5+zVKe3zBBDQYlXa/Q8MSeLG",
-	"pFRY/QhkDFS3Kn48O3tzxKQ6iGKNW4w5L9yTPYZccYs84Al4BAN0erkHC5nrkMTJopF6FgPz7yQ7GWlI",
-	"3Bu37ApkYhkpM6kgvQObjAuhMj0TIHiby0iRGHxJYB5X2j1L9OEJ6uUHm+iBG/D6eRLvxS9D6j1o3JQ6",
-	"ybffs+LCZDOweSBPqlZHjFlC04gObwHIeLHip5LlNSSHXVLuexamd67p9aa6BsJKXz2YT58+jUeyvV6j",
-	"pgmtdSypCYIVguc5SZJmyYPL3SCC1lTO3EZ03fCOFMbfw8RlJoPbz7OUDP1w3i6lHT1fQYdr+lUABLIE",
-	"ZL7FSmw2CG+SKPiFwI5QLCKaCzqtJ+NGJCGqGt9KL9HqU3XOo33brc9xYiAJPOFoiZJlkStbNWM3xX1A",
-	"lqdGRBKWt/es4Ls45IILs68i3Y1I1txHr0v22yi3NotXzG2nKHCxNL+S++bugAOHt0/LdWI+/+FJvUbz",
-	"4UKN5vmHzwfJw/ZVt9uK/2ysy6QPnW+2gJqUoOgNCed6BgCb2sZeSxPWPHYrymdZ/YG1V+VF4eQSHb5J",
-	"fTsRDhBbNphWI23YYzHhmAdk8B5JMleWHKVzDf81r4akyNlr2KkkiBchBWT0zqWQAnxTHThgYz/pnB66",
-	"JS6Ab+FGuAB++jwyAD/fqo3qCrSipXY71GYCL1Fuq1JWprRLMTa3gfj53v3PsyYonqXwEnMW2jIyOj8a",
-	"PaMrpxx2RFoNc50ib0pFnnMML2c2EWkfwkJgfU2HxtnZyAqSBYhu78mEKgqCuurqvGqJM/DOQP0olFjB",
-	"t+aoVoc5gHhMatQwCz17q8aFnC3P9w9+fUhnXlQAnHJ5vvoA8IKfdCuEySW9hNUt14zbFfqQK7Bl06Ce",
-	"FuBDo9pYbrZadCHfhM5/bv/VB3Kh+SuE7imY601FCVpN2ZiPg2dcC0uLE1HQ0IyzQzNtQE4fl+pjbib2",
-	"D+WZaAWPyVrROKRBmh91ejxp7OGKMT/bIkZmuGst8avnTpolsbFMN0B8LKGARe5RtUyfyghKVShplf09",
-	"Qmehr+/evlrmPp6bMzy8L2YiffP69CxdB4n8tCavh1U1tv/aefBg1+k+7f2nH/gfrf0P9/m3vX/9rdt9",
-	"T+kZnQ//0u1+2NvtQFKM+/HD53by6GrvX3cfQDrp/SWgFn49NJuCuMoguOl613f9C10NSUOmpJyVIr8o",
-	"JQyDU2FPK6kzWWbiV6bQRl2mtZLQ5nE9UWg6tKp3/v54/9+x5//y4MPnRw+vvmvoD26DSZlXs1M38bgy",
-	"L5QsVXk8qYbhr5csu/7t17MFoAEMxQSGUvAbwEyKB3JSDR8UZpATx1n0K/GHpon4KIscHcop7yJ3Pzmm",
-	"sMpeo6+GYAfdcWaZJhXCxUDVRBFOM6kKqpelNiXiYlKBSyd+rqu7+nUZU3zvpvby/L//87/SvXovxvn+",
-	"pZpZjwZAaWJDQKpDY/ueFemnfdszY5VChjNlKrADqzQFwQ/CJgPPL4xtmBe3kt0qM/p7YCt/3V9TJk3V",
-	"5oyax6TqCau+eRZSo2pAmuA7STiWVedgp7FAbeFSzbo69Ba6FxO5t8SpUuK9Wy1KV3kPhuLDbjkplIVp",
-	"Dr/uYe9z14uhkhn0HEN0O/9n/7Xex07vv+6HEZHj/Cc1g+wFFE3IWHJTQMCIqJPXecNulqM69S5BdqlP",
-	"48KUqrQdobSTrlCGpPZHMi88OReVc0+sKsFb2RKI+eGmxC1nEhW2krOuRspVGG8YYMsw07BobJQdBd7R",
-	"ofyojmo5TJnq5ZmytDjzSgxURTQP/cJM8SiOmEmtZ7xHGk9WSOu6c+C7J9pZvAt1ynARiu7pGnl9osa6",
-	"e5gy7V1Z7HR2IplQS4dwPx+i1b0Ja1y0PSlV7sFnn7F29QBfso8Tlya+yI5FRI3GSsjCaBWtz39MnDnm",
-	"lyc+dM5cZ/XFeeU6keu+aWqsnYzHpqwgJkqgmlj3gNvNCjW6UFkn4uxAzjkGymT0A/RaD6FUQmcgsk4E",
-	"UPAxJSCTfIiRkoD4k9BIOVng/gHi7n/+T/ES1GhbqbF1vxy0alLZaU6TcSpG8rK28pImic6oBHSf3ymt",
-	"rj50koFAG7Ad0ooUq3bz/wCB0BHfgwAU3Um7/bAHd8E/VUp4ZBGWek8WRaurH7bmJj2FAQtcT8mqRcEB",
-	"+9TtU9CwwBn/qCXSH14seUbm+6zlprR6bJSVA6P6vclYlfm309e/YCrwy/1vYU/P6BQPNt0cyIMzl0xv",
-	"MgJPmhwpOvFGyMf85JH4Kf8eDr8jr9d1dcgdBMxAeAJz2GLWXHFw+K17PAkaodPt+erh4yd41ZpwUMAx",
-	"aytMA+rnbhUOzdTNBbnwuORYPAsoJxbDUyNisI7j2V1dKpnZDlHZXeBYUe8QwhACU64HSCeiZ74YEITi",
-	"6fOfUEH6wcBdTjE9hW0GfBQFyUpVoZY1xnGhuepqABJ2egVoxpj0EiWguQ17oRAAYMqbpH6guR/3xf37",
-	"x2KsSmv0/ftwisrNFJ9kqWpz1KgQ0bZiivAWf5tkRvj45loL8sUAnUGwU0Aj4yuIYfXRXALAVu2DnhaA",
-	"hdT9+4jsBT9yI9wop/VzPPVvuijN1AI0XQqmxamZlD2VcldYKt9EtJdKiVGuJxUQHHX1cXxyQ+uopcHk",
-	"WCGS3GgmQuOq10KKd29f0QkdNxXODchPFHBkdPVYlnKkKgWE7j05sareZdGT2umhsF1QDbJHbvxRjNWP",
-	"qAj/F3XggG8Nfbx//xRVWdu6f18ci8IM9nNNWFagGMJVeLhU1aTUi4sWjhMm8yfxLY7rP4ipKS8tYGV0",
-	"urpxzTK9PRwHNYb7scxLSE+M42PgqSqMrRIciYoVLmrUQOY6yB1nxba6+jXDsMN78U63fi6U0k7VyhLi",
-	"HFZReBYWKkojHIzd9FH7AJ8+L9XEqnSvJU6NuFRqXIM2Q8NB6gyCuU6wyQsA0B2Xxg2gssIOweXA7078",
-	"sE10Bu7qwvQuafgl9bIyJdTn+H6KXFNKWWteephJlS704IhOKzyvaQGkkCpruamRypi7gR4gpwytmrdO",
-	"rcQl482CXaDFR9SlPWEVSqAcC/YDCTvoI7uolzLxPGx9ZJ6HJ+ng5nJl9glqU3W1U5ZtBMz/Kbe4XmZm",
-	"0qkvkdyK9FH7UZp4YFLJiHTesqm/iHYo2bSCHDYjchhSnqu32PCwxTNPSVuBto2vdaeT0zhEXnU8ElUT",
-	"z76STuGO/C6w/BgojoabBQ+MuK6r2axoocl1UqERJ+2cURahJiTs1nInGP50z0LbmaygmPEyAGuXTIqi",
-	"AMSQTmSmhgGgm/ClWkRjhLD9Uf71kUilnqWk1Via7Es1S0SqjVbhijZdDb/TvPFadUc0GiPWA3uBYI44",
-	"6rzLK5idDYvjoXvvRZ5lCvzYMNi9ikE1vFLtBv5X7wuct2ETHH2YdNkL0iuMvn9RZ+GIC4d1Vy81t+vg",
-	"+rhK/Q0DKFgK+5VegN5uO+kNYR0rJyp5sOgHjL3LqqsD9msHaICUsowzuGKD4wsZj8FMZUmCJoaSzUd5",
-	"RXoYCOg8Y+GGJdxdzWqCOwaprJtfAK6Z2nFDaze3dPglyGHixn86P+MJjs3iPL/m5Wn9Q2lwmqSBfCAv",
-	"gzRAt4vTcvoTguHDJsCJ0Ba5Bj/UuT/B071WV5/GpDjxwJAh79OR/MzzcAwhbaESu+mbd2figRt3++Az",
-	"0XpcPeBXpXuxsYMy8wjXU8TxiHsD72QKK1CrkfjVqqI/t6xAFNRtTVRnMtMC7QinHWpk6TqhWeK4BYsU",
-	"lXJ0bChLs5+2aLxSds/xnqZ9CEoP7LwXGOLCYhwwvKSmMA75xvpKZWIXTzX0fqehxBLwvBCMmoXzJWLh",
-	"IX5ekFVYCFPmlbJdDcehD6H5BJ24ACVHQS+zDDTBT/v07aNoA/JWwxSDMLqFNdgX2FAtCnOnbD8glXyu",
-	"B+7vjY1LWTpr6+/GaW+mpOiWrdeA1CvUSVfx7WJMV/5o9AH74HOd0J81aYo2wnJqie9NNUSdDM23fdCU",
-	"adh2U2cV4hzt09N7LZphQEFNRW67OqZjBosYFq4UqZuLtOMG5TdaAr8J95j4DfwWTnL/1tW/7e/v+/93",
-	"t6YwNqn4TaSn7l+wuNyfZ4txQdxIDLEIj9/fnWgAE967717xXBWVrL1iEcWwIyCpHWtrsA2AxAZteOv+",
-	"5V/wrFCyxF05MxPcLnZophr1GbCjcW6FgWgOvi6Ds9I1x2hVa43SWSeedEh1AK3RLVNG6A3NktmMmiWz",
-	"2fybMIKXlbKPwCKMQEueJXuJudy12J4PG/M3CAzXfeQl/LOxvXMQjfBwVx9DBuakVLAIOASCpxuYwQSu",
-	"jEoOJpK0xDHQMQWhijZRjv4xcoL5F4MBxo3salwKIfjnxHPPZE6rOAEM6ZoUcHNGRYCXmjwA9++/VXbi",
-	"9m8QYPjWC3fW0GokMzzPnMHEdiG4QZ3G7k8mmOjET5RTH3k8qU6rI0pFqZ5MROUaDlnF+MYUsLw6KTuI",
-	"fOcg8pzjynglbbUPM7N/8jwN6oKvFiPWSCHD4EKvIHdL6hmHFYHhY6gAl14WBbI2gFEI5+V0aIQsoDse",
-	"uNStNDytD0Flx9WEwdjKjN0ELXECOANB1R1GJMhNpea2wQBi7KxlABA8bixnQEOOD9N40W4F2cS1asAH",
-	"5QT54SMxBDskjLXS2VEYe84wGYJFgPVwTnegcjiAaWQLPC+U7ilQMUNaKpo7gY2K8redqtkzI7BIQD7i",
-	"a1FkHTxmv1BLnLnzRDzyv0SkdkBoBV6T3qSiRvwo9cB9azK+fz/YRG7gowHs1OtA8qJgSPC8whcyZimd",
-	"lWzAneEcAhGUs4qCC2Dl6dKTuqcKnN9Sed8p7bUBREpLMxkMEzE28NYNjiw6ovmcfe7kmiXfIXLsoszx",
-	"J2RKkBxpFCUxXqUSxyf3LLvQW+JEi1ROKpPWdXg3ongR5GgaS8nMJCKblHDUg1SCJUTsOR2c73GhKoUy",
-	"GKo/0Bwq1cdcTcVuiv/ocG5kukdeOfzAeHJR5HYIoy85jdKUQmV5pbKu3t1oMugtTq8ypchy25MlHm7H",
-	"dYK/CPedNx7tMX+KQDoS4qd2tRvfXJ9jH9LaueX3zNKV5YbU9PtpjV7STwfOJBJmyGLqVKEpgLQfL7D0",
-	"9QpjIYO8hHWAyeTxt/jICDXh4A31i4OKK2CKUDm0XX2h3Iu4QBLSBxcmz07GqrQqU1m6dySswe03ZyyA",
-	"fsHAp+K1XroYwNeILe5qiWxkXCABLwGXICnAVgBmEYzTCn8p0UKnolDyowqhksDgDAHj2MNLrOMRBaKF",
-	"0R/WSb49c9TxidP5KNcrXlGgX8MhoKpotCuD805nlHsNP47aCRQJgSblLjLjdExhD9s/jkDAKHjqiRr6",
-	"diI8JPj+JEdn8A/7704irxwEe3HdJaJ0h7+8KCIWRBKbAOkfQVmS0QW0FuAAyMP43rNHFM0LkEyYmYn6",
-	"L+HD/+aDxrHm624g7O9vnNr1YJI/+PjNgx50Lr76GLrzZK6L9ER8O3TY/S4H+5M8ReVMCOH0AluxL1p8",
-	"Jz6LOZ94Sk7xv30GG/4qFVdHtUdzd47MxHdC2pnuid098R0G8sSudEtc9FXVG+6mf/uMw3jFbXvwN1qo",
-	"J3F0LhGffXOu9vZaf7dG7+7VPglGIURWv4OI1nPManRzf8aXdj8LOc47ov5ZHsQk+kTt1aRqfyew6dS5",
-	"ue8DwP93gpbb7meROxWYupL4yuAOvS0JDabV5fZ0OVH48a52q8iU+SD3KYVjJy5HE1uJC3Rp0+9MHSCo",
-	"Vogew/PJK1mJSGGuUq7PiIRR7I85Ard3V/vYiNG4tvEzlvULHASn5JwFHcI9im+nQUq8q9uGaGeNKYX5",
-	"ETw1Qoa+JW86aAXOca52K4w7V2Nilg4v23GpxrJUp0pnzOFGQCEdARPiBh1oU8J8iKtoaX6G6qKOWHJv",
-	"J9R32yLvqd39gz1xJa72XAPesuDgtc+yS2mmf0A6Uxvr/U7tJ6+b0+xzXxthzUihtsjFLmAOQ/FHJ8q4",
-	"cBKxq0OGL6YC0HHLN7izDOKZ1VSR9Im9GLVWk4WAGA+0MjlXxXoiHjzpPfKYO3xzZX0ICs9bFP4QVIh4",
-	"cWg3Gd1T/pQBg4n09MKAk8VXAxaFSG2Y0t29NFJ96b2gwpQTpx2AUIMvd2JTB10okSoSeVNyDkkw4QWH",
-	"5C4U6VTcscqMx2QCpk4Bdo2BZe10CAtVOs+gwXj2skyrxyrNOCWpD1unJKFDu5maN4DT8cKUTi7lGoV1",
-	"V6dv3/1y/uLt29dv02DxwRGUonKNDDVxbBAUmzDw7IwrS4Nu8LPYiV4ZDP1NrMpip3Jgp+HEBDboIkoK",
-	"H1C0wc1h+sSN0/Jeiq4+1iGBRWL9uKXEVG8oM6UOaWmYe+Dht49q5ZYj1GEY5h9AyuukPfRKN1Jp0tUp",
-	"ImJToMqjYnsrNTX6ObiuIG1KxCodbEOOi5AqCsWjztrsBP2BNlQLLIRcOy0+etRZBsEXC2oEm+KxeYar",
-	"HzchOhB391IwvyqWMIm/iWmV3C0kpEGXI0MUwpLY3qmz9Jg1o0ZNEfxKdU9BzX/hBUwwrutj7wZ4gf+I",
-	"F7EzxZ+9Oz17/XMq5vwy4DZPo6eoH0BHTTo46LpaXMjeZWxh8zhGjoIgBzfwE+Be9PpVUAiz0oy7ek4F",
-	"BWde7RFSukhydBCN3594YzSXvG8BTsB5BippwY8EsvONe4B11q6O8lvcx9D6rKl3JLFU7vpHCvrQTK24",
-	"MBXSkFiyIb0qgafywpHF7i7pzFUvIYjWKAypP9Uo5DTPchJCB26IWMB0+Jhzc+5slHdnwqt5Dz4zc7kT",
-	"lH2lMjfLuAhe5oWyidtpRQgRBtIlbaty0sMAEHnEKReuRhMHJgKKPvcHufHc381CDgEenz56/E0iUjke",
-	"F5T+84Bu/BeniKZ7XgP5jP8Rogspgd2djuju8M32AYRHsBAX5VJ3J4meyKuCHvnf/kbRcCN6RN2djw4P",
-	"o99RqOEboIzaZDNiYHdSfVJ4lRFogGWvatXe66QjPr26oXQunOcZ3t0+ePo0e9h7sn/QP5T73/Qeqv2n",
-	"F08O9h+rdv+h/KZ3kB0e1l6gcAZ2OuL9Z9HdIQQtGi0ahqTWoMqYc9D84HcIQboLh+22uPqAL75yk/Ac",
-	"PDpQOICyHlKJAGAgz5Su8n6uyiORwkdI/PuzoFTRCeMz7ggHjiIVrD2zhcY71H3tnoWN1XLCmEcoDqn7",
-	"81TX9fbCDLwLBUxjKJ/+P/ukvO6fZCkHJn00gzfUkZBd7U4AUvd6Q2NwhzlrnRQx2J8c2vzWbZAnj0Sh",
-	"qgpsW2RzBUfJbDxU2u616PC1qYC5sRyCBu8C7XdYWF1NCws2ypOn7YM97x2gsGSwS8Cl0xIAfM7UmMpn",
-	"XjnNEsKRpRpD6Iy8PZ4WD05wf1ajtZRy2iC+A1Rudonx6ZS+dc/sg36ZzjtUJWpPTX7/ribtlCMQZ0Nl",
-	"lc/EhvgB5XuEKGxlRGY6KGn+J+lWMIuYMfg+Hcmib8oR4PPAhfTDrhcQCxf3xO6jdnuvE7+J8CVIQR1L",
-	"p5h0oKGw4Qmpwh1xEGj76IbbJ6C6DQHVJrl1liEkNKEJgAZXyNf0KG8tt7/uv8w/xYu4dR+7sxgjj7qz",
-	"cNF35xiz44S/4r5NYHKUABAuuZWJizfgV0/znkLfHgAflkYPsKdHTr/oTUrrdEeIpiB3OziwAqMTawJF",
-	"Dt4XIe6/ckrcZMznNX0bYy28G2Avt8SZvFTgbXdfoezEV7m+TP3amx+ePFOjsamU7s3OL9WsaZDmbqnN",
-	"fHoSLu7/pGYghqBIIIlAS2g45tnc2WajbYi9PUVr+t27k+ewJCBHzU05FDS4Na36fdXz86xNdd43E53F",
-	"Tfc/QmMfYWO94Q6ZKmNZDRNvi4RcD2dgm9Jf8PsP+G0U+TcxhzMYY8DPJYGCCDrxbKh6l1TXklDNq7Gc",
-	"MlibCGdNmyyGVKntu4Wr0KPHNPyuE1EQhTL4oR/4JDbnnY38MiCFtUiP3fvSeBgD6M38WIYr8Pkn9PmQ",
-	"z0BDEetgI5XlEouCca0ew0t4rULD8Ke6BgOaCyINLEbwKbmBQubUdgI3OoezWJaDWvMXLroeHDykHoBg",
-	"cmsziBfMYncNSDiVYoHYJInjBO4WbSqVhBR2Qnmge33uumGomhrtZoKp5dHyLwA+CHKZtVOkexBFY4B4",
-	"7+uh7k80TbzKzmHQz0EhiMag+Q4YiMcLU+mXE9UCUBY8rB1YVzytUYND4kT6zOjKTZizDCAzoT6x3OgF",
-	"RS5u78JF19TDw3jOnADFEwYp8WJlsgOzM7pAuTzKrc2dFPJSvCaYsGoYxLQ7fmj/mrIERKc51WJO3vL6",
-	"g5A41tA19KbhMgw994f87Zity5BvfAx8VKWlhCHt/V9u+57093+WVW+YdsAlh+hDY1UO5dg6gZWwyIUz",
-	"Jq8EgNVh98AlmFdsp2O0kf/Cmi9IJ4GkHZG+OJMDmDjUHX4dGuTGuaSkIVyEUQldvf9zl0CCHCwsO6zc",
-	"k1Gqd6yZepTKsOZWpMPPH3LoX2442uBCrUH4eVNCml+ksfDyZ90Yhxfclx6tg4oSjuLKTVYDwZSnwad0",
-	"9WG9Zg8cj5R97n1PlTGJU8NBpKLXErsWJ4VHHYt+9t1ayJCXFlLQIRkcslqwBsvp91MDLgEuewGfQu6T",
-	"lbFHvuOsnkStEz8pNQ7uBcr5qn2fPe/4E4hDN8DIaeLjiPNT2CsVmEmysE0TGV2Op9Mf+fPUFOG8n6+G",
-	"1FmcHujOKIsnOdbTgBHvzjRwX1CnX2JyD3qhCemYOxCyQaNm+x+hsXwYzadIkwecAh73OD86YVsA86Rd",
-	"L/y99djJAmq875Ccz+1mdztk3tLfIdc1JLpyt9x9y5SW+Wu+k8eAdrA/GYdkLi/oOKNdU94vLS7lViB8",
-	"LRVmUrWWZaVXMWEbu/+5sQAhew7+ubid0c/QxKfxoonSnJctltr6J5SYZeECPDtRFsT1sD4N7+8TW4mR",
-	"zPwIT5W8POelGDe7dqF2MvKPoIRLC0Bog4mythOH5UYGTLXRyIAt5cxRb9oKqkkmU8c68euPDbdw4ilz",
-	"8pgaW0hbnWOlQdTS8Ksf32PvasSjKWE6E7QdWdTZhRWKTfgZDBym+a+vYIhc+FPK47LxCVXKSp2Dg2Zu",
-	"tUa/w2g+rW9Hz3FmJpTT4B18Aepx6GNhTo+kU8viekaoD/Q0jMGx7oQu9udXSTVINV8AhjqxzA+t9/St",
-	"rNQr18gU8xtyKwrFGS6jnI7L9NN+z1jMKfBHqw1nhjkfST1jkDVbPznmLoaxMEa4K1SzRVnWhFVJgiMP",
-	"8oYNT/hRq2pqykuUT/wev0/ByeLWfPREbW81D09LPDcEp+lWLZWCQj2Z52CVRTHjfsv8/B8TU8m4u/xb",
-	"04zDbJYKYOHhLIfV4cb0+IQzLzrhqErI3oGKPoDkdH9mQHi3tA9JqGiMtmY5QXRJLpQOR61f1xzDBEcD",
-	"r+3YRM/1+bg0AzeItZOy+ZawMb2uVc9GbbTwMSUP0+unqztKpz1MVD7/8kvlJylu3yi3I9Btl7Sfr9eE",
-	"32JDvaJTO2c48M4/gA1toNp31hKvUTiluMHBT9r4Gs6QiqQSnJZzXook7r70QxxViSGyYphf4hPjmaUA",
-	"ba8wti62aheiWcQffC2mr28KZiNpoZDvk0PRx/HZsx8bE7KiWC6Bh6buMUrNgzc0HAYRw2LDoTt/MbSd",
-	"3sT2UD+sk7hQBaRE/I00cpPFSAmTMYqd+MjIvV7mLLjF1oVfF5o1kr3ShBYAVAZ8+Cz+gPsZPktOAyoD",
-	"6ZVmwSiByKQT0I2Wib8aqyYhV5Smg/wu9LEiv0RNA0qrBs6Qx4CiGruFOZVlJnZxBhORcg4n5HsDLnHm",
-	"/k1LbQ/2hOxdYgacewZ2R0jJC7WSdB18NvxW2DYEeIjUZpHtOZ/sSMEByd3impee1H4gTdgjmCjNW4QB",
-	"xAjXqm57z10Dw7u91/G51qSO5BF4J6V2EobPpRpXcy3Heh0yl51l64Pk7N1xdk/p39gRaYFHtzPc2YWQ",
-	"R/WcoWtvwAUQ+oY8FJQSO+9XqF+rLRRyJYCbhG8AEw+AhiDqGvpIkaRYljnDH9+BM8SpvRhRxb2OLQ5n",
-	"ImWHUSjCB4wgHoF+Fl9NAE69FveSnK3nlTnHV835H+sXa/0kC7MxaZdXZ90w4iQl0GIwP4iW5i/4JYqR",
-	"UzjSZ3NF2kRIIq5rFP5338RTykKCjNn5JG6Mt7l1gM2N+PjqJZfAJQRNJMVHOhMupBJtmsRMPRhKp1Kc",
-	"m34/bn/4tUHiwELCOzC/lfNxm5sVd6Uhvd0JcMhdP2rK/Ihd0o0jXbtQa2wU0OfJr2VKzycxd3wGkvt8",
-	"LYc6qe+dKBWdPD6+5UDQYKvg3yExETeG/Vn1iYiX9nhczJYte3dtfT999n5V5l418TYb/UrRCAkJfQFP",
-	"g5+NFjk7DebWOP8czke//xGtYppXoDi7ZTK3wJ3OoGM/Wqdx/m+0pLgHUWZU1IHwa6QyzeVKJbEIgUAd",
-	"nIgw6SH7EWplfF5e1LiY14pHFXtUmnHAPoVMnTreQn1xhLS5qP3+xyBhyPkr/KU65A87fBC+oV9b8FMZ",
-	"e6piYXceoj5zDVh2U00XPz7xKhvm7JHSFD/tcywBgY19TmBuAURa7ACKJiRInrBU3awVRmYLizVc2BO7",
-	"j72jLWpejpWOeBPobT6oRxbg/Bg2xO6jphDnwVw76FdoxKPFRmQ5Rs1D+AxcoPUPRx+BUreFztKvyz7S",
-	"V0UhbF4AtBvGEkZ5loXcm8YlE32VmRvmPss/w3cbFgAE80EaAK6CrqJNNNHq01j1qoVRjj6rm5SC+Pf5",
-	"D6NvuygCpiLkige2NJCAkIlHQrYVp4pD9IVKBqsyd/vJmdrrliOeCeQrRt8L+DxEKXOq4Uf3O6iCUf9G",
-	"ue0Z3c8Hk3JhSmvXlg1wbYdhJwKiD1UPAbYFEIGZTBX4T58pVEtqIJvGLZa4J0cU76FN4IOEQ1WMI+M1",
-	"qowkMQx/nV9MbO10i36u7UyagxwSe2quFz5jKoN18xAv89gclRE9iLmHAAIdxmh5L9+z3u9FRX+NPjG6",
-	"1tTUpb6iCObTrmvMEZ4xEWibrNgxisXu1NrsYmEo6ada2zJZyQtp58UbZCxfSJ0ZrWrxtU0HK7s4n2j5",
-	"UebFfJZA/UpzY0JkmYquA1Y+TikcwRgIIlc5xWzXtS9xtgUA8q7zXvmecO5z3Af6bcmKtMNJBYAtmZlq",
-	"BF6IM6WttwLrra0gsAe7rGniMYc6AIthFL1eH+11GgAWPc/ysqrvpuj3xqGH2JG7J8xBP6+iZL8EogLF",
-	"rEbigfowUUOtXSLiBJSLQtrKJqKaFyDB/YGOm7rTA3+DtrcX95cUF5PBEsGE7roor7ElQAOfUmGLWwUU",
-	"43dLjBS1mZlwkDscOJCE+0YOFFiyr9DKL5W4AHO2LOUMzNjJGFwibNJXamRdu506Q4j1CeR/ygoGda81",
-	"V209MiWhr3sdHjrZ1ZSrRTllnFdYfNcFbpTuTorZjN8efvvtXkf0DeEkiYmmOD/D50lMpEaDMIpdIBWO",
-	"z0IDjAL5j4lC6LAoCy0OUbHtggS3FbADgaOD85bfIpyh++uH/KMKe1HqxQ2IBogb/57U9TnwSfv10Fko",
-	"qqFwNbpW2XaTXR0PmKS8wqjyUexyPpmVsz3vuMryfl+VTMqC2av4amieU47dWvIhhnn/eFezDzsksDPC",
-	"QyBXAtQJfGsEIIWmEuOrDVAMYtoZHGFF0cET9GwB3sULuEs183gUlBMnXrsX+fS60s0G63qEtYq2H6ra",
-	"GL05dBuLi/dp0XpEBo0FP4/aT8WyIANAJ77EAA6kMSQ15IIkSGPuAjs1+Fc2kmER7KIPMCFCrfSVwfyh",
-	"NKFMlL2EkvRFfXUh0YPKKAG3JY6jKW4OboBahMumIRqAoE7wnUeHh6IxQgGdx8R9n89YKsw+cvuR9TDO",
-	"J0QCUtdIwxCBeENuRT//xMCAfmXxOWg9P4VbFz+pmaWkUbdbYaHXtisSYPkQIC5DSriNNz2YqBJY4mYV",
-	"5li6fzAQgtQRCN09KyLMYAxDevwJ2oKYp+ODH5AIQi4XyOwFJU1lLZG+eXfmZhRiD+4fz1+8enH2gjLf",
-	"f3hxliKYt3vbpZq1sJKxKkPy9lx1lKzEwDilya8nrqNPHx0+dV943D7E/zxET/Xj9qOUHbbj0nyadYQU",
-	"fcCcHSmbdDWCXX1CxoFcFuAONwBynIm/5xVAZ2JqOB0r9RORxOP/xhQu6/FsnHRxWh32iXAQsMINes7Y",
-	"srTecUVwIhi/BOk/h2ZKpSAHB+3E7WKYm29b37Ye7hGuMUBmdHV60t//xWhFaWMxRFsEVPfQDUqE4OE0",
-	"UMC/dKq/jZaxzy1z+8w7ZLiVjLCJGxVka5RPuxRlKsXaoKTGWRzYraP+RAlwWMoKXyRgw66OgwtuuJ0S",
-	"jAqANrXQjM+/QKRTpTsir/mQo57W+SxIkRqyRYnDmLmRfnRwKJqSApcnhxCQ44US2UT5LQ0E5vDtzryX",
-	"KBIG32MdNQErO0uEiuV883ZTbfbhp3TviOfI+roSrNIgtBF4cK6qDKi+aTUz4QPWQDCxEYLsBjoQQKEN",
-	"NBlQQ/Z+gTTiwy4wYnQePJhOpy1Ll+mdttUzoz1x0Gq32sKOVQ9IKjiG0dWBkAIILCDhbESnZo3iL9S5",
-	"eBIjhgXxSIFzrLsdKs2ag8oifq4sYGZGn6qYAwb0Ks+pybSoF2ogNaQK+EKPtwjvxwItpCA/ZnhgIady",
-	"hjIKFkSvML3L+mdtPtCympQKQZ5A7JeQyOev2ESkHw+S1O94ZxI8eeREyY8/Hz/bP/3x+PDxE9gjIs2z",
-	"lu9Jy23/NFJ4BLEB3LNwTNiWOJuawEfMXAHedoBC5p477SiZGMsAW4wjwHUh6ee4Lo38oARUh5VVvk14",
-	"y3//53/h787CcT99/u///K+rq5SgBYiaiuc7YcA3HCF3JmWWttQUil7dFGvk6WPmKjeS7v4IgswqSpOM",
-	"WagZ+EBap3fYCrHPEJkAktBgp5BTmLDlDj99Shlj7KAdlC+diQxfPzXlJerDgHVJwHWR6xnUTEIVSwIn",
-	"bCQsA4UZwVRhSqlb9+DWinXux4HCxC++RDxsh38fJuJxItwhc/DI2TfQ2KDjQc6DFEVeVYWikmlZiVLq",
-	"DAwFOITxcIcDGI2bWqLI2NjKnbXgu4tod8g9SQv+CNm+OafRItiQzhDPhni+ISEPCqYJSTdmBAdUHhZc",
-	"WJfhJxNxIojfOwwVtJbgtEiChOwfSRn7mG7WEs9D0wFTBtTwrnZjrWfClIhImiWilKUqZon3L4J8hSQv",
-	"i6oBZZGFpDEQ2ZSrRoqrNU6FNmaEytuktJXthDQUn8TmWtnHpI05QNKu5qzrXb6JshDIe7oXXlfPe2tF",
-	"eWn7b0yR92Y0x1G6GngC3P5iIdvVwbQj0VeofiV2IVC3n6uqv+/OBTnO90tZKejvPkGg7HVE2gUij+7O",
-	"0T++O2i3j6bfHYLIPWi3Q+Zdrp1d4xd1eKb87vE3R9V3Bymeuo+/wTF1DZBMC+DsZt6ebHW2xPdqBsnS",
-	"Q28Per0J17eopRgy1w/lt5OVEVL0KAdOWj7+9cw3vyVOMVHWcnEzJxrCYqM8PKzXd4sVLS7YO2QF+Lxq",
-	"ysDz8+82l0/Am78riTOYsaApwXPBPUZ+rq7ehd4uphPu+Z3ItYhRcJA6Qu3DV/jMvL3WfDUkgjgpTLiu",
-	"lYBDktSIQGDzDNMO8IdSiXdnzxLhNOKHDx8+5T2SfxL9EoFZZcF1pbBQ/90dGRk9+u7kuUdA7kltdN6T",
-	"hSjMVJX7PWmJDgu7WFZQhokItGBYm76AIwuQ2927Pn6DLXn6+MnhXoQD5ZkvhjmQEvBpGKn4daqNuUr2",
-	"4zcnnjeJgmd9capGzsDvsbmR6wEVzP/qYcIJ1xYBFF2b799n8xcSPka5Nr7khHEySS9114PsSOhvGlEf",
-	"PSAOC6YNMX2/pPEJviADpQDeRFZQwoknUFlLlazup8vcHZCeci6JQIMxApDrrm6qnvZAmtPlCJq/1vDZ",
-	"cZju3w8SYCT/Ho9LjDqOpgp4Dbw9ZdCDCthnR74W6Z6l5DDmyexqwpE9ClFhP6K2Am8j/XkUp+CBN9MN",
-	"DfmgS6q/hrSkuEdTTGoQpRqZjyq7fx+dDCUkmpeXCgbJ2SlQsSOQaMuznZLuhpAqrm94NjoxwajlsiI4",
-	"erfBRkZXQwsexiDhLfqE0KAV6XP6XG60d3Oi+frNo8d7eCp6v0gmkToXy+3S04kGUNv4sW8fP31EZF1F",
-	"3lPE2x4K6nc6O8djZxHtH7bagSQp+u0q2bGT0UiWM/c7ycUksBp5IxR2PbjoVRaLNSpIjMiTWkB9XxXu",
-	"S6f0+/eyd6l0tpPs0Cra6ey0WwfYADNWWo7znc7OQ/gJmMGGQHqFCGhAimVsEwGmnYP0IZIRproxfUQL",
-	"AbZWp++eZD7zzBvteYb+oRr8lel7/F6b1nF9GxADPcsPphhY2gTWMxLUUJXSPIv8DwEvmnMTcJRb4u3E",
-	"I+3V3HZ+UioD+ElO6ETwSQAPNS7c8qkiyNZ5dONEpD+/OD09/uHF6fnpL8dvTn98fUYOiIXkL+8SQRjK",
-	"OkZYVy/ksAQmjHIS/Nqbw8uIM2MKm0BIyTUbV5+sVIwb0vGAhiConRnvXRLexKKmIgw81spgOrLbxFb2",
-	"Vachc7rmxgPBgJvMi72TbKezU0708Q/vTmC9svxfSpUabnkQfQ5YyT4kjNzxvcmAqbeHRaRA+zZXQep+",
-	"U5/kaFwgLRw8R+y3Td/lex+4pr6dsFaNlJKeqG8Vw+jCgzWCVSIS9QLPve2w3Z7rxUIl83w3cOo36gTi",
-	"LW3ZAYglYtsX+QPLiQZCjwjj6u27X85fnvxycvrji+foLg0AX0CT9wj72PTdgO36vcz8sLlHDtY/8g6q",
-	"RU2Z/4fK8KGH6x96yfV0+MSj9U/8YqqXZqLpE082euDYV8HjU083esrtxjODDgB47mCDDgE6pDGvZDnA",
-	"jx083mTofJn3zyrLJbPiPjo83OyLvo809Icb9PD45H85Dd7d/3iTJXFCsd5TMCYgcoLPHm60nH6QlZrK",
-	"GT6ywUCeYpLMu5CbgI9usEToU2eYu1XjoAUpF7PPvkduyQ9Ai1/j64yvND1R51D1d3+I9RJ3DrI1hXRq",
-	"BCbo9nSyU8mBk7s77vx3L0QLc6fz2P0T9WV3mUtWyK8GWgo42lCvPCcvd/Q75u3vJDsRRHMrpFDOX3BH",
-	"q8qwBVGwbKezo41WRI1qgJCS9KsO+uRljhezS77XDfZqmGg3f4NGTnBWBUKVBKJYcvYrqZj1xNc63BzX",
-	"H2D+QGvh5Buo6viEQzfbn3/9X4xWELygw2/l2bHuBOQuZOtPj9Dmq2QHgxJrH0IWhfjRzQ+e+KHGkydK",
-	"ZHajTCahe++LMzlY9n667QHc415c5PoSucoxRTv68JJXwBMPnnNGN4Czu0GhhO9NX/CG88OjF1QECPqS",
-	"cOJWvwHh7F73+YBw3Xm44Qn2s8mcmZPdncebnlZnxvws9Yxdqzc/ta55BH29s+QHYGiMN150gsgcpfe8",
-	"mHaWIyzureRc2EQnz3euPqwV6Q+g0AEZoG/wnWSJrXzKWSfe8B2XuQHCrcp4B9tCHQWlEWRkz+GP96xw",
-	"Y1YnOWLOQcRTAWI7LGg0UDoTR28NxIUWzhUYgJucLE2W1Y0OF2zv2kMCq1a3OBr8A43HAse4mUNCzqEG",
-	"XPusSHaaMobWPRs94x+Blt8J3e2MINjfm1ok7zSxl7qPEazUX0zQowbfKOn5Uk14wwD6Wq4GwR20fRJJ",
-	"lRzUdHrK5q2LeZmLmkK+gfpNlUhfTFg/g9eDsTPR/VxjER6jO0NsFxKvKBsHqfSAMxR91xhagNzFGtJ2",
-	"Iyx5Vy9gkkdFsx5xmumIzJgJeXwNxkKw8P9Sgquk+juQ/ZNS++rPrmYKkjrmuId8mA9IUOYLeEhlH5KE",
-	"sAsYP76+Gw/f8kVPncNtTRqem7UHzzO+88sbKIvHUW7vXGF3qvfGqjeu1fXadxDisXsl7IlVDhb07UNP",
-	"wTVdF/ObCHYyob+YZCeb225Qmc25tUyk4Ek1WCQfn7Dk14aiwZ4SGZhuJ6Xu6piijOWx0UrsrmCiisco",
-	"3cNccvIVULMxQut/hRyn9lNRr1pHoERExWFes6N59q564TkcGxcq1PM2yexFP8fXNxX8UKwV2t7t8rWE",
-	"ds16uLMIvoZFcKLfwha5Mweubw7QPmJ5svFREnbqh+3PB37lEvf7WWCuxh2nJ4DEm0qq1IzTE0AAUsU9",
-	"ZON6aGfEQQ1Mi1qJmapqGfh4ZEzGXV0Zkbq/PIi+PwWYiNC2xDPG6MEAJ2ATWvUPyhZithPOb4AHqc31",
-	"O/g8SUFLx2yKcqKIFICpl0NsH7vfjul5+L0M3aEDJTTmhMW8JL1lnM1N50KR2ygygSBHi0fD4oxRKynB",
-	"DBJBsEn8ySPRhkEFEN6dhAX/Tqed7OTuLQCbH1JsoIc7sUin2kh4om/Kkax2Oju5rp482kl2RvJTPpqM",
-	"djoHbf6/ZGeUa/yxnUB2ON6vBvDiT/sDs+9+3beX+XifM6X2ibNjp9OXhVVXbi8tdpfTgWvsvYFiOKyG",
-	"mOGOkv7FSQU5rTE3PKeE+lJnqO9wBmFX90rJOLeev4yrlQBiGYceUqZxShvHE1tUG9F4FB8ezo9iNH4H",
-	"tzl+p7TFKoOlhHm/RqhNy0ZVrSU9cQ9ttDDqXTq8xQXx+8bnCNRxi+gc7dvrqET+0UbFiJMnMcc1LzF5",
-	"8FYib42SZ2Xk6xf1qYqbexf1ujO9v5Tp/cYUCLQaHa33uGDtjxMAIxPxy4XAkER9peW9ACAHMDowDp2I",
-	"wsiUnroQJCGAGyJ2Bz+jPiFyfJQcGpjMjxYw0gJHK7TunoX6R/eWBEoTAxYbl/wMzRTrJggEZqg4yR3I",
-	"xlWWV+dZjgwazog/qaKqC7nAzE1Qrcj34A53WRY5FOtwgmrNsYBk1g02f6Tp+d6wrhfyTQw5fJm9ISCK",
-	"IZpch6Bhl2HQdXVMcUrFqYEfvTRVgJBfADNj9nHEaWvSJBcTIb5qmqe053l1ntu1pyhlZBzbk+rERmIf",
-	"+VI3ffwF3L19ruib+VHbKmv0YMtB8Stj024pJqvdokvhiUaVgrPK7nwqfzCfyiZppm+QHOn3zTS9c+Qs",
-	"OHJoe27kyFlM44xdO0EkLM3avIbPJ+Ssr/P5NLgwoPg/18tRH+KPA5YHps3kDb5xZJLragTFdwc6xgio",
-	"rMOXgSDQUeTHALbHqZxZUBryimD1ReyuKhWgPdfQa47Qi0UV1FCHPASmEvWpCoC7VBpcyaaTFAcvHAnf",
-	"z06eb32YvpIWjSWn3yXb3H6i/xcY4BtYsrdWpeD7un2tQt2EXHbqEFiarwecL1/IjFZYtsDQG263H6K4",
-	"XrJ4oQwnA9CKOvwaq62KmYNzDuIfeYgNBOMCyvY7u/TOLt3ULj2ldVy3TH9Xg3Sc71+q2XKH/nFRMAUV",
-	"1uIqW2EVaUJgE4BJgfj6ZEMBDxr53c8WMXMIZYZAzBDf3Krio7KtZo/2m5OfXBO3Fpr5KK82EZfPABBv",
-	"5/f3DfLIrxan1P26FAXgwbXiFB51C2UkP53gE4ft4D4FVMMmIftak9fb9JfM/g1yMF/l+nLdvXDPX9Iv",
-	"+E8uToG1a4luTJdqIvJVbiu/BGPJyIKrJh+xemhpViHozFhChW/k+m3sRovorAMgGoZsihm5tqYQ6WD0",
-	"xdz6SFxX/0oVwim9C7iDOFxJUOMIs2C0QoIWVdV45shvBhylAYKNB4myHomBhknxWvhh/CX+MsBtYEoM",
-	"oBwSHSO0uwb0KSvfQvCpEaKke3vHl1L3iN8o6Wq0O2rRVVSJpnKWRPIfh66AYwCRPHLygjHtyMSCBo4n",
-	"GqKXkfsqBjdEpE1sYYJ8HoYxrSnoSuA4jPGIVc4eLvRSzY5qbYL2IOwP49AAxJ2tVp1WKAEhB7Orfcy6",
-	"mpQQSxkxH8e1szBhWElef1VXm5vVtWfSL+oTHcuRCLVDM16fsRl1dHsHW/PTX8C3tkVfMj5lt+xFeK7R",
-	"xgHyTWkFGfqtnSjahsuZnl9dX4bKWPypv9zheOfq+vMc57j0oxN46ZHeM5k65Q35/vNOIS9U4STlpCzc",
-	"XpB64CyooSrcn9ZMyp6iy6K787fTd2/evH57dv798emL83dvX3lLp7sjut2uFmL/R9HdaWaR9k+fvf7p",
-	"xS/dHbG/74SEuPfZPdiFXAZEIvxVXTglYNzdSfASkvS6i++7NXONgQyjQgv8Seb4X6PPL8Be7O586Oqr",
-	"e10NFgn3+wcTeg3/Dl1GCZEIVZai8x2j0bRiYbnbqz4llHjVapCin7u6W/0iR2qhU93qFLrU4afxT3ig",
-	"W8W/0VH+VsksEQ0XfnV9ThafOz6p3/6a7Ga49Srp6qu9rs770L3/8Z3QeSHg64UZtF7KSha7qiz3uvqq",
-	"q/ujqvWmzHVV6F0WnD+p2Z548IAod0BXMbqn5obXbexTEMFhmGu/heE22lYslsV3QkIeDA96fJDvwnLR",
-	"MKr3eFDvwUKxNKbv78Vr5F4i7tVWiPtB5u5//eq49wFG5KirXUNMoVqFGfjOXqrZ3tGS3s55kidWlbEb",
-	"eZyfO52Kf9mkjj8q1qfd9eAzvYeL9DNVqEot6uIvEPGypogPjMkI6pK1MGY3Ie7QqMgmiTCZPOS5Qt4N",
-	"pbMIvgswLCkUTZpkIMhGBC+vKROsXGUjZdRWctYScJIC2i+0F6puaiiyEke6ESonPq8XdJMlXkkyMcid",
-	"8pfzK/7znoGok21yBkb5u7Q7aTUssXq38wbCcgyewEk1fFCYQa6X4419rwa5RtvKIhie+sRY31I3kekH",
-	"A5b4cwEK2BIzE91Sqn6p7BB/a4l/O339C++siZ3IAoAXMWPktRtZcdhq+/d2NcAyAiDck28ePQ0w6I9a",
-	"D1uHScjF9e0iXDInmNM9geTVAHsjKmMI4pfCPawfKHExqSpAZwS4MTdz6tO4MCVCEF5aD7kVwO+ox8Ri",
-	"E6F4ekr+Gmy/FNPSWb1+xBhG00oGmgU2W/6pC4wOWEIYUVcTh4M4SNrtNs+UPQLDF/BNPTiZKTJk/8GG",
-	"L3HTAggslx/evuVbmMGJ/romL4v6tQbfK9fW7a3WhcfiBn3an06n+24N70/KQmmn92Y3a+FLU462bR49",
-	"cw1ws7UYAm4Brfdyg1g4g3u3iBfWnmq0o/1ucmdpPhhWc5Y0iJ5T3CXrbGm498ta0SeIvfysVBnSTtg7",
-	"y7hZKzgm3OE/iFZQO+LhoAznZHzAO83gyxi4/gBfNFiVO5jRYpWZ/P/Rrmv1zAhtT3+Ywi09U5Ygsk1p",
-	"lbiQVaXKWXdnK6OUFoc3SsnA+0VNd+mfv+bV8Htp1bu3r3a7O0wFwXZUrYl7GxuAfFrNmcIg4mo2cCyT",
-	"4WUv3BAtGaA3NDwrBmcrM7U2OLWxcQ9cY3ySuedAIu7iYLQiIelu3Lu25Vsob+e6VoOhSBC3u5+BVuJd",
-	"WXTEvRVtvSe86VoxO+e8CQ0aAdrOCifl3tyc3Eu8WO+Ie40zco+t5KUNdu/frM0JtrRDDW6hCnsOf/Fn",
-	"yLxugt7bpmD7KlbFzaRarou/YC2OZEzQWWsadgj2MNZ3jRp1ibkNit28wY3g3ptb3ECjZwZAy2Mm1XKT",
-	"+UbK4+tJ9QWqn5fY5DzWHqbjj26W/xPl4dQO4BfI/FSuPIGvtUOX+L/cliVlcsWeDdZy3eilOLRW00X7",
-	"ONrjBLc9bzAf12UA1hp0Nd2l0PT+BqlRFBBigLmpZ/45MAkftvEWLNwFNlugmqAwa73BYPPS7r1Uauxj",
-	"q0SgECgQsZR3MdqaIP1jKKrAHjtrEsnX6E3UcAblzK0ADblTJyaDGgq3LYErL/At5zQoIR11ZiaADMTx",
-	"caMViTYofnWmM/TDio8mz5x5PfNMrxBRntgIg4JYliXcjN9MaiUgUyPGsqxyZbF4lwLaPJ8ohjuLVGyP",
-	"2gd48bxUE8iMnVsMOGlA+2KqIfCwQY+hNbUFEXJmMekA3k0kL3iKpfEiIsqHsHyetJEUj9lsI3pIwFJF",
-	"8qzAZMQUITVCFKTAOJMXQDlN6r+iUbJDIFn1TcC/3RL0LJl4AMtLBfxpvcsk4kQLKyfxyxSJnvpdTWsD",
-	"6muG0s4zYrIfmVPS3B7ko9OTxZaqUJJ4vImE62v6TOas1q/qPNnMvCfbeXvfycKDfz0PBYh0Zqrvx1v8",
-	"j+2qoI9A35DMLrvzVfwpdKsFSNgGHQMX5O3pTUFNYpf00pzj/xsR2t6zRKVPDy1moS4mDJ/yB/56GcPx",
-	"2K2UVn4MrpE2zCLmZnnDy2fsy+cNR2JT6WwjkfnC6Ue+53eZx/98hRyLecexBdksCpdYgvzMg8/0r83S",
-	"Ibz+y/T1PkmhwXUDhXWEYRd5jFJURgPcKdD7Yjl9ky4Z7Y+/rBfknzg5YXu3CXAI9zdY+3U14GbJCLQE",
-	"69kINh/oyXi5O8Xn8wfgA9owVNlZz0cILGa5RlpHAbSOzv57p3PABYZcgl9e/vQs5OBPh3mlhB1DFnzp",
-	"lkhXMwRFlEof028627MlfglOicDhKSY6U6VIW2R/g+XtY5Tu3m/d2w4OvxW9oSxlzw0PBO+pCDW3QkkL",
-	"oPWDCXUL3bYZ0GoeiqmSl+f8SrK7j/UMGgNEkE6OVMPcejZj8jv5FALPY4j8bR2krgUfCPzMXoSH8Oe5",
-	"NtW5LNyIuu6ASOrqB+5Rm3I6PnOOOsUA8TZS9sxDkgx557FmAlkKjVarMvy18bS4+PJGJ8pTjCGcVxLd",
-	"HNc1ud1afDf+k+QpnEJjtze255/7Aon1G/fhFzV9Z4ESZdPW0+2NNjav7mUZ9ZiFslJBhIjhDSzqDcT7",
-	"W1Mop4LhXvrCiBEQ8DyTl3RG3uUKfCX7O6TE0yL9/bIF8ID9I6QLuMNiIWqP4qgWtq9JqFuM298oF9w1",
-	"fiGKjQfGrYWxV8SX65ncy3wyYJysQW/9FaMF47HSUMCNAFbKXlJMaGxsDqmVHs4VUwjJtBdv6DqFOkCT",
-	"BH5iph4nZgYOQHU1QS8Aiof7roTiP/C7e6hMj3vqnu6Qiz3lthDYah0hlcMLlCXeI/DXrmYgzlItYMwy",
-	"EMgyoFmxgDML2gmS/lhFYRDAgzjyoCIXUMXJyo9rC9eywldhXJz6k9uqlJUpbUs8C4nninircUqsB27s",
-	"as9QLGskFPOaW8PjxnqINp/iPh/OQCw26oNr41MMDSZioguITg4VkWAjJAvjrgFB7kuIZfq1QtMZEk4h",
-	"4tagqx20/UPnBCiQLkO5XYZtuy7n2S1bXqWbuO/gO27v283vhqnZDKgFHghexzuo1Zs5R81IrUefV/Zy",
-	"a4TV2kMrsVXdFqcycSMGziy8NXzVTVBV8R5Y5mdDhUyPmLGz8dMIShK/4s4ZyjGqDfrD0uUFSrA7NJyN",
-	"0XDA5TqNVZBIEybNpeZqUmEbk2azHVQZQpLh3wD9jsffvnWClTc0aAwM2W7KBXQooxHUPspGIfp4TXUo",
-	"hbSVpfqzHDCklOwNnRR3hzAfeS1xLHpmNKpRw/cmZel+8IcpYo5RwsVjVkRCzYokRRn+6upSUTuscLLa",
-	"4vDmFfiBIF9BqRrqAeSUcIofwzbY4aSyIjNT3RH+jcuxzv4iZ7Ob522aE99/m6hr4dfNzrWtQdf8k1vB",
-	"rbHbDFHRCLmkdSf278T+9UDQYktlM7nfRBpe5B/VfywV/wh/ltl5YU3mInAv4TBlwgnTokCFLlNjEIxG",
-	"e8Q/VVjlpCFAT9ZewlIzM8oCtWCTpByo6lX+UWll7c6N9V5zuVY6/KhkUQ23EAr+geaiKuor4GrmH9X1",
-	"9/32G3KFK+2kPp3QtH+NFtMQO/UBlspI9kqzmskGb+GkrEzZy03ST37GF6/hXfmV0/XpI1bOImYGZ8IR",
-	"fHdeCloLLfFMWhWSDUfgI6rxseyUqj/R2RKL0J01NYtwJD+9UnrgtuwBcYb4v73lZ6sy12CP/AUSaMKs",
-	"r9wvNIfXSJ6BJ2+YOoONvAPcu0t7+f3BqMEKG7EIY8lJP6wGI10XpJdaq4x4F5zJBGYMhKVDVBj9J7LC",
-	"fG06RkVlhPQ06yeVRflIFpSZ6thXfSQm4zHwNmRdHYX5MxMJTbGL1A1ypCg0jHHywGfhLCT0JReyp4am",
-	"CI5rZpu0GHBP9zoi/fyZvakt99KrqzRxP8IQh1+mQxNgBcm9DRILIE6Srk4/EzJ2K8+uroh7zP9W5VXh",
-	"XuRsxY+ymOAQaKvKSmWenaNTa7I7U3Ks1EJKDjh4bCWdQpP7yhPEE3CXKF/+Upup9cDGUlzIsiPSH1VR",
-	"GDHX2d8yJUvvTb66So988gS4erFqIwXnZerJ2ULOhpuoFDzulBFQKTkKN+IYLgXNQ4H7VQPzdOhudKic",
-	"qqrK9WAb7+P8c18gLL9ND7Zt+VLuCHdxPiL/tXn9k51XBsdp7YnJ99UctZjgh/1e6Wt9DjdmXl0YqGqD",
-	"p/ztyOS+wRPvkPI9mom/3GG9SbYD9P8XUxH24l3JwZ9MLeEsCZQaSzST206SwHdfCzEwemIu46wj/rY7",
-	"meTZQOm9VdCCb0EkCwBwAz1nKmceZpBEO97ZeChfXYVSR8jlHBmtZuJC9i4JsFepy5aoqygBxrCS1cTi",
-	"68dKZ7keEFphlp27oSeEQzw3tkUshHFdglcIG7WW81E7/iKgQiFWjVK3oo3zBUaoW53C+HQEtxEdy/jr",
-	"Gxyv28gswSOyGWMQByqGGGwaC4Qb7PFQ3Lu9kSAgQxqIe7RK5hNWIuYa1956msq8JQGYhzuRd+bBZ/jv",
-	"uux5PEstSwfScacQ0dGVuJhBFKOSswaGgfjA3jQBHqcltwIfvst//wuRasOMrjln5hc1LYOVizppdjO+",
-	"1rScElymVuRZq8ldfE0z55bJbL+WmXD9JIo7atk7F9iWMuAHVa0RALfDxwPLnhlbJ43xKqIjnWJsH88d",
-	"KwmmNjPKgtiAXLpJoTCrAUvCsLnpEYX8rShUvwIcntwiq7zKWgLYI9KT/j6IiJRoRCGZr6tzK0YyIwaM",
-	"6TAvVAhYUJ2IrMRHVUKteoODJjZS14RDnsE3o/cTfgOIxNTt5RQVG0XhGKsS9MJNc6tE+ujgMG2J9D7c",
-	"JfXMJ8WhOAgxEO7rzqbC6YWu8mp2JsH18hdzE/1p5L93blImclimNzoZ7qT8RtyicqSiQpENHBhvIE0o",
-	"g4yIl0DBd+dw+bM5XFAgb6cIo8DfwLpTK+PuXK21DtKuWVFWX1tL3rjG7ZYK3GK8jFvJNh6oCr612rEM",
-	"rQHN5dmaDuMDToxk/ta7WPMdV+Y2aWI/sG8KoNRXVMp5bmM9Q5Xc7erOYnFFhXFYiCRznVHJhOZI7QYM",
-	"+qArewYKkepJUaTzZTr8Jp8sBDLVQsAX5B5xmY08iiZXDfmKHF+N46tsQm0PJFsCP20cOW2J41rtEGlE",
-	"9cZQpNq1vavTN8dnz34UWJv94LP7z3meQUCZy5IIrayHYBMrtHq1cyOaMblBrcY7+tL2lcyLT34BbXjz",
-	"WmY3dV9A2M9pxVNZZvYvmoJ7pzn+SSBESG/0oho2+kr4EKxfbVQdQ2LvSD3gr68ABCF01VkdQCwQaugM",
-	"KxwYSYfxTcTFpFpEy6FKRmTl8KUY/DIA8lyA7GRYzV4A8E+bUSwYCpYyipdAgDa+7/o0k/BNLov+ukkz",
-	"8XSuplmsNfoapJFLnt/gRFgS/6nhtVwopbn+9YsK31/dOvRzdz3pe4fy8GeUo+OwYZuQIZZBAtRE6sZU",
-	"bqwBP/hM/3Ia4oO+UtmF7F2uxg4ANF4w9++F8nLh5Ntl0Iy1nTrdNX3UfpQGtzJlW0JRmlwWA8MGveS2",
-	"fGU7f7KeIna+xVv4RBeebPSOugHSg7vw2F147A9rtVd+mSItOUmA2KVIIudWg2v4zpXhNWaDxwaxgDo+",
-	"aYnXupgtkWYjOetEqeuQp86AaI8Ipt0akZngS2CuDCgHo6/Z+HNBOcRxKjnw59HQmrS58aRBIl5fIdtA",
-	"nL1Z+OL26tiqd3wBI/2PI6SDtY4whDUAsobTbTXCN7zyLop15x74Kx8fbxkZbfWJEfReVlNbg/yj0hvE",
-	"oZp03VJlsofUSzc5chpdFG/VyHxUHiPCrQdk7KAGCCzHMZXylMgdwahVfFMSfgloFniWBA8CEaZ0dW6T",
-	"GFECjzF3ohHaBHA2hQOasU39JwKhqed8IhxVIjhd8Ea0EE2KuwSZl4SKAwKQ2pPiQKvsXFappzfhUUnf",
-	"8+UPKWJUHJ8IbaBwG6iqZGYBb+pYd/VE93OdA1sJHeYjORP/mLhxdB1CJg5Ftd+pnYxVaVWmsjQqOaMR",
-	"nJY8+uilx0wUK0qYOiCJbXX1acyDBaaLLFybZphzCrqD+uTZP4C5JK8gp/YIx1abKVaUgx4BKkSObKxv",
-	"oeNINs2DCJQhi06j61OIuE/Qiv0CBFrbZ5bgXG/AJII3ctO3PqyX5pnwQNtIu7MKyce1mbbu7J5/7oyI",
-	"MyAfmsqZT8dj+SbzbOnZdJOalP3/IyCZr7E2hY+uv/384vT0+IcX5yfP6eS6TsHKxrUbvFEXyjfexhIF",
-	"CzhGfCDetA6CP7pQClETY7v8vay5AAGvtryoSXZkfu6JysKZMHchy21PltkaR9oqnrgGzWNcGnBVLnOn",
-	"IS0j5VbGCBT3rMBn6/AAichK2XdHiO4Vk0xlzdgUb+izfz1mlGhAV5uwdN81oB3w0RtiO1A778Ad7hJu",
-	"vhK4w9jLAD6x+Jd6/ky+HNThZ0Dgr5i8bLWYklZIlE4dVrE9hM0EQR4musoLco6MJxcFaPIt8Q5+roZK",
-	"d/XMTACfiXJc2EqpyllIzQE8P+rMg8/4D7DoxqX6mKspR2LxipAZoqtio+5Z0c8/qQwz6Qk4mKn7nOYP",
-	"aeWAPuEUe/fkQAEngjM1QL9/In7Kv3f9/bfT178sRywgOfJVo692aMYbysprpKIvPPgFIAu26MHWLV9m",
-	"I8AqhsLCkczUXwGvYKBIJ1jtbgxHH22lzR96gw8E0IJNHiXUgng2/ilhC6I5P9FvSjMolbV3Ls+vfexm",
-	"o1wvOXbpUr2oFMSGpHNn2cF72+gF9PLfFb7ADbDUMwQOeIFSWLyqMg8sMC5NNukRcIE7ePmmqboQTqT7",
-	"O+EYJpgBrGwPmPngmOuIIfkMR8J8VGVrWxgCkOZLYAhQ8tRwCOqH2meEGIDuNnW26+Sq6+rKjnart66b",
-	"HSHE+w8ItPd58+5e3QbGAJ5pzRgDNAqfEUOA+nov6iqCAIy5p/eaOor3lNjP9/c269y9D8uABBaU1Mic",
-	"jpW+paa1s8ZWaayo41HNITtcQcHMve4HPmPknUAdEHVXxMJsyFy5rsp3ywD5X0FlojG9S1C5c9T+vvXb",
-	"qw/bOSt3q12JC36jwm0OA1kM8oGsPRJmlFeVysRIjS5UiaLQl2QfBwuYDVXkx2FRBNCFXU2Szt+c7nk+",
-	"P5ZuGK/TtbAgFoYAcO9UzrCFFmpg1CeMPq2oCRdLSsLxDNm8JPza4jAWhX8d07f9pzF9v0AZdmSM0lre",
-	"yLbkZf9nMRH/OOXcZJbzAN4Vdf/zGKK+qBt287KzcWtVm/2rS1Xu06GZ2pBkwcxqZlJkwiqn+LMX1qO+",
-	"gmOZcjkgQwWDaMSCxSfjVJUKtG50LduZrdSIz8Y4pcQdSSBQE2eTlBUw3EnLKSyclH5SQXt8ggUipJhJ",
-	"JVL8/nmepQmSorguQREQfpWbBOS/TdmaNcfZGjiUM596CtjH2LplqO7csBqkiSwKyKtaLfNJifnDUnrl",
-	"+qPJe2rDw867Grc888JzC0cfIsnBQr1QkNpzZ8rcmTK/mylDK3MLc0bcLG0+sm2WCnvUHLbPj6zbTWsC",
-	"iyRN3T+dfBdGqw4fXIkzPXqQ0KijlEAykKBqX2qhZFnkqmRrJHGStDRFQbiWBrPtMNGCDhqwXi7UINe2",
-	"lqM3sQjQ7v6N5Ft4hLXEMSXz+9TIC5XrAdT8V0oDkyaSeNhm22ou5hnBXglb5UWxYFQFri84TgdGodvJ",
-	"vWa6QJfaXDYQa9k3jUImW1ptX97weZV/VF/EicXLjhx9mBT49UOAsQU1zathVsqNwnO/0r36zoS6xbDc",
-	"9Q2pO5vmWjYNGbJfNLy2KhGTj8i/vXn7+uc3Z+cnz/mE/KKRt42jXE5ULQS53sRnAEa5xnQ63zSeBKJx",
-	"PpxUO3N26VPNaZoUMPBH4s7GVigLvy+imbxV1aTUPl/oYpIX1X6uWU8Bs5QAKjkQJI6DFoMYnNrQ+PgE",
-	"KPKeLdEjunpRkeCISsPJPif9v35W/0bn9VtV5WXkyPtCRzaP/R/iyL47aW980t4dl9c6LlnrW3tebiuR",
-	"ofhpOfcmC7j0sN1OkSQTIkeykhfSMiyETRCXB7Z4nSorZ35mpKZKvHePfqUtbocTCL10dQYYPq8DRvDj",
-	"9sM0qoQzmRJpdnE+CYOdJiLFb59neVnNkPE5K2Wucz1IO+ispNCThdpvKGtriZPKfdALdQXMCeDQJAy3",
-	"JSygb5XM8j8rDWgYeZj835MF9A+xF+s8tkPwEsYLdaAqv1iW8pBaJUtEKGzcNy9znVl26hDYd14KoIIj",
-	"clp/O+4JDzvgb/b0H4zKlQhTJiH7JgkVb/csAhSCC95UConLxYUCNpKqN1RQOEqoBB0xMiU2owR11okf",
-	"m+B/iM0Um0rMeQq8LBAQL6W+FMN8MFQl1YviSIg+9Fhi+aTbru49U8Nk5xR6zDEPl/QjJO/7R+q9IGNl",
-	"xoUS1WysRK6BP5Bef2E+dQAADBs5mthKXEAYu1TAwCr1jPKC8tKN0cj3BKf1nhVODZ7IgdvUaXfHNQ5e",
-	"1t1JsTwWvoQBBinGw1JalYjUlNA+lbtv4YCk++5BbDYFGvKKhJaw+UBbhsURIyWdEEqENV2NTigIBLhn",
-	"ASPM6Zv4C8g48CTBKxIK10N/7aQ3dO2CpLTuDjjL4DI2xaY0/hwAcQP7uo/zXA2lFo/bbV4JCUVqoJDF",
-	"/e467+YV8hiyjD5ZGScfekMBjIROnNsj1yOYYCfjjXGX3H0XSvSdVoHzCSuHSBCtzsdjVaW4+nItrBqM",
-	"3I7tQCgGOfUl5mfx2WCsosoAaHAKy63IB8NKNXrGcN6Qy2dDAl/jV62ZY+Kl0IXT8MuBykQ1zXtqSQjn",
-	"HzvzSQJLWHoPF1l6x0Bo6V76/97/v273U7u93+1+OnjZ7X765qX759OXH/7lbzuNdL4NVbAGyu3spKjY",
-	"GMHSJebDrHXysN3cnwLKxeI+ZKovJ0W103ncTnbcppIVjFH18HAH6qny0WSEV0e5xj8CBXGuKzUAAIDb",
-	"i1R9tUo1Gt21h/UpLKy3dPc16tXiF9Sr1h5vWbRGTcb9fnFXtnZXtvaHhQzBRe8VplghijQwUrrmAfSa",
-	"oadASyvkfuUE+Yqa3RMt3Ek0cgrEKNcTQJeKlRUzxrQDDu2bPh5b4zI3bqjcSUaRZjSHFGKWlsqa4qM7",
-	"VE/gwFSjcTXraqyak1rIGAZaWIC2xrYusTpOXx2fUWe+ckpyNKarhWFo8ebWS+2hRguGh+kupn8nnK4Z",
-	"oncWPNo5uJawyBs2dF6TOaUam7JaB3LXlE4MYPXOZOFPyEoY3VNH4MQh2VHN8zwhEIxWYMHNROb27yjX",
-	"SqRweHuAg/NsohiBp6tTEDYT92V/wVlDJE+9f5pkmSkj1HlwTlNzovA52zP8juDL7uoqHykKjQ+VFlL0",
-	"874zXvpeSt5z1i+yvbuuoQ7ydzNxKwJRc6QWSlflTKS2kK2pLMFZg0YAYCBZocCEKGTrAiwRlaUdFL1u",
-	"GLsa2OjdnzjA8ecTNkHlhRvUSmk2RJdA8t1Itt5GfvPvKlJvO7X5j3EegCHpNo1b6TcJ8/8lC1fvkoX/",
-	"KSIFVMSy/dnWnD/cAIIDzscH9OwD/+Ul6vUzM0FKFQBcG+P5k2sxGYvKiKeHIpMzK3bfnT3bAz9eZSpZ",
-	"wCFwMXPXElEpOYLkMKAxFsesh/fwzZx6DLfBYeiZXBhND0ofrM0HGoDgnGw4gmcGpZmM3fBMdLhO5x0h",
-	"smk5Ui3xg7sxePv6+WBSKiwBcsdbV5uJ91+pUsEFWaFf5iBpt9voGqsf4eQjC0c3+iHpyPK5xHR8Q9I0",
-	"vCCYGab0VoaAyiFlFQxo4mwaqD8yBY4ISMWWSCean0h5BJlr0ikH7pVECo3DNMCe42SIzECoBLybzTwz",
-	"EB1xS+OUFsYGOdPYq0zOQuJ2TioDLjOYQD8sD9u4aNCSSiuT1n14h+3DJ/sHB/vtgyWOO6fl7Czx1R3M",
-	"ueradV9de//ph8+PrvbxH4fhHxv76grZ2FfjfmrsxuGTZSnk5qt04lf0L+Le4YmpN93txSWNhsfOL2bN",
-	"fsadTLorSk9GTkDhX/Q20uMbW/j7mr+uWevzI+JNsLm2M/9co8KjJ1CCeGcA3xnANzKA66ey0b6sfpmS",
-	"QF639hq3G2gI9Pvy3AJnGscnHIR7wGKmAv9+XlSYXYAtM2WGgO+pNWWVJlwHlOsL84lQopiopzDmEkxu",
-	"KS7MRGcqo10T2cWQlT0XKRF9RTnlWqQQEUkF+O0h5uYs80TIwgnuwRALiYrcVhCszfX/x97bLreRI+nC",
-	"t4LVuxGSJyjKdnvfnqFiIo5Gdndrp9v2yvJ4N7o6VCALpDAqApwCaJrr9Yn5dS7gXMRc2FzJCWQmUCiy",
-	"iixSX20158e0xfoCUKj8fPLJqTA9zMtxNpbGOC2a/ijVdeoRaFAghQ8UXJlgoczQdwHtENk4cDiwGUDl",
-	"7lxPE+XWGoY81h8FTGOup/iDNFDtCSFFoOmCFFadqnYDf+deVcvcWYo5Q8h79j3R/hhSDc50gMKrdMal",
-	"dY48c3c3FTNmBqm9QMnvzqRSLnY1HXOFGh/KAoyFw4FFP/URCn9fb7Ok7skI+CCzhUqfwfSaFmAGEtei",
-	"s7ZgZ2mD9rHOM+FJ+kvlRTNo0F9u5zXoLlyeSH2FH8pb+nk06LEatIbldmqOq4Zb/cSrOrg8v2kmcOfK",
-	"XPzA3b3dYPHGCHLxtxrk2sA/oge0nYyffVNRXFidttoSd+5bf1nDY5c60/qqxIpb0GHpWKTwmafuO09h",
-	"by57BtVlHjdlh+ky0WSjffP/V2y05xUT7WAs/seN4X+cZcYPh798/j1aafDvFy3+/ez5lyetbVLwndat",
-	"TnVdwkdNRiyHmzRWO6IJ12YhXlQX4p5W4YRZPupQpbyxXGWmcS581DSVf1vK87dafr8/Se2FTqENAyAV",
-	"B5n1chghPT+dQlFp8wq7PxfcgW0Xd3ltN0r2r2xG5TYgdPbLIshew5KIT2hrLdbTxj7R89+vAmH8y+H/",
-	"3gBwcXLGxjprHA6Xl+5wazF2cvaTO73mYSn6+qBRpafjJ4yiRCAVMM77YugOS5UQmbkk7ky6gkrwsFNA",
-	"pHnxLEI1XXFnJl3q4TBNVPkkehvOQsEzmB4OnT0DStssqs/48c3L45SPqNU9YcLu/Oq9ygG20jgfavBs",
-	"ZOBG2LvlHg4gBtK/pf57JKyQ9VWO4y6rYKsgwOPpRa+4TRRYshWcFbb5doYdtRcIoKk6sJweVisSF9e4",
-	"LTrp/tFIHyrMWkZp/d/Iah0GD19/g0WCp1cGTk/sa50Lrm4iXt5QHt8i2hNN14Ll3IqCHZx/d8q++eab",
-	"Pzxp+qaRWy27BGzABgbKWHwHbsxe85B8zSvspnJw7cfUF0NdiFsaFNJNZBio2na1qIvhra5WZWBbr5kf",
-	"2a2u2UWktiFy7ESs77WCgpIZqQZiu9Uk/+FWV7P9kHGlNlpkP+AbLvJXz28fxUBWJ0ZjN3wL0CBeekOS",
-	"+8i/2eEDdxHIe6G1925kqGqI4X7wdxR3fL5B2PGoP82v1zcdxzTkM2e/+ZggQEqQvKjgyvCBJc5RZzRD",
-	"ddJF3PP7iiJ3iLZlJSgF7tfzTaY7iaJE5aTQ/RyMSBX+KEtLjdUTDE45OwpBNhcllR/Ooi+qkTXQCzMO",
-	"VRzYNMsZX3woEMU/Edz2SgAjooGo75UfPkaDAOVjEiXt9u3KUcE2xhTvky+fAlRrxe/7eMibN8dsuPwO",
-	"gDZtUeg4lhug0OMbVNXKszZq5aLxg1gO5uPHA4vWfZQifgef+XqUEnHtARrcBhHWrJGeVotu8ZLQw73j",
-	"f0Dpekm6oPzdB1jLXywfVc4ofeKGtle32N6qqkARHbIO2BMrcKgz4ZnTq9gzGhNz7ISF+OazpxAsiZJf",
-	"sNS6gHjKMgs3XLg6SXW/Fn25Km0NelyoTQCPNdfWSlgcyw4FsLPBtxZ3mBe7RSPcCj5uFho+2UTfvn8w",
-	"xUMr6abFTmvLuesLeNTja4oXlnC1iQdnbWPaCT6+aaTAPXvXDG8nsR4qakBfvhdS+PfqEp36MAAE0A1l",
-	"r6G0T7lRZz4nC5YMyEAo4xvzuRNUUMrXbWgUd4G57gd0eyHbvk5+nIbBbu7w1l17B83iWs0DxVnrodPp",
-	"9XUkbg/MuGGUV3kMreIykQvakyt5JV/CeZlXDiNh11/jT6aIz9rzqT9c+Qp23eF23eG+VlJ+EBGkOOpV",
-	"URQWEHxMzbmyvXX1NXCHo8/uP74jFn7Ey+oLP1qvvqjNaYDUChVoaNzhni9ABSgXoQ58xTsS9FPlinPJ",
-	"6yK7kSxZku0vmo19Jg3DS7NH147/N9weEd7oJh8A7YGVH0Cnufubu0enbOlGbZhqG7dtZ4Ldvhd338bL",
-	"LhS063Jwzw3bmr/+Rk9so6/SbXlP8QufZmMqF8eyb6BksxPLCFB4fW2vuizFny5lZlJW+IZvsTxhdZ3U",
-	"ErW6lRqoufad1OrlU920yruXPQZCm0tiLsYcmnF6vaTNfPHsedpl6e/gLKfPPVIHP/wSquMn2hqk80pZ",
-	"aecXHPqk3chPxRG0y81u5afWXXsX9AcP4afeQVO3nUDf8ST85pqqtTZffVJ3rf+2pu7xv/S0KNFGcQz9",
-	"uIHctcvOKu5ZQJ5TgSIizanQEL9p6hgKqivUHDYVAW6bWn08+MtfCfTyIVIqUaxwLIoRwZhWB/J+cidm",
-	"fua7rMyO63EDrscY9xkLXvpliyzOm4lQpsQ3eigKFI8VXQZ4ikA8D22Vifwtuk1cJDwI5VTOxApRMyp1",
-	"TBRXYGj7yiHAaNIaI3cliHBIFhlhWRpVp5GsDiRpMkPyarwh9qT0Lsh0YkRhe8wZqamnQyHUqTSJmpeK",
-	"xBPkS3fHThnNIw/hAPj7nxCnnBsXz43GwYXK6g5L3bsgVhosDbgcSpFnJj0GJm6YIfKuOS8kVA9Yrbvs",
-	"lP6COm/GDVDpj43IPwoDj1TaQhfsb9JOyefvm2lLxVLhNrVJn9SpKUqtocR50ORa2+aWp9GIIwkGsMeW",
-	"F9OeWrjHplm6havvwP9puyRBYWxW3t3oBkVwZvS9pal+bB7l/NUm8r50tkibPuzrKClzH0P6FOXOyZn/",
-	"flaaRa/FrDzzSye6GD+v9VeD0ikv/QkVzNrr/Hnhwtfarr8KTgqXvLOF4OMLfS3U2ivjcylZ3MJqLC1l",
-	"53SUy2JWX0Y9aPx1P3le6DUWKp0F0i3jg1YjPIczS8u2s9BcYOXFEHiIroQ1avvycZK4rlFKvcWYfVI9",
-	"+jZ/k2l1XIDX2mJR7S4g84hdCPeKg73f5EPcpHVkXctIuvmd9odkh4dOo7P9z+78ZA9YC5K9nruOOpO8",
-	"+PbZM6R+0GqU7HXwxEgd0+kIZIqJAsAxejOwui+KbrKXqC/7rftR+uKdhY6UsYmJDSkHuRSqeoA26udE",
-	"JfbCTajH8H+rJpXYl+WU2k2ok6gvN+2DSUbMYifM2P04gHdjcSL7tTPYh7eSxRPYXzf+fRh+XW9NqgRp",
-	"jR+h+o3P+A+PIWnGY+OUndfnvLqcW2EslET6FgwdYsqisBRLv391weqec+SvSFlBnTexe5D/vYExdFu/",
-	"7naDhZvZzc5HL62MDW3ohYtX2NPbZ3MiKxaWeCxyqcQ6E43OImPr/Vk7c+v0ituqyWWmY/H+jAyaNUaX",
-	"Ozdzt1i+9C/ftr74L9/C5VN18v37szXW1vfvz86nCg08lYVZtp7k0pXrxhldi+M0Vk/arc87qycTvz47",
-	"oMYuOHuXlhWBOqKgIkT6tPooCoP+8aYh283gHnB1O8BHHD8M5HV9nc0x+dWJqETHnrwTebixHDMF9sy4",
-	"kp7xXKuR51b85//5vyW5Iv5VUjDCn8iFmHYgyGqsmCDhqJVjBFkWQkNoWtoe44mKKCqjO+ki3MgPY8zn",
-	"bKRZnw+umdU0ni77DuhO5wjzoGw/JAqVpxc1fOxL+Qm3EkWMWfri6R+YVNB38BLIDSCDnfoQuXssjYtx",
-	"5ZeBxpTJQgxsPu+y01wDs2nYJwOuBiI3jKtETdVQKmg4y07OKIp+TEgFaIDIQkfaRZ5TZx9BCiqj5o8U",
-	"FcfF5XPDcJmI6ZUQOXrIUuJbS5mAVpOqfHRosFLh0wIA7BIJ2lRFQ6vQ47iFceYMLunJGUv1cEi9SrRi",
-	"fMSlQkpSYFoH1K0733OllYHwgxii8/Qb93wUhRSdLzMD4eHVhALNGtBMnhvCZyPwU+CFKPPIx8QjAV1N",
-	"F57YZama5nnKBrngBWQK3CuhiuMynnctDOPWfTZ45BKI15Ep09MwhdbAJb2rs0gN054LzG/4YyLIVXUU",
-	"ptGOYn3hh5Kog6at+wS70NRAttgaxBY+aBGz1aOZzDS2EDBA+1ZudZIy7jvDNjidCII1xs42iL1aw4zx",
-	"QG1mrrjK9HC4vucwV9mb4TAyBzwZ7CZcGtHltpArDKzStobTbkbBcae5jrbL8BbPu5sY+x1gvyJv4Qrf",
-	"fZvg4w/AyPhmONyhx7aIVBKh3Q52trPF62zxEqK2Ms758OwjmwWjjrg89P3VQaLewEGohYO8s7ywgAfh",
-	"5tozDJ2clUYRtefEABXBOwKr1zRHyaoQKULWM9yFW5ZeS+UM/tmVHPhu3e6WiTJC9BBZIi320cMwGczW",
-	"b7DP0TLCWmCWCI2gf/79H0f4MuEBgN+gLnjOeIdMNlpd3LCUdJZnqQWzNLwhdmbJ2u6LgR4DOp5icARx",
-	"IfYWDaxhsEJU8bxv3MQBWGhYLq9FSS7cZa/FLMTyEhWoddFBwN5AMFzbYf2pZZh5Q19hiWYXOM8WjN7S",
-	"kg+EaGPgpgUz75ClZjoaCeihNMnnqTcyOUD5qZtiDL5R1M3dI3WoFetYcBXhhMhkBe402ivh8W7VE8Ww",
-	"rT5D6EuXhuI+VPnfImXGOSezGv70PvSFwmulGuTTzPkW76FxUXQqdXjoMG6uYbXAofA7FN4uI98OpUNA",
-	"9MBI0LZKGS2OiRpMdpiTGfDKZ0TNazXwOMfP18Ph8iij7wG3kFRg606kGAgIcHPD/v3dm9fYstGEcXRZ",
-	"+vbNu7Vb31la85SBwQU1GKUpj6zLFnZO6nMpJ2eXF+dnJ9+/Ivv+5IzhAw3yiykxC/OJ8Vq4192t/G7n",
-	"ioC1tM27zrfBtUvpm77SMwoMwCO6LPXDJeCUqeK4QgdNWFk+MviZuYU2CyvNDtIBV0rbS/yq0icVtm14",
-	"HuPZR2lgVZxfmgtjFpnRwRVmQaSBz2kENs5cePtOuIQPSxeexlvaROnhEN+0780ZcMPgQ3vJYHVB7T6d",
-	"/1R6PLgpnUxc9rEr0mEJvobfagxOa0R9lZiKBwV+QeePdWb/ibn+ThcLXkyk1NfRRnmZsi3aK6zVnTpB",
-	"m01nk/ZXEV6iwQWKtXIIGxE4vhbtdWtYothHAmnQGtwBIi7DXUGAmc2AIcugmVdk9a26Fs95MyzvsQhK",
-	"+dP87OW67IO7orzHdpA040yy5mWPadPcebe9b85wl9Ao7mp/3BRr9pveU7vQQZvQAc3+tbb0pTziAMDJ",
-	"2X9MteWPpFr6BAHxFT808ui5vFPQ0tG/Xpyd/vnVxeXZy9j9vicsE0v2nImIwKTgNiV7bAMAEq1kAwIp",
-	"mD0IQrIUJFiAIy0aR4BI+rNUWW/1ee6UYJndBsrIe3H1MKNyMjSPrMM+g5HdY/th+fZZPVqoEqghIVGJ",
-	"0nC5JjRTqpBazBBKb/IMKMmmK71uQtrMu/zD2Hk5sBqclLj4JuRlsGZFaSWeMG4SZeBjPjRCWYZzhM7N",
-	"soD18F6WniHRuZmORQcSYFKxn3GgUo1+OSimzrow/gfKtWHf4QHPczQN4jl1EjWcFpho5Xlu2F+1VNA8",
-	"CYYqLSumyvgU4EBQQD4kPyERCAQDc0z/YgIRIku+ezN6qVcaAjXcXJtE0XSwdfMQW/84t8stDDp6mK2k",
-	"u7gBhPXeN5W5UM+n2H8MFUE4bspWPf0D4/JSKt8zqhctQ6IofGTiEE78Pn3yuCyqck+FYUO+2rJccMCO",
-	"gYOKDY4wb8HZkMt8WogG75COHoc0Bwc/EltVo5sYvTi3eLAbIXoSghBrtrmhUJPRZSQQlkRpeyXV6NJq",
-	"76fHrMWR0+2Z9N3LlpjVVmWYjOkhdiQPX0VgnSirzEIJi9KW9cVoqthc2GNwj8Mx/D3eY747ZqJOWL/Q",
-	"MwN7IAUT7R1InBCpxIgDRsTSiqBPO2wkPyJ/hr4WCmKXiVqxevgZHcLZJoXID/50CT/Vpj6X0PAb1xpz",
-	"Y2FiZy/b1BFHp5+p/4DmNC0QglZ8shiCPTQBmRX7Mfi+1kcBwjw9on8LRwaG3+QF4/CAsBKkIkQ2Af0A",
-	"oJ00g0aNumDpEBJFKTBvNdJ0wU0g9gN991O3fIcwgMOzlyl+kAJCu/DtByl27D8TNtR5rmcQxtvhzdqa",
-	"869x8S506U21sqtPIzxWeLLI7t+0ft7qJX/PrZjx+Y2scXdpixdHj7qQY6Gn9p6zd53PJOeoiqo+rYci",
-	"gZyBff8l3bIvcPh6I3cAl28bd6C1AQ99QJxECSZ8AelNb/u+W9AQVUv+CQNjXQ7h4n/5I1Myx58Sm+tR",
-	"9ztueX4giuKJ++2L+z8zk3ZwRaKt90f8R/fAzieC7jbgRnjL/6XILe/hDYdj231bSGUP8BryXJ8sXnMu",
-	"jLCL1+TqINlj//z7PzAJCJhEMZJKSTXqJXtLN3mplai9R5IoY7UzFLlJ9jo0fgIRd89eLt0JIQFN91Ka",
-	"dlqvvNmpzoRfsC9b+zTQMQ78mAN0b3DJ9TC820XtHxybJ/AmGKN3ResdXhFjjMEM9zP3evZ7+BNjFFbo",
-	"Gpvpqe1CGpAuJnXufCM8t18Ifn0c36xw7628mRu0zkU316OD/aY3t7/qhk7bNtwvfov7ft19OlJmq+6K",
-	"mrv5vuUbDTd2IgNv6d/oNt7hDUC7LRzLZmackzyPw/um6mhUyVE6kG8FPwn9QQQ51HcKiGtNHx/JDbmC",
-	"G1ilWxHdxCH2G5HdxK/4gRlvNgiav4ZxxiHrXR3Grg7jbklyqulO7Kq0jAbz9uJdVGCsAlgtBwADHAJi",
-	"XTUoq+OtEVLQPjGGSHUZghEirp51CASNwRBUGtNCNYSdfOSLgAnHRKdTBvAo4OMDeR2K/YGL/Eka6sgO",
-	"iCkoNynESCinkwSR+UCwDzvtUo1DuY7cVxpwG0cL3XSFoie5N5cLCyynZTwJYmCTQnyUegpRvh512KJI",
-	"FNZQ0KJcSWeWzClcUCL6LvvzFMlT40S7R5FFJ6YdjFbSJlWa5VqNIL7FM4gDsBOGJgwLCyC18mAnHznY",
-	"LMBJmYsbxzh91HIkLIbnMGrJTlgmzYAXmcioZb6vH0BMFlURCOWRhOa6BIUlKh3rTOQLzKwMfoxqlDCo",
-	"zfRwKApzHHBKklAyGJb2JQW0DvT+Od6M4nk+5NmJb2sLSZS2VBcCT+8tSpMI6RPCjAinW43E2TJ+d6tQ",
-	"HHgXa+2d8/DZxWUMeZtLTxemexM4zuId7qIt6BSclBbwCkqAVOASjw2bg+Vobe26Uzg7F1kZg9vBcx5o",
-	"/5AW/AqwOr/1PbbzY9rE93HFdmidR+2qwbu943D+5rH8e8T2lO5NsocOzibAHj/gFcieuoRADbSnYmhB",
-	"gP98wfG6DexOMHCawTsLQe4O+8wWXcC7AO9Etb237vL/KPgCVYLV7Go65ooYb7ECZt7bsvoec9dRBT56",
-	"b0orkSiIwrujVubkd/lqfPesUIF/kL49uTj9oRa1kJKn6+sgniyyD5SOfaKoQEIPh+xaiAl6U+iWFYIb",
-	"rbosVdoKcPQCnK9XLYDH+isjfG3Lkk9VrbN9UIcK3mTbovBt+WgbLr8Dfwjf32XbQncRvYbbrdT28Btp",
-	"WLmnfg28qDsbbrNq7VMot9qVWz9iO+4HKGOMC/WCimtdeh0Jns5yOfYt1lCP+aDQ5ugz/Lcsp7yJ7l+f",
-	"t/zJPWylmXCSZVEhLAwOTQMMbJNMrIBJ+/OIrJ+Km7FAGE2AMfDPAAtVqJJFXidpkdUJwsgdulGiAOsL",
-	"tEDNEMaSpxDI7leYDb1QXNzMLWSszHNnpkRGTodVa2z3DWWo2UgLU0MY1WUfagqIKdUQypGJ5qOR9AaX",
-	"3F2J9UGtaW+UBuYsd4CArD5TAMXSboA1JgxsOtgWN7ZfOhsy4NwsYCqGTnOszZjjIuIENwh0VS9rz+QC",
-	"5cnlzvEwkZ298BXZC/DW3aW4CW5K7rJT/NuVWznB5LQMyMNI+0SqHHXoLWAt/5OBpmkZpCHV/a8/nZye",
-	"v4GojRvrVuGa9YGa1mEY0hdLUZiTIOEX4y9jtAZuGk/ximoxnFKqliiQgs/MamMnXlp6nuTOnjMioj9v",
-	"kQ3nfk27CcZIGnFzH6oG10xPc4jIQGuhUKZDYHMwWISyXXaikOMOGvbMuAoZY/d1wUnIXTGuGmxSGSt4",
-	"VmcO0EC3NAhuFxXXUsXDWN/SArdX8QuXLal4eCXSlu9i15r5/pFmO9W5jep86wE4KE4aFOZtg8028T4b",
-	"JacokGLy1sPfPwWi4JgKuUpTGwIHJTFOySxFvhR0/8KGj2PRi4185OutFMXGUjdRdN/ylpWGdrQ9sK61",
-	"Mh4gLBoFwiLPBoX3YdjfDXzBRElbOppX/KPosOnEQ/uIECxCIB4jxmimFu51LcSEMNkfeT6tcnwFn9kT",
-	"/QYmo6Eu2EjrjJrDpXjCpVviFH1j8VEUCNY6OcNWCxKgdlIxIaMpd+Beg9CPThdxX1X3RJ+Or9NhcRPM",
-	"B43JZ1M8vp409adyyJtH5WsvfjxN4nRlY8DW6mt7VfmOzc7D/ir5U7EN7S4o/5UZGPDaykj7Itd7ZHAg",
-	"S0p9qB31w16nxu9b4+gtunV348VFfVMaW+/EQqjaZKcTsZWGZqnA0NhlvtGKJ7ooDQtgoZeDqxgOzKk4",
-	"GDTnGDguOWC0gbVdh8Jtd8kEbovRYuKNh2mysTRGIC9HiaqGv6CRUVNj8dAS5vEVXVVaYqxX0LV9glqV",
-	"XUUdZ25Qc9XQyule6q12DuyuVOquS6V4mWYbl0InOK7+p/utk4JsaEOms+f/XGr4AQzPfeKV7rI3Kp/H",
-	"8nzMi+tykp6i9eRs33TZiXemvO8H+8lJ6vICbKVBmor6zjzpUasaqMyKWGWioaMuKlu9sLpOLz3GMWXO",
-	"eD4DSJhUZkW20ocUDeNZ5rOVskIXBcnVdglLI9Ugzo0iQhC7rpevIRQm4COnKhO+R4lzfPFXAJRFNcZI",
-	"wDPQ40U2K3gmoN701Pb1Jzbm80QZZMF2bwdYnCjPl8trES8HflJZpcV7WcxGAECv4iGiAK1P+AANBjem",
-	"eWueo2NIXr89S9S1oAbwSgiiJ4ZvgqVcpoH42ZdxCAWzT+PCvGmRp8xqT0MTjXtY6HHHNxNMVFot50tD",
-	"pRZXoXcMXTmeGmQPpy6DUO8UatwZgQAPSv8fWKsbasYS9bepttydNnUfxHTSYf/8+z+eLO073F5Yoo/j",
-	"TqfKF92lzIo8N2yup2x2NW8ujPJK+r6T4NvGFnCvri+Dgg+IJhfpWfhHG8PnNF6d6Aa08VuUcMF525Zf",
-	"LT74LuIa7deC5Hsw6DacTFZeWBvpqMi3sh9+KQTvvAZrq9oj/62tB2PQiZFBvP3ad/bKr3x9S6Nw6l2/",
-	"u6CW7vId7Qzr7XCfuw49O9djAWWSZbFhWY8yqfge91AEFPqz3GejchL41Hs80CFQ0N/ZzM+2bT0e+tbU",
-	"1geRYF1ZHFQ1A6AyiPZ6q9HeRtWQ3yP1RUN+ElHFkFvWgR/k/poxNvcO3zg4urbjU2d9kVLLECmEM+8k",
-	"XUuON3QZqnjdQM7qfpWG5dI47ypEV5cCCFEI1vmlvTKl2AFnXA4AyAuBVekcFCcsOpT6HDgrDHehiVO1",
-	"EcMIgWuwTmgErVuAxhNcswWWjEAeMWdGiA5TmPHEdGhJuyLHcEkBqVnCG/s/01cXfERNS1sUabnNJxWk",
-	"bxvCConClkFW62bP6LW2D0wW4QbZ0lFxg93W16he28LReHYX84Dl3iT5u9IshU/l7m3SqK4eO4a1asd+",
-	"DqcumNY727aNbRu9hjP1ttCjQhizs1S/NowzWJ/wjf5KTE/QBw9nd/5J5rlTYddKz0xgqoa21h+c0UUN",
-	"/8abWqBYjFRrfjp5u9L2jNTCouG5wXBvwwSFjVJvf8IsGo3P1uNsNkMrSOxtbEXUC3diLF5gg/MZn8dZ",
-	"JCttjrnuCiSPDDlYSyhBw8LeQ4hFewhbrySQDYg0/4MRvBhcuRslKvxYMvyheVi4n7CfOyHjuGLpwoeR",
-	"VnB1QO7msXMFqcZLbsngA8yT4fNEpT/7o7/QHWrY2+B1Mg9ijrB22EiSsM2FW4Woq2qulYDGm3+bglBC",
-	"+rIMKt4SZbVeSFl4+XT0mf4Vveo0Kp12jyiLCr11bvh8sYbfmSoELLzihuViaDENEb9D4qOK24ImKlHn",
-	"Ua9Sb+cCq8CCJd5bfhHUuoGJ4VAMLHP3rzOIcWK3CS28IUAet0GLIDyeeGe9zJ0DBB05PVsCU3p2I8D8",
-	"zgz87ZpFTp6jOAeZEb5mw2XWVMh9j+Vf+NndKdW+/7KXbJbzSAIt8OvfmBUHH7lkYMRCr6R9r7MRKAAV",
-	"xFLLCFTg68Q3KUs5CZYb4Ak/HRZiIjh+HeCOb2GCVNre3E3YijrwgC7zipioRMsW2cCZuybbnxJ7DsaO",
-	"RG5Eh8y0Qgg2lmqKPJ/fy4+CpT6bnyoxY1H3oINpkT9JnZINeX5SsnoiFCET5FiUsSJGvb2EykCpXpS4",
-	"lVBZALl2nKkBOKK0vj0RsgWT4eCU7/bKFo3Nd1E7jtvXuJtGcCy2BWlFsohjbq9rq1fVK1x3cNedZ5ff",
-	"ap3f+l7Ysi0YNO4v24xFcqKG7C6I9W2F8iqiMydzcqnESmx1EJg4lCrwtVclFCnRdCoCs0E/fjbkhQfZ",
-	"EUeJ83CMEOQknZLsSxT6XhNtIP2b+quU+GRZCvwOKXGYoU+VOrs17eJKIpr7WkzAInbOGF6vDTiaKPU9",
-	"9XmNvBsJe+GXZVNJd+LG9pbG3QaEBCN25oBpfXZrRPct47SNHq+Pmr8U5prYVNtL3MpFtQLX7zx0mqHD",
-	"v2YjzbTa3rmpNq+4iL6E5ki5Pwve88WV8AS8O1T2TnXcKSp7hlC0SbAWa4LUpCnuBpntNMhUHg2uOMYO",
-	"G9pZ6IKqe3Me5eqd2I2Iokyl/nbfoGAP6ASJ0cBC55BdTt2iUPDN1HbMBVLIVGahvaLXWM7griBUddkt",
-	"tj/HXC5AaSuNYkmpGIjZBvwxRLB8t9VcG5uoknDVRzPJuv+rlqoySE3NSufYziF98fw5i1T55ViaMaC5",
-	"486oAFLIWF84HUbEX6GIGVRkKJgWn2wP9wgwfnOZeUegL5jIpMVuqhVgo8eXz2Se+1a9rC8GfGpEpLpB",
-	"m2JXMSRdhP4h/jyMV0JTYWk70SJjjLK6LKGrpp7aqNuIX1RAZEt3qzTjlh9G6OFFFwi5RKPuG5DuR0dP",
-	"e5g/bMHK1qMmw0NcADgR33/qNlsaxjuBlhjQb3Y+ESx165sew74YqbDFCxGaS7C+zuZd9k4IluydRoCF",
-	"ZG+xcckhjSbFlSpxCYAmaO5mErWFdq4d3PYHrkbu0umk4hROoq137EPE9PEuOOJ6gl173QcECBTfUe2s",
-	"/Jpk5mcZFchHS7kAmI22PTU7IQQ6fJnuS6eWI/ojNIfGl82tFeOJTRl1ScY3AXLOXUIZAj1TPZYVNEN8",
-	"TX0xBDfYv/Hq/cLOoTHuGzcfpMJDq9ktoOFDsb2H7GTE+7PbQq7fQz+P92duj9Z29WgNBPb32BTjsXjd",
-	"FkDy22ouHN7Zxr2Fw5WnV1NfmdfUhAFTQ7A1h+6lg05ze7THfn755vWrX9IFG/Y/D/8iioHID0/ODt+f",
-	"HdKTDt+Fqa4ybpfntDM1b9BDuA2Kw+3n+4VwuCfuuhX/aroVV5sYCBVDmUurdcFo5TGwMbLiwcKmVIqz",
-	"sf/tAWGoDdGm2nA/4xIPZtf+3C+R03Czkn5ojR9E28+/pJFF8u7lnxdDUhUoZ5yxxhLFymGZddDSKA2s",
-	"RD17+jSEspYMZzCxnZnan1ffItUKgcUUTCE6NOIfBZjIpd0bnVlnfTn7faoGznK/qLpLVc/o2IMGSmis",
-	"M9lTbow0liubdpjVeca4s5dYf56odCwsdyqoi/I7RQq7CMQ6o2JQPhAZlNFWoa3+EPvrFPAws04o+hxr",
-	"wNiKcROVQXiN5qGJ7TZiHoiGvQX3QGkeVtgHnj19tp59oJHfwu/KmzEQ7OJXu/jVfbIKVOQ65kLWacLa",
-	"aNaisrmd4NaSf3wn+elTKv6PTYLa2oGFxqtODaI7v7rVK5ILoGtPJG4Uj1DwnEyDsL5WegZ+tczYXNgu",
-	"OxsiF83iODohSoExSAPxFmnAccbydeeTz+TgJm601ZP3Z+S33H6O+cXya3itmzrePrrk7k5WtetAVgme",
-	"1X+UtSKqvvNU4Efcu0H2tq1VXcZCam3q73QBPBnTcWieXDGiextLI0DdSgjBjST0TQ30nBDpwBBqNf6Y",
-	"guSgjk7UeliVPZ5roJ5uwJFY2MWGbjc29FsXjDvT7+7E6Tl8vNsJ1Huy+T5+uyaneWIWMihpEHLEoBSI",
-	"iiNoXylW2beYl+phs/PaJAjIZeEklpikzEJyos8H14kqc3pXeqaOWYpMUWhScf/nObTSo/RWyvu6sKk7",
-	"ii327j8H8pdvd1mQrzUL8pdvd3mQXR5klwfZ5UHuJw8Sa8rHnQYhU2MTn+3EVyk0+3vpss8VGSz0zHS9",
-	"awU6e6dydu7Vzr3auVe35F4Z+qzqZVueMz4Y6CkguwnaRpTtkHDURrAZ/L84HHOZM55lhTDGE5gCCnYg",
-	"CsulYjM+D2nKK/5RRIcKnUPnx5pUJAxwaZbVcf6gZ7DEtYOAoYYuql12yg3quvdKDnQGRd1jH24fc2tF",
-	"4YZCknCvt8cz/r/2OnvOXXFeRzHf6+wpPnaHhHveXiwXx/zTj0KN3D55/m8vOntjqfzfZR7R2EIqALjX",
-	"ZdX9iu+HZYnGMsIETN1g3Nl7bWX0ucYP4xGw0/v1Wk+q6U/cIjtM196Qmb7+Y9ox02+p6X7rxeLZWKqG",
-	"YnE6VJPm9R9BqXJQCVR0Dv70pTE5CjY95gXwfnEPD6t1l50t1Qew/pxlYsinuSXebWheTYwqi8KbsDKJ",
-	"8lMDyExZI0Y51qm9OjJypKaTlGjcDbCSMgpNUQxNaf87jbdX4SKBQb54+gcGAv3S8muh0u4N63Gd6nro",
-	"IBud2IIOzo12Wzq46rV3QAfXbiJBRrdvXh2uqHdR8DBEd8mNXZDVP+rBSmxSkMH+vMWiNtgkKwva4Iwv",
-	"nT3s3NPifOzwg5d9eYwSvE2E7JX7kC/4NT1oR/X29agplCmRbmFUSTVnZOLWKK7aEJQ7XmXiWhMnIrUX",
-	"PKOjz+4/lzL70ugjOfMu6ECqWJNZl72jsiuBjD/lOYFNlcqqZRH1lcRCbJUt0gSF8xJFN+qy1F+SMgVh",
-	"Jd84RQ5EgJpGmFQAsjZoLC+JHhjuuaGc7+z56bUmxb8rHbHDdu4iUL9eWosgStta/RsJASc5PJYSJMGy",
-	"v0C0cuVACCNPcSQBEoxiYzZipTZXegbnZBI0JDS4FQr/KS1QXIsZ3QrPoULNRMFpQAlEsrB8NB84lUu8",
-	"PKBeIFJFLoJWJLOxlPWY8VAiICwyFJVtCunpgLQKSCpwSwoxLIS5SrvsZTSwoNSA+RrqbYG/WhgjtSLp",
-	"T/2eBlyxXEPTX6yhLoPluAZZokCFSmMLbnURlRRTeqWHfo275hJORTfpNDQMJi1EKoRwEiCHDfbKh5QJ",
-	"ZoHGnSWqJbpCFsGxrFMvke16oy7BuAnWs/jhglf9Eh8nW0cqzceL14HVsTZhEqa4BdSg5to76N7zwF4U",
-	"tgWTBqvJZ7zIzC6X0tqh+ZEbewLm8s6f+cr8GZDEjKOegGoKJ4m8vhKlSlurqBdcG9/M95d2PsxRbC1v",
-	"r+KndbQivuc+6HGs4UNKWxP8IKc3PQ4PFz1qBGmOWfr5S8oGueCFCbrOH0YqA+BbCP5TpqEpA9xb2tBs",
-	"j/oIg9qS1uMXyoaTSIbLB4UmAuHPn/3Brhv9ly/Et1B2o4ycKHDBvJOF5FjOZOlFDhuoRbAU0hdPXyDv",
-	"cHDb0A8j2oaU3kyAeUcPoqxfydAB7ClgISHeYCxS4hB0Jgl15Fi8UZ0ynkytV/830sat1Onb8mGb68Xa",
-	"i+9CMWa8tQO5SXC0vKS+YjBsbr9rlZ6VbGt7UaQwE7lAC+Elt3x1APBVwY3Iyod39sQnJ87Xhw5ffUKx",
-	"Xx34Tj/vtO3j9I2dre+cu1Ia3r7Ozeh7xS+4xjXOtXGecSz7vcXsOfYxIug+a+IPR//Lu16m57VF8Etl",
-	"EXVBh04VnZgayCTK3bIAWDl0ePLeZ0TFH07G1sCsEAMhPzqfUQ/ZTPSvtL42dFYGfFIsE7k7Q7oJ9fXU",
-	"Rk5j6WNCv9yMGLSCNofq+4iKvxBjDhASd0FQnyU3FdlQ7mZ/1VO3H5lQFh6NizCfeJIiOXZz6E/Lq0k3",
-	"dNl/6an3macq00BBjD2LfSVASBEC61Gnol3BQS/bCaCrXlIpFQJylhBKGHM1L3V61OIaXyv2tgK6KopG",
-	"EG9xB4gVkXANjvPCmi5zMh7p+0slAvRntEtm1b7P2CyaeQAEFH2VlATlOxAWbZYeVDjQRgKzFTjGfbfs",
-	"JZNiQT21KeyMPUNpqOlWxEcWr87ypo++ll0d6KPxlMByWXjZ68Rzc+IHN2V2uyHOOhGP5lVjhuhVOZ9Q",
-	"eJQJc82udJ55Qcmrrk7JTeJ/JSLeDhDTECtfADkQhkIWDKGzNvI4OjXxxbJEtEFlkGbwHMFhE3TZa1Qm",
-	"WcGH1OwPZA3GAlU+94LFmbFO+jnRCqwmAL+jACI29IPjfmOQrIaIbKiGivEZSsxyqcSh0zFjaUXG/v3d",
-	"m9c9cCtTtFx/lEqkbOJEsVSkHAQfXPmuCMRDBwOOOBvdsJCvI1HUjz3EWd2NAmkMUg0KlSEPIQlToLWT",
-	"SgSeO+e8/u53J4rhxghaB14q3FAaJpXbaW6H/u53PRT/JPOG0Es3RMYHWikBTfBZJrMuOzHX8L494yXp",
-	"S9+5ZXYlc4zo0tOlgeo22EB9Eb0LYIlU2iJuJoyWZsUhWq8nQlFRQA9eaer7NLy7OH918tO7y7evzi9P",
-	"Tk/fvH99QS12aBrggRtcf7o1EebnelTqokTpIVuli+r0TeTQbOT8fTpUWZ0DWH7BK31A3GUbeIDltmyk",
-	"TYYzOrCLYWsg1aZ7fxDu2EVIf+s6ET+drZXibSo+MvoPSzP/6DP9dkm/zdeCJfyJnTKJVggzzUEqgbQg",
-	"YlAgLUFu3yp7WLcOvvABx/GS7v7QSAaaZYtc1cLAP0h7dYILsAlB++q71Ioe/yLwPTjBTAtvdmCGnYC7",
-	"NwGHfTeaN2Mk4XzQoWrSh183Fm4LH83Gcu6oEPTn5hmVumc3wa3fAUwgWiSiOrdElO4MWqBrAVJ2FKYz",
-	"biIJa/hYsNTPS2YpEElJC8am6VBithC2kCJLVC6vBeMAbtCqqb8fDobmcQdsUM83FLkToTKpRutTEnje",
-	"osLYWtauk69Rc0cKimlniBuxhBq7vS7TO5l64+7Qu/j7VuKcisqroqpRhldbJy1L9Egary5T9CctlimW",
-	"vreQBTNiUAi0b5ZLDT/452wqyn79JXLxErYxRrcqkfOa4GYlcvUv8n5K5KqlGX4+K1Omr2GQYeq7Krtd",
-	"lR00AyplyQbG6+paO39T6rittDPOKrkkg+1bykZEgAwJ8WYKv70//9EH6iCsmKif/Wf/y8H/Rz8GSfCE",
-	"2Ln7oaUKvi2I1l3pmburs5GHc8reLcZtIZSl8jkDPmrfGwwfXwikKL3SMxWCvu/Pf2TjqQEUa3pl7cRg",
-	"uDUXPENa9sm0n8uBLxXsuElCkOT3TzvsxYtvIHT67OnzF9iwpa8/Cj9ha6UaJSpEMT+8+tMPb978+fLk",
-	"xx/ffEhjeJKAonE9M2xSyI/cCqaEnenimkLoMLLUA2Ph/oXwQdbpxB149vRpovwLXlWdGJDHdPIxw9wF",
-	"rZ2vsQ+rOoOueT5OTaNFwkaPCOK0vIm6ld6it2rlbws4MlfI9duimpHGu21B49Lld1DTuMFsslK/bDaP",
-	"rKKYll0U2m+LBY4LsKNWivAlZtsiI6CtCo0uicywl8H3bnV1dDq8GucJtXq6d5qiURTalnvgHXxGa+4B",
-	"F2TVK7509mxkGqxuWihMde0QZdLqWqr3rLzpR2dO7BBYX1/9ppcujTbQTRrR1zWg93ffpt88Ozx0Qprt",
-	"f3YXJnvTIk/2eizZAwOkd3TkxHWX5HJ3oMdH8Kgj2jrJXgevA9iRu/LnxPOakWBN9josWWRFS/Z+SdSX",
-	"/dbd7umypWb3FbWF3e6xZKlbp9A+Jyqx789/7DG22QwTbITbYz//ghw2n1vO8ksnUV+eJEoOYeT/8kem",
-	"ZM5gHLkedb/jlucHoiieJOpLooZj231bSGVzdeDVEkrVJ+zoCM1F3y1+IG7YzZ8esNTMv2L4HMC2mBZ5",
-	"j+23W6992BCWlmu/ukr7Hba/sEb7v8ASHSfKDUvnopvrUZg9GnNPjhum374N9eoQSxnmpixeE2oRtX3k",
-	"lCCqz5oIAthlzq8PSBYyU7FtZwYtauToClrTILjFQpfLopAfa7igqpZIW4CZH5w0ZFFnO7TYo9EzuAdb",
-	"6Jl1QcZOc7KaTirjiIilch/jqiz0Q2efW/kWmzsV7byJXfZ4lz2+5+zxOglwa6nidmXu2HB33BdF1Cca",
-	"asMAAd9lJ2zCp0aEgA91S67qTzZVVuaE+57CdSle1mNDnhuR+hpyLIfnIdhUNojzFdO96DZlVjh6FpXe",
-	"syuO8a1Qyl5rGhyhg52yfgEw0Wrv87HgCmCIzaXgsSLfNhw0nOZ5y7LsxXiOe4NuIdfnit1pWweT6h9+",
-	"FxVsDyrwd5Xdu7jFo6nT7qBojouyb2xgNrpYR1klylmf3faP34+VQwf7mzqvi3AvCwlT9h30HRFZpSir",
-	"EOxaTLBg4NkLlvH56mR4FFa9IbjqHbC+7z0KxtlsbWy6Ad0pxU0y6yXg6EYZ9ngT/Upy7GFm7XPtVfTV",
-	"zm3YuQ2bU+HWStZ7ciKadQLa1lsjSlciSemrQRcF1RaiCTibaCNt1CsLjrKhEBnTCmw6xHJ1mMQTvPVH",
-	"1VGywGin8258qXCiPHvhMgKVQKxOEy36IUFNHZCOegJwVeig4cZTltzis7kNo+/4Slq3hp6GPmCKqYoA",
-	"pubGGbLxcDa1zEaGL6Kpx5bZQ9Kl9UjYONf4sHy/LRyi83i4m7s0DZe3cGk2hfOWn0EbBYvj2ty1CdfV",
-	"V2fhF4LutMxz1g9Os8io/G4H4f3VQnh33tdXhhuuxpGAtSDWTLeHJV7QuIDfODQB6nH7ivcnAnopMaP8",
-	"gS8L0MgyJU2J7zJXema67DvPjSk+Wfb8BbvS0wIJIYp5CbCWhhk5cusFaq6vMbiXqPJRoeZ7UoiPUk9B",
-	"w7UAj7FNsGPsxGn7OnSb8sRd7p7HAdRG1dKg1Z3/Eal1N6FaIsk6aM7tV55s6g+6F9RWUXl00KaKKlxX",
-	"q6jKd70LvP3GBek5WrEV78b4L6WN5Lw5cuDICnNHcnSpFI68FaRm8BlI9/y04+UiVrOpOVXUs3MAEscV",
-	"sFBpLKLyuShFo4tE+TRK8HkMEfdix+AoRVMjs2IU4K5K7tdUJXeDWFRNSG6pJHIN7jQ4El8NdHNXtvfY",
-	"y/acrAqf5PaWNozNTbOuW19kdgYKOIj8SMMyPZiO6ZOfFvleb+8IhB6NY0kbyJGSasSmkw7L9Wjk/i1V",
-	"yWcXcwqVjfLchwAqLZPGyYLX+LO/mUQ84WIWhjiEJIaHIrY+34m8g5G00p6N7uBrbwa5NlKNosEQDVPN",
-	"eC7oSM1g8rzkkhvK3Dop0mEGvNGSmkhkobnWROhJDnUkZR9KpBilYQADT92iADOPVH39qWYg3xd6OgE+",
-	"QOr8BWAHIpbihWDckA62Op6z4OPaGcPvy4855UoJDNNB1iKwTtkrMWeZxqoggliWjwGS37rn/IQHlh/0",
-	"YZF2i8qrAj0RtUI2fI69LfGZVXqSiO9QWx/SBC8vMGPFgyTOrbph+kPLA/1OjqZFydefCXPdCRBMywug",
-	"H3YvP/iUwIIYPbcQE13U7rtzOlL3VARuhjessrJVQ39OUWBg84q3luDFoPaDwwM1+xu2qL8lOznrEAeV",
-	"292GhMchJEBRFMUft6x50skZbfvGl15po2CYFe4Tw5cdmCxpmaViTrI5+RI9d1JoYqtYfPhbOlLf7RPi",
-	"4jS48LlSt+2DdGrE6RW36ZMOfErGcmUPpxJ52b4/fH8WjQA6xy4//hTYwQAMXitLQktKYIusrEIO4A5P",
-	"SDX2H542ES8dMPZo4DSLxjKltq1LLyK04FwayJ/FnCL1FBepsn0PuH8jb+NJ84k8vBbz2me9PWNwaPlZ",
-	"i5R8NdWS8J6BsrzIsCOs7/mKym/5ea8+Nizxh8ZHwBa2ms31tKBtHa9iVEW6+LCyUHvpcW8L3Y/6Kk5y",
-	"bqHFLcy0mCoTwbGjh10JntfqxR/wwJdfvvy/AAAA//8=",
+	"7P37lhu3sS+Ovwo29/4tWQlJkZz7aHllj3WxJ9Et0shKrJlDgmyQRKYJ0A30jGhl9vo+zXmw8yS/hSqg",
+	"G92N5m0oR/ZO/nA07G6gUAAKhbp86nNjJGdzKZjQqnH6ucE+0dk8ZvDvs+/fn79NxVv2c8qUNr+odDaj",
+	"yaJx2jgjM6YUnbBGs3FD45SZxyMpNPukG6cfr5qNsUxuaRKx6E0i56a9u2bDfqMapx/t20I3ThsXU0YU",
+	"G0kRkdGUJhNGuCLjRM5Id5+8Hmk5ZEm70WzwqHHamKlJq9toNhIZs8ZpI1UsadxdNRtJKs7N8yQV8Fxp",
+	"qhl2q6cJoxE87XRPTqK90WGrO+7R1tFoj7VOhofd1gHrjPfo0agb9XqNZkNLGRsqr+7umsCHdzphdFbi",
+	"gSBUqFuWEDkmUjAy52zkMaQRUU1PyefLhl7M2WXj9LLx9v2r/ruLs7cXz55eNpqXGWXwcB3a4CsYKnwC",
+	"g71s3F2KS1Ht7eLZ3y76L5+9e3f2/TPsFj63s1DudZ92O62jqDNsHY8ODlq98cn4sBN16P7wCHuVMTZL",
+	"leJKU6HX6/jJ61cXz17dq+uIxZpiy1MqrslCpu31On/26unWHde0b+bw+fmr83c/7HwSG2a1nT/lig5j",
+	"FpV3nGLJDUvILddTmWpydl7ce5FZcpT3I/d5sxExTXlsPj63S1URmjCibrkeTVlE5NisXKKnXNnmzT5L",
+	"cMf3eWHHHNBOp3XU6XRax+Y/nfx/kd1uqWqc7ndOmg3NNWzOs3PiUWM42DhtPJonchizmXrkEwsb7fxc",
+	"vGU3nN0Wh/5O0/GYxFJeE6qzgYx5onSYBVz0E2zH4wG2gr8TPWXk7PyBsq09JlyTkZwxRagi1Ak3s7HN",
+	"m5qPrpnegjV7nSWsscKDC5IRG2JRPhjk0UuuRlKM+SRNymvk/VyBnCIJG6eKKSAe5/WBItdsQWRCZjJi",
+	"cZhvs0LTHu8ugF3QFB8xr/n7rJvuvsecg06vwJwyKSHOFN9B7rySZ8DW0uaJY6LlNROK3DKhCRdakoRR",
+	"JQUXkzAzhOzjDAUYkSoWERrHhGvlGh6ysUyYWUhDNqGCaGlneAvW9A6WsGZCbxgRrvUa3uTUI19e37Ak",
+	"ljSqXTJcEZm9Y9bJiAohzWAMo4y0CLMp/2jJglnd+Dbr5wS+0cnCiJDGqU5S5nNtr8C1Ap0hjnkvIMve",
+	"JFLLkYxrGObkkJIzpqdcTAiLFQszae6aqmfRMJHXDAVyQpRZpHnDqWCf5mykt2PTwXI2FReXo5SwJJF1",
+	"iysbDjLqr6nUtMilCynJjIpFfuxoQonmsxoG/QxN+Ny5lYUja8gMI24TrjUTZCwTowQQGpujd7ENV4bL",
+	"uLLfK4pqIA93fTqvYQoOATnylqm5FIqVj3CjbMdMs3zvZrygWrPZXDdOu83GKGFUs6hPjXbc6/QOW91u",
+	"q9e76Jyc7nVPuwftbqezt3/wU6PZGHPB1bSPsqxx2lBazrOf65s4bO93et3uETaRKN0HKVbf4/5et9Pp",
+	"/eS08HU0qEam8Pc3+gbOp9OGnDNB+aPJXLekUq1urzP0hGLDsRK2M5zPpV5WaPhpIvy394ZHR60j2um1",
+	"jscd1hp2o95oj+2PDzqHjWYjhauOWbEgrJBZqnHaaTo6uBTZr71uszFP5GyuvZ96ZrnZAyf//q64Xp7d",
+	"uIuYt5VuJd4sFKgj5oLlLxveT+zHG3HZX25MwLEwprFizQazNHz8jP/Mbnb2rkbFdb4DQDM3aqtiPzdO",
+	"u3fN4EegsNd91DO3t5gq3bd/Fjiy8uKlM/Z4Ny/Y2Kek1+l0jBIPJJ0SpWmiQyo9PjBaeZGdm91SslW4",
+	"2UUA1jt8EljxSBTO1aVhsBkOj07JOlSddkODtZep5qWboPxiZe88a7ffW799/862dvt72dRFUrBgZ+b3",
+	"+06clVKXjdPPl41fadYrvLcMal42uOpTfmmPpMsGTfVUJkjcNRfYj3nhzjSTnRTw8xJBj+8Xjgu79uUc",
+	"uk1zHhSE1yVKr8uqpLuE3equrW7HlsTXa1E97T7++7j733rcXcFaueAzJlNdfxVRPDZHR1BX1Pbjel06",
+	"4hEx14v8hm2+2UZLpMt15/2ClpgTFtIP3VM4396c/4UtAjvlmi2aht7Uv0l8/Lxsi/ROTjudtiG21ykv",
+	"2IPWsGcWH93fb51EHdbaHx2Pu6xH94aHnYY9do1aW2m42znt9k7399sHnW5vb880LOjMDOoDGxI1hW03",
+	"T9iYfzLb8Lp/9pO4+DQ8/yu7fheVzLPNhhrJOZh97dpVp0Zvz5ayOjWKvRkx5Y1mQ4r+kE1pPG5cGR0B",
+	"5rRfHlaHtY5GnW7rmB7stXrjQ3YQ7Y/2hj3awDU2GjGlLszCK99MzFpsgmmEwkt4gYc7RfeAzLhIta9M",
+	"fG7ga7iKG6cNtvjzdPj9iL/mfz5//8t59xU/V+czPf/pyfnh+T/+3//3f9v/7//7v41mg32a84SpPheN",
+	"05NOxyykccLUNGtIJbqPr6I0sqtmyGji7u2jkUyFrqo/k/LuWH99ZCY3p/BFXM1juujb+f0+oSNGfpDz",
+	"OUwdm+EWm5if/9v6B9ojOasstWPW3W8dDbujFu2O9lt70eGwMzphR+NuJ18QSLk3ttBxYUe95QaoDPDL",
+	"DAFWGQgYFr20zpDCUD5wPcVlhmJIT6kmt1ShHlq0p2ytxnvfpYkZ5CO7pR6tczI8orzlvjetgaph6DGK",
+	"hjl1UqXlzCzGpqfOf5gyQSJJzsmEaTJbkJkUbEGGdHT9p8bK47zXRtlaPVyXH0qgFmVzuvEZCEtuPo85",
+	"i17SUSLLV/OEjVNRmJNZPqk5Y4rrhcLkDI10HXV6rb1onx2MDztH3WNz6Fomus0a2l8Fvv7A4liSs4iS",
+	"F/KGxXTEmmDlMFxeyDTx+Iym11vGrtuktGGXsX/vdL9Tz/6oc4yL/5j2xq0O248ORofDI3rS2QH73Td2",
+	"tc/scZ5quYLmjt3dluaIqVHC50YDaZw2Xi7IiCYRbCv0HUZE3xodwIhzKRiRSYQmWNT7st2yMXuWK1hw",
+	"kjr9b4225wmXCddm7QmZzGjsK3tzJiK0S2s6gWPTrs6rXN944o/W6GzzaN1pN4fyJucpbB11/VwmFwmn",
+	"E1bjEdbw0N9BdgPYB6aZJ1SMWByzqNZGJgriUsihjBZEMBaVBOZ29we0aubq5MjRU9TzYJXffT33ijXv",
+	"CN5gvrI7QqdyRejU28OeTKmYsDdUqVuZROHVJqSesoTM7UsFXShNEiZ0P3tmbk9JwkaaTGWiGBmaxZMs",
+	"jEhmt/5rStN5DF4/atuHFQw0xZwJbc/5IElw3IOYlreC8CJJ8DXOhkz1UH5qdc3EbhoDAZRIccMSRQ1/",
+	"X0ltFN25XssTOPK+DFyt/Md9IXWfuqarN61IMoVXLHgHjyO/gW0uWz3fWdrz/BL+kL1ew66c+mEA90BW",
+	"5NInOJUXntImgXWC3TKlCWyRnHNeg3ChqxGMt/bGhCKNjrSC04lrRZyCVbhvVC9aW9+fcgqXLd0zYue3",
+	"HMyz6dKEnl5JHe7muUzISMYxo5O0eMPKO/uOxzEXE3It5C0avM3KkoK1yQfKNTBOT9nM7/AdXhEvgBc1",
+	"4gL1ANja2Xw8yPnfJEoanZwMF+g0R757MsW81x9zFkdwY4HmGqeN/aNu1yg3RbXk3Cr6TGjoj10TOpFt",
+	"uBRqlggaW1lgWmlBGwWVYMonU+/0V1M+nxuFwDv/X8N4zKdkSnEvjuQMNQHFEo3GipxJF4zO6g5uIyhc",
+	"WMmMzYYsUWTBdGBN2unxmL+M6wR+NJuWDk3bVBAubiQfFbSEEutqdDkvDsyx4BzbQiYYdTiRBdLeK5bU",
+	"LYfKDXr7W/Aa50zl8osEfmDDqZTXQRpfsVsbd6IIFRHJYudqOecbZugiltRQNE7j2EpJT360rcqU2yyz",
+	"X66aDbxITrWeq9NHj0yTbW/EjwzJ6pFK53OZ+KOJUAjWST+MQNnSaLGJUcv0UjFJPb1evPmBy6O/P/3b",
+	"5Mf92Z87o5+S7vDD6O+ffr5+d/yD6OkXtwfpM3nEz+jJ+Pt//DXa+8tvyeaVz4JdVEum4da+saX9qG7R",
+	"FakdLZ2jOU2VZ6GprFfFRom5KzZup4qN+j9+P43Pf3gV/33vz3H05Lubn/h30yH/LmbfP9ej7z/FL56c",
+	"/fKSf8fZ3/767carvf7iVB765hvD2U/qJyMzsdTLIt8iUDlC3PfuFNly7dhWwgbHVfQuXz17PgtHHkd+",
+	"5WEusQzmq7bT6baOol6vdcL2x60Dejg8Gh1HJ6wz/m9HQpuLGxqDgl9a8vUflwOWPZYHbYffoRoSYvaa",
+	"Rrp1g6q/Xmvd0+/eC3pDeYx38rKCHlFNh1TBuCJ5G7rRRMN+6jVRusZkDeSXmW3j9bqHa4eiPXW9Fimr",
+	"XGNKtANDmLqGCJFgUIS5o1Sj8ouhEKdEzplwPvj9o67vwZ9LxY1Uv2ycmidNz81eEpvgL1ajKZvRvrlr",
+	"cetLzpbPIbwhR3AVr/dO58IVffgjXXF0u8WN7ustne0qHf6DjfTGgQGGNUhP5oQvU1T046+x5bJA72w2",
+	"1VoT+dkPzAFO7UwEmGH6kqXQnDeJIQFROB/dCrILqLRE/M/NfslnZX1L2DZmLdxZ5ZP/7qrZmBqFzNJa",
+	"pB22G54WtbeIJ1QQIUksxYQlJJYTwkXpFLenjbuJPeVqBDkx9RGCUULHehPbZzbbf6/xFJiLHRdETxNm",
+	"ZN5CrSH1fzshF1z1gWVO5jqfi4s4WW46tYH1p2aucGayH2tGdlA0pWfvDhfr+4V+C0EdsCWKFtuTw3qT",
+	"7TOjSF3Qirf9zAmgik83O6RBB+tr+LZ4QicgsKhwH8NSRoMQa5mvCI2ihCm1TdLKSV1mxrNC08QRVjmg",
+	"fbqBBZ9A7S9H/FpRirRL4ZJJvBPaj2cz2qGNxmJJKCBtqZYJXwJdGCQWUd9UUcziwg7u7i6F3z8S5wW2",
+	"hYPiVh24wEv4xNlonHnG5nNlV0h8KWDz4cI7MpuXdq6yOEkX9Gf2Nw421TLjXH9Tpi2Po+uUNZX8zriW",
+	"YlNyDq7+pjwtWYTiVxGtuJaW4wUy4iWgJpKxpE6tiGdcxiQmIktsKrTCbhRTRvUwf3Wy4Zu/ujkn3Z9j",
+	"xiJzYtp3vdAK+NxFOj6z99LzpyF5Z/1G2BFYZlFe2Y/KfiErAvOrblUQlprkioxoHJt9MqXb5KT1jmol",
+	"X07kErFXodUIv+eUr+/UTZ1zKst5+QKe3WLWTelu9ptz7Y6Bv79xv+5zmQx5FJX3zCvp3DpcEbCSVHfI",
+	"OPu0dIm3qsED/NK7ysexvIUmt7nOFzNavdv7c4+OytbIiTSj/YGK6PV4HLw6vGBGyZdkms6oUKVAMBsa",
+	"Y7aF184SP8uFZykit1RoRSg27becKfDwRh+fuw6Y6aKsu8Ar5JbHcSBfyU7MFD7u4x4uzIyVV+Zkx5cg",
+	"uS0b9DbZtN06yfVD1kFoXjwaC+O9yAKSirxUdObIb3q010/TGgFM3d7e/sFh1X6+hrsrJz/U/H73tHNk",
+	"DsVeF24k5m3zanC6dxzTVBpZJq2MMFvpp1tqeS+PKhCytCxWE6aZ0VhPq3nAEDcXF3zdOeHX8Ol5xGZz",
+	"qZkYLc7Fm0ROzE2gZp3YNdwkSpuNkooINuEisFd43myfC3M8YcP+Ye/a8+46HjWtv7AFhMdDX0kqjJTd",
+	"RsCNlmY/+lvL6x0yyLkgHuGVvVY3xhJbX3I1o3pUnh7oIYuThXxLsxlWptj6vc5c0wV5FOBjoQsX8GMZ",
+	"ee9Dww9fKbPQo3Ap/7L3gHkC9a4yx8Y0jbUDKsBc/BCD3NebD2uvkIre8be1VRdrU4WzXnEA4DV5krCI",
+	"Cc1pXNpRH4xUCAd0uTFAA/2R10LpzCmaBQjGimRtZrJnG3vBQeHs6RakmyGLFMkK8KJKvccWb40EfOjZ",
+	"tuCKaIk2xyUc8hcR+ty920RInkjBCDRmFlLXHNK9gwNywxUfxoycvXtyfg5nFB1plsDRDXPugHygcy1l",
+	"39LFzbkzZTSCtRjzGdeN097BQbMxl7AmDGdKZCCIzxZJ3PmkdKqTwotbb9nElJnmTc4bmtAZ0wE/LqzZ",
+	"n1OWLMg8e6l+Yvx3PJmf/WzmIhXXQt4Ks3inAEaCnUCTYc7LVPfluJ9QAQ4D4D7Q5DHfMMdjPv68Bcs7",
+	"vVUs98dYy+z8JY/NbzE/JpC0c0bsRR53geELJi3XsxqTbErywWbg2IwfjlcFJNuyG5rdFk9gqXxwBNXy",
+	"BF/w+BFkBJLuhEFG/6acKKQ+7ZIRnf0vwIiECuedKQQUJnIGHk0jsUaxVMtXRN5KYffZi4qFJJlINGYV",
+	"m92GEbTutpIxwieonhv5W4YlL6jSZ9GMi6o+avR1Qs0zrnRCtQyJIlDq4aWKgsQxTLjaDLmdSsMf6+Ta",
+	"ZnuwOma8CBFdYYZHNTCB37A3YHeocgHtETbW1kMQcdghw5JqPptTsQDrF1jKyQsdLb/Q9UoZKSUWjDrd",
+	"1tGwR1snUbfT2mdH42N6OOyN4PbKhdJJOjKzqVwQpyJqyue46t5KrVkS2XhMLgDe4FYm10b5dc67eSKj",
+	"dGQIM9Pl6L71YtTSYVxr3Oodn+53253OfrcL1qokjTFY6i3kmCCzQOvWdDw+hQswhNwChE4b4tPcfSnm",
+	"NxC8IAUYaRLORBQvll/tegen3U671+scdI9N/5l3uAszKyfn4rlMytEN4Ad6fZbqKem1O4a+mT+Nk4QK",
+	"7RIoPR1yjdhMc7W0EUglh0kjIygcRarIn9+9flVw0dt4onJDaxBi+lozMY1GUb+aGFTOI/v8OQtYMsO7",
+	"u1srmezzZwhStZ8s3widJRvBuVwCAYBHNp1MSM2yCCE7A7gGUSWFAHm8SQcyo5assCJdGWPfJAFsuRB/",
+	"d5uRl/X/jmnNxUR9ZRO8Ieez4QQSd2ewfgswD/9eqpss1StgbmykGwsnPr2SuiJ17Mk+cx/27eFc1vkg",
+	"nMTqeubGZ9qx1z4uyPuL563jbfScbt2NIBsJyQmqnOxVqmGFsWSyPLUgSucxH1FdMAdxoeUmIYY29vK5",
+	"9fwV+zjXZMrieVmnnM0yJCQ0U3HdNNqGhXBZvg73S+twG8SQhBox0jhtABTZMiNqVQ5mALx1eRpmRWsV",
+	"RGz5XxF32gwMlPLyEN1kkzM3SFQ353NGE+UiGBSRY6NxUpIwxZIbzF+7nfKRTRQcmnYSFjOqmHIa35oh",
+	"Wr5/csOAKcMgtPhuzh8joV7RGVvi+4ZTwLq+GQFpWRVW5ud6X7ffhBFYdCv0lnpP9yvw8NS5uD3a7uxw",
+	"a4MAzzN3/HBBaGW0y7KKXNuRaXx53NDKhsux87V66BZ4F1nE+it2GyJVsNtgoLojIuZiSyK6QSI+6SXZ",
+	"ludaEcE+6XKukQNjsbvp5KTV6bY63Qs4gE9RzpSSfUjPrqBfO5Eny+qtBr6fkRmLOCVmzcL2knOWoFyx",
+	"9gu8HAa3XJYLG4qGrzSUgydhBB7k0Hrdb6MqHBc25KG3IbOk3rp4+BL1lk/PpVEpKxqSESKsSWQCuo6R",
+	"taqGIWOJunc17tCIInPrNn9vM9ai8NkvjtV1GxwmPrQjrIHEljMG6pxRQMZUhc3OprEgFrYz9wjpBxzf",
+	"Um5Tk/GLbVz0vVqRK/VyqOsisXb01bQYGsjd/HXgWdZPTf4SICzHJxXtJruYbHuYI4/NKr8IwmYjZPqU",
+	"3jCSMIDOCS+yKcb61OBl29z5IKa6u474yU4PtornHS1ZeLCP9TLE7OogisyZz+NFmTc8jouwxCuYA21U",
+	"oRRckKHdjxlEMKKm7Fbt8VhhqVnKCXjHMOINTdXSbOUXTJOIxfyGJdyospQXNqhL93SJEG8w3/NCyhdG",
+	"ey5ZEm5YQg73yV/4dwGO2lTRPrgb4eOyXAO5OKMLXLiHBwd7h2S40AxAqGdyK+d+p2C/7noRYXYo6Ja1",
+	"9FSYWiUauIAWgrXCkHJrQiAGaV0UpXsEIf0qcUMe7tG/NHTIToxd8E9xXZed8oBooCUZMsB5CISw9m0u",
+	"bWc9gKtgqvtob1katdF0+663NdoOcRrXqs0Jb2s009g/++vndAPfbA7VM1C2o+qSxhQ2Qsea2XhPl3YF",
+	"XoeJFCHF1b3TZ7bdsuoaR+aAgcYzz+g1m6OjOOvBrKGtHej7R92iBx3GsI0HvRjF2PXsZY59JB9nVZKU",
+	"eQF8T8DgAg8wEnsbbXHutdLPAo5DMZ0Ql2Cv6tZ9c2+fYNcLmPLHQ/LQ5wovAgQjO6qeQZtZ97t3/d3H",
+	"m+c4tEN3Hk5F0PPyAa4cMo0jJ0IxEK+SIPW5rm7Y32UKwzOsgBB9q0tlQD+ZEcViMpCIqet2blRQC6XZ",
+	"DIx+eatrHIbl2mPLg/htgHyQMc5RW62eEVPNLENGUyuYqjsWWs7cveXtal3hZjzZO2DizdNWse1tNG7M",
+	"4Q2pmTg24pMV2Lsl0nOm1PnJvFW+cg9/tZutvLfyYQf8acikIg7uryu0took+IIRAleGXUjTmTrX56rO",
+	"M8+NElCCarMfPou4rvGu4aOwL/jvuSey4PNrk3MNtmRF0jnixeWZ1l63NSjBZ4Iw6LV6QK10RGxF0nJl",
+	"9GCZceKLehaAU9qhoqxMdHmgNrKJ2+ZLDr8aE/KWfj/fMWf6e0s1e2HUx5B8h+pIVuTCzVSKoNU2oZr1",
+	"Y9tKUb4rBgJnJhOWt2Qogp8hA2r7WMb1aiOZIZKcuoqYL1APPGERHem6veDNbjNDpLsFjV4TRYthjnVW",
+	"v2Xm9eZy5+XHxJJ39Wt5KF2HIQD+Tu/0YL/d7R7vYV7hVnvKMTxkZfiwisM7w2kuMHantoTSTIRwlTfh",
+	"cV0OU2EAdWdXoL2NsZbNjEGQcq0ExJhda0bFYM1Kdl5dqQFsf8IEMztzKbRuqFH3YW7Je8uMyF1mGoQg",
+	"3VxFx/JQXqtGH+vn6Ctd26pM9DvXRlkviorpVaaFMrjMJJHpHC8M5u3SU6wZqXCNw38tkH/j9KjpgYGc",
+	"dpt4KzL/3vdT8RqnPV87wiMc3s9/TAVq1xG8nMCSAaQq8xr+mc4bp3u2/oNqnHaPewedu2yfIQxHEbgc",
+	"jwawK3VNbwedPoZbqMbpyUGzMT/xfuged0xzCVMyTl38tP36pPTxAcTuFD4/MbvKfX9j6DlpNlKR/9m5",
+	"uwOdtsxfLTVmKv2bu/fg7n73DjcDXGpXQayC4Qvr2mKaUDBpd80aDvYi7e9zzRMo5h0wrfgh10Yzskr/",
+	"v4OsdxJknSDrd2uYeStj9krqM1QSKyGpMmbIK0qUBrtoyGJoXkOIbduMp5++FjFiGEJbDm8G/DJDRqi6",
+	"tomX27rXD+tS9M3IcgiAGrW0TLhhybsXZxc0mbBgAUZUK3gRf9dqGOYIKhaXcEWETvePzQ5Pk4mtiVj3",
+	"3l7HlyPF74E2RpPR9C1TaVzFi7NWWbOEaBU4bnnxnLIvxpVscDY4Jfh8bvTGj58bNmPXxdZBqf/V5rK7",
+	"q5BWtTmKBU5vToa9Z1oqLKz0XbOGzDJI9NXmjqHm502uBJaR+XSEQz2X3xVWct+LtvTHXuANX8mbIJ77",
+	"72XarmD7JDcs+S5Vi5qLeCwnXCy7hmNmdX9omvBv4dWbfMLA/b1lYv7x2kCiOCZiKaqIOJ9glCCIhFQW",
+	"HjGdazm3wkOzmM2nBS/c6tpb3QK8L9TecISXou7slyfgpt03Xx7tdTqd/arb84QCXtfBQevYrKzDcXfY",
+	"o/vRMcNaRHNobq/daXe7e+3Oo97+0mJ2ge5gFWHoz2njpfyFxzF9dNDukG/+1u0+Ji+4SD+RT8eH/cP9",
+	"h+Q5T9hYfnrU3T9oLxEE3eOLXue0Cya0w4Nub6/IEoc5XMeTI3N57ILWcNDtFngy6tJOq3M07LWORt1O",
+	"64TtR62DHu2MjqK98SHESVqedLqn0fD4dP/09NH+8XKmVPsrMOUpU9dn8/mjXrtLvuGv3z20W4lPxPt5",
+	"jTK6eSjoWnlREIeEBowngZpxRgnmRouViajGSKAWDIa5brNB47hx2jtqNmbc6FL7zYZgLFIu7MxcJZSQ",
+	"8hejE+0ZdZwqxScCbgvdEi0Bi70L18Aqb+MxUYwRXjTh/27iNqoFKyoHhk39GdqyEVf/ysiOZsPK5b7i",
+	"RsgvHx4udqzUFzREnBH77zwn/R+p0mTIJqnYAaBZceYOh71O64iZgXXG+63jqDc8GB2xEwoDs8oGEsR/",
+	"YesDiyESmwu62fh4/4JoYQhyHciBfw5xlgljoVqdYemKDN4vamhL63mKtwejJ+eH59fzv/345M8nbbbX",
+	"aY96sRjOnneiv/05zqoBbF1v8U/Iehz1t9sRkfOJi8ma6HtfeKHuBO7unqvyq0G8e+c2ZM156f5drZmX",
+	"b+W8ncUan4exoUsIcUvODFAE80BwarNTf2OY0V9KWt4TsHlDCOb9Depq3zUbF4GaAFDaSY5JObBu55my",
+	"EI6ItaP6PIJDf60En6tmubTUhqndZtQhRcwwY81LzG9qyEYtCfny1iy29fsLGr4/2GC56S0ihu3lBCFo",
+	"yj5t+DUQ1uaAs1CQZPg1oYhLrmwzj0nCAJqGa3SobWM7HdZFbl1YKBxHSsWqUKQ1H3nQMmn2IbopZ7hW",
+	"Sgg9Zlc6F862USNNrw1XTAqJvTcCkJs3SZxL5itBAdqYT3u+2PjA9TScB/4BU03ryoT+bkRHIZz0f0da",
+	"+9XXKTBrLSi/T4PJVzQFIA+M+viWpdUqNHalp0GwVdTJE4ZPl+DrZQCrQzaWCWuTc60yIL8MY+7UoooR",
+	"OqHbYYuN6hDnYIAEKA2fZt5IYFFK+ZKKxRneoUKIv/yTnlpAxiVIpVrK/oyKhUvNUUGXgXto00eRSbba",
+	"8CdAaNk9sq8fu1chJMyi8lA8RqHpQdX4VEBNUfaVJUzKXynm8aEHA5NNVLVJAiGYGOa6c0YVPC3ZiHJK",
+	"6/nk3gE21ZfL/57fMEM+da7lRZNoOlHWEYOHEIF6w4UzGK3R6EUUaRw3V5cmrq8rPMzuHw6byVD9/vzJ",
+	"lOqNosSWl8neSKZ6h/NVs6ETPpnAaPLgs5bzqfrEBs0rgSJqW5JiP5ypSQvC4mliK7FV/bBL1QO7buAr",
+	"yB0rZZLk41XpcMZ1aaxWbwvW/8usfEblvpVkztnIt402skJ/WcUUpWmi/aIy5xuWk7GfvWSaBmvlUY5l",
+	"Wrwqg8XOW0qzOZTEC71i2NTKibRVa7rL349YbCgpvA81h+BnKGBDxfU924CQ7+VtuHI0K6lGq9hyTuA7",
+	"a/N8jUo6ubENXi9Y7Oz8yHlx9j4+ff3q2RVWwSmtxR+P/r0a/1euRvzn2/Ky+frW6VaYZ5udFjjQcCXN",
+	"DS4td4HzZZ2q+MuOlubnzdw0obEAvNHaqGR3wVPSy5apoddoOEpTofGO8l644OFgxsgHQOuhy0vVrHnF",
+	"XxES+3Xe7CFEIQuv3lVZnkwrBrLAu/BeGDYyoQF0sYK5lKF6l9X8tPRdWcvPcacgEMOBTTls8m1Mbnt1",
+	"90FAmSpRU9HkywTj4G0GsVmGEacX8JHPgTcx5YLAYg7xIPu8DwBaiFRci8CVVbEylxvESbgf7ta4kGl/",
+	"kHPEG5jXRZgtwTEAd8BM8ZLtACCvkrOHbV8wOlt6DSk3W3SwgIjHK47yW63HF/2AkSIO0ykY1BSExvVb",
+	"DienvkVjMtCk6QS0IxtDUIcBLFNtJF8xKNxmCXgyw3dBrZIaa1mNr/IR1QIgfsdGcsZUEJfLiXT4PW9r",
+	"WbYQhI0LdutY0jTLppiVZsF0IDKfO6O5h8+XlXhG8peAK64H3X0fyMQfacwjWofLcUZmXClAZIL9WJUc",
+	"N9n3NYgcAOsxTBi9VoSSJI0zgC1zsCV0pMOQJ0aC2KwCD9QEydimEkunrvhRzoElSB7VYRrmfWD0+k0W",
+	"H1iaQjmbSbHMCHfL6HXfe15ERvBKAjGqFuYAnKS2lHCVW8UcB49hWfvb8KxbxzMzcH9oFX4Vx4a8gj1V",
+	"h5nwQBEL6bNmGEDvpIgcVLSjf8jTYNZHCGpmMGDOUZdt5HEKBdnqNnKzUr39annqS4l4jNSaaj1Xp48e",
+	"GcLb3hZ/ZNiiHtnjzefm0wzRLJCD6FChCp6KIvBTdyPgp6XRMfBurx4kakmIQqGyfdfHe8Eh+Fuywvgt",
+	"gKCuKgxcfOB6GraqnzlgUZu85sqF2zCmelCtXrORmaQhyzNF5ak/U43TvW6zIdLZ0GzSrstmU6AR0IhM",
+	"qGYZWHuy/E5Wgc466PTMbarQXe847663stXDQKu9zr6RIDtcLYe/kdWSLxZMJa4WbHSJjQnAHSxLHTaX",
+	"Ic3jfnEMXhfv2CgJQe2Bw0XhQ1/TSNgNl6nqh6NK90KyxrZy2ridKjbq//XDwU30/TQe8e9++enDq8VP",
+	"f/vrZNj7++TvH/YnP/1tOh3+7Tv107vbyctfzr/1mRGQOBUB/vHfEjwswUHxw/pzwEcUMnDdKDDBTH1+",
+	"61F5Cm1+FUPIYUW+efv8CTnpdjtNs07gUfegfdDuHj4ElQGJMfrjHOsScCke/UNBBEWmazkn02jKZmBb",
+	"mdFPL5iY6Kktj2f3ldKJu088u6CTMOE2n9Ooe7cW805N5a1oYs6mrRln1CqZhMg/bh+390rEXzb2LhuN",
+	"GgoP982Ea80guPb/XDY+/sd/tv7n6o+Xjf9qlElvNj61JrJlfmypaz5vSSCdxq1MebKmhUJZUBQBqCYX",
+	"R/wmYQARBremJGXkdgpl0PKyVRmOKmQ+E0aTmOcFPV09VQurOShVHxwU+FCeJju2oZQxgyq66w/uBRfX",
+	"1dEMLtNOZ2+UJjH8gz0mCYu/vQQ8x8vGAKfruHd8/LCZO4TnZvuQsyHwARK+LfyD9RR70witu8j0PwH+",
+	"yrcHHfNz73CUJkom317/3EvPOj9Ou7PvJz9G3cX+rJMe3X7/U+f47+MQUXWrotfZP77P7L+QuFnCi3xO",
+	"9TRb4WACRfFRHO9GMfj33JAZqE+VYDRGwt2LxjGD5G4RYWEHwuhoSuYy5qPFKRkkg2LGYMzGugmLG9B8",
+	"zJXaJacP9MBqRepSfAN4CS3O9LhlpCGd81ZCNYMpblmR97B9KUrbGrOvHyffdh7rb7uN9Ye8yVRmrHkD",
+	"w6yZUfOMM9VEjgBvBj977DBDvs2GTNYccXi8P3/b7XQe337b+1IjZjpZnI1tZdDiYN/ZAWgJ8fR+fIdf",
+	"OBoy4lU6GrHSqu76JI9lMqOYzKsBY31GP/FZOmucHh8CssSMC/y7m43HEIt5++sPKOBiXnryWLyJd0//",
+	"8kDZ8AgyT6SWIxkX5+SmuOqYMMR+ND9fhbbZhw8fzjwzbJiQ0dTsMzFhKDAPjw688618tn3HaALnAY1n",
+	"3142rLJw2Whi/eJvL4sFM0HibS8o7pqNmAtU486+f3/+Ng1IuDNbYgFwhM++b70/NyRnyse5UaySVJjv",
+	"c6PvdzJaFEExG//lzr72UEaL/3yUPWqaz6GZ8itgUtPThNGo7rkZQ44KX6T8LaORm/zsywrtE6a9pCRw",
+	"CGHVV4u8kwMh8JU01C1I/N3S8sB58aq04OJcQo7vellKiaoS8YIrDT5Ejx2qSkPMlccQtRUJc8Dhx8ii",
+	"wIqaz+MFINPxMWIgQkBvBVK+SBcAve9gpp5QMWJxzKK6ZYMvEK6rNIzg0S6ImFLt+QqX7DhAVtVkFHMm",
+	"AhQpJqJMHlb3H6/dVuvszBKlGD+xhNZc0JKjFaT+ePSFia3bANbqnAWP5/C19Uw2W8Lz0W+xI54yyMjK",
+	"amcWCcOnwRUXwaOXtmZhsV8oQLVOtxdBobSy1wtMTyoNltHZOn16tt5gt2YeHJ57Tf8fMltCkYSCAaeO",
+	"Cgfg9RQAS6tU4POyFAI9LkAPvr2Djf9MRCyyMBdVqp4hwJILUbRhyFV6mMjaKBNivwkT0cnISKhikcMx",
+	"DRBinhN2w5IFVuNw/hpXArNmyt4rljylmlbIykO//8vu+ra5NrXd70DUDRMaj0pQVwE9tErbcxnH8hZv",
+	"W9atZ6H6Weh8xzMV2q5uXQTIrzIqM85ldKllJIGmEZooIznu3/Xrcd1Z9UbGMZzpWLRg1WleR8q6i/cT",
+	"+taXrBt4Y6OFw+AT8IBus2iguFaea1i+3tBkNAURz4OHp3l8kfm1i73/HGCE9T3eNRs/QFzK6/E4cM4w",
+	"inHThYCVYtdTKszHFy6RZOMTBUo+B/rGNIU81JnQETgjAksDWqicws7HnLEcu8WfC1gopTcKrr6akw6M",
+	"meZRUA/f9piDQqy1iwCe+uWcCkkMIGi50DK4QmZ5ideNJqkLpFU1HCz9WiuWV+guZqM7fSe81e+jo0CZ",
+	"x/qtjeUova0MADLoDoMCglWK5jlU9vK9HSSH3RrBlYVflPROde3UzQyhMKCvgyEub2YbrrDbOuELwCur",
+	"L3U5Edtf6l6x2/rrQuRB6tV1n98QtunbFbkLdSykru0VvtuuyxKySrHn75km1CZwuegna9jJ7D0rZ8Tv",
+	"YTsamdIrbQ9WwnxJE0SnSFKt5l2mqVb9njC9le4dJsQvTbWcIBeusIyip3lIQ5gy18hKEj85zSysVWUu",
+	"jfupVjVaHmRlKvYzVGStzq+n7JQeF2sH1fATETmCbHzjynUU6bQYHssWfKVMTsX5ZR4Ej9E5PrtH3w7H",
+	"tuY6Z5+veZ2zqLg7uM5ldNVNSU5YLRnbc+WtreVQuw6w2ENY1ypVla9oXT4SaI3RpV+go/6WAgUYDD0o",
+	"kJuAX2knydn9gtrDTomsFnUoc828EJwpxNWvO0OXUlHqvU5JXdn59jeFtyyLiqk9Gt4xyC/J05srJGAT",
+	"q46F5cI3IwgSsMPHeiZ2ETfInee1phCbzZ2bQ0oqd7nIQJmm4vO8WsAqZt0iTNl8zgSL6vnmFR7Yyo71",
+	"lqnUqOVTGlw05qG3s9YxZibw0ftz66vYakFlNIVMwmGqltuGi0SBcXgLsm7kNYuw7nqILPMY6LhmixAJ",
+	"5rn9unIezHn/mq1Y1lLT3PCZR3GVyZjHFKSfssFcAVKgpWJD2yyed1rO53WLxzz0JilkOJPz+ywT/LL+",
+	"VLBOsWXWq7I/7LvF+dOtz+qLWl+xZnQWPCS3s4BfMKVXiQ9K9HKNV3ua/DZzX3/QWN3ABr8Fh731WXPB",
+	"ZywG0Npgv0WhycVqQmxz9yBlK7vtsr5XGm6bZfI8bT5/kqea1LmFngBmVFAnwKjEbe1ltts6ndX2a+am",
+	"RoHG7rdXXC0B4R25ctjb7UrXZ82+8AZdtyBTL21qmxVpKXDJPrX911ps0yzLaXNzmu28Vip5/dfaBVI/",
+	"M2orqRQeeyaTakc+YXq7Ya82huzcClLsuZieUWPUzavSh80M1bbuT9FimYwe0RnkaHH9BW0xjiyup1FC",
+	"b0WdPHIvBKm5tQ+3FUZ35S9ybeP8aVhd8Gx5DxThEBEH5biNhG9kwJklvWRZoNZ/JWzcOG385yNzG5bC",
+	"KEOP8Kl6dP4UY2pAMa0l6c250WqRHHImFgRTTtWcYXIplBp+//78KdZexPhPIQUf0ZhIAVAwQmoylhZI",
+	"NzSgXAm+72DMEfomS4AIh2DaOuNaQpYgFylDR2+buJKAXDddtfYhm3CRx09jtfVCbF2nVDPdDWqMhcbD",
+	"YYyH+34Y40mnc9Q9Oekd7B/td05Oul5EY+deEY1PINx5WbDunE4YDlK1yXvlPDHmM6dHDV5wcT0gGG3q",
+	"7s0uOwQaaJKsHlm7EWYHNlkXidrtHcOYs78LwfYfz1o/0dYvndZJv3X1x/vF24M5tSaEGZyI0pXpU4Qi",
+	"d2Z0Qab0htUNDYvk+yOL2JimsW6cHnSaS6JXezuMXYVxoQpRt5cd+MFUYgiGGSLge+o0EY8JjWOXd0yG",
+	"C2LH0CYZQigkiCxkCgwxe1oxBgBlwsbgh5iTqy+bbOW1R+4Gjpk3wVFDcoscV0bcJIoZCa0xO38kZzOq",
+	"kA3e8AtRtKU0nqZV6DBLrO+gWGsYASTWrv/9TmED7BU3AG390r/63G3ude4uL9v+n980lzx8+LnT7J7c",
+	"7SxDJWj/eAmllqGA6pghe+fMphLZK8ppKQHlmi0y9DrCxmM2wtJDbdI1DfQODsgNV3wYM3L27sn5+aWR",
+	"LgkdmaO0SSI+HrPElcyHkBDbSJu8Y4x8fMu00WWuvoHCc48S/NMmBsDcoCzLJ6eUELM0YL5eTP1H63/u",
+	"K57Oxy+xElSIyyibUZ+WIl4QjrJ48OyCTgZYBdtlwCvWxKP6litGBvvd3qBNBn+At6hYtAnsDToB8Agj",
+	"6mxce5MoDPEwYssmhZlNmjDM1Z8n8hNniswMPaDIkW8GHx5B7tSgSQaXjb3W5Bc+v2wMHhKoakW0lMtY",
+	"P27hkNeVD8+E5npxQScYmnk+fiUFq+HaRc4dl0djBJiR5qe5P0dpHsfElipqFvOpuCKDvc7+ICvITBF1",
+	"oJpTdim6e+1uu/dw+WANtfcb8QtqY7/qBD2PCgVyQfBl425a6EijiZ8Sm4tVVCkxA+oUH2FqL/40aCKs",
+	"XzVXmUDAK4IEkOHiUgzs5/a5/d6cJsNE3iooYT7AwDyZJiM2IIqJCCijqZYzqo0GGS+M0mkHRIuoi1wR",
+	"PhEyYdGpZ268FHoKMJk00QrqSTZtGB8lg4Qppgf2BOQRHF7gF4Axks6SmTNMbwG9LTAVbpI15U3Yufhr",
+	"GrwiXTjZSBUZFDozTJcJSdC+O4NDTI5LzMN9ihDehpEwLBwDbnWrvcE1WFnBkbBLgULDG3hZuclojzYZ",
+	"tZV5HvNKDLBsWa6rr1rImTK/zbo6dwfQPGEjFjExYrBeyADWy6D9pZaCG/NXthbs+dH+0guhPHzIE12u",
+	"j3PNZlV1nJzhD3JMYikm9i2YbZv/6rZ+l7zk38FSYp/0KZ6dNIOfsfcbDG28FFm6KZkxKuwRyDEB0y3F",
+	"Uo7hQecrvhmAMbfuqACb7pe93Wdm43ve7a2XvHYk+HiZ4cTzp9+TFjQK1ZGCtqFllOTWo3sSYt3TdZRY",
+	"7/aXnWAvM+Ceo7lgdFZ7e2V09mXH4Sz99x3EGpfwLzwQ7859r6G8VyypG4g1qX/ZkTgz/D3HUTIr1w3J",
+	"WZW/7JhCNuzdju+dRa0pjxHg5XKXgLuUww3IfFF39FsUnHWJClPj0VnHf8uZX4f99+X6XY6sZM37f00l",
+	"gsZmqKqfC4AoFsDsjwCMAtUaQX1wsQY/u89DXbt3H7luTPdUsz6oGIgZsvS7DJ7AwsutN9I3tpoQDDeQ",
+	"gm6RHkDnAuyGDMgAJogmzBWibxKJ1QygJkY6x8s44p0aOQJqHVXXeZz1qb3RQWFqeik0n7EmlMqwpS+h",
+	"Sfg7ogvUyDzYmwJURWiM9t2cMw0fxaGVwzis9bF93cEitDJchKVf5wgKd3mK9SupbenV7RdTxBUdxmus",
+	"i7Pzp+7VOwgZ5qKfR+Ku+PRcvMVX75o+6O6qD/MUp7tmg+emN9P3PJGThCm1shHPZHcu3riv7poNISFB",
+	"rK+lrX68sqlX+MWFtBFFeY2pUVbTbGkDhQJou9pdiRNnkO6WoTOdneNWcRGvWKZyLZif3NaVpELYAF5/",
+	"y2y/cr+j0fcWWG7rNTvjaiTFmE/SZK2F+7LwPq5esfakn52/8uab8r5D7ljjyzfu1Z1JUkgrSec21yRh",
+	"YxCTOq8EgzNtsa6JkjPmrQt77FHhxdztbF69VKkt5tXBivjb/JotVm9v/K7kfDDywjaYOdfXbepN9sGd",
+	"uWnH5vbNon6SD29pKy/dF44fO5t7t3tHMo0jmMghI3OaKHNqUgLKGMmGayY7FdcCwM5g9+ePzBGLth2o",
+	"G2RrNQFgXrthYQxeSe1gJ7ecUh/loA/gsF57S3n4xPvSp6N0DMy4mjl7/rpnwEv3zV0zgBu8qqEKUvHO",
+	"Jnc1RPFjMkDM3YH1xYB7PaYjptrkNQY4+8YNMmSxFBOFUG+oIWv2SWcvF2TJpcjw1HGaUKj4c9jGYhFm",
+	"cVxI+YImtkzv5ivDIiL2tZT92LWzlPFv8Ius393ynSsCZCSojoIZEDdCzUL8ajbElzlXVi8FcqauATN+",
+	"QrkHxT9l8RwY92xGeXxBbfLkFryCdO++di0s5Y7X2W6VKu/akd+BWct0R2gUJQCFDRgAyZBH0daDHfvf",
+	"Lx1q3tPOpj430CQyZt7cA8qFGTKcH7oQ5aVGcs4UiaR5taRGfPjwoVWGJVumS5RRzIBOqyVe8BmTqd5e",
+	"WdR5AyuUNdfVl9pTPLLKF3olBTGk7U4DC99ztlTGdnvX2gVDz76Cy8u50CwRNH4HmvYzcxhvre1iS2vo",
+	"pPbFna1Kv2AkGaYTLDgay0nm5XaM5hEIN6sWP0lYZLYojdU9VfxRsaV1dHK/813fm1eKeEAcdeAiX0LW",
+	"vaBKn0Uzvu3xAbnc1DWwlJ95Vzth4ytJmACrEIH+udIJQCnfwh1liJitsIzAvWh0F8Tm+zokUzNU9XzN",
+	"NXkRKjb+rzQEVcrgo+FTO7N99Wh3UWKP72keqthUt5exbpk8sQjoX8kyMTeuNbXRV3TGdqiMuuJN4B63",
+	"MtrILTq797TtbNLyIW83XV8ld0FqZZctrPS23eiym55rZJWV2etyZ8IhR+u3IT+5IkrFwkP4d3aHAVLh",
+	"AvodOwDv7B6cGLvvVzEBO9r5aa/SEZzyYmLFo7OKLmSaKDfKzGPxtcgfqTfwuPgD2OF1phDtCksI8zPR",
+	"uHxLzVGDYWem56/G5/BK6pcy4mMeKpnwd5kmGVZ3Oca3RIMrM7Gsc3jHdVvwFv0v8NH9b3KpOUlhyZ/P",
+	"48VXJCyyaXB0rTkL8PqXFRkloO2vRkyUTcy/S9P24T75C//O8LxpsVqsywBnQUjNmqTbOy6/lRebbJLe",
+	"waF5DBvABek+g9pP2+oFLjzblpBavevL3e6EZ89sNp8F8+UqzwGlCTO6QyyF4eQ1m2uMkB5AWM0AynE4",
+	"54yttIMZoFhdyIs/z1OcFzK9FNeMzfNciZhDqZMJ5QLrnGSJp/AK9ZJSXYpKYtrLAEWptk6aNwmkXfBi",
+	"Uc1tpsZraF0vWaDznUzQwOUADfKrLBejOI2ydFRI97LH+eNMgtuy4Jh3miPJOey0rVkDwblzv5kVfCl2",
+	"u7OdjpTAMDNqYP3kaxaHj/qtxb8C5Mm3GEJwT5Oeluvc3azhxO8eDnzzj37CUrVaWFqazas79KsDPRbO",
+	"kytiR9WE+6AVSXBM3bq4NNxwX8IWaKMG/oWxXV+h8d+/v52dY1mvUsTLV6BAvJUxM5d3WwJ3u3lLZMz6",
+	"fiXdlQGbxV53tytkzApXY6j+y2/QLvIOIZffC3pDeXwP4wjlfXnDEqMBrbVSX+cvG7KH/bRIwtLPn37n",
+	"E2w4BSuoP0zVaiUZvT7fmVdBaMn+jIpFH917ag3JJV9SsXhnX9+xP6eJMC5U0yFVLPPXFjyQ1u6jXYaw",
+	"2zFC3rbJRbKwzvyY6l1GhhUuaF/JBemrNdZ/DWIMh/tK6icWp2DLAI5P6LnsG/VgvTAO+8X5U2vg3ZV3",
+	"ZrdT9mC1PwVEZMZHrA7wb4fXF9tDRi2DQgkRobG5EC2yiBW07tuUD6T1K3J2ZUvkNQAS/kt32lcY8uGC",
+	"FnGWM+fMwBvw4GuaTTzh/RLu2yiAW2freEoJ9WhYRyvJaP6XpvygecH8pfhEYPqPlpLIsWai/dtP27HM",
+	"tle8X3+B/Avm9ncwa+8FTfVUJvyXX9dMktlHUiDAmQlWz/n70vtfImCKKYX2Es+JakfpdrM1nHwJI8l7",
+	"MU+kocHc457k83FP/epryCdoNm4Zve7nVa5WtPCB0es3fuGrrygboXr8ZgY08Crg+X4pHEAxmq7fC1t1",
+	"mEUvWcTpBUBabDW5ad5UHwIc+to2tmIDBSj4AoEY1TB75PwD5YVjNEmGaUYU02Z3WU6QkYyqNz+M2li1",
+	"rexbQOKHRIrJG2/B/QtjO5u/N1mJIrEiMX13hdvr5gvIxNq9yMxGlZXaBmdXKPXfQj6a/Y7FtskzOppi",
+	"ZJCLEJ6x2ZAlFvIG3gLLoLIAufPErHHNXdZLxNZk5hPzKrAz1jSc+4+oO5yNmMPpaSMgjgMXOjw42Dss",
+	"o+9VwIZmdUVYPkwXOcyROets/qwRWHMm5zEr9XfQ6azb2zmsRxrHr8eN04+rsQOuNoC3nNVW7gPEhKmM",
+	"i2WHAfVAs3rDpSPELBZXeAYSIj+d42fdTj5UmiR04eIkwyRccwEoXVi9DxcZoGbaGvepcFmrgVr3TbCL",
+	"h2ZLEkUXbuG5tqhSXGkqdLgprPYeIjJJRQbHsxzPsdJqXib+S02xO7vqeVth6tv3r/rvLs7eXjx72mg2",
+	"Lp797aL/8tm7d2ffP8Ofyz8+ef3q4tmrys/PXpnP7V/v+u9enb1598Nr89qT9+8uXr9sNKGn5+evzt/9",
+	"AF2ZP5+9ffv6bXAGINN0fUa9P4eSvhsw686H7PiIBOSEyOE/2AhuFv7irpYXzGMjnCwMCLfsqCzV3Yop",
+	"F9vLJx6FSk5CnEFG8WCLVRreRhdeVU1AskwVSwZNrGoJjmQb/mRudoNsdw0K+xfh8ZdtvdKsILKKIaiZ",
+	"8bFukt6mwssvpxEGF9D4jTcbCM1SChl4m4qzCRP6XMxTPfBOtYHbsFnERgFy6aV/xGH4hwZNNyJwOpif",
+	"LKwk2pCK62K5OC7Uf7dnKpZLgiOW6zYBDJ4M0dAtRK4g4GNt4f0EGg2K716n06nK7yWyEQnE1GJ7GUhS",
+	"0SS3Uz6aelV0LK7vPUXoGmhGhR3uPnVD8E7EypoyYmRGP7WGC83gINs/Pjg6NCvt3FzD0oQ9sTpLVTfI",
+	"sBMIExGLPLhXB/pMBiqds0SxiEWDU0KxBDPRUl5bnFFdNF17/h+/vC1RlEeXIodwYLFiZMwTpdtkMKJi",
+	"xOIYujCvwI2Nqmt7t4JQIDKIEsoFF5PBKWIW2uQv06vC2kx+MWI7MKDJVcWDMCe4pym066AQsgrbwAIc",
+	"unO3DM5Rwtpolty9RTwN+EtpakaFf7jkzWYjGy7Kipo0anAIgzO34hpuNhwvAO7JZtU1G/lcBU+qs/OX",
+	"NUuBajJkWP69WvJVlWoLkQFNtRxYLVlP2cxVyM6LGQ8glnpA1FTe5u+ACDabTF4KG9tjFkrE1YgmIJdn",
+	"GCo2kOPxgMSM2h4yNPasBnhxqlItkSljw185HteMPytRGbwrTJhgCI1uF4+W4G3RaSIQhisvZlOUkNZE",
+	"vVL9tK/dNevP2g9egO5tIjU79cNMMUTdLnMqFoRFXCvrbs2DUc29Iq/kTPLz+zHMCOH6UjA1onMWAdY9",
+	"BK8agfznd69fIW83O+WNFAL0ch5zvUD4NAyjtrDxfbqSOxd8xpSms7n5zIyrH8HpOwpM1w/ylszM+M1d",
+	"U7mzPYqM6EnYTN6g6d1ixvqCYeFFlaGiXY9Img/8vnUp6vnDXObt0oWTV8aF1++ajTEXXE37CaOq3uvp",
+	"vn8OL7/Fd7OPs1lZT3P15ueqWa2tIQjXeI60sYtEaTR87LYXwGk3jRdvzk7Sz7jWcACN/WLIdoO2c3V0",
+	"dTUGrvpRuEDuRZIyIkVWExcVHFyEE6bxV0AWtMtlKGXMqFiyTcytZ/1V8Bfzdn5R7vPNb2q1YLJ5ikCO",
+	"Oa600Q0JVU5DcsaTXH3ya3KTs6Ey+l8qNI8DpWnXNwTIiMWr2PISXrpruhhWGzEbVvxcdkxW0QWCTW3O",
+	"jyIxv2GF6VQMiqe5Ebnim8OUx7rFhQOPrpch3Q78byfIxvXLJ8+MWW8RmKWECTLBpQDtPlAkYiMO7KJD",
+	"1AvterfckAIrUeQqXbuxisYvIHSKocK5QoH+mpXkDBc72Dwu7x5WUpgYe9zcd6pVBnS6nqxwUKSFQor3",
+	"Hq+L+HKplxiMjYrEBrOL74e7SJhKY42KVynPZhd8NFrdDhjhdF7wc3gC1OOM2y63eHwhdl3hku41u5F8",
+	"TJ2xZ6nFCe/LIYNFoVCRA7x1yqwTv66bgi4XtG2UtJQt75xbGd2Lt10Yq04WLpC2IjewpoYP+zSjC6LS",
+	"0Yih1Cgd3GXuAUl+J8F7+Zqz6PFtDUcGFWC8Ah5C+F5iC+4aQZPwGRdUI/NndD7PStqDEyLMu6fmIXbd",
+	"bERSsNoXpWDuPecUrlE44al7F8LY6l59ax7mbyqm699UTLs3odhJ3ZuQboBv3mWrafEqL0plfpaCrbHx",
+	"C00tf9Xj46pXvaGsbDVj+upGM06uetWfn7ur6hoM2PreyVlWQS1bhpnKV70SlwpJ31vQ+vmXcI9DSECi",
+	"JRw93hV8TRXIXcbD57kt8YOaobmH4z+BAY8JdRKdx8x3sQkMlwXRVi94MlOoK1vl+MpVoRDTA4WFNwLy",
+	"qNlgNfNkqMdnTWu44QmRCRRCeTab6wWeQ4ZWrEzqoXetZYd9BYWDstVTdKOF7LAA6aPYzzVOUKxDpCWZ",
+	"SLhUjW3Ifn3pSKtTF9Xq6uW8LLQrNUQtCz0K3dQtP97+Yi9r9c6r0u4gA5TXYJ4fl2yjj/PgXjRL5pYb",
+	"38blrI4qnUyY0v2EzWMo2pbOZjThv5jzyOpfy41fdUj5VvHXaWB/n5IBHjRcTAZNe6UbMshHTMyNWzwm",
+	"A6ekRdkb2b0xP94xxkrlg3xMBniWDJqXwjMFQxsQe1XQE6RgjwtW6WadVbpgeyYh03PzUmDAl7lBeNY/",
+	"oxAULYzZ4MFka4eZn4JFm+5KM2wOx7Hx1cujac5EhBTlWZuoBcB1I9w3FL4NuOOEw0NsZpw2PMSihYrF",
+	"44BatqVlD0Lp1O6NQoZW23imcmO5OxebtJH5B2RCqnZ9X3WUgrXBnAEp+Eu0zCYagf5LQzCvC3PZhvfb",
+	"fnjC0kMO5hsUH1CE2Jh/Cq87NKnlJSedhQSWBBS4HMmJ4IoZaoaLkkesW3KIHRSKRKrrfqGc7eduL1Cf",
+	"E+/k8vpLctx24FmoYqaUZXDbdyovVbSkzbgD4NBVb7/Dt2yGHh/tSB+yjWU+S98gx7XKLRLSKEih259H",
+	"jl1N2RLJfNl2iKvvfvlCC5eHSpO5VKywqowGEnORm3CHC+uJjdERRfMbsuY6LlraFBeTmLVMA6W1WA1i",
+	"8guW/p/Ly0+dTuvy8lP3+eXlp6Pn5p8nz6/+YJ6omof1XwXX8RmEyF24qL+A+cQ8smO0paTA8TWVt2az",
+	"pajjzrDi5uHR/klWcZMctLsPA+o29JgHGpZ0dyYisEgoMjizAeDgcjwl3zGasITYwpVeK1n1ytdz+nMK",
+	"RW7Ra65Ke3+/c7I6BsRJfR6kbiRFpKy5WKM1LQsxhOJ2y22se92DvcNVRlbYAZAcvzwcM79NhTL7w3FL",
+	"Z/EtXSgyGAIzC6Ek+NPqAJLCBBZ6KzCvPIjgXsSdHzzlrVSAgqgFC/eujnenda0v4Z64L5bKuQcqV+hy",
+	"D4WVcTk6fMFSb0un4ksKXcv577ZhtZHFzcchCF/uhITwhREVAETLoeg+r7nERVzNY7rou7N8PY49xa/w",
+	"WA8yzbRHhkzxiMFh4OJHPFukublaDTu/t84oX+lvAYTyTTSp9Y/U0CmFNGUHUjYBq48kBGcFEM6aCMnc",
+	"wjyfxwswBiJ6YrsuCGqlMyoPT8Kza/XmgbcqMUD4cx7cGxxhbvMor0WjEjgbBrWg986fZ65mtqhxd7Xz",
+	"apVQxcxqF3K/MrDNWuVDhvRSBLkL1RPs1rnZShIKvyjklyyDhPdhj7MxZx8XA6G7vfV0iM6x+c935j9P",
+	"zH+erasiCHa7MjEms7iw20JaTMESXWZCqenQuilG0m0Ug5jHkcKlfgRld4vRfufahfZlBdt55vJAs5dg",
+	"MLtGMjloDgzThNAu4eQSFWTAIwh0dDXyL0WhSD7xa+S7JkGXvGZsrlxgUqZRDhCK1w7dLtZBKOhxeYAO",
+	"BJ1RjnEGEIR5arRV9knbmkUErF/m6RyKcsccgCqsCjyAHwftuujYQoiivBWenz3zkpj7nGllHQqtg/7d",
+	"079g2fCBoXSQOcGxbPiYDMxKGbinWXzmioh1jp7Nu7vQSqtRRLAOMxAAgk61SbfT7HQ6fv1hCPCRCWRl",
+	"ruFkX24LbDZw6s/O7axvJ6ly6P6hCxGwa+wsEFF9HTQUDgomPDBgwb9w1NgouKOYiMDWZQ18gyaCrekC",
+	"4gaYDR6TAdr+BgieMk+4TLg2V3c6UU0SUzFJ6YRdCrNJjAbAZ1D33/x568zSkkxxDxE5HpcMYNtZHTcJ",
+	"4CgJNuBdUHpl84i2ye0m8jX8IzNzWBxMMvh8N/AzgJkXC+jFE+k0EQEdYaNwlYQ5k2OhSHaQ2g/5FLmP",
+	"sjpIOYEUQxWdi9niR2QV1Gr8mnUMhhv9trvEHNrWotgmAyM+bGg61V5olqfcZxcTPAjM9rIseWwWpMX7",
+	"GTIykrMhF9YifCkGuRVj0CRDNqJ4eaY6ux3gwWSPGssUXN1Cagt+582ilXVle015fToDSf5OaLEWmy7a",
+	"PlfbMfH+v7e3d/LQOXPIONVpYs9PQd5fPPGjnheMJgSkYZt8sHZcrptZu1mWJnaAXMjkakQ1axnJUFSG",
+	"9orGvV6noAx90+v0Ph62Tq7+2et83GudXF1eRv/sfezivz737v7pfv28d/ew9U0HHv2z+7HT6l3lf3/s",
+	"9uDLvY+d7tXDi2/M/2FLndbe1cPTj53Wgfkh+8c3l5dt02i3eXL38E/f/PTPj39sXdV+9rCqhG1w69vc",
+	"1PrrmRFrb8y4CSZMq0xUgNmNKuJvGuvsYZ+40uYGZJYJZkGXwmPTlJe05FJUsPnT15I7rRPaGl99Pr5r",
+	"Zf/eX+PfQevwtulS1q5peVx/nhRVwq3kXX0AC6hywfkCyO6ghtckqeA/p6wYfQ9ioE4FbpN3RhHHgJYS",
+	"eozVZ51r7lLocsgnaugJI98Mep3O4GGTTOUtuBzAz04nMouTfIytu2XlNS4TI7mzowlsjVmXg/1ej4RA",
+	"CgaVmPNAio2/tP6j9T9Xfwzeqzy9fY17+gX7pBtZVetoo4MYIlDKyRL1xp5KBFF9khiuyFdS32s5CqnZ",
+	"0iS/tfmzMekXjM7uQ7q2IU1lE8xsCKXxV8pK0z8mvZ0/Vev6ysxHKL5DImTJYGFj3mu4NWklaPDsjzmL",
+	"V48ZzajP8d1yGv86Nqin3gdgsc+Aqdb7PgfiQsUHbyDrffvGvW30UTpZPcHmHbCx6dXnLHZxAa/eNRvp",
+	"XLEkoIC9ZVZ7Zvlh6DLbsmpaBbwuI6ItFLORy0qDzQPjVcU45qN1BAEOoThf9YvtvWLJfZaa1YmxUFrR",
+	"9uKp3NWlWDZUr22eXtOo/IrdZnblrcxi9zAzOwvzcpsZsP8DG06lvL7PDNxiEwEWr79hLRmlHWvh+tf8",
+	"2EL1N+wNUK352cXCaqFpEq/5yfu3Lyo8N1/XsznK41TWDObD9++a5cvcdSja5cJ5oF0oVtEpmlUJIn9h",
+	"bG79ppQoNkpYJQP+qKCmmD+XBT4c7ocCH8qWD7YI8OZq6SU7V/fykB0XGiAx/RrseTaAEvIy2x7DfWPw",
+	"WhzPHR2fv3Tkp9OsMrMmgolv5LfzibIrNxCkQPW0aBDKAqybJGEx1fyGOUsQph8Xb0gJbyVszBImRmzz",
+	"lHEPNWRVSH/+ZsCCc7X0etLMHCtKU82K482ZbG1g1s6CFt5stdiNvf7cug+qqwV31UpJMn2H75X3iv18",
+	"7e1ipa8blLK7er2tkmtY4UCXMwcIAxrbA1d6rQSxs+xeQ1u/XH204qLGceRR8aODHqmmC/hxNU1CXZQt",
+	"5AnrJNVTVyF/nYiaHhjXq9G3lRjcVvXZrxJ68zG3EuBAG81M3/KBVhqnDSoWJS6q+mN8bY0bZ6ICngU/",
+	"K9+uj+Z3DDwAH5W9SWfX++HCXzU+MXudYirDJvQ5Xaw2R6Vx2pjR+Udk41WBSSypX+lmSWEMEwypkDqJ",
+	"YsaM3NqjFGOwtxCHIWvAvFeMyLCluJtEyARNlhngg2mHi9xCLwUZsimNxxmmn2025NO7jxJbvA0tzQPj",
+	"kbPZZDF6Fmnib63XovUd0Nt6PS5j3nR7x9vZPL5EXGFukm8HhK4XOOhzJqTReVkx64CgZUcRGq1BIGPu",
+	"U54pZubvlND5nIkoNz6Zg9kVIyJTesM2QDg62wEM2xaQVpiWtTI2zIaBLbO7PGXquobJ77LId9iNU+Ab",
+	"i7DyCCMRU9eheEK9GpYAOjyDN5dBWliUIO0S2EraiMrqVt4WUyVt2DNLqGJReEoqkxBRBNvbRp7DcJ5T",
+	"ZGggQpqOdOYvxKkkz2VCBtZ8g7kTfWsQGJySwTiRswECmmg5QLHn4AYjBqvXToIZR2YD9Sk+2FToZ4NY",
+	"R+T/Q0nRfktvvail0i203lxVTFstzWMlItfLC8onS44gemX3GeFujTddSLErJvIAEIpG1xg+IfOaAev1",
+	"7Uq1Bbo+1wohY53sl0YBSyJ7QsaxTcpqNzL8ynqkAozfSljMaB4zjd8/MJfWGeqo5iiFKbFlAfzYCbvM",
+	"jBx05cJsLph5y0KtOjnU6/QOW91uq3cY9OKrFBbPTmEmmn56UTN3/2pGZySL0fTkFs+jHTa6+X2BrHdH",
+	"TyZKudiQJB2zlbsL3lq6r3rBXRU+hz74sr+JlYOpIgPntLLBlANSL9Ha5NkNSxYe6C/W+HMCTGWMmdEF",
+	"AUf8pTB9fGrh2h20yTnAzPmvm9Ma9T1yLeTtqXVCmSaGWfCfqoISVW9O/avP3eZe5+7ysu3/udrgkgmC",
+	"pjtqSxu0KKqa9nS0p83S43h1Im39GXzPDE+dYftBrmcWNG0R7zHCaP20z1zDKEPvVTM+p4xGO5GqF3nI",
+	"TbFcpMu53b0gB0NQ1pfMy1ZiYip5p80C5ppoOUFfINzgCponsZDukKlVtja7pFNv1QG/guvIu4WElFaW",
+	"KCmsoQFEhU0jVVOZxhEGYSICY8UkoCrpNcDO30iGTZ4VXw2vAw6fkkgKZpWuHMnIJW9anDkr/SA26Ta3",
+	"L8qERad2Z8ba/MTFiOUBrABT0CT/kFygZvqr5r7TIs7WPXDAtghq3+KSI0U4OPAe6CVWTFcyut2Aynxx",
+	"nYX22DPnn1oWO85a5i1CoyhhCuVuLM2aGlFEP8gB5D82aET/2/7dHsmZ6TXbVM7ZVLAN7xfjaIrbKXMg",
+	"/Md//tf/7zLtdHqHD/7wx0ff/un/9D//8+5/WlffXF62/7T6tYefO83Dvbv//iZ/9cr7d+vKPO/eeU8f",
+	"/unysv3wj+u/H9yqz4TmenFhvbqlvfoHjBlh8A4EqxrWRjIdxoz8nErNVJMoNqeYmj1cAMYbtZFxJ91u",
+	"J8+MO24ft/ceVnSk/WVWlW8uL//wz4/k8lI3r/7wzYdHD/902fj4H//Z+p+rP1w2voEHV39o1r3w8A/u",
+	"yf3iy7yLdDDIOuJRMEdrN+4VH7oq7+m++Ep1sc9oOwKJm9kNc3O8dWc9JpnKArduLNztwzpTMnB/loBb",
+	"swy0ZoNOECyG8jxS0/xroTSbrba71IYg55YCw36xWIP98IkzE39eT+UqfFOE2ajoXPcwefg9fEnbQ8gn",
+	"M6Yjh2qUHRwBc32x5bAdkc4YmpdMmyu9LlUxZbq4CKd3YsUId7h5tyd7UXKXp3b1jlIv1ze6sVj6ajw+",
+	"Z+jNKTOyZILxfDgnnc5R9+Skd7B/tN85Oen6Ppzqs9VOFvNTHNf4Wp59mstE16aCONfUGDRUtRz6ZQnh",
+	"waQPr2+1FH/GdQ+znBUJ4QJjY00jS/W81XvDY4JR2xiLhnR0veFnPhT7Bp/ZFPNNP7O5ORt9VXEV2J7z",
+	"1rxReHxoFrkZlLrQzwtzHQksI3e9yefLs7fm4RFOTECimJliKLlxW7IwPSYDJqIBpA4MMH04ZLy4FJtY",
+	"L2oXz2a4nfabgDQtQPYU44ZdkgDfzHg2yjbOevQVtlvNdX7JfiuXCoA5tXmFm5Dt766Nwlmeuw9rICkp",
+	"RAUWA7W3ZO1s64ibq/qkzF3Mud2y6xP2zn5QJey1yPaaEwTOCWXTUOAea1NGEd9mYDNaB1tYeTfxImDa",
+	"9TKSXWpiY6d1bWBxc8xnLtUbcZxvVtO/6yQlIpbVXK83QWF4r2oRGDI/8M5L1vgwhLV2HIsOBuK8VMrq",
+	"sWe0mUIWBS4rtOD8aw0zW6GWRkwHjREl6/29CnjtGBl1K5uQxU1b1/NdsfNY/FXLrqVArGaZ2a3zRM5m",
+	"NTndiyy/zgvkgOICbXLBPuksRWZOISiOKwLlqW1kB63F8s1UWc0+6Yr7prMJykAZW+B43/znMGxdXeeT",
+	"TXsI3ksgvqgG8NcIU3SKwsXMpU4DLwsVOQNbFWvu1qC4e3FVsDy1jWlMAA+LuVIPgKbIbq1aATrgAIqs",
+	"YOODgvMjeKUKhehUs5yzm/lBwBmyjiDImegkAQ+6he3IyJwmdMagjKYZumXFwIphW8a0gIVDi97poYwW",
+	"/ob8OWXJIivVGDxPYlfruDofMbCnSRT/hRGZZJiezuWEt1OAjFxIERXmQ0vZV1OZ6EET/4ilmNioCZnq",
+	"vhz3EyombFBKVr3f1XCDIz37obpE/vzu9Stin1usrpNO9yHhwgYJGzY/tvwHFnszBz8ivzFpH64m4GUi",
+	"lKiYqmk4LW6VMxPJtQsvKA+Lq60u/CCNGRytw0ReY83yzKSfYiVV1shrnOZpiN6Pdra8Sqgo0L1N2Gg2",
+	"/GlueKPBIvBmPdh/wjppNBupMJctEVymBR9HXUlMAqn6rm4UoJvKOeZGmhG7+iiPyQCX9qDpB0kn5sLC",
+	"EGwEdgVmYysySnUZN1TOG80GNhIk9wcqotfj8X2SyMyYsCwSCDyz9Og18y8C0kaqF0WskDochSB1CYT2",
+	"d3+Irec+M3Mlx2PnPysDAuDPoQ1X/DCMi+9XUZtSwLyViC6Cc3taBLW9pRA/IMCT6Vc7g6q7TQf5YnET",
+	"/JDKGcwOJOSaR1IwW8GanJ2DM6YIlVtc0NBtHyhqNBvQV14QDTvL/1ZMKK75jdnU4JgO7wBGYz1didBF",
+	"5okcBhQFVQNn7DD55HUBj09er9Y6bZOhmTx/Gtox79+fPzUnqxEIIyqk4CMaQ6BWm5xHisxoxFwomi1b",
+	"Z3aqHGf1aI6sQ+vgsPew7E7sdE9Oor3RYas77tHW0WiPtU6Gh93WAeuM9+jRqBv1egUf4782U/+u2Xgh",
+	"J+fiuUxmG0oyr3y2U1Ren6V6SnrtTg4MBnzdJMn+zNbUQzFtC10GDtYdQ3xZivIMl6+CqklChe7X39kM",
+	"dx8ouLq1yUu0Y8ZsrIkNvMvgp6vZknknv0lINsCIWG+eHvvwkw9sJm3ERjxi6leYw1SxpL46dV3UwmMI",
+	"VrCQT1wzoubmRkATmSLqkzVk4wHRXh6ksGv2l/ND3QhXpOWCpNlObfKETSD2bvOgkK+avb/JLblNnnYN",
+	"3OcZaEIsQqQ1h3uGTh/MMJK5CobAqYFVQaOovwk8AVWKTwSrh+phAsBMsxgMOXagclWgtwm/YQLKnfz2",
+	"QHm2xWXZEoR4gxKP4UuQM4Saq10UKUJLl6IS3AMsqrBxdJ1cM1izOUj/tsAZ61WGw++8qnCMzmrXJ0Tj",
+	"/+7WYjqPvFW1u7QT8FnaaPkazH17prndkC/BwlovkFgr5epjYQDDOAsLlr+34F8Y/ZtkSRUVgICFrQms",
+	"sBa4WpydL4uJBOS+Y1pzMVFbICOXBoMVWtCcO5VxVMC+xdWnVpSr/vcx9useY4VzZh14sX+fO7+/cycM",
+	"TLhUcLBkci94Mb9Sq7AQFwBOdcMShSlcLr0loO1yoWuA821yXiZevhbLU/nENQMIMzaLvak6LF0sTbEA",
+	"jc+0gEQF/KA1pQKCDa1MmYZEdBsaM69W8CeugP82uepfXq+mfHn9w7NzW1axrjRGrW6eV18HhMNy8XXz",
+	"42a11xMW0dEX0AdVlvWOgDozeYPBTsoDLUDUTUEGHx0ZVwO/wDZutax+B6bjuvpyO6pdXYL+ySvhcZG7",
+	"7yHjWApWqf5dRBG9tZFd5miiow1Rmr5MhWqvOszqMsgFzRzyBuzeXllvpLi7w1YWeGZ1uTq02J0mdZRQ",
+	"UYgFPIPECHI7lfkmrFa9f+w2agYYBXkTmOEobEmOXaWJrC03ofimp+DsqmQOzs0D54b3sq5tzQQfPSar",
+	"nZDlrcvEwclJxYCzhomDC5sg4FJVmhk2gNNuclybieEriA2HYVOs1lOoM7t6ci7F+gktVQ6Hj6TsNLQU",
+	"ovMRFtM3VCyg8pFT/rESRpbigwzjiXronJNNtxojpq69MpMrE3nq0neycTz34n/rgIseKC+cN3Ohhi6H",
+	"WdDY0gieUozZ9oesFQy7x87jMGIbnohjX4mXiW9VbCZrDqa0/LyRZQRsaPfw7lXVFeruyWKRFbzIy5ka",
+	"wZ7IuFDi0mojVBBNh7CTwE6CoWlt8qNZBSMam6eqicAbY8Yi1STv/9jpHB80L8X7P/Y6vWP4Fv55QoZs",
+	"JGcM3uic4c0cVTWijBIvRng91yyZcUFjDNqw2sFjPFK9QrVckWs212S4wHvgpTD/KsVCVcMyjn8XYRkv",
+	"XUGNgInLPMqkNd4T03leDd93oMs5E5Q/msx1SyrV6vY6Q7O61ofe2oH75RW7vQ9yX7OI2weicyDSOB7A",
+	"qeNO4985lt/SNLMMQjhU97DoqjOKLYDnnxJKYmm2+JwmKDw0mUmlyeF+obaUkyIuJdmeCsrMg1UMMOgS",
+	"NzwlkZxRLi4FNhkzqjTRt5LEdMhi1QQdORURS8igbYPjBm3yIeg45NntAeWM4CMZoaeevHr+lyd5NDJm",
+	"fCC4Pxa9MsJlNGWjaxbZSJ6dJqq7CirZyri8bH8851cfX4mrjz/eXH08o1cfX8RX8NvT6KrGNfn7yXb3",
+	"QakrC/GYaEm6vePK0iJCbn5ANbGKFhZYBz3RvGBOZJrg5c2ulEthl8qTJlEyQ+nJisHYiLCpvCWUXLPF",
+	"UNIEG5LKLCESM3BZEzcyG29s1hajagFliVKzr/AoG6fK4WfAXjKbxVxlhdkeUrBLkY3R6ohTmWhil4G5",
+	"OoJG0LRome7QzLJu6XAUsfFkimBFP9+yRC9SXg4QDvusy5L+ePeSHqRWbVrLmfDwDDHuFz6owf9ZnULi",
+	"MgIzcB7Ffq52i1QpD0msWuXf1YQkHeswGQDQycCWbcqwcS2C0MQmR9WHZHdDB0sgT7eSNPqzEVQ3dXbR",
+	"Nx7eTwUSpxaDzeGv7TK9+E0ihzGbhWc5SaSNCj/ZPzh6GLparM4MsD2sShC6MPMC1pg5flBIEiKvILUO",
+	"N5bZ0BiQnyNqVxPGD4LYYjAmtSwzISuPV07vWAvxwEsmKaFMVfMqbE+1PgT73OmIHiQrXP5iOSmbTvfL",
+	"kmGT3Kk3Zq9YGayTlGUgXFiAx/HFy6YiMbWBQFXrZ11Uqw2Khe0K4OTmNWIW0vIKiQcnJ95a3u8EV3MN",
+	"Lp2fyRVaXStRbNeEqBs8sq2rR4PMrFEZ2hKQ9dVdh9PLXAkOy/QsvcxbYUEx5G3NMJ48voDzNIwZ4RBw",
+	"NuY4687OQXnfq2pMeZ+LvnVuw58zrkZSjPkkTdwbQuZR1pT35Q1LYkkj93ieSC1HMsa/jM5K8Z9KG9Ft",
+	"39J8xmSqMXB7xOwD39HRh3BuG//YaDaiYX+YqgX+KxX0hvIYdkOzESWUC1TbQXPsg0JaxAfOfjMbMvvD",
+	"4aD1sSZdhJM95FEEjzEWvi/HYyNEvOJRXJhxTow+X3riykpB3gn27ieq5HF/3q/+99ds4T3JMnb8NBZb",
+	"pj37O6EiQ3OLqdJ9Gs04Ju/EZumyqG9XEyT16qmM+sUkmJzVlqPmh7G5Ath/+6tCSDAR9LW3Dvzf5lil",
+	"01YE6UMaDU0gu2aeQLl9ZLnNw4SDaTbX/Xk6jCHzBQ00rA/pLfinjFmJZIuSGPFELyzADkvcCsm9FLmF",
+	"fRRLZfN6rpkZTgoZzIa8GRWLvq1Yrfzf8EqvIOuHpnpqpm5EkaZUqHQ+l4lmUX/GIk5dfhHMCi0O8ZbR",
+	"6/7SqOU3wIRgLqAN07dWXy6UTtIRVhDN6r8idMQSQEdQzcVijSN/NtdP7Mu/grfOG816tJ37X9yZFY/W",
+	"tvW+fuHexvqYUTrS6334xr5svnMLdedBXJj/lShNsj6qVfMBgCpK6BjLYsBVe70xvIVX146awI+8qAkp",
+	"1uTyhXnzSwW7udBZAE8phb01Gx6u8Wo6f7QvBz1zOQCrdzbjvrC8cMzfzI5c3GI1iOXwMI9COTsnag5K",
+	"7Vgmv5lYucCGrQz3eZpg1JH3FuTDL1x1SsyEX25y3v9dmJxLIiqc7myf4g3aHL/KxVRScCd99+QN2T8C",
+	"42LmhzAK7ZwlUzoH4Dto0toKEzbhUuQVe21WHzQMJhUu0KTn+a5cw5UU4W4RdKxXLTDzudfcu/um9fGs",
+	"9dMV/rB39/BP9ofPvbuHf1rCmbVCZ5aURF9eV59j0fqtYlqW1KiHbXtKBug5tE5Yc0Y/UGgmfWxr4DUL",
+	"3vLHZECV4kpTqG2aFV8Hf+U0K7BvE/vOzm31U0ybLeYBo8uy6ZBesmZXJyPaOtPL4sTc6VgTEAucvQVA",
+	"4CFDQ+GSCfIhxgLVQdDLjOpiVkpKeDgsNC9/4mramBOVJtanPuZohFnLHlBccyUQxF7VJrBZBXar9O7k",
+	"uCq15UjxwM6WzVymBAUvkeYhnkNuZSpC1XUOhr+u2+crOIneOlWpVHwTnBX+WTuW5p6B6Co24hGL6xr1",
+	"7BPUL2FqCYCHkUdmb1fj39fj2N6/nmPL7V9WNdwurvx8rRsMIOihH6kYDYkpA2b3e80SuHa61gyn1e7u",
+	"QL/FS8o214JNFfxKHgJy7CpU+GVGP7WGC21ogiM1X0Q11sYBXHFyXAxEaMvuRbAAoNYDKP+PySDmN2xQ",
+	"1F1uE641E+Zg5PoxGSRMG2LzRs03RIoRy5obskvhdTKhXBSPUyCr0WzEiC1gm1xyp7+Qohh93xgnnIkI",
+	"rCSBOCcpsrIreEZmwFX5Z4KlOgHLEgiTGCxfc6qnTPPRElp+rKv6UkRH1Cj74Zh1fj70z2TeDfBsZIHd",
+	"+LIitwhAucoi3K04ZrpBDwfOQ+5mukckOuBoSbd+2mTw+W6QrSZ0TcHM5mWVN9Af8x7MIWLDT71GH6y6",
+	"v3Q7v4MLzF1IyUi1q+S3/eR5Vw9wp+T4MOT1zOzwKKs5BCEHMaNBCL6ta/DVjKwU8bdtZWaMRttl9N9m",
+	"AXZlpR9/DqmMb7N264PrbdTflMU2QSADmpwbeVcHnfSW0WixAo0xMe8M2uQMdxUEIt169S3VNQOEjqZf",
+	"beO0EvC+VmENCEm+FHlsP9crkHR/BVTHlRkbbzbN1ajMw71qemyBxghz+muV6MgD7Ncv0fGWjRNmBrnl",
+	"5sbPiXY4ZsX1Yx9bp86qDYsvX8C7VQgov6UlI7lwXRVJ/Z7ZcloWCdYIWzw0r5mA2BmosTqnP6fsMRmy",
+	"CRfKwuipRPfL+PNfHjLlrTlmF/eqip9XszK6QcSMTpdYpa8yVUYB6s9rwz8KtZusDoW2/GzNbxX70V0Z",
+	"slIkLDzzc5nos/Mw1WfnD8y9dpImQdwJry54Oc4ENe2SdWAi/XqpaBjabeRLxNWIJlGIpqfmYChUPc5e",
+	"3jENpqNVFIA6bC8haMODS8yQjSwSvJ6y2W7p8lzW1clGUGmPthDY227pyZ1lLOJ6vSnDN9FqnfnBvhBV",
+	"mbq/DmHexVAhyqvh4m5JgzSJPuhJ6+44TJgzn3wJUtL5hoSk892SgSdQYDnD7zYcNI7zwty5TUlLed3M",
+	"bqdcjOJ0x5KgJIszaZlLiPBqC+wMX7CVYk+ymSisj4w19TL/OYr1ZRf+kMznq1URe6LkIQLryBsJIOK7",
+	"XR5wyBbqWawmHJzMGFSnZJzqNUzwoQ9v1hu1e3e3407FmjRQy3gCYXMi4uL/z96fKLdxtPfi8K304Xmr",
+	"RCpDCKQWW1C58tFabMaypSNScU4EHU4T0wQmHHTjnZ4RhMj6KleTC8uV/KufpbsHGGwkZdl+maq8FjFb",
+	"r08/6+83ZELXL7QLeEVEw9Ro78KkNSYCSu2WL+kfStMmkgA/EFc7OowzOYPKFSL15WLBltU+DOCNN1f6",
+	"CifGEyEDDHatCcwkuxK9QyaXZAtkciZ2354+3VvgXWq177xAWL/aWXo0ITOuWxyt5LgxLjQYbtC0gctX",
+	"p3vg7i1fPif1eCzL2QYLaKLK3GTthsCyx52+v9V8DN1qtksn1iIrNdT6wDq1HPPNS5HJCiDPMWi9UVAz",
+	"3kLzvG4tcZ5lIBzgMNmqn5WpZLHlqmuxc+DM2+HX+eFbPt0osFsE5FhZ9GmDO3uiNJfjMraI+FEWF2zJ",
+	"8Rp1CoWv00onD7tnFlIabZoInWtM9VZapJPH4VKba69e5siJvPBBSNyg5huavKS4UWW51H6DsiV3843Z",
+	"Bgb/8ZpGP+5WI7dfB0pXeaH+SK1fCJLVSzIp3iirqrUeUKuqtCOeFkqWc7zPwELT8/FPdwCVTqp+aFCQ",
+	"uSvg/2w5BzEDdm3VD912VX+fVdXm5Cv0rdbxMssKBgARlyrriT+IcmwweTLOsRmCYxgYHyBtOgV1yaPP",
+	"z7EkeSwAyLBu81qevDw6leVQVVsHxaEGbiz1TIxzXVfKEh8DhSpRdQ5AoUSzfc4edzKYY11znOv4uwcL",
+	"B1lDCTujzy6O6Vu3qSKHFkB/RaTuDPAxkBp89GvKQQ4fPlof+wv64Lp2cZFqu469/bc/t4WvNxRUfvav",
+	"hLWHT2KpC0Cc5UCkwn/NPJQCSTdkMtMtOC6jfDhat4/DSv2c7BRmutX9GsPO2zxSl8MNolnRI21Rt5N2",
+	"nGxIM5OaKXwhkp+ZZvaXZTgQxsyWlOTjpAMdED23fFNYxJ6DLfEISLDBogCNTfraPzkt80qlsE3xRoZD",
+	"9K8BVL3Gu5wtb0MaZyrzlMR2Iqj2AF8FNTJWHB33dfg4yjTLzXU3Qhm4rzXDvkZ5WzpLwlEAY0BCLxGF",
+	"MZcscUhoui+gd9yPSKOAk1N13ChM0Q1v08aL+FexG39sLxGp0WfnaiSLizSQLC9pdjP9Ip6oQOyJo88g",
+	"LTAsXMVpofwC27GT7PgPt0tvt7xaGZkmqhznlgsxwlLbWPPGldvQub8BQcQK+Jz27Qzm/O+1ostVWYOA",
+	"UbIcjN4ANUUrWTCRrpQB5YmpqqrBSCHvtXtFi07aqPS4oWT9CEIxHGIefIdbiNwh4CbvLOfvnmcyhC41",
+	"sKMu3FUPwtZcMg1CQ0B3a1sANwqA49H8sLfuow3DN0ZJ3ZwiU+eTiVqWsElIErQ1fXbc/HizDAAzhpZG",
+	"R/R3/ue//ru/I8ayvLTC0HrfPGP2VH2sTtSQsxDCQr/fli97RejOG4dpo9Uoqzlu1c6astRmQuL1B+mw",
+	"zQB3ouxmOhvYe0aGlcmwOzvteF1NfDpuTFQR48tXaVWuRao7cRbaeGkaQ5TqMzamkT+CEU5Iugvpb1oN",
+	"Jf0o9bBszyQ4Cayy8/KSgt2NeLYUhRnu5xpTzAtpK+s0iMLoIWsS6HdnyIlScYRqlUTduHaOSGhXIsPn",
+	"jVi9x0gMdedyMFDWhrSDxTJvLHm1N17EpnRmRa0LwLoh3ZyGiDBiOltVCC7x9WpVTU156VEGgfAG93Fh",
+	"hkMAIQls+Yfd+51u5+Dgfqd77/CBJ5dxxuWspRR/kYBQ2uqstl8CqJPWEkQKwK+mPlKQyGtFYLUThEmZ",
+	"MLey62uCpf6ANDmUeHrCNpXDpXvMXSfgvNWDN6ghZ/Kw242AYVaO3WELckNbbV2jXq4xto112egLLIWw",
+	"O1qFSz7UbydXTdXRahr8BccVWQm5Zd/B+UxQDu8KzpZVy8GjRM1Roqx5xmP6LC00AhUIW+nsxakqin2s",
+	"/CYYH/dY4r0dpgx6P25PN/qUzPOge1/M11unC66Q921Q1KF0vvdu3lVyJUKVE6fVoQbw1LPBzzHpwO+x",
+	"u1ScaGP+MwRZBIVk3BhJKyxebSVoRkuMUhw32+Lw/bYjlz7uU6QpIp2jpgsUxwH48XPiPnf9rx4VRYj5",
+	"pe6Ux9mmsF8KXxrnWl3/Uy1vD15ybkIIeBkxMzV8XiuV2bNQMHYz40wnN+Zw+/R5hpnJycTkbCTQo2Ed",
+	"3EALAHXVd9mvLwjR8gD8TuMdPrio0I2xzChqU9Jc83NTE4YIF+eSDVqu81mDQwPw5chfiJ4N9GOZmqB+",
+	"YXsGcCpIHtMU2fodU27PlduZ2EKaxO3d4ttVAn4Z4GlyKnWu6KaHSbs6R3psNXAx4ipf/gkM+JLM1CNU",
+	"kWADA3oxG14BcXPuMP5Smi2+tyNOyDfXTK+AYlTmNOj4zKWW4xqSaJ1MRMXLLgRQDx+sLTmuyyXopDgq",
+	"zgQgwElv7eMwAldoIkpVgOXE2VKIoLIp3NFh98G2eEcEW+Pa3VDy2tbDqRxuhFDaziUknjIOofooBxXS",
+	"lKyvunz41YsuT4kYZ275Aerh+YwUCYJJN2UVXMtYlZWXWJe1uS9Crqv1bPdCnirZhjsnIBo/z8BDZ9Sc",
+	"OnBj1vKmdiRWCJ3l2QYeGjn+Ge4+fmY35bNxDzGdzRfi+KLqJ1PCv7niaXPir2gEtkMsaQ7IKg7HSCRG",
+	"bdx4PdJMrXCJLV+PyxnJKhSHf1FCstif2Ba3yNWA+WS4uxRRZo878bzgZW0q8ePpzy9bwBkA1mxl7ZfF",
+	"dvhgg/vt77Uql/BEVe1Q6iOFre6sLYpfc+JwmaVrd+u6xsDAGqB+Ak+EokNE/GrVSccbAGoeHf9MWJpz",
+	"tGY3nHboYXadjh3J3EWejVZ4qdiKuD7LxpW9oG4Kzi5yVaDI3tB8CkDntmW0jj3FhcA3L4wJlGS0kV84",
+	"oRaYR5b0lWkjtmyvKlvFvjvuA33KBSsAzGqBTvw5/hSERZGVv40JVaLAUwgJT0dGFGbIKD9jq4oPikKu",
+	"m2emxs3eJJzzLHrgcwOmcZsD073pOT3aujXcZCMijNToB0MImZX7IOAgrZroudSZG4+ZhpwayPLhvBuZ",
+	"MfNe4tF+CPmH8AK4HzXn7KBPeK69WX1zbcYsnOlCyylBCXLTmC5wg4GXlAcDC9UpEZz9smo6QrHEF8Hk",
+	"ay2TCiPNoY6pRHvb3e6asoRDjELB7KVyd+8bKGZfGJwF7/qaI3D1CLk2hcLezYboR3yOa3xbhml2xVHa",
+	"VHGH8ADH5W9epVZTgEaOMhFklqkM+BDwROQ0qyQs8oWUBnSsqnKosjPmLrwZXw4f5e5b+AHhPgCNITV7",
+	"Cali69DTO7ZKOYjpObcRzoGos7WDkBA2mC1Z978vY14AlcwzGCbktJBTOSPWPDAMUk92m0YvwZzRlVR6",
+	"yFbX4K7s67k8xy8klPM4V9SnSX4pScwf+CJyOLR+YWnnFhgD4DJ6yRHwN42d/WdwKn6JEc5DYGlDJVub",
+	"lcv8itkx5EDasHvAsdyqNrkX3axqfLMFRFexcMKy3qrEaEWXODlo/RSdwq2/E/97M/0vHGlfPqEoR0zi",
+	"qYQI5xkgrNxMP08ArGVRy3SHs/scZUtI1DvAbp8Us14IskZQmZ58RumsnX6SF01fU0Ys5byzzo2pQYbx",
+	"YwJJtJdQ/eWsr+00oJhHFXc6SrNi/0Kcg7XMg7eoMS33fTxrWm7/gJx2YiNKu78EPhdPemQzr05sDGiq",
+	"7EvANEne65iNlEPZJt+R5VnSZnG/BbetkGOjh81M774OGfI683f4oHr0ctK1F2CHVzPo/a/9///7f1ox",
+	"Hq8j9XapltosDcRkIaMxPQiLIRpJMoVBqgQC54N6DF8C8X5pU5YldhP1Sl1UPgpqnKz6oEq3nUJ121xI",
+	"ZRm0Rey0xZuYGAZNg0Vf7SSwDW0mzJmeaKnJSDpQ0CdYk/rKtM2LQZQGRzMN6XKZerKCPoc4c+K1FC0a",
+	"t7zdHGJ6R7N6nugrli+d0/ZM5cWg6SoBXsZ/YfiuLlEEZHmpBgxuRClMHfF8URL3dasonpOxf2S0YBzQ",
+	"X/Nq9HMESL2N5bvzOfm0FbZ1IavIDYGHI2kkoXYT6R9NkUE8Ii9t9cTXIh90uyQ/+Qfxc/59DDu8UQRu",
+	"Cdz1QmZ6O7tuWyH2Yo6a954wCV3sv+jgBIzVi7yoVNle4zJWyG12//79x3tANnj6NGTFKjFTshRwZjfC",
+	"eE5F2ndPzwWWHjZR65tso7uH3X4/+3T4+bfDdwf7j9/TH+/u07/vf97b3+3Cpd8O3nX3D9+Hv98dHLp7",
+	"frv/rnvwfu901/3H/X34rrt///1e7113/6H7wf9jt9/vuJceJI8/7/3z7r//9u6f9t8vfayFBXILyRm0",
+	"7cXCytOnieABppIxSqUQNv8oLpyIgNeKLB8SqHpM7nnYPXy0f3Cwf3h42n3cu9/tdbudg8P7Dx4++vcG",
+	"0eeSGTn8pjkj3zRmxA3Qg883N+g05o8+/3u7NCjzpWwMAJ1WwQ3zQn2uIFPqJaBcfBST5cK+GjJacm0r",
+	"JbMmIPDi6Vys5IxooW5o44zo/E5kDrE7cRsnohM57Lxe0ChA6XR6kVMm3FEUocS2sAuuSa6ycZXKyqo+",
+	"f2PkfZmbATlkMCCK5VTQ2MJMoWbaqqvn6zxcI5f9UFPjopUSdzIJ69MPcpuC8/b46UhWa/Prq7JWSVuF",
+	"blpb5d6QulnKbEekeca8FyNZ3bEJF7awDdIRPysmD6XEEme4azlWmfC+p3yoTckqRnPjbZ4etOp4bnjY",
+	"EfuNiyZG0gYfggeTZecLuATk5vgsT+GlrafwYTtCS5kPh3xOMsC4rc/HebUf6h3nMnOb11NhK1NSukbc",
+	"ekBMHyqtSiem/d3SIg+Rt/GY6N9QsQpEVJzi2MgonW/T4qvX55tiQulSZWMOaP6g++Dbh988goX7TFay",
+	"RTu+EGkmK7lPyam0GOkvXHNYGtYR/l5kdQNSFgjQm7GyrH2kwFKakn+In6g1YzTwajeZYgITKOmuMLzv",
+	"ljhTN5K4sHLWCjy8dVbyDTK+wmYeyQlV8y7l49xE1G5NayrtJVRPDGWuY0rTtpPxc6sQW8ojlPpraVRD",
+	"cPLsp84SudIiKWADo/MENIJGFbYEOceiw3UuQa/ZNLeqwRE7H/p9+HDtSI5VJTNa5isxk7mTP/MDUI9U",
+	"VnYZf48M1EgbSbG3x6fqY/ValnMlrgerCt6XVjc1nM2+HCtp5Lsgg4jbgIE1qQ2/ZXPuo5yJJ3eikeVx",
+	"er9qXT0d1fqy3RK/KAPwKy2tO1a8PfarhFLaxXM5GAn3CThfsCo5OgfD42KYf1B2CTo5r4bNTFcSks5i",
+	"2yL1p2iTq6dctOjTD9kK3ZpaCwTqaWum4K+jGQWgwJdE59A15dFFjGm+Jf553upqg+ov8qXHVfhQtFkY",
+	"7dRDs0kRKj14vL2va+P5HM9Jhi0Wz4JQ2ea7KzT7mFUAJFFlJot49ptMLTLlblJabYos0MKESXKLzKMD",
+	"tGa0rq20AQmwWGmT4H/3baUmO5gZu89X4A/caPSH0oStqfwTuGybf+3Q7nGC79zAu2Jlh//0LLVzusqG",
+	"5T8rZWG8kNo59y61merGUdmSXltXI1Nu6Ls6gpt/ynV2jezTa9AgzCMCY9vbR8kfk21uLpKYzaFoz5ne",
+	"mvfhSiTpDTJ2WTZ819CuTevF5m6ORkQvh5tfkPZ1Zcayyge+inYRZfHPpvF6ZxDquFz/T9IPVV5g7t9A",
+	"8W2iDmZoBlZYdR2a8P4aaGdvIej8s7pqwT1FnsxFIHvl+vu13D0t+oZTrc6VzTOF72M78YlIdV0UKRID",
+	"Wcov++MWd7wLzlzX7sXa+cZYtG4jmJhTJcfXnxpKl1lgWsoMeGLwxk3QBpsFWOtKiIhE6/crI9pi3W9X",
+	"D/Z5+QRRzPcGpoji0teepOsWsrTwq2gnZ7IlNSrN7Jm5+sBQiFqj4yeK2TTPMPdnvDe7+4/l/sX7T99+",
+	"3vf/frDBvw8OP6/ah21VKa1TthbTIypT+VdZ1HT2NIAt4ioVp3tagqpCmA6UaJWh8GpHvIKDg263FXuN",
+	"xvJj3LD7XT/jwG223iEZGsrljUvPi53ezlhO3uGovSfyzLnijrXpJs3EEaxX0yLFvTLPMrRd5kfbhF49",
+	"GLGQU7o0P1Sbc5PNBKAruCkrCEQ6WvwhnMnFvOKiruoSLZAvHuE8fPdo//H73w67HNb8Qwc72+bxevmy",
+	"bWCsw7mTqGpgvsmh/bJl1tvkwITU2lXZsk1ZO8w/KP1HFbTrzkx7/UNzPnlq/dk5d1Jm2Rkvn/VJ1slX",
+	"PFlba+//gGfrdeLC7gzcajpuUnrbW/H9lcT3toIPt8IfWvRFKY12lcJ0dXOI7dotgIeXJUTaFebnW3tV",
+	"zt+GbRNh+F/buslyCyJzDYMtydPcCn6gxcWyTZBkK98FWrycB0jq7xG2Kf3z+zJClG8lE4y7Z4UacC3a",
+	"z6btTODgN7G8Nq+Dp/bPFcJPZG1XrU5iKM0VyjGjxcgUWUek0M1UyMIaUgts6BmD4N3Ucp7IWWFktmEX",
+	"X9PdNJfLZJq75JHIomwf6jIT0GszFUZ3xJFG/FFR5BZdB0URE2puJBgBuO50Ng/L/vBmtXMC6tpgqN6+",
+	"eblkzbenK3hEPZ+AYy5BYtQTwthj8v686ojji6gYyq2GQV1BsTbpJf4hyLnIGTjTJlhD09eNWC5ddF8D",
+	"TDZzqfQTUWsM5/DFUon/VKVpi00P5GCksrM15I4AeQAzz827YwU8uproA3SrboPqo5UOiVjCc6PXtcTT",
+	"uGJMKNfDpXySV2sKslRuMiA38z3fjw17ThWf/rGbaMVCumI8BG2z06pu2NY88S2CCZuFuJ/hU+gGay0g",
+	"WXaMLxYAB+qWz8lm4MEeOXjTjMatjtmFzBfG54W3tI06yay2yOXbNy/ZdTJQkJ7CVCF3LAn4G4N/mztz",
+	"N5vJttO3dUIndTkx1mfs0IEKNW9gRHSIjhpO1ZtHgcFkMM548Me/HrYUwGd51mzNupSKpS9HDjGauzLQ",
+	"S6UPDropuKARzYCzJDF/AIKVD4GzcEnrGjwuQwMqqnvWqYdtdU107QtVETf7MAKmINePxQL3KNC6xfa7",
+	"oi7XXnx3VY3LqkGpqrObBkSNvCNz3QANlBxNvnAJWxH8HznoDPOrBEZaEjuAVxU36O8p3LtQW7+xCNle",
+	"QVuQlghqio0O0+UXwXZwi/Sxo5Dhu5hI6DOUDaTSC8kTMWs57epSIpHaMp5RusFZmuO8KHLiWlx9wt9/",
+	"tJGagRlIrVJIG6CpmFROYAUM5oEcq14sosZyhpaY0VoNKk40J3xbzKiGo9cX9lPhJCdbw2PEg3P68oR2",
+	"egKQZ7Hy7P4HeD4SJ7NKhTWPwLpA5arix9PT10+YTwfxqnF3MbmFe3LAcCtufQcsAY9eQGWg6uOkkLkO",
+	"2ZssHKlnMQT/TrKTkU7EvXErrkASlrEydQV5HdhkXAOVGZgAtttePIp0o0si8rjI7lgiJU1QEz/YRPPb",
+	"gN/P83Uvfhly7pmRFU8jvP2OFecmm4GVAwlSjfJhTA+aRrR4C5DFi6U+lSyvIDTsRlW+cdObTXUNhJW+",
+	"ejAfP34cj2R3vQ5NE9roWNKQAStkzjMSIu1CB5e7QeCsqZy5jei64T0oDLiHCh+Twu3nWUqmfThxl9KP",
+	"nm3EjUs32y2XYrsNeJ0UwS+EdIRyEaFc0F1dT1phhKhYfCvVRKuP1RkP9023PrfoQNCINosOCiXLIle2",
+	"agduivuALE+tcCQscO9YwXdxsAVX5oWK1DciWHMfvSrrb6vg2ixSMbefopDF0sxK7pu7A04c3j8d14n5",
+	"zIdHzerM+wvVmWfvPx0k97uf+/1O/GdrRSZ96GyzBdSmAEVvSDjLM6DXNHb2Woqw9rFbKmnJjcv6j9gX",
+	"tsqLwgknOoGTsJ0IBIiNm6Sxv2KyMY/B4B2QZK0sOUfnGv1rXo1IgbNXsEtJCi+iCMjonUtRBPimJlbA",
+	"xm7ROf1zSygA38KNoAD8rHkwgCDZ41FdBVO01E6nokxgIMptVcrKlHYptOY28D7fu/952gbDsxRUYs44",
+	"W0JhGwZkYHTllMOeSKtRrlNkSKnIV45x5cwmIr2AeBAYXtORcZY28n9kWE8YIX2D1uRhrvo6rzoC9H8s",
+	"HIXaKvjWHOXqKAfojrpBArPQszdqUsjZCtnW6tWHnOZFZcApmmerzwJ/BtCkI0Yu6Siserkm3az8h4SB",
+	"LZsGRbWAIBoVyHKz1aID+ToU/3PbsTmQC81fIX9PwGpv8+9pNWWbPo6gcUEsLVREQ0OTzo7MtMXnNynV",
+	"h9zU9g/loOgEx8laSTmiQZofdXo8ae3hijE/3SJCZrhrHfGrZ0yaJbHhTDdAdCyhcEXu0bXMBdUSlKpQ",
+	"0ir7ewTOQl/fvnnZ3lNwHxtaTHPTh8f5+Uykr1+dnKbrAJIfN8T4qKom9p979+7tOo2ou//4Pf+js//+",
+	"Lv+298+/9fvvKF2j9/6f+v33e7s9SJJxP77/1E0efN775917kF56dwnIhV8a7XoLLjiQh653F65/oash",
+	"iciUlMNS5OelhGFwiu1JJXUmy0z8ygzbqOF0VjLaPGwmDk1HVg3O3h3t/zv2/J/uvf/04P7n71r6gzui",
+	"LvNqduLWAC7ScyVLVR7V1Sj89YLF2L/8eroAPIAxGc9Liu4EmElxT9bV6F5hhjmRnEW/En9omogPssjR",
+	"05zyhnL3k78Kq+41unAIidCdcpZ5UiFuDFxNFOo0dVVQ/Sy1KRHndQWenvi5vu7rV2XMML+b2suz//mv",
+	"/073mr2Y5PuXamY9OgCljY0AvA5t8DtWpB/37cBMVAoZz5S5wH6t0hSESAj7DXzBMLZhXtxKdqvM6O+B",
+	"zPzVxZqyaao+ZyA95lxPWCHOs5Aq1cDWBJdKwkGtJkU7U6CDEnGpZn0degvdi3neO+JEKfHOrRalq3wA",
+	"Q/F+t6wLZWGaw6972Pvc9WKkZAY9x1jdzr/tv9L72On9VxdhROQk/0nNII0BpRRSllwXIzBi6uR13rKb",
+	"5Vg1Fjbhd6mPk8KUqrQ9obQTtFCWpPbHMi88OxeVdwMpq+tjRyAGiJsSt5xJVNhKzvoaOVdhvGGALSNP",
+	"w6KxUbYUOE1H8oN60shpytQgz5SlxZlXYqgqonu4KMwUT+WImtR6Qnzk8WQ9talSu29lkE5HtLN4F6qa",
+	"4SIU4dM1cgZFjXX3MGfa27LY6e1EMqGRF+F+PkRbfBPauGh7UurcvU8+g+3zPXzJPk5cmviiOxYRDR4r",
+	"IQujVbQ+gd4mLE986IzJzpqL87PrRK4vTCsTNXLLQJiUcDaxDgK3mxVqfK6yXsTdgaRzjJ3JaAjozB5B",
+	"6YTOQGQdC+DgY05AJvsQYyUBASihkXKyAPiinbj73/9bvACN2lZqYt0vB52GVHZKVD1JBVrz8dpL2mR6",
+	"qaq61Hxb4Kbu60MnGgjFARsirUixjDf/T5AIPfE9SEDRr7vd+wO4C/6pUkIni/DVB7IoOn19vzM36ymM",
+	"WGB7SlatCg7dp26jgrYFTvoHHZH+8HzJMzLfZ403peVjo/wcGNbvTca6zL+cvPoFc4Nf7H8Lm3pGx3iw",
+	"9eZQH3IrMjOogWTJrTg68sbIyPzogfgp/x5Ovydex+vrkEwICILwBCa1xby54uDwW/d4ErRDp+fz1cOH",
+	"j/CqNeGkgHPWVpgQdJG7ZTgyUzcX5NnjGmTxNMCeWIxYjYnCOo5093WpZGZ7RGZ3jmNFvUNAQ2Rh18wr",
+	"ome+OhCk4smzn1BD+sHAXU5JPYF9BvQUBQlLVaGaNcFxobnqawAXdooFaMmY/hIZrW7HnitEBJjyLmme",
+	"aO7HfXH37pGYqNIaffcuHKNyM81nnYbzpFUv8nuLucI73AYSHqERm6svSCADVAfBdgHVjK8guNUHcwnI",
+	"W40PesoAllZ37yLkF/zIjXCjnTYP9NS/6bw0UwuYdSmYGyemLgcq5a6weL6OjC+VEuNc1xUwHvX1UXyE",
+	"Q+uopcH2WCGa3GgmQuPq10I6O4aO6ripcIBAxiJSo/X1RJZyrCoFzO4DWVvV7LIYSO0UUtg2qA/ZJ278",
+	"UZw1z6pAkErKcMC+hj7evXuCOq3t3L0rjkRhhvu5JpAr0BDhKjy8RGTjucKs/iTGxVHzBzE15aUFEI1e",
+	"X7euWua5hzBAg+p+IvMSEhbj+Bl4sgpjqwRHomLNixo1lLkO8sdZtp2+fsUQ7fBevNOtn3OltNO5soTY",
+	"h1UUvoWFilIJB2M3fdA9wKfPSlVble51xIkRl0pNGphnaEFInUGw1wk4eQ6wupPSuAFUVtgRuCH43Ykf",
+	"tlpnAANZmMElDb+kXlamhMId30+Ra0oy68xLEVNX6UIPntCphQc3LYAUkmctNzXSHXM30EOkmqFV88bp",
+	"l7hkvH2wCwT5CMe0J6zCRK8cK/kDHTsoJruooDIFPWx95KCHJ+kA5zpmBgfRpuprpzXbCLT/Y050fDNT",
+	"95pLJLcifdB9kCYerlQyVJ03cZovoh1Kxq0gJ86YnIiU+epNNzx06eyDKYchgPe6Y8qpHiKveh6jqo1y",
+	"X0mnekfOGFh/DCFH482SB4ZcNxXuoHKh+XVcoUEn7ZyBFiEqJOztcocZ/nTHQuuZy6CY8UoAy5fMi6IA",
+	"NJFeZLKGMaCb8KVaRMOEqP5RUvYTkUo9S0nBsTTfl2qWiFQbrcIVbfoafqep4+XqTms0TKwH/QLZHPHW",
+	"eU9YMEFb1sd9997zPMsUuLphuAcVA254BdsN/a/eRThvzyY4+jDtchAEWBh9/6LewilHqF2A/rfU9G5i",
+	"7+NC9TcMoZgpbFl6ATrBbT0YMXFl4geLmSxznLG+DriwPWAJUmAYIkzd8j2OL2SsBjOVJcmaGGY2H+cV",
+	"qWQgo/OM5RuWd/c1awruJKSSb34BuGkaJw6t3dzS+ZcgxYkb/+n8jCc4Novz/IqXp/UPpcGBkgZugrwM",
+	"AgFdME7RuagJog+bAIdCV+QaNLYzf4ine52+Pok5c+KBIaPeZyz5mefhcBNvVSV209dvT8U9N+723idi",
+	"/fh8j1+V7sV2D4rNJ7ieIt5H3Bt4JzNcgYaNLLBWFRdzywpEQdPuRI0mMx1QkHDaoX6WrhPSJY5bsE5R",
+	"P0cnh7I0+2mHxitlVx3vadqHzzE7+O5d8RyjYFioAzaY1BTdIT/ZhVKZ2MWDDZ3iaSi/BKwvRKlm8XyJ",
+	"OHmIrRdkFVbHlHmlbF/DieijbD6HJ45f5SjqZZaBMvhxn779JNqAMWlstJkg+AB9gQ3VoUB4yqYE8srn",
+	"euj+3tjOlKUzvP7DOAXOlBT0ss3CkGb1Oqkrvl2M98ofjT5g731qsvuzMk0BSVhOHfG9qUaolqEltw/K",
+	"Mg3bbuoMRJyjfXp6r0MzDAipqchtX8fczGAcw8KVInVzkfbcoPxGS+A34R4Tv4EPw0nu3/r6t/39ff//",
+	"7tYUxiYVv4n0xP0LFpf783QxXIgbieEX4fG7u7UGoOG9u+4Vz1RRycYrFhEOewIgorDgBtsAKG3Qhjfu",
+	"X/4FTwslS9yVM1PjdrEjM9Wo0oBJjXMrDAR58HUZnJWuOUarRmuUznrxpOeWFUe3TBm9NzRLZjNqlsxm",
+	"82+inIpSXiDoCKPTkpfJXmLCdyPk5yPL/A0CynUfeQH/bG3vHHwjPNzXR5CkWZcKFgGHQ/B0A1uYgJdR",
+	"ycFUk444AramIFTRLMrRV0YOMf9isMG4kX2NSyHEBJ14HpjMaRXHgC/dkAJuzqhA8FKTM+Du3TfK1m7/",
+	"BgGGbz13Zw2tRrLE88zZTGwagkvUKe3+ZIKJTvxEOQWSxzMq3uqJUlFGKHNVucZD3jG+NQWsr17K/iLf",
+	"QQhK57g6Xkpb7cPs7B8/S4PK4MvIiFNSyDDA0DPI8JJ6xhFHoP8YKcCtl0WBlA5gG8KZOR0ZIQvokgc2",
+	"dasNT+xD0NxxRWGctjITN0lLfAHOTlBN/xEJc1Opua0whPA7axoAFI+by9nRkAnETF+0Y0E+cREbUEY5",
+	"YX74QIzAHAljrXT2JIw9rbzpCOwCLJRz+gPVyQGMIxvieaH0QIGaGbJX0eoJhFWU4d2I66IrRbpXj0nO",
+	"ljNx8JDdRB1x6k4W8cD/ErHfAfMVuFCcMR1lR1OznhbGsl0SLt69GwwnNy3R8Paa5SR5UTCgeF7hhxjx",
+	"lE5TtvJOcYaBScpZTsFPsPL8GUg9UAXOfqm8o5V24xDiqqWph6NETAy8dYNDjQ5xPomfOclnydGI/Lwo",
+	"lfwZmhKgRxrFVIxXupAZghzuHXGsRSrryqRNLd+NKF4ESZvGcjQzicjqEpQBkFuwwIh4p4eTPylUpVBK",
+	"AwkeGkyl+pCrqdhN8R89zq9M98h1hx+Y1OdFbkcw+rWOqANVllcq6+vdjWaDXuNUL1OKLLcDWeL5d9Sk",
+	"CIxg43lf0hb0Bw0kNSH8al+7Ac71GXYibRxtfkstXVpuTM3FRdogqPTzgVOJfBuymDptaQoY70cLPH8D",
+	"2g2mhIWAKenxt/hUCSXl4DP1q4OqM2COUH+0fX2u3Iu4sNKUbbNn64kqrcpUlu49Edbg/puzJ0AFYdxU",
+	"8UovXQ3gkcQW9zWYeFXOZRbwEnAcko5sBUAewTit8KoSp3QqCiU/qBBYCfTPEF+O/cBEVh6RKFoY/VGT",
+	"BtizTh0dO7WQssTiFQUqOJwRqopGuzI473SEudfw46jAQJURKFvuItNVx8z3sP/jeAWMgmeuaIB3J8Ij",
+	"iu/XObqMf9h/exz57iA2jOsuAQ63sTwvIh5FkpvACBAhYZJdBqwY4CPIw/jesU8o+BcQnTDFE1Vkgpf/",
+	"zceYY+XY3UDQ4d84zexend/78M29AXQuvvoQuvNorov0RHw7dNj9Lof7dZ6i/iaEcKeHrdhjLb4Tn8Sc",
+	"5zwl1/nfPoGZ/zkVn580Hs3dQTIT3wlpZ3ogdvfEdxj2E7vSLXFxoarBaDf92yccxs/ctnt/o4V6HMfy",
+	"EvHJN+fz3l7nP6zRu3uNT4LdCIHY7yD+9QxzI93cn/Kl3U9CTvKeaH6WBzGJPtF4NWnj3wlsOnVu7vvA",
+	"D/CdoOW2+0nkTkumriS+orhHb0tCg2l1uT1d1go/3tduFZkyH+Y+GXHixOW4tpU4V8wkGDMPCKo4osfw",
+	"gPI6WCJSmKuUqzwiYRS7bJ6Ac7yvfQTFaFzb+BlLysaPOAhOBzoNSoR7FN9Og5R4h7gNsdEG0QrTK3hm",
+	"hQzdT9660Apc6FwuVxh3sMa8Lj1etpNSTWSpTpTOmP+NcEZ6AibEDTqwroT5EJ+jpfkJapR6Ysm9vVAX",
+	"bot8oHb3D/bEZ/F5zzXgDQsOXvssu5Rm9ggkRLWxaeAsA3LMOcU/9wUW1owVKpMAne7GxlnMUEHSixI0",
+	"nETs65AnjJkDdNzyDe4sg+hnNVUkfWJHR6PVZEAgNgStTE5tsZ7HB096D1zmDt9cWR+owvMWhT+EHiJa",
+	"HdpNRg+UP2XApiI1HpTbqKawKERqw5Tu7qWRTkzvBRWmrJ12AEINvtyLLSH0skSqSORwyTlwwXwZHLg7",
+	"V6RTcccqM5mQlZg6Ddg1Bpa10yEslPo8hQbj2csyrRnRNJOUpL5AelAUOrSbqXlDOB3PTenkUq5RWPd1",
+	"+ubtL2fP37x59SYNBiEcQSlq10hwE0cQQbEJA8/+urI06Ck/jf3slcEAYW1VFvudA7kNpzGwvRcxWviw",
+	"ow2eEHNB1Dod78jo6yMd8l0k1qFbSmn1tjQz8pCWhpkKHr37SaNoc4w6DLMEAMZ5k/OHXulGKk36OkVA",
+	"bQpneVBtb8SmRj8D7xZkWYlYpYNtyKETUkWhBNUZo72gP9CG6oCJkGunxkePOtMguGtBjWBLPbbPcPXj",
+	"JkQf4+5eCvZXxRIm8TcxK5O7hYQ06HJkp0LwEts7daYek240mC2C66npSGi4OLyACbZ3c+zdAC/QJ/Ei",
+	"dpb607cnp69+TsWc6wY862n0FPUDCK1JBwddV4tzObiMDXAex8iPEOTgBm4E3ItevwoKYVaaSV/PqaDg",
+	"72s8QkoXSY4egvn7E2+C5pJ3PcAJOE9gJS24mkB2vnYPsM7a11E2jPsYmp8N9Y4klspd/0hBH5mpFeem",
+	"QhYTS0akVyXwVF44stgjJp296iUEsSKFIfWnGkWl5klSQnTBDRELmB4fc27OnY3y9lR4Ne/eJ+Y+d4Ly",
+	"QqnMzTIughd5oWzidloRooiBs0nbqqwHGCMipzmlzjVY5sBEQNHn/iBPn/u7XcghPuTjBw+/SUQqJ5OC",
+	"koXu0Y3/5BTRdM9rIJ/wP0L0IYOwv9MT/R2+2d6DCAqW86Jc6u8k0RN5VdAj/+pvFC03otPU3fng8DD6",
+	"HYUavgGKsU02Iw53J9XrwquMQCEsB1Wn8V4nHfHp1Q2lc+Esz/Du7sHjx9n9waP9g4tDuf/N4L7af3z+",
+	"6GD/oepe3JffDA6yw8PGCxTOwE5PvPsk+juEvEWjRcOQNBpUGXMGmh/8DlFKd+Gw2xWf3+OLP0OWXik1",
+	"uLVZ1kPCEcAU5JnSVX6Rq/KJSOEjJP79WVCq6ITx+XkEI0fBDNae2ULjHeq+dsfCxuo4YcwjlIbv2mYw",
+	"VzeV98IMvR8F7GOoxP63fdJg94+zlAOYPurBu+qJkH3tjgHS+QYjY3CbOZOdtDHYpBwC/dbtkkcPRKGq",
+	"CgxcpIMFb8lsMlLa7nXoBLapgAmyHKoGFwNtelhdfU2rC3bLo8fdgz0y41VRUGQ6D+YJeHY6ggg8OE5Z",
+	"qomSlfggi5pfPlWUvAU79/giPqmx5q2s3RQ3s4p4gFH/RpmbvnEP7oOKmQZn6wuM8plMtcYGEjE0lGff",
+	"1xypOB0pq3z2NsQZKDMkRGsrIzLTQ3Hzv0nBgkZhkuG7dCyLC1OOAewHLqTvd72UWLi4J3YfdLt7vfhN",
+	"BFVBWupEOu2kB7o07HoCvXDnHATkYFh9zqrbFVChkltnHkLuE9oBaHWFFE8PEddxm+zui/xjvIg7d7E7",
+	"i7H0qDsLF313jjCRTvgr7tuEREeJAuGSW5m4eAMG9jQfKHTwYWQGv4SdfeL0jEFdWqdDQuAlOEojYijW",
+	"CIocvDBC3H3plLl6wuc2fR5DMrwhICTTEW/dShD4EUplfJnryzS4ZedHKM/UeGIqpQezs0s1axunuVsa",
+	"k58eh4v7P6kZbAOoLUgiCBQakXlGeLbdaB9ib0/Qqn779vgZrArIaHOzDnUQblmriws18FOtTXV2YWqd",
+	"xU33P0JjH2BjvQEPSS0TWY0Sb5OEtBBnaJvSX/DbEGhylOo0zRMfyXCSBXV17MbTkRpcUkFMQjW0xnKK",
+	"Idg/3ANnV5sshmhpbL6Fq9CnhzQBrhtRPIVS/6En+CQ2xy0M76EBUaxFeuTel8YDGUB05kczXIHPP6LP",
+	"h+QH0vdibWysslxikTGu1iN4Ca9WaBj+1NRlQIdB4ILFcD9lQlB8ndpOOElncCrLctho/sJF14OD+9QD",
+	"kE5udQYZg9nvrgEJ510sMKQkccTA3aJNpZKQ+k6gEXSvz3k3DH3T4O9MMCU92gAFwBFB7rMT9EAgZz3S",
+	"vPf6UPdrTROvsjMY9DNQDaIxaL8DBuLhwlT65UQ1BJQ9D2sH1hVPa9TgkGWRPjW6chPmbARIY2hOLDd6",
+	"QaWL27tw0TX18DCeMydC8ZhBbr1YrezB7ADEi2twbm3u5JAX5QuiCSKtpcHEvTFtYVOWABI1p2LMCV1e",
+	"ghA+x/q7lg61XIbR5y6R8x0TfBlHjs+CD6q0lGCkvTPM7eDji/2fZTUYpT3wzyGg0USVIzmxTmolLHfh",
+	"oMkrAQh42D3wD+YVG+0Ye+S/sF4M0k8gyUekz0/lEOYOdYhfRwZ5di4pyQjXYVR+1+z/3CUQIgcLKw+r",
+	"/mSUHR5rqB7qMiy7FRn08ycdOptbzje40GgQft6UkBYYaS68A1hHxuElUCyk1JG+kgGxvkLpJ96rMz7o",
+	"3nCS+6hZ8geOSMpZ976oypjEaeQgWNGLib2LU8mjvkU/+54t5NVLC4nrkEIOiTBYwuVU/akBFwEXzYCP",
+	"Ifcpzq39eRm3Tvyk1CS4GyhNrPF99sTjTyAU3RgjRYqPK87P4qBUYL7IwrbNZXQ5nlF/9M8zXYRzf76Y",
+	"UmdxRqE7qSye51iNA0a9O9nAnUGdfoH5QOiVJsRk7kBIII2a7X+ExvKRNJ9VTR5xCoDc4ZTqhE0DTK12",
+	"vfD3NmMpCyD0vkNyPiGc3e+QrEt/h/TYkBvL3XL3LVNd5q/5Th4BbsJ+PQn5X17WcRq8plRhWlzKrUD4",
+	"WipMXXXEUbNwFBMgOauMsku5kQBBewZ+urh90c/QtMfxYokyopctksa6J9iZJWGDhI5OLECL62irRt7e",
+	"f9TOksJkTm79VMnLM16LcfsbFxoHJP8I2ri0gK82rJW1vThON8asnfHYgF1lE3C1T+DjgmqayeyxTgT7",
+	"o8OtnHjOnEymxhbSVmdYnxC1NPzqB/rI+x7xeEqYHgXtSJZ1dmGJ0uGM880tmFvEEMzwZ9WPZirMRaU0",
+	"n1OlrNQZ+GzmFmz0O4zn4+aO9KxppqY0B+/zCxiSIx8ecwolnV0WlzTihqDXYQK+did3sUe/SipeavgG",
+	"MPqJdYJoy6dvZKVeukammPKQW1EoTnoZ53Roph/3B8ZimoE/YG04NszZWOoZg7fZ5uExdzGMhTHCXaFi",
+	"L8rNJhBMkh15EDlshMKPWlVTU16iiOL3eKpGcK3Qwo8eauy09hHqiGeGoDrBYYMlNVCL5oldZVHMuOsy",
+	"P/t7bSoZ95h/a5t0mNBSAcg8nOewQNywHh1zPkYvHFgJ2T5QDQgqgPszAxa9pX1IQjVktD/LGpErudo6",
+	"HLh+aXNkEzwPvLxjgz3XZ5PSDN0gNs7L9lvC7vRKVzONtdXex0w9au2qbtKJD9OUz7/6Uvkpils3zu0Y",
+	"VNwlrefrDfm32Eyv7DTOGg7G8w9gTRuoF551xCuUTynucPCdtr6Gs6a8pS1BZXaH5pzTIolHQPoxbnhn",
+	"yEeHWVI8pRSvHRTGNkVW40I0ffiDL+D0FVHBdiQlFNJ/cigTOTp9+mNrflYU2iVE0tQ9Rpl68IaWoyDi",
+	"a2w5e+cvhrbTm9giughLJC5tAfEQfyONvGUxzkI9QZEjL8NxkfvD1dlwi60Lvy40aywHpQktAKAN+PBp",
+	"/AH3M3yWPAdUODIozYJZAoFKJ5xbbRN/NdZQQu4oTQc5X+hjRX6J4NhQjDV01jzGF9XELcipLDOxizOY",
+	"iJRzOiFDHMCOM/dvWmp7sB3k4BIT4twzsDFChl4osKTr4Ljht8KOIQBFJEqLrM/53EcKE0juFlfJDKT2",
+	"A2nCHsG0at4ijERGAFlN63vuGpje3b2ez8wmZSSPAEEp05MQgC7VpJprOVb4kMHsbFsfM2cXjzN7Sv/G",
+	"nkgLPLad6c5OBArfEL4i+otpE2EvX4M/IHQTmS0oWXbeydC81lgz5FcAtwnfAMYeIBZBPDZ0l2JMDVUL",
+	"hBq+BaeL834x2hq3OZyMlDlGEQofR4IwBfrTfDECuPk63E9ywJ5V5gxfNeeRbF5s9JSszdaEXl6qTSOJ",
+	"E5hAncHcIVqnv+CXKH5OoUqf6RXpFCHBuKlX+N99E08oQwmyaeczvDEM5xYFNjei+mtWbAI/ETSR1B/p",
+	"zLmQZrRpgjP1YCSdYnFmLi7i9odfW8QPLCW8A3NfOVe3vVlxV1py3500h8T2J21ZIbGTunWkGxcajY2C",
+	"/Tz5jSzq+QTnns9Ocp9v5Fcnzd0TpamTu8e3HEggbKXKOZkRN4bdW82JiJf2ZFLMli17d219P31qf1Xm",
+	"XkXx5hv9SvEJCcl+AZGDn40WOTsQ5tY4/xwOS7//Ee9imlegPrtlMrfAnQKhY7dar3X+r7WkuAdR1lTU",
+	"gfBrpD/N5VElsQiB4B0cjzDpITMSymx8zl7UuJgri0cVe1SaSUBXhSyeJmJDc3GElLqo/f7HIGHIFyz8",
+	"pSZ4EDt/EADiorHgpzL2WsXC7izEgeYasOymhk5+dOz1N8znIw0qftrnXwKYG/ufwOgCtLXYGRRNSJA8",
+	"Yam6WSuMzBYWa7iwJ3Yfeqdb1LwcCyXxJlDifPYl2YHzY9gS1I+aQqwKc+2gX6ERDxYbkeUYTA8BNXCH",
+	"Nj8cfQSq5BY6S78u+8iFKgph8wJQ4jC0MM6zLOTltC6Z6KvMDTH3Wf4ZvtuyACDGD9IAYBl0FW2iWquP",
+	"EzWoFkY5+qxuUwri3+c/jH7uogjwjJBHHhjYQAJClh4J2U6cRg7BGKo2rMrc7SdncK9bjngmkN8YnTDg",
+	"/BClzAkCAF3xoBdG/RvndmD0RT6sy4UpbVxbNsCNHYadCJhAVFkE0BhALmYyVeA/fRZRI9eBDBy3WOKe",
+	"PKHwD20CHzYcqWISWbJRUSWJYfjr7Ly2jdMt+rmxM2kOcsj3aThg+IypDJbdQ/jMQ3tURgwgCh+CCXQY",
+	"o/m9fM96BxhVBLY6x+haW1OXeowixFC7rjFP8IyJ4N9kxT5SrJWn1mbnC0NJPzXalslKnks7L94gm/lc",
+	"6sxo1Qi3bTpY2flZreUHmRfzeQPNK+2NCbFmqtlmVitJUwpHMAaFyHtOUdx17UucbQHYvut8WL4nnBcd",
+	"94F+W7Ii7aiuAO8lM1ONuA1xFrX1JmGztRUE+WCXtU085lcHaDKMqzdLq71OAxilZ1leVs3dFP3eOvQQ",
+	"R3L3hDm4yKsoBzCBAEExa7CEoD5MvFNrl4g4BuWikLayCebIxAIk+ELQi9P0gOBv0Pbu4v6S4rweLhFM",
+	"6LaLch47AjTwKRW9uFWAeOOwxEhRm5maY97hwIEE3ddyqMCSfYkmf6nEOZizZSlnYMbWE/CPsH1fqbF1",
+	"7XbqDGHiJ5AbKisY1L3OXKH22JSE6e51eOhkX1MCF6Wa4UooVfFdH8hX+jspJjl+e/jtt3s9cWEIZin4",
+	"FBmAT2KSNRqEURADyXZ8ZhpAHMi/1wrBx6LMtDhqxbYLkuZWwD8EXg/OaX6DwIjurx/yDyrsRakXNyAa",
+	"IG78B1I358An9DercELBDYWu0b/Ktpvs63jAJKUbRlWRYpdzzKyc7XkvVpZfXKiSWV8wqRVfDc1zyrFb",
+	"Sz7QMO8l72v2ZYfkdgaICPRNAFqBb43wp9BUYoS2IYpBTEWDI6woeniCni6gw3gBd6lmHs6C8uTEK/ci",
+	"n3JXutlgXY9gW9H2Q1UbwziHbmNxxT8tWg/moLEY6EH3sVgWagDwxRcYxoGUhqQBepAsZseyU4N/ZSMZ",
+	"FsEuOgQTouxKXxrMKEoTSkzZSyiBXzRXF1JJqAxLGdOOOIqmuD3EAWoRLpuWqABiQsF3HhweitZIBXQe",
+	"k/p9jmOpMB/J7UfWwzjHcARQL66RhkEG8Ybciov8I0ML+pXF56D1rBduXfykZpYSSd1uhYXe2K5IseVj",
+	"gbgMKQ833vRgokrgoZtVmHfp/sEoCVJHMHZ3rIjghzEe6aEraAti2o6PgEBSCLlcIOEXlDSVdUT6+u2p",
+	"m1EIRLh/PHv+8vnpc8qK/+H5aYq44O5tl2rWwSrHqpz5jO65yilZiaFxSlMUh8fqrfTB4WP3hYfdQ/zP",
+	"fXRbP+w+SNl7OynNx1lPSHEB6LVjZZO+Rqysj8hjkMsCfOMG8JIz8R95BeCbmEBOx0rzRCTx+K+Y0WU9",
+	"HI6TLk6rwz4RRgJWv0HPGaWW1juuCM4L45cgxejITKlM5OCgm7hdDHPzbefbzv09QkgGPI2+To8v9n8x",
+	"WlEWWYzwFuHc3XeDEsF+OA0UEDSd6m+jZexTzdw+8w4ZbiVjdOJGBdka5dguBalKsW4oafAgB8bsqD9R",
+	"PhyWucIXCYGkr+NIgxtupwSjAqBNI07jszEQK1XpnsgbPuSop02WDFKkRmxR4jBmbqQfHByKthzBZXWm",
+	"HgnyXImsVn5LAyk6fLs37yWKhMH3WGNNEM3OEqFCOt+83VSbffgp3XvCc2R9zQkWbxAUCTw4V3EG9OG0",
+	"mpk7AtEwiMSFsGUCyQjg2AbGDagve7fAP/F+F8g1evfuTafTjqXL9E7bGZjxnjjodDtdYSdqAGUsHMXo",
+	"68BtAVwYkHw2plOzQSIYkCc9TRJDhnigwTlm3x6Vbc0hbREBWBZAN6NPVcwsA3qVZ+1kztVzNZQaEgZ8",
+	"BcgbRAdkgRaSkh8ywLCQUzlDGQULYlCYwWXzszYfalnVpUKMKBD7JST1+Ss2EemHgyT1O96ZBI8eOFHy",
+	"489HT/dPfjw6fPgI9ohI86zje9Jx2z+NFB5BxAJ3LBwTtiNOpyZwHjPtgLcdoMh54E47Si/GEsEOYwxw",
+	"uUj6Ka5ZIz8oZYhg1ZVvE97yP//13/i7s3DcT5/+57/++/PnlGAHiPyK5zthvDgcIXcmZZa21BQKYt0U",
+	"ayQCZG4sN5Lu/gjBzCpKmYyZrhkUQVqnd9gKodMQtcA9hbgx5BQmaLrDjx9Thig76AblS2ciw9dPTXmJ",
+	"+jBAZRLuXeR6BjWTQMmSwDobCcvAk0YIV5he6tY9uLVinfthYEPxiy8R97vh34eJeJgId8gcPHD2DTQ2",
+	"6HiQ+CBFkVdVoaicWlailDoDQwEOYTzc4QBG46aRMDIxtnJnLfjuIgafJj3bE2QU5/xGC2ospDAbN3bI",
+	"JQ5JelBMTVi8Mes4IPaw4MJKDT+ZiCFBHOJhqKC1hMRFEiTkAEnK4ce8s454FpoOeDOghve1G2s9E6ZE",
+	"QNMsEaUsVTFLvH8R5Ctke1lUDSidLGSPgcimpDVSXK1xKrQxY1Te6tJWthdyUXw2m2vlBWZwzOGZ9jUn",
+	"Ye/yTVzMhN7TvfC6ZgJcJ0pQ239tinwwozmO8tbAE+D2FwvZvg6mHYm+Ql1UYhcCdfu5qi723bkgJ/l+",
+	"KSsF/d0neJS9nkj7wAnS33ny9+8Out0n0+8OQeQedLshBS/Xzq7xizo8U3738Jsn1XcHKZ66D7/BMXUN",
+	"kEww4Oxm3p5sdXbE92oGidMjbw96vQnXt2jkGjJtEKW7k5URcvUoGU5aPv71zDe/I04wadZy4TNnHMJi",
+	"o4Q8rOV3ixUtLtg7ZAX4HGtKxfPz7zaXz8SbvyuJs5mFnMjSKfHA518U7Ofq613o7WJe4Z7fiVyiGAUH",
+	"qSPUPnyFz8/b68yXSSLAk8Lk60Z5OGRMjQlDNs8w7QB/KJV4e/o0EU4jvn///mPeI/lHcVEirqssuNwU",
+	"Fuq/uyMjo0ffHj/zAMoDqY3OB7IAzO5yfyAtMWthF8uqr7E8My9BELgOwpEF2O/uXR++wZY8fvjocC/C",
+	"iPIcGqMcaA34NIxU/CZpx1yV+9HrY0/BRMGzC3Gixs7AH7C5gel5fX337q8eZ5xgcRF70bX57l02fyHh",
+	"Y5xr4ytQGGaT9FJ3PciOhP6mEfXRA2LDYAISc+GXND7BF2QgJcCbyApKOPEEKuGpwBUS7HJ3QHoiuyTC",
+	"HMYIQK77uq2y2uNwTpcDcP7aQHjHYbp7N0iAsfyPeFxi0HI0VcBr4O0pgx5UwEV74quT7ljKFGMmzr4m",
+	"GNonISrsR9RW4G2kP5/E+XjgzXRDQz7oksqyIUcp7tEUkxpEqcbmg8ru3kUnQ2ndcigvFQySs1OggEcg",
+	"Z5enVCXdDeFWXN/wbHRigkHPZSUKJW0FG2xsdDWy4GEMEt6iTwgNWpE+o8/lRns3J5qv3zx4uIenoveL",
+	"ZHKGvNBQgJee1BowcePHvn34+AHxfhX5QBEzfCi23+ntHE2cRbR/2OkGvqXot8/Jjq3HY1nO3O8kF5NA",
+	"kOSNUNj14KJXWSzWqEQx4mHqALl+VbgvndDv38vBpdLZTrJDq2int9PtHGADzERpOcl3ejv34ScgGRsB",
+	"fxaiowG/lrFttJp2Du6HaEqYNMdcIJII8ME6ffc482lo3mjPM/QPNaCxzIWH/7VpExa4BU3Q8wVhioGl",
+	"TWA9pUEDcSnNs8j/EOCmOTcBR7kj3tQeha/htvOTUhnAVnJCJ4JWAuioSeGWTxWhvc6DIyci/fn5ycnR",
+	"D89Pzk5+OXp98uOrU3JALCR/eZcIQlQ28cP6eiGHJXBplHXwa28OPSNOjSlsAiEl12xcfZCaFzBFeh7s",
+	"EAS1M+O9S8KbWNRURJFHOHPMSXab2MoL1WvJoG648UAw4CbzYu842+ntlLU++uHtMaxXlv9LCVjDLfei",
+	"zwHB2fuEUT2+NxlwAQ+wrBQY5OZqSt1v6qMcTwpkmIPniFO37bt87z3X1Dc1a9XITuk5/1bxli482KBt",
+	"JXpSL/Dc2w673bleLNQ2z3cDp36jTiAW05YdgFgitn2RirCsNfCBRPhXb97+cvbi+Jfjkx+fP0N3aQD/",
+	"Asa9B9jHtu8G3NfvZeaHzT1ysP6Rt1A8asr8P1WGD91f/9ALrq3DJx6sf+IXU70wtaZPPNrogSNfF49P",
+	"Pd7oKbcbTw06AOC5gw06BMiRxryU5RA/dvBwk6Hzhd8/qyyXzLX74PBwsy/6PtLQH27Qw6Pj/+M0eHf/",
+	"w02WxDHFek/AmIDICT57uNFy+kFWaipn+MgGA3mCSTJvQ24CPrrBEqFPnWLuVoPOFqRcTGT7Dmkq3wP3",
+	"foP6M77S9kSTjtXf/T7WS9w5yNYUErIR0KDb08lOJYdO7u6489+9EC3Mnd5D90/Ul91lLl0hvxpoKeBo",
+	"Q73yjLzc0e+YxL+T7ETwzZ2QQjl/wR2tKsMWRMGynd6ONloRy6oBbkvSr3rok5c5Xswu+V432KshpN38",
+	"DVuZxlkVCCUTiHDJ2a+kYjYTX5tQdFyMgPkDnYWTb6iqo2MO3Wx//l38YrSC4AUdfivPjnUnIHchW396",
+	"hDZ/TnYwKLH2ISRhiB/d/OCJH2o9eaJEZjfKZBK69z4/lcNl76fb7sE97sVFri+RAR1TtKMPL3kFPHHv",
+	"GWd0A3K7GxRK+N70Ba85Pzx6QUVgoS8IQ271GxDq7tUFHxCuO/c3PMF+Npkzc7Lb83jT0+rUmJ+lnrFr",
+	"9fqn1hWPoK93lvwAHI/xxotOEJmj9J4X085yhMW9lZwLm+j42c7n92tF+j0odEAy6Wt8J1liK59w1ok3",
+	"fCdlboCvqzLewbZQR0FpBBnZc/jjHSvcmDU5kpi1EOFVgBcPqxsNlM7E0VsDcaGFcwUG4DonS5tlda3D",
+	"Bdu79pDAEtYtjgb/QOuxwDHuOdyAKx8RyU5botC6Z6Nn/CPQ4FtZu53tA9t6U0PkrSbaU/cxwpf6i8l3",
+	"VNxbBTxfashsGEBfwtUir4OST5KoksOGKk9JvE3pLnPR0MM30LqpAOmLyein8HqwcWp9kWusvWPAZwjp",
+	"qg8BuBoJ+IBpFF3WGFGAlMUG+HYrUnlfL8CUR9WyHoSaKYrMhEl6fOnFQozw/1Jeq6SyOxD5dal90Wdf",
+	"MytJE4bc4z3MxyEo4QUco/ICcoOwCxg2vrr3Dt/yRQ+bw20tGZ6btefNU77zy9slcRbGraJ9q2hvqmjj",
+	"El2vawfZHTtTwlZY5U5BTz70FBzRTem+iTwng/mLCXSysO0GddicScuUCp5egyXx0TELfG0o9uv5k4EW",
+	"ty51X8dsZSyGjVZidwUnVTxG6R5mjpNngJqN8Vj/K2Q0dR+LZo06oiQiFg4znD2Z5/FqlpnDaXGuQvVu",
+	"m6he9Gp8fcPAD8VaWe2dLL+zrG7YCrf6/9fQ/4/1G9gZt8r/1ZV/2j4sRjY+QcIGfb/9scCvXOJjPw3s",
+	"1mij6xoAeFNJ5ZhxDgLIPSqrh5Rbj+iMwKeBalErMVNVI80eT4p60teVEan7y0Poe+HPTIS2I54yKg9G",
+	"MQGL0Kq/U0oQ051wEgM8SG1u3sHHSAo6OaZMlLUiDkimZw4BfOx+N+bn4fcyPocOtNGY+BUTkwyW8Tq3",
+	"HQdFbqPwA8IaLZ4IizNGraQsMsj2wCbxJ5+ILgwqAO/uJCzvd3rdZCd3bwHI/JBHAz3ciSU5FUDCExem",
+	"HMtqp7eT6+rRg51kZyw/5uN6vNM76PL/JTvjXOOP3QRSwPF+NYQXf9wfmn336769zCf7nA61T6QdO70L",
+	"WVj12e2lxe5yzm+D3TdQEIfVEFPcUWa/OK6IQCLwx3Pep69nhiIOZ/719aCUDGzrCcy4JAlglXHoIS8a",
+	"p7R1PLFFjRGNR/H+4fwoRuN3cJPjd0JbrDJYL5hfNEi3admoqrOkJ+6hjRZGs0uHN7ggft8gHCEibhGC",
+	"o317FU3IP9qqD3GGJCay5iVmCN5IeK1V8qwMb/2iPlZxc29DW7cW95eyuF+bAjFVo6P1Dlel/XGiXGQZ",
+	"frk4F9KorzS4F1DiACsHxqEnoKZcEMI4cxeCJAQ4QwTo4GfUR4SKjzJAA5f5kwUgtEDSCq27Y6HI0b0l",
+	"gfrDALjGdT0jM8XiCEJ6GSnOZAe2cZXl1VmWI3GGs92Pq6i0Qi5QcxMoK3I8uMNdlkUOFTmchdrwJyCb",
+	"dYupH2l6vjes64WkEkPuXWZsCLBhCBkHjo8VQHNA/eQ5TqkCNRCkl6YKmPELiGVMP45gbG2a5GK2w1fN",
+	"5ZT2LK/Ocrv2FKW0iyN7XB3bSOwjYeqmjz+Hu7dPCH09P2pbpYYebDkofmVs2i3FbLVbdCk80apScOrY",
+	"rU/lD+ZT2SSX9DVyIv2+6aS3jpwFRw5tz40cOYu5mrFrJ4iEpamZV/D5hMT0dT6fFhcGVPjnejm0Q/xx",
+	"AOzA3Ji8xSWOPE19jfj37kDH0ADVbvhaD0QzivwYwPM4lTMLSkNeEYK+iN1VpQJ85wZEzRP0YlGZNBQb",
+	"j4CaRH2sAqou1f9Wsu0kxcELR8L3s+NnWx+mL6VFY8npd8k2tx/r/wMG+AaW7I2VIvi+bl+Q0DQhl506",
+	"hIjmi/7maxQyoxXWJjC+htvthyiulyxeqLXJAJmiibHGaqti6uCcQ/ZPPI4GIm4BZ/utXXprl25ql57Q",
+	"Om5apr+rQTrJ9y/VbLlD/6gomHMKC26VrbBUNCFECQCeQER9sqGA+Yz87qeLwDgEJUNIZQhiblXxQdlO",
+	"u0f79fFProlbC818nFebiMungHq38/v7BnnkV4tT6n5TigK64FpxCo+6hTKWH4/xicNucJ8CdGGbkH2l",
+	"yettLpbM/jUyLl/m+nLdvXDPX9Iv+A8uToGja4luTJcaIvJlbiu/BGPJyIKrIR+xRGhpDiHozFgnhW/k",
+	"Im3sxhytL5Ny6GJGrq0pRDoYYjG3PhLX179SGXBK7zqDSuboVvySVlP+GmUtIubhItGcJ7oDUGqPuxbR",
+	"Ef7qb4y+iWgamAMDIIbEvAjNaOB4yspnK4I3jQAj3Ud7vlLaXYT39DWR68VxVVSGpnKWRJKfmUzgBgDq",
+	"yMn/xbwitQXdG88yBCcjx1WMXYhAmjxWQNdhGLKawq2ep87Tj/sZ9iPwpNEsaBIC+zDSDIDY2WrVUYXi",
+	"D9It+9oHrKu6hEDKmBk3rpxwCa0mYf1V/WxuYtceSL+oj3QmR/LTjsxkfXJm1NHtvWvtT38Bx9oWfcn4",
+	"iN2yF+G5VgMHqDal9SSQO1GoDZczPb+6ggw1sfhTf7mT8dbP9ec5yz1dJx+/S8/zgcnUCW/Id592Cnmu",
+	"Cicp67Jwe0HqoTOfRqpwf1pTlwNFl0V/528nb1+/fvXm9Oz7o5PnZ2/fvPRmTn9H9Pt9LcT+j6K/004b",
+	"7Z8+ffXT81/6O2J/3wkJceeTe7APiQyINfirOncawKS/k+AlpOR1F9/1G7YaQxVGNRX4k8zxv0afnYOx",
+	"2N9539ef7/Q1mCPc7x9M6DX8O3QZJUQiVFmK3neMN9OJheXuoPqYUNZVp0WKfurrfvWLHKuFTvWrE+hS",
+	"j5/GP+GBfhX/Rqf5GyWzRLRc+NX1OVl87ui4efsrMprh1s9JX3/e6+v8Arr3v74TOi8EfL0ww84LWcli",
+	"V5XlXl9/7uuLcdV5Xea6KvQuC86f1GxP3LtHpDqgrhg9UHPD6zb2CYjgMMyN38JwGx24ecV3QkISDA96",
+	"fJDvwnLRMKp3eFDvwEKxNKbv7sRr5E4i7jRWiPtB5u5//eq48x5G5Elfu4aYQnUKM/SdvVSzvSdLejvn",
+	"Rq6tKmMf8iQ/c2oV/7JJpX5Ujk+7694neg+X4WeqUJVaVMSfI6ZlQwsfGpMRmCVrYcxfQiyhUT1NEqEu",
+	"eVBzhcwaivTliIGV4tCkTAY6bMTo8qoiAcdVNtJHbSVnHQEnKeD5QnuhwKaBEytxpFvBcOLzekE3WeKS",
+	"JKOBfCl/OafiP+4ZiDrZJmdglLxLu5NWwxKTdztXICzH4Aasq9G9wgxzvRxR7Hs1zLWFLWgR7k59ZDRv",
+	"qduo84O1Sky5APZriXuJbmHuf/itI/7l5NUvvLNqW8sCoBUxXeSVG1lx2On69/Y1AC8C5Nujbx48DkDn",
+	"Dzr3O4dJMKZ9uwh5zAnmdE8gTzUA24jKGALxpVgP6wdKnNdVBfiLACjmZk59nBSmRJDBS+tBtQK8HfWY",
+	"eGoinE5PwN8A5pdiWjrD148YA2VayVCyQF7LP/WBswGrBSOKamJpEAdJt9vlmbJPwPAFBFMPP4Zco77h",
+	"S3y0APPKlYY3b/kWZnisv67Jy6J+rcH30rV1e6t14bG4QR/3p9PpvlvD+3VZKO303ux6LXxhyvG2zaNn",
+	"rgBfthYlwC2g9S5uEAuncO8WwcLGU612tN9N7izNh6NqzpIG0XOCu2SdLQ33flkr+hjRlZ+WKkNiCXtr",
+	"GbdrBUeELPwH0QoaRzwclOGcjA94pxl8GQPXH+CLBqtyBzNarDKT/z/adZ2BGaPt6Q9TuGVgyhJEtimt",
+	"EueyqlQ56+9sZZTS4vBGKRl4v6jpLv3z17wafS+tevvm5W5/h8ke2I5qNHFvYwOQT6s5UxhEXMMGjmUy",
+	"vOy5G6IlA/SahmfF4GxlpjYGpzE27oErjE8y9xxIxF0cjE4kJN2Ne1e2fAvl7VzXajAUCcR29xMQR7wt",
+	"i564s6Ktd4Q3XSvm35w3oUEjQNtZ4aTcmZuTO4kX6z1xp3VG7rCVvLTB7v2btTnBlvaowR1UYc/gL/4M",
+	"mddt4HrbFGl/jlVxU1fLdfHnrMWRjAk6a0PDDvEeRvNukJ8uMbdBsZs3uBG+e3OLG4jyzBCId0xdLTeZ",
+	"r6U8vqqrL1DxvMQm57H2iBx/dLP8HygJp3EAP0dup3LlCXylHbrE/+W2LCmTK/ZssJabRm8UGl6wj6M9",
+	"ToDa8wbzUVMGYKFBX9NdCk3vb5D8RAHlBZibeuafA5Pwfhdvwapd4KsFMgkfaY0bDDYv7d5LpSY+tkoU",
+	"CYHkEOt4F6OtCRI8hooK7LGzJpFejd5EDWfYzdwK0JB7TeoxKKBw2xLY8AKjck6DEnJRZ6YGECAOEBut",
+	"SLRB5asznaEfVnwweebM65nncgWeldpGuBPEoyzhZvxm0qj/mBoxkWWVK4uVuxTT5vlEMdxbJFt70D3A",
+	"i2elqiEtdm4x4KQBsYupRsC0Bj2G1jQWREiYxUwDeDfRuOAplsaLiEgdwvJ51EXaO+arjQggAS0V6bEC",
+	"VxGTgDQoT5Dk4lSeA6k0qf+KRsmOgEbVNwH/dkvQ82DiASwvFTCkDS6TiPUsrJzEL1Okcrroa1obUFwz",
+	"knae85L9yJyP5vYgH52eDrZUhZLE1E00W1/TZzJntX5V58lm5j3Zztv7ThYe/Ot5KECkMxf9RbzF/9iu",
+	"CvoI9A3p6rJbX8WfQrdaAH1t0TFwQd6c3hTUJHZJL004/r8RZe0dS2T59NBiCupitvAJf+Cvly4cj91K",
+	"aeXH4Ao5wyxirpc0vHzGvnzScCQ2lc42EpnPnX7ke36bdvyPV8WxmHQcW5DtonCJJcjP3PtE/9osHcLr",
+	"v0xQ75MUWlw3UFVHuHWRxyhFZTQgmwKBL9bSt+mS0f74y3pB/oGTE7Z3mwBL8MUGa7+pBlwvGYGWYDMb",
+	"weZDXU+Wu1N8Mn9APaANQ2WdzXyEwFOWayRuFEDc6Oy/tzoHCGDIJfjlxU9PE59wPx3llRJ2AonwpVsi",
+	"fc34E1E2fUyw6WzPjvglOCUCS6eodaZKkXbI/gbL28co3b3furcdHH4rBiNZyoEbHgjeUwVqboWSFmDp",
+	"hzV1C922GRBnHoqpkpdn/Eqyu4/0DBoDVI9OjlSj3Hq+YvI7+RQCz1SIDG09JKcFHwj8zF6E+/DnmTbV",
+	"mSzciLruMOecVaVNfTo+YW56Er2U/fKQIkO3pfBlZCE0Wq1L8dfGU9/ie1vdKI8xinBWSXR0XNXodqvx",
+	"7eRPkqlwAo3d3tyef+4LpNZv3Idf1PStBdqTTVtPt7da2b62ZklOPeahrFQRIWZ4DZt6AwH/xhTKKWG4",
+	"m74wYASEPE/lJZ2St9kCX8kCD0nxtEh/v3wBPGL/CAkD7rxYiNujOGoE7hsS6gYj99fKBneNX4hj44Fx",
+	"Y4HsFRHmZi73Mq8MmCdrwFt/xXjBZKI01G8jfpWylxQVmhibQ3KlR3PFJEIy7sVruk7BDtAlgYOY6cWJ",
+	"hoFDUH1NyAsA4uG+K6ECEDzvHinTw566p3vkZE+5LYS12gRI5QAD5YkPCPu1rxmHs1QLELOMA7IMZ1Ys",
+	"wMyChoLEPlZRIATgIJ54TJFzKNpkUnXXFi5lha/CuDgVKLdVKStT2o54GlLPFXFT45RYj9vY156FWDYY",
+	"J+Z1t5bHjfUIbT7JfT6ggVBs1AfXxscYHExErQuIT44UEV0jIgvDrgEJ7guIZvq1QtMZUk4h5taiqx10",
+	"/UNnhCeQLgO5XQZtuy7r2S1bXqWbOPDgO27v283vhqnZDKcFHgh+x1uk1eu5R81YrcecV/Zya4DVxkMr",
+	"oVWhWBurxI0YOsPwxuBVNwFVxXtgmZ+OFLI5Ys7Oxk8jJkn8ilt3KEepNugPS5fnKMFuwXA2BsMBp+s0",
+	"VkEiTZg0l4azSYVtTJrNdkhliEiGfwPyOx5/+9YJVt7QoDEwYrspF8ChjEZM+ygfhSjiNVWiFNJWlirQ",
+	"coCQUnIwclLcHcJ85HXEkRiY8bhB/z6oy9L94A9ThByjlIuHrIiEqhVJijL81delonZY4WS1xeHNK/AE",
+	"QcaCUg3cA8gq4SQ/xm6wo7qyIjNT3RP+jcuhzv4iZ7Ob522aE99/k6Br4dfNzrWtMdf8k5uirTFwic97",
+	"URpw0/LKquKicyv6b0X/1XDQYmtlM9nfRg5e5B/Ufy49AhABLbPzAptMRmBdwmHKhBOoRYFKXaYmIByN",
+	"9qB/qrDKSURAn2y8hCWn2yHAJdgmLYeqepl/UFpZu3Nt3ddcrpUQPypZVKMtBIN/oL20ivoK0Jr5B3X1",
+	"fb/9hlzhTjtuTic07Z+jxTTCTr2HpTKWg9KsJrPBWzg1K1P2cpMklJ/xxeuoV9THymckwhN3ADAAkiRp",
+	"8m1HPJVWBWE7Bs9Qg4Rlp1QXtc6W2IHuhGnYgWP58aXSQ7dJD4goxP/t7T1blbkGK+QvkDgT5nnlDqFZ",
+	"u0LSDDx5zZQZbOQtyt5tusvvj0ANtteYhRbLSvphNQLpuuC81FplRLbAfmBiXEA1ElhxC2vIidigTT+u",
+	"LEhEd8rUOv97rWK3dCJKNZRlBj5JcwEBfUg/7z6Gpyjqi0HwwFThjB/OxrcKof1GpgieaSaRtBhTT/d6",
+	"Iv30id2lHffqz5/TxP0Io8m/iN3pyAgQRlhGhUO6l/R1+okQrzt55u4ETjH/W5VXhXtBR/yrLGqFzuFc",
+	"W1VWKhMfVHkuq3zcazSVDo4xAgUA2caRuJBFcS4Hl3PoA30Ng8goxVKcy7In0h9VURgx17PfMiVL7xuG",
+	"Rp3CeIPzEFy14IZMPctayL9wnQLXOYX3KyXHcF9fQ20aDNZSADwUol81xE4H6UYHxYmqqlwPt/Ejzj/3",
+	"BQLs2/Rg25YvJYFwF+dj61+bjj/ZeWlwnNaegnxfw+WKyXrY75Ve02dwY+ZVgKGqNnjK344E7Bs88RaZ",
+	"2qOZ+MsdwJvkLUD/fzEV4Sjelg/8yVQNzndAqbFE27jpdAd895XQ/6In5nLHeuJvu3WdZ0Ol91bBBL4B",
+	"kSwAjA18vlM585CBJNrxztYD+fPnULYIeZljo9VMwDGP+LtKXXZEUxcJkISVrGqLr58oneV6SMiDWXbm",
+	"hp7QCvHc2BZ9EMZ1CfYgbNRG9kbj+ItAB4VYNUr9ijbOFxihfnUC49MT3EZ0EeOvr3G8biJHBI/IdrxA",
+	"HKgYLrBtLBA6cMBDcefmRoJACWkg7tAqmU89iShoXHubCSfz1gHgF+5EPpZ7n+C/6zLh8Sy1LB06guin",
+	"QgUwJNRmmcoQmW+RET06tjdNacfJya3Ah28z2v9CHNkwo2tOm/mlTctg5dJO2l2GrzQtp4QiIiLPOm2u",
+	"3ysaOzfMTfu1jIWrJ0XcMsXeOre2lAE/qGqNALgZeh1Y9kzAWrfGnphdFFtzB1lSMUcRsUFAbEBuXF0o",
+	"zFLAigpsbvpEmHFeVSoTYzU+VyW6ioAkXmUdAZQQ6fHFPogIIqDAV/d1bsVYZkRoMR3lhQo+Kqr8kJX4",
+	"oEqoPm9x08Sm6prQxtPgy8P3EyIDiMTU7eUU1RtFoRWrEnS6TXOrRPrg4DDtiPQu3CX1zCe5oTgI0Q3u",
+	"686mwum5rvJqdirBAfMXcxb9aeQ/JRSH1XmtA+FWuG/EECrHKqr32MB78RqyfTJIangBRHq33pY/m7cF",
+	"5fB2+i/K+Q1MO7UydM5FV+uw6dr1Y/W1leONS9VuqE4tBr64kaThoargW6u9ytAaUFierukwPuDESOZv",
+	"vQ0e3zJebpPp9QM7pgATfUXBm2co1jPUxN2u7i3WSFQYaIX4JpcLlUxLjgRtwIMPKrKnkhCprosina+2",
+	"4Tf5fB+QqVZMRwY4iBXxko09HCYX//jCGl9U44tlQokOlBoDy2wcNu2Io0YJUBwH942heLRre1+nr49O",
+	"n/5IVdb3Prn/nOXZ57QTqosIdmyAqBErlHm1cy2+MLlBycVb+tL2BcmLT34BJXjzkmQ3dV9A2ANBNnJU",
+	"O614KsvM/kWzaG81xz8JFgjpjV5Uw0ZfiQOCZaitqmPIzR2re/z1FcgeBJM6ayKBBWYMnWGhAkPiMFCJ",
+	"OK+rRdgbKkhEeg1fUcEvA0TOBexNxsccBCT+lAApCHTCw1FQYykpeAmWZ+v7rs4XCd/k6uavmzETT+dq",
+	"vsRGo6/A/rjk+Q1OhCVhnwbwyrlSmstYv6jw/dWtQz93V5O+t2ANf0Y5Ogkbtg3gYVllf0OkbszJxhrw",
+	"vU/0L6ch3rtQKjuXg8uVdjsrRHescEJHD702rO3U6avpg+6DdK4eWaslZjx8/AV/9yvb9PV6Xtf5Fm/h",
+	"9lx4stUBimN6GwG7jYD9YS30yi9TpBOnnR+7D0m83Gj8DN+5MoLG/O3YIBZMR8cd8UoXsyh3/E7AtxBj",
+	"Oeth0WwAA2cUsweErW6NyEzwGzDBBVRv0dds/LmgCOI4lRzb8yBmbZrbpG6RiFdXvjYQZ68Xvri96rXq",
+	"HV/AIP8jCGnCCgyyOvaqzr9jNRo3vOI2UHXrAfgrnxpvGMNs9UERVFvWRDvD/IPSG4Sa2tTZUmVygDRJ",
+	"1zlpWr0Qb9TYfFAezcGtB2TXoAYIJG0xlfL0xT3B+FJ8UxJ+CbgTeIQEJwGlNvZ1bpMY+8Fr4YwLAfxK",
+	"4VxmHFL/iUA+6vmZSI5ROdCCw6GDuE/cJVvJmSX8GvBIUntSHGiVnckq9VQkPCrpO778noqFjo6FNlBe",
+	"DbRSMrOADHWk+7rWF7nOgVmEzvCxnIm/124cXYeQNUNRhXZq64kqrcpUljK4DpOzHotpyaOPjnjMMbGi",
+	"hKkDQtdOX5/EnFVQ9yUL16aZsIiUgeVT7DIHlpG8gpzZJzi22kyx7hvUB9AccmROfQMdR2JoHkSg91j0",
+	"C12d7sN9glbsFyC72j5nBOd6A9YPvJGbvvUZvTSDhAfaRkqdVUgUrs20c2vu/GMnPeDKC1ty6XF0nTKT",
+	"/X8TkJnXWm7Cp9Xffn5+cnL0w/Oz42d0WF2lBmXjcgzemwsVGW9iIYI1GWM+A69b2sAfXahuaEiuXf5e",
+	"1l5TgFc7XrokOzI/8zxi4RiYu5DldiDLbI17bBWNW4uyMSkNOCCXOcmQNZESJWNoiDtW4LPNKv5EZKW8",
+	"cKeGHhR1prJ20IjX9Nm/HnFJNKCrjVW67woIDPjoNSEYqJ23GAy3aTRfCYNh4mUAn1j8SzMrJl+PvVAx",
+	"u9hqQSWtkCifeqxXe6yZ2oIqXOsqLyhFYVKfF6C+d8Rb+LkaKd3XM1MDkAPlrrBpUpWzkHIDcHvUnXuf",
+	"8B9gxk1K9SFXU46w4hUhMwQ/xUbdseIi/6gyTIwnXF/m1nPqPmSJA2CE0+bdk0MFpAXOvgCl/pH4Kf/e",
+	"9fdfTl79shyGgCTJV42q2pGZbCgtr5BZvvDgF8Ah2KIHW7d8mWEAqxhwCMYyU38FEIKhIq1gtY8xHH60",
+	"lTZ/6DU+EJAINnmUoAji2fiHxCKI5vxYvy7NsFTW3vo5v/bBm41zveTgpUvNGlEQG5LOnWVH701DEtDL",
+	"f1dMAjfAUs8QDeA5SmHxsso8WsCkNFk9IDQCd/DyTVN1LpxI93fCMUzYAViuHiDtwRvXEyNyFI6F+aDK",
+	"zrbYAiDNl2ALoORpgAs0D7VPiBsA3W3rbN/JVdfVlR3tV29cN3tCiHfvERHv0+bd/XwTwAF4prUDB9Ao",
+	"fEJgAOrrnairWNk/4Z7eaeso3lNiP9/d2axzd94vQwdYUFMjgzpW+pYa184eW6Wxoo5HJYTsZQUFM/e6",
+	"HziKkRYCdUDUXRGmsiVL5aoq3w3j138FlYnG9DYZ5dY7+/uWY68+bOfs3K12JS74jeqwOfZjMbIHsnZN",
+	"hfVRsIDZUEX6GhZFAD/Y1yTp/M3pnifcY+mGQTrdiAViwQdg6k7lDFtoobZFfcSQ04oSb7GkwhvPkM0r",
+	"vK8sDmNR+Ncxfbt/GtP35qqqIxuUlvBGJiWv9j+LZfjHqc4ma5wH8LZG+x/H/vQ12rCJlx2JW2vY7FZd",
+	"qmmfjMzUhoQK5jszdZEJq5y+z85XD/WqEa4E8jYgGwWjZ5QLzgfiVJUKlG30KNuZrdSYj8Q4fcSdRCBH",
+	"E2eKlBXwzknL6Sqcb35cQXt8MgXinJi6Eil+/yzP0gSpSlyXoKYHv8pNAlLetoTMhr9sHV67zy51Q0Ot",
+	"W4a6zg1rAJPIooAcqtWinnSXPyzRVq4/mHygNjzjvIdxy6MuPNeeRk8FWKDS4KI9V5DSc2vN3Fozv5s1",
+	"Q6t0C4tGXC9LPjJvlgp+1CK2z4tsmk6t0cWf5aWysbB3/3SyXhitenyIMbZ7NVI6SgX0IFco35Usi1yV",
+	"bJAkTqqWpigIr9Jglh1mW9ChA7v9XA1zbRu5ebWF9K/E/RvpsfA464gjyt33KZHnKtdDKOevlAauS2TV",
+	"tO3m1VzYMwKyErbKi2LBrgpsXHC0Do1Cz5N7zXSB0LS9SiDWuK8biEy2NNy+vO3zMv+gvogfi5cd+fow",
+	"GfDrRwFja2qaV6OslBtF6H6le/WtOXWDkbmrG1W39s2V7Bsyar9ohG1VNiYfkX97/ebVz69Pz46f8Qn5",
+	"RYNvGwe6nKhaiHO9js8ADHRN6HS+bkgJRON8RKlx5uzSp9pzNSlm4I/EnY0tUhZ+X0QzeaOqutQ+Zei8",
+	"zotqP9esp4CJSpCTHAsSR0GLkRUWMtP4+Bwo8qQt0SP6elGR4KBKy8k+J/2/fjb/Ruf1G1XlZeTU+0JH",
+	"No/9H+LIvj1pr33S3h6XVzouWetbe15uK5Gh6Gk5MyYLuPSw202RwhKCR7KS59Iy+oNNEHIHtrjbtUDs",
+	"rxUKV/IhXmozpRzNyLNIW9yOaoi+9HUG8DyvAurvw+79NKqAM5kSaXZ+VofBThOR4rfPsrysZsjJnJUy",
+	"17kepj10XJJvyEKpN5SzdcRx5T7ohboCRgRwbhI82xKOzjdKZvmflaQzjDxM/u/J0fmH2ItNltkReAnj",
+	"hTpUlV8sS1lCrZIlgg+27psXuc4sO3UIvjsvBXC6EXWsvx33hEcZ8Dd7Wg8G3EqEKZOQgJOESrc7FrEH",
+	"wR1vKoXU4uJcActINRgpKBglEIKeGJsSm1GCOuvEj03wP8w9Ck0l6jsFXhaIiZdSX4pRPhypkupEcSTE",
+	"BfRYYtmk267uPVPDdOQUhswxFZf0I+Tg+3vqvSATZSaFEtVsokSuKwM4ifD6c/OxI46Kgho5rrlnCcQc",
+	"9IzygvLSDdDYdwPn9I4VTgeu5dDt6LS/41oGb+rvIJq4mIxKaVUiUlOmYqyktkLlTgrhGKT77vZUqI9Q",
+	"reOecD90xC8R8a97k52oQS4LcPig0wmCAO4SwH11xFFf40+GqlMntR5UNcU8MEwPnbT1YCSkxWS0/g54",
+	"yOAyNsamNOgcAXGj+eoCJ7caSS0edrs8/QmFaqCExf3utFU3mZC/kGX0yco4oTAYCeATdDLcPhHa4Kw6",
+	"wW6Mu+TuO1fiwqkSOImwXIjC0Op8MlFVCt8ocoupFFYNx26v9iAgg3z30opJId1UqY9UHeDWVpEPRxXB",
+	"Z2KZAPQibeWXh/WBDD12k2CN7ygvXDNHnEuRDKfkl0OViWqaD9SSiM7fd+ZTBZaQ6h4ukupOgLTXvfT/",
+	"vft//f7Hbne/3/948KLf//jNC/fPxy/e/9PfdlrZd1sKYA2U3dm6qNgewRImZrZsdPKw296fAsrG4j4Q",
+	"x+NO72E32XFbS1YwRtX9wx2oq8rH9RivjnONfwTG4FxXagi1/zcXuPpqFWs0umvP6xNYWG/o7ivUrcUv",
+	"aFavPdyyeI2ajLv//LZ87bZ87Y/L94/imHWmWCeKlDDSu+bh8drBpkBRK+R+5QR5tYbTPdd1RVnDuSYH",
+	"hM9lMBd4YE3K3LixcWcYRZfRBFIIQVoqa4oP7kw9hvNSjSfVjGrlpBYyBnUWVlW2r6lxSyyNk5dHp9T6",
+	"r5yJHA3iaukXWry5xdJ4qNVq4WG6jePfSqMrQ0BINJFoLWF1N2zovCFkSjUxZbUOx64tixiw52VR+E/I",
+	"Shg9UE/AcUOyg/3KhbqohKkrAn3RCqy2mcjc/h3nWokUTmuPbHCW1YrRdvo6BWFTuy/7C84IIgHqfdJm",
+	"AilUpoxA5MEhTc2JQubkePHvCP7rvq7ysaJw+EhpIcVFflGNMEnaw+u5m7hrqHT8h6ndikCEHKmF0lU5",
+	"E6ktZGcqS3DQoOIPeEdWKLAgCtk5B0NEZWkPRa8bxr521i/8iQMcfz5h2S3P3aBWSrPxuQR171qy9SbS",
+	"mn9XkXrTGc1/jPNAQKKFmsFKv05o/y9Zr3qbLPwPER2g2pXtz7b2/OEW9BtwON6jZ+/5Ly/Rp5+aGhlS",
+	"AFxtgudPrkU9EZURjw9FJmdW7L49fboH7rvKVLKAQ+B85q4lolJyDAlhQEksjlgPH+CbOfUYboPD0BOz",
+	"eFLg3MkGmw81gL452fAEnhmWpp644al1uE7nHaGvaTlWHfGDuxENAneeXOTDulRY+eOOt742deXjGaWC",
+	"C7JCR8xB0u120TPWPMLJRRaO7lQMzAcq0Ggc3ZAwDQ8HE8OU3sIQUCykrILBTMTITKHkCLxzJBA7fZ3W",
+	"mp9IefQWPsVagns/MT3jeA1xCHBWRGYgTgJpau38MRAacWvkhFbIBv447GImZyGDOyfdAdcbzCQe6SMl",
+	"7ndx9aBNlVYmbXrvDruHj/YPDva7B0tcdk7d2VnipTuYc9J1m1667v7j958efN7HfxyGf2zspStka19N",
+	"hrTVi904fLQsl9x8lU78CpUBhnbR+Vyr3X5c0l544Ox81u5c3Mmku6J0PXZCCv+it5Eu39q439cEds1a",
+	"nxcRr//NNZ7551qVHl1D9eGtEXxrBF/LCG6ezEb7ivpligK52rprfG2gJdDvy3MKnHkcHz8Q3AGrmWr7",
+	"L/KiwqwCbJkpM8R1T60pqzThWqBcn5uPBBDFpR+FMZdgdktxbmqdqYx2TWQbQ3BuLjwiLhTlkmuRQhgk",
+	"/f/Ye9vltpEkXfhWavVuhOQJiLLdnrdnqJiIo5HdPdrptr2y3L0bTYdQJIpUjcAqLgo0zfX6xPw6F3Au",
+	"Yi5sruREZWZ9gARIkPpqqzk/pi0CBRQKhfx88kkGwXpIu1nvPGE8tzJ7dIXFRLk0JSRppZoK08XUHGdj",
+	"aYxVoOkPUl2nDnkGRVJ4Q8gtOitlhv4LKIbIzoHDnsgAinbnetpTdq1hymP9UcBjzPUUf5AGuE4hrggM",
+	"XZC3qtPSduLv7KtqmTVLMW0IidK+49MfQ37BWg1QfJXOuCytM08Jv9jGmEEizzPv2zOpnItdTcdcobKH",
+	"cgBTwmFPlp+6KIW77oxiJ6m9MwI9yGKhqmcwv6YFmIJEtGgtLthZ2qCNrPNMOC7+oLzoCRr0l915DboL",
+	"lydSX/6HcEn3HA16rI5snpdTc8wqBlz9g1d1cDi/6UngypVncRO317aTxQsjuMVdapBrA/+IbtD2YdzT",
+	"NxXG+dVpqy1x5751wxpuu9Rs1lUmVlyDhKVjkcJnntrvPIW9uewdVJd53JQSpmGiyTz75v+vmGfPK9bZ",
+	"wVj8j53D/1ijjB8OP3z+Axpo8O8XLf797PmXJ63NUfCf1q1OdV38R032K4eLNFY8ognXZiFeVBfinlbh",
+	"hJV8lCBTjvWwxCc+KPPGjVryUdPj/H4pwd/qFbg9SqrPNwBtmACpOUiph2n4vPx0CsWlzats/1zwBrZd",
+	"4OX13SjL31RGu2+YzBDUAw1OqVS4aUHEJ7S2FqtqY4fo+R9WYS/+5fB/b4CzODljY41EgrVfv7y0h1sL",
+	"spOzH+3pNTdL0esHnSodAT+hEyVCqIBj3pVEJyxVQmTmkogzaQQV32FvgEj34lkEbrri1lC61MNh2lPh",
+	"TiQQrI2CZzA9HFqLBtS2WVSg8e2bl8eqH1GrffwD2/Or1woTbKVzfq5BspGJG6Hulrs2APNp+l+p+xoJ",
+	"IlS6+sZxh1UAVhDmcdyiV7zsKcKkRWAr7N1tTTtqKOCRU3UwOT2s1iIurnFbUNL9g5B+rtBqGaX1fyOp",
+	"tZ88fPsNNgmeXpk43bGvdS64uolweYN+Dqg5SUkqXbCcl6JgB+ffnbJvvvnmj0+avmkkVssuAcK4gYky",
+	"Ft+BI7PXPCVX7Qq7KUyu/Zz6YqgLcUuTQtKJDKNU264WtSa81dWqTGzrNXMzu9U1i5sjQvzYiljXXQUF",
+	"JTNSDcR2q0kexK2uZvsp40pttMhuwjdc5K+e3j6KgqxOj8aO+BZYQRx6Q477yMPZwQJ3Mch7YbV3jqSv",
+	"Z4hRfvB3FHl8vkHg8ag/za/XdxLHZOQza7+5qCAAS6QCHIqeKVYWXBk+sAOxoMJT8l1R2A7xtSygUuBS",
+	"Xdc0OukpylROCt3PwX5U/o9QT2pKPcHIlDWhEGVzESj88AH6ohpWA5Uw41C6gR2yrN3FhwJR/BPBy25A",
+	"MGKij5pcueljKAhgPqanZLl9+3HUrY0Bxfvkyafo1FrJ+z6e8uYNMBuG3wHSpi3uHOdyA9x5fIGqRnnW",
+	"RqNcNH4Qy5H8MrA1dR6ldN/hZ74efURke2Ou5k66rlRGT6uVtjjE92RP3A8oXS9JF4TfXXQ1/FLyUeWM",
+	"4A43NLy6xcZWVd2JEJF1yJ5Yd0NlCc+sSsW+0JiVYyfMBzafPYU4SZT5gqXWBYRSltm3YeDqDNX9GvNh",
+	"Vdra8rhQmyAea8bWSlicyw4CsDO/txZ3mBS7Rfu7FHy8urymDO1W3Y0pFFrJNS32WFtOXF/ArR5fOzy/",
+	"hKtNPDhrG9NO8PFNgwT23rs2eDuJ9VABA/rynZDCv1fX6KxshscJZjxkQtlZZ9QymlKyBor4xnxupRQU",
+	"8nUausNdYJb7AX1eyLOvEx6nfrKbe7t1Y++gQ1yr50BZ1nrqdHp9FYndADNuGOVTHkN/uEzkgvbkSibJ",
+	"l3Be5jTDSJTrx7iTKdyz9nxqChdewa4l3K4l3NdKyQ8igrRGvR6KYgKCj6kjV7a3rroGrnD02f7HtcHC",
+	"j3hZd+FH63QX9Tb1YFqhEMsKjC183HXlpwDiIrSBK3RHen6qW7H+eF1YN5IlS7L9RbOlz6RhODR7dI33",
+	"f8M9EeGNbvIB0B5Y+QEkzS3f7DWS0MeNei/VdmvbzgS7fRfuvo2XXRxo19fgnru0NX/9jW7YRl+l3fKO",
+	"1Bc+zcYULs5l30DBZhLLCFB4fV1edViKP13KzKSscF3eYnnC6tqn9dTq/mmg5tq3T6uXT3WPFa4eugr4",
+	"3pbEVYwJNGP1eiDKfPHsedph6e+Q0E4FDDN++AGi4x60NTjnlSplOb/g0BztRn4qzqBdYnYrP7Vu7F2Q",
+	"HzyEn3p7ndx2cnxHjvCb66TW2mp1idy1btuaQsf/1NMigIviuPlxA4trh51VvDIPNKeKRASWU2UhftPU",
+	"HRQ0li8ybKr62zad+njglr8SpOVDpFGiEOFYFCOCLq2O3/1oT8zck+8yMTtGxw0YHWOYZyx46ZctMjdv",
+	"JkKZgGl08JMBz3NRdNg7TN8QETa0UCbGt+gycVXwwFdPMVmGYBnVNvaUK0GjQiHAZdIaI0MlJozGfM6M",
+	"KFkaFaORrF5d00aex3RiRFF2mbVNU0d9QkhTaXpqHhSJY8KX9opJCOKRY3AARP1PiEjOzovnRuPkfCl1",
+	"wlL7LoiKBisBLodS5JlJj4FyG54Qydas8+GLBUqtO+yU/oLCbsYNcOaPjcg/CgO3VLqEjtffpEkg7neN",
+	"s6ViqbCb2qRP6tQUZdRQ4jxoTq1tR8vTaMaRBAOoY8vBtKcWrrFpcm5h9B24PW2XxCuMzeq5G72fCMKM",
+	"Lrc01Y/NIZu/2vzdl2SLbOnDvo4ZN8Qt+Riypih3Ts7c97PSLHotZuHML0k0GD+v9aNB6YShP6KCWTvO",
+	"necHvtbl+lFwkh/yriwEH1/oa6HWjozPpRxxC6sxWMrW6QjLYlYPo2YzbtyPjv15jYVKZ4F0y/ig1QzP",
+	"4cxg2SYLfQRWDobAQzQS1qjty8eHxHWNMukt5uxy6dG3+ZvMpuMCvNYl1tDuAjKP2IWwr9jb+00+xE16",
+	"RNb1hqSL32kjSHZ4aDU62/9sz+/tAUlBb69rx1H/kRffPnuGTA9ajXp7CZ4YqWM6HfFLMS8AOEZvBqXu",
+	"i6LT2+upL/utG0+6gp2F1pOxiYmdJwe5FKp6gDbq557qlRf2gboM/7fqoXrly/BI7R4o6akvN214SUbM",
+	"YsvL2P04gHdT4oPs1z7BPryVLH6A/XXz34fp1zXRpOqP1rARqtn4jP9w0JFmDDY+svX6rFeX81KYEiog",
+	"XaOFhKixKCzF0u9fXbC6+xy5ESkrqMUmdgxyvzewg27r191usHAzu9n66MHK2NCGXhi8wp7ePpsTWbGw",
+	"xGORSyXWmWh0Fhlb78/amVunV7ysmlxmOhbvz8igWWN02XMze4nloT9923rwT9/C8Kk6+f792Rpr6/v3",
+	"Z+dThQaeyvxTtn7IpZHr5hmNxXmaUk/arc+7Uk8mbn12+IxdcPYuLSvCckRBRYj0afVRFAb9401Dtpuh",
+	"PGB0O5xHHD/0bHV9nc0x+ZVE3KFjx9aJ5NtYgpkCXWZcPc94rtXIkSn+8//838CmiH8FzkX4E8kP0wSC",
+	"rKYUE2QYLeUYsZWF0BCalmWX8Z6KOCmjK+nCX8hNY8znbKRZnw+uWalpPh32HfCbzhHdQdl+SBQqxydq",
+	"+NiV7xNcJYoYs/TF0z8yqaDh4CWwGEAGO3Uhcntbmhfjyi0DzSmThQAOPHaaa6Ay9ftkwNVA5IZx1VNT",
+	"NZQKOsuykzOKoh8TC4ECKnLfenaR2NTaR5CCyqjLI0XFcXH53DBcJqJ2JSCOHrKU6NVSJqCnpAq39l1V",
+	"KvRZgHtd4jybqmhqFTYcuzDWnMElPTljqR4OqUGJVoyPOPSGwi1IxLH2fEeNFgLhBzEy5+k39v4oCik6",
+	"HzID/ubVhAI9NYCYHB+Ey0bgp8ALEfLIx8QdAe1LF+7YYama5nnKBrngBWQK7CuhKuMQz7sWhvHSfjZ4",
+	"5BJI1pEa07Eu+R7Agc/VWqSGaUf95Tb8MTHiqjrO0mhHsb5wU+mpg6at+wRbz9QgtdgaoBbeaBGq1aUn",
+	"mWnsG2CA5S1sdZIy9jvD3jdJhLwaYzsbhFytYcN4oN4yV1xlejhc31yYq+zNcBiZA479dRP+jGh4WcgV",
+	"BlawreG0m9Fu3Gmuo+0yvMXz7ibGfnuQr8hJuMJX3ibm+BfgXXwzHO5AY1sEKIm2boc225ngdSZ4QKat",
+	"DG8+PNHIZjGoIy4PXf90EKQ38AtqUSDvSl6UAAPh5tqRCZ2cBVuIWnFiXIpQHZ7Aa5ojxbVCgAgZzXAV",
+	"XrL0Wipr52P/TzAl4JI9ZYToIqBEltgzD6Nj8LRug32OlhHWApNDaPv88+//OMKXCTcA2AZ1vLM2OySw",
+	"0djihqWkqhwXLVij/g2xs5KM7L4Y6DFg4Sn0RsgWImrRQBAGK0RlzfvGPjjgCQ3L5bUIFMId9lrMfAiv",
+	"pzyBLvoF2P4HplsmrD8tGSbc0EVYItMFerMFWzcY8J77bAwMtGDdHbLUTEcjAf2SJvk8dbYlB+A+dU6M",
+	"MTcqs2vlb+7aro4FVxE8iCxVoEmjveJvb1e9pxi2zWeIeOnQVOyHKv9bpMxYn2RWw5Pehx5QOFYqaA2f",
+	"ddh76E0UnUqdHBLGzTWsFvgRbofC22Xk0qF08EAemAmaVCmjxTFRM8mEWZkBr3xGBLylBrbm+P56OFye",
+	"ZfQ94BaSCkzciRQDAXFtbti/vXvzGtszGj+PDkvfvnm3dutbA2ueMrCzoOIiWPDIrVzCzkldCuXk7PLi",
+	"/Ozk+1dk1p+cMbyhQSoxJWb+eWKYFu51eym327kiPC1t8451aXDtUvqmr/SM4gFwiw5L3XQJL2Wq8C3f",
+	"LRNWlo8MdavnKjMLK80O0gFXSpeX+FWlTyqc2nA/xrOP0sCqWHc0F8YsbC30gJkXaeBqGoFNMhfevhUu",
+	"/sPShSPrlmVP6eEQ37Trw+nhwuA6O8lQ6oJae1q3KTg6uCmtTFx2rSvSYQm1ht9qjElrBHsFKMWD4r2g",
+	"w8c6a//EXH+niwXnJVLq6xiinEzZFuTl1+pOfZ/NHmeTNlcRTKLB84m1so8WESa+FuR1axCi2EcCadAa",
+	"0wEiLsNdQTiZzfAgy1iZV2T1rRqL57wZhmssYlH+PD97uS7pYEeEa2yHRDPWJGte9pghzZ532/vmDHcJ",
+	"zeKu9sdNIWa/6T21Cx20CR3Q07/WJX0pjzgAcHL271Nd8kdSG32COPiKHxp59FzeKVbp6F8vzk7/+uri",
+	"8uxl7H7fE4SJ9fasiYh4JO829fbYBrgjWskG4JE3exB7VFKQYAGFtGgcARDpr1Jl3dXn2VO8ZXYb4CLn",
+	"xdWji8LD0HNkCfsMRnaX7fvl22f1IKFKoIaERCVKw+Wa0ExQIbVQIZTe5BlQbk1XOtr4bJlz+Yex83JQ",
+	"anBS4pqbuE5FaSWeMG56ysCXfGiEKhk+ILRolgUshnOx9AwJzc10LBJIeknFfsFZSjX6cFBMrWlh3A+U",
+	"X8O+wgOe52gXxA+U9NRwWmBylee5YX/TQPtOaSNZsmKqjEv7DQRltnzCE5J/wCUwx5QvJg0hrORaNaOL",
+	"eqUhSsPNtekpehzs0zzE7j7W57ILg14eZijpKnYCfrH3TeVZqK1T7Dz6KiCcN2Wonv6RcXkplWsL1Y2W",
+	"oacodmTi+E38Ml3COBRS2bvCtCFHXbJccMCLgXeKPYwwacHZkMt8WogG15COHvscBwcnUkJRAfqI0Yuz",
+	"iwdbEUInPgKxZo8bijMZHcKAsCRKl1dSjS5L7Zz0mJ048rgdY7592RIz2SrEyBa7tgV+iVBY5qtWlC5Z",
+	"X4ym6hjcYv87/FbZXq77ZU+dsH6hZwZefwqm2TuQND5CiZEGjISlFQGfJvArxEn1tVAQs+ypFQuHX9Ah",
+	"nG1SiPjgT5fwU22mcwn8vnFpMTclPNjZyzZlw9HpZ+rfofVMC0BgKT6VGHo9NB6IFfsv+K7We//+OR2A",
+	"fwsHBqbf5P3i9ICTEgQiRDThNQJGJ82gEaMuWDqEBFEK/FqNZFxwEYj5QG/91C7fIUzg8Oxlit+igJAu",
+	"7GQvwI7dF8KGOs/1DMJ3O3hZWzP+NS7ehQ5eVCt7+jSCX/k7i+z+TernrV7y97wUMz6/kRVuh7Z4cXSr",
+	"CzkWelrec9Yu+Uxyjoqm6tN5KBLICdh3X9It+wCHrzdyA3D5tnEDWhvu0OrDShRvuheQ1nQ277sFDVG1",
+	"4J8wMNLlEAb/y5+Ykjn+1CtzPep8x0ueH4iieGJ/+2L/z8xkObgi0db9E/6jc1DOJ4KuNuBGOIv/pchL",
+	"3sULDsdl520hVXmAY8hjfbI45lwYUS6OydVBb4/98+//wOQfQBDFSCol1ajb21u6yEutRO01ej1lSm1t",
+	"RG56ewnNnzDDnbOXS1dCKEDTtZSmndYNFzvVmXAL9mVrXwb6wYH/coBuDS65Hvp3u6j9vUPzBN4EY/Su",
+	"aL39K2KMMXjC/cy+nv0u/sQYhRM6psz0tOxA+o8Gkzq3PhGe2y8Evz6OL1bY9xYuZietc9HJ9ehgv+nN",
+	"7a+6oNW2DdeL3+K+W3eXhpTZqqui5m6+bnij/sJWZOAl3Rvdxiu8AUa3hUO5uuN/FNY3VR+jyoWSQJ4V",
+	"XCR0BRHcUN8MIC4tfXycNuQFbmCVbsVrE4fWb8RtE7/iBya42SBY/hrmGYeqd2UXu7KLu+XEqaY5sXHS",
+	"MgrM2Yt3UXCxCli1HPjzMAgIc9Wgq463RkZBh8QYGtVhCEKIqHnWIQ80BkNQaUwL1RBxckEvAiQcU1Qy",
+	"xO4o1uNieAmF/cBF/iQN9VsHpBRUlxRiJJTVSYK4eyDOh310qaQhrCN3hQW8jAOF9nGFojvZN5eLErhM",
+	"QywJwl+TQnyUegoBvi410aIgFJZM0KJcSWuWzClcEJB8l/15ihSpcYLdoceiE9MEA5W0SZVmuVYjiG3x",
+	"DOIA7IShCcP8AkitHMjJRQ42i21SxuLG4U0XsByJsqdCwJKdsEyaAS8ykVFDfFcugFgsKhoQyiEIzXUA",
+	"g/VUOtaZyBf4Vxn8GJUkYTyb6eFQFObY45MkoWMwIu0qCGgd6P1zvBjF81y0M4kvWxaSiGupDATu3l2U",
+	"JhHCx4cZEUa3GoGzZfzuViE48C7W2jvn/rOLqxbyNkNPFx73JjCcxSvcRefPKTgpLWAVlPuowCQeGyYH",
+	"q8/a2nWncHYushCD28FyHmj/kBb8CjA6v/U9tvNj2sT3ccV2KJ1H7arBu73jcP7msfx7xPQE96a3hw7O",
+	"JoAeN+EViJ66hEANpKdiaEGA/3zB8boNzI43cJpBOwtB7oR9Zosu4F2AdqJS3lt3+X8QfIEZodTsajrm",
+	"ighusfJl3t2y2B5z11HBPXpvSivRUxCFt0dLmZPf5Yrv7b18wf1B+vbk4vQvtaiFlDxdV//wZJFsIDj2",
+	"PUWFEXo4ZNdCTNCbQresENxo1WGp0qUAR8/D+LpVjAfWXRnhalqWfKpqfe2DOlTwJtvWgG9LP9sw/A78",
+	"IXx/l23r2kX0Gm63MNvBb6RhYU/9GmhQdzbcZlXap1BmtSuzfsR23F+gfDEu0PMqrnXJdSR4kuUy7Fus",
+	"nR7zQaHN0Wf4byijvInuX5+3/NHebKWZcJJRmSPMa9+wUnwqKapNArECIu3PI2J+qmjGqmDU/2PgmgHG",
+	"KV8aixxOskQGJ4ghJ3ShngKML1AANeMXAychENuvsBm6vqI4MBqxOkKjxHcTwDQ0EUkts0B12E88n4oo",
+	"GOyJpjCpcMUNVVC7zmLNhDawyGC4YBFQa0obpYEVyx4gwKpLC0BFtJ1njb0COwz2wI2NlWRDdpubRUfF",
+	"0KqJtelxXER8wA2iWtVha1laoPQ47BcHBdnZBF+RTQAv2w7Fd39T4padct+ulMrKI6tMQAxGSiZS16gn",
+	"bwFP+R8MFErLQAyp53/98eT0/A1EZuxctwrJrA/GtA61kJpYirSceMG+GGMZo8a/aczE6afFkEnQKFGw",
+	"BO+Z1cZHnLR01MfJnrUVoj9vkenmfs23CcZBVhMzgzHlDAfc9jM9zTPGsyz+AKAaAKs6XJadnSgksINu",
+	"PDOOrC+OE690V8dBsqyYaT0llSkFz+qsApr4lnbB7SLhWmp6mOtbWvD2mn5hWEMDTveKZBneza778v3D",
+	"zHY6dRud+tahb1C8NGjS20aabeJ6NopUUSCd5K3Hvn/0pMAx7XGVktZHDQIbTqCTkooNrgqtdK5HcsBz",
+	"Bj2/urH9j+y8lVpYK4F7qqGCMKm2r6MNghWtlRkBT9HI8xQ5Eii8DsNubiCwekqWge7qin8UCZtOHLKP",
+	"eMAiAOIxQoxmauFa10JMCJL9EVzdmNrLh9odra8nMBrqgo20zqgVXIonXNpFBqgfYr0Rq3Vyho0VJCDt",
+	"pGJCRo+cwLUGvvucLuIuqvaOLhtfp87ilpcPGpLPpnh8PUXqj2HKmwflawc/npZwurIxYGv1dXlV+ZLN",
+	"zvn+KmlTsensLib/lZkY8NpCoH2R2T0yOZAcpT7SjvphL6lxCdf4gIse3904eFGXlEZ/LhZC1ZY6SURS",
+	"6lujAjFjh7m2Ko7iAhC81qBgwDkvB1cxGphTbTBozjFQW3KAaANHu/Z123bIBC6L8WNiiYfHZGNpjEBG",
+	"jgCqhr+gbVFTG3HfAObx1VxVGmCsV9C1XYFaVV1F/WVuUHLV0LjpXsqtdi7srlLqriuleCg9Ggeh411X",
+	"99P9lklBMrQh19l1fy619wBi5z7RSXfYG5XPY3k+5sV1eEjHzHpytm867MQ5U873g/1kJXUYgI0zSFNR",
+	"l5knXWpMA4VZEalMNHXURWvSoF3GMWPOeD4DRJhUZkX+ki4vDeNZ5vKXssISZUqZ5+1SmEaqgaCZp4gO",
+	"xJ7P1fcAN3G0S1RCfMUn0JenUscW5esA1qanZV9/CozSGCUFgib7D1n2VC6vRfzA+NFklZbtBI2jCiZS",
+	"4BAxgDYmfIDmADfAxNKSv+gYcHdvz3rqWlAzdyUEJeNhx7OUy9SzObsaDaFgCdO46m5a5KldCROIKmjO",
+	"w0KPE9cYsKfSaq1e6suwuPJ9YGjkeGqQEpw6BkIxky9gd4txELx7oKJuKgj7r6kuuT1ranf7dJKwf/79",
+	"H0+WNhXuHSy/h2n3VDpVrqIuZaXIc8PmespmV/Pmqiengu876b1t5AD36foaJ/hC6OEiLQr/aGPWnMar",
+	"E12ANn2L+iw4b9vaqsUb30XUov1akPT25tqGD5OFgbVxDLerF3rbx1Lujgustiosct/aevAFnRiZu9uv",
+	"fbIXvvL17Yn8qXf97mac9NxdvqOd2bwdqHPXdmfnWCzAS7Isshob4CUVz+IeKnx805X7bDpOAp/6iHuu",
+	"AwrpMz1kz7ZtI+6b0dQW/5BgXVn5UzUDoOyH9nqr2d5GSZDbI/UVQe4honIgu6wDN8n9NXNs7gO+cehz",
+	"bRunZH0FUssAKAQr7yQdS241tA6q+NRAump/lYbl0pQiC7HTpfBAFGC1DmE3JAwTcLXlAPC7EDaVBeuD",
+	"sEgosTmwVhjuQhMnYiP6EIPsDVgENIJ+LIDKAddsgQLDY3qsYykSpjCficnOwKkixzCkgMQr4Yzdn+mr",
+	"Cz6iBqQtKrDs5pMKkrMNQYOewj5ApdbNntFrXT4wE4SdZEtHxU52W1+jOraFo/HsLp4DlnuT1O5KsxQ+",
+	"lbu3SaOieWwD1qq1+jmcumBa72zbNrZt9BrO1NtCjwphzM5S/drAzWB9wjf6KzE9QR88nN35Z5nnVoVd",
+	"Kz0znoYaWlT/bI0u6uI33tQCxWKjWvPTytuVtmekFhYNzw2mexsmKGyUevsTnqLR+Gw9z2YztALB3sZW",
+	"RL1wJ8biucBKLB7bUWUukirUjlr0HerhEJfSwdG6gQvWo8vcD0bwYnCFNpf/MfAvKLQGgdcMCGCR742l",
+	"C99AWgHIAUmbA8EVpAUveZl6O7MUn6zB94s7+IEuEJOw9RSysMGbYyeVbI2LyPM5xNEhC4DAAEkU8nyB",
+	"6I3aRnLPSDgr3BoFCxpbutvVznrKWo1VoIKbLT0ZpjWcDDv6TP+KtkN6DFMyS7hIwCASfrBaZd0XA2jD",
+	"vtSkIkaBQXbmPGpI6uxeoBBYsMy7y2+LejQwMRyKQcmuRFGLf8CHuE0g4Q2R8bj8LYLyeOId9Sk3zDpE",
+	"0HbTUSMwpWc3AsjvzMLfrpmE23Vtb+x7LP3CL+1OqfTdx7xktpxHQmeBP//GrDckvhdtjFjOBVr3OjOB",
+	"xK+XRC2DUJ6PE9+kDKIRjDcADH46LMREcPwgwCPfwgqptLW5m8gVddgBw8ApaKIKDa2vgRN3TcI/JXYc",
+	"DB+J3IiELLVCCDaWaoo8nt/Lj4KlLqGfKjFjUXegg2mRP0k77CSk+omzUU+EoqJwORYhXMSoZ5dQGejR",
+	"iwBM8aUDYO3gkxpnVlD7IWQDJl5Tq2+3169ob76L2m3cvpLdNIhTYtuPViSKOOf26rU6ql7H2oO77ju7",
+	"FFfrFNf3ogxtv6Ahf2gjFsmJGjI7L9a3FcqriMyszMmlEquLYZ3AxKlUka3dKmdIgMupCK0GffbZkBcO",
+	"RUc0JAjwEuQ8nZLs6yn0XCbaQAY4daOU+FSyFLBiKXGUIUt3ak3VtIMriV7QtZiAEWy9NByvDXgpKPUd",
+	"tXmNvBuJ8sIty6aS7sTO7S3Nuw0OCWZszQHT+uzWkO1bBmIbPV4fOH8pzDWxpbaXuJVBtQLX7Tx0j6Fz",
+	"v2YjzbTa3p+pNqe4iL6E5mC5Owve88WVcAS7O9j1TnXcKex6hmi0ibcWa/ww0hR3A722GmQqjwZXHMOH",
+	"De0qdEEFvDmP0vVW7EZcUKZSYLtvULB7gIIcgk4pdA4J5tQuCoXGTG0nXCB9TGXm2yc6jWUN7gpKVYdG",
+	"sP05pnMBTVvpAUtKxUDY1uOPIWjlGqnm2pQ9FQhVAycVWPd/01JVJqmpEekc2zWkL54/Z5EqvxxLMwa4",
+	"dtz0FHAKGesLq8MMJic8TwSoSF8TLT6VXdwjwOjNZeYcgb5gIpMlNkqtYBsdgHwm89yTa/XFgE+NiFQ3",
+	"xlWhaxiSKkJ/EHceRiWhX7Ask2iRS62XlsV3zdTTMuom4hYVQNnSXirNeMkPIwDxoguEXKFRdw3I+KOj",
+	"px2OH7ZgZetR/+AhLgCciO8/tZstBH4ngJHWw54q5xPBUru+6THsi5HyW7wQvnkE6+ts3mHvhGC9vdMI",
+	"s9DbW2xMckizSXGlAjQBAAXN3Uqids/WtYPLnubaIKoBPEclANFecRAn0TY8dtFg+pAXnHI9wea89mMC",
+	"QIrrnnYWviyZuSeOquGjZV3Az0afADU2IUB6oEFBPLr+CJX29OZ5WYrxhCLxHPr7wslYQtdlWUHPhS+q",
+	"L4bgCLt3Xr2I3zs0s31jnwL57tButkto+FBs7yNbKfH+7Lbg6/fQseP9md2ltX07WqOB3TU2BXosjtsC",
+	"TX5b7YP9O9u4e7AfeXo1dcV3TW0WMGsEW3NoXzpoNbtHu+yXl29ev/qQLlix/3H4kygGIj88OTt8f3ZI",
+	"dzp85x91lXm7/Ew7Y/MGXYLbQDnsfr5fHIe9464f8a+mH3G1TYFQMZ452K0LZiuP0Y2RHQ82NiVTrJX9",
+	"+wfEojbEm2oD/oxLPJhdu3O/RG7Dzar2IVXuRdsvH9LIDnn38q+LQakKnjPOaU9Vho1Mw2GZJVifF0ys",
+	"nnr29KkPZi2ZzmBkW0O1P6++RSoYAjvJG0B0aMQ/CjCSg+UbnVlnc1kLfqoG1na/qDpMVd/o2LVIC/hY",
+	"a7Sn3BhpSq7KNGEZdsubIjKhP7dWccmtEuqgBE+RuC7Css6o4pMPRAa1slWEqzvE/jYFWMwMzH9rdvKx",
+	"RqN03MRX4F+keWgiu43oBaJpb0EwEAzECsXAs6fP1lMMNJJYuH15M5qBXQxrF8O6T+qAimTHfMg6XVgb",
+	"0VpUN7cT4Fryi+8kR31KFf6xUVBbQrDQXNUqQnTjV7dzRQYBdOmJqY1iEoiXQ+5zgCNCJExmbA6EpkMk",
+	"nFmcR+IjFVTDDzEXacB1xip265XP5OAmjnSpJ+/PyHO5/Tzzi+XX8Fo3dbV9dAnenaxq12WsEjSr/yhr",
+	"RVR9dylPgrh3gwxuW7s6RENqrervdAFUGdOxb5BcMaO7G0sjgONKCMKNJPRGTdwpEOvAMGo17piC5KCu",
+	"TdReWIU+zjUITzvhSCzsokO3Gx36rQvGnel3d+L0HD7e7QTqPdl8H79dk9c8MQuZk9QLOaJJ8nzEEbwv",
+	"iFX2LeamutjQvD75YeWysBJLTFJWQnqizwfXPRXyeld6po5ZigUGaFJx9+c5tMujFFfK+7ooU3sU2+jd",
+	"fxbkp293eZCvNQ/y07e7TMguE7LLhOwyIfeTCYk15eNOhJCpsYnPduIqFZr9vXTZ54oMFrpnut61Ap29",
+	"Uzk792rnXu3cq1tyrwx9VvWyLc8ZHwz0FNDdBG8j4tL/1FM24IoNZV5irnTM+nNMfVpNQoxEPu7kXDBx",
+	"OOYyZzzLCmGg40RN/hFmtfRoNcDzysUYcQD5e3bYKTc4nfdKDnQGtdpjF1sf87IUhZ0Cib297h7P+P/a",
+	"S/asb2JdjGK+l+wpPraHhL3XXiwEx/zTD0KN7KZ4/vsXyd5YKvd3SBqaspAKEO11T+CWdx9WbmEuI8y2",
+	"1E3Gnr3XViCfa/wKHgHfvFuv9USa7sQtUsE09oZc8w1fzo5rfju19lsvCM/GUjUUhNOhmpyu+wiCfkGJ",
+	"X1Ew+NOXxkwoGPCYBMDrxV05gOHibKkgwMr/TAz5NC+JaxsaUhOLyqLgJmhMT7lHA4RMKAqjhOq0vDoy",
+	"cqSmk5TozTE2JjJGkSg2oMkqzQywlLo5dyusJDDRF0//yECoX5b8Wqi0c8MiXKu2HjqqRie2oIGzs92W",
+	"Bq469g5o4No9iJfT7ZtU+xH1PgkehnAu+a0L8voHPVgJRvJy2J23WMkGm2RlFRuc8SXZw348Lc7Hvj04",
+	"7MtjlOJtQmKv7Id8wa/pRjuKt69HVaFMifQLo/IpdCfqlVdtzMkerzJwrQkMkerzrtDRZ/ufS5l9aXSK",
+	"rInn9SCVqcmsw95RrZVAZp9wjmdRpVpqWUTdIrH6WmWLdED+vJ6iC3VY6oakTEEcybVDkQPh0aURDBWw",
+	"qw0ay0miB8Z3bijnkz33eK3J8O9KR+zAnLuQ06+Xy8KL0raW/0ZCwEoOB54ESbDsMxB9XJgIweIJqS5A",
+	"grkG4REbtbnSMzgnk6AhIagjFP5TlkBtLWZ0KTyHqjN7Ck4DHiCSheHWfGBVLpHxgHqBIm1yEbQimY31",
+	"q8eM+6oAUSItUWg+SHcHaJWHToFrUohhIcxV2mEvo4l5pQaM19RW3ioDY6RWJP2pi9OAK5ZraOWLhdMh",
+	"Oo5rkPUUqFBpyoKXuojqiCmf0kW/xo65hFPRVTr1bYBJC5EKoagcyGGDLfEhR4Jpn3GyxK9EI2Thncs6",
+	"9RLZrjfq/YubYD1bHy541S9xsbJ1ZNJ8vDgOrI61GRL/iFtgC2rG3kHXngf2orByHIwS2Ju7zElrb+YH",
+	"bsoTsJV3zsxX5szAVmcclQTUTlgx5JSVCPpsrZZe8Gtcf94P7RyYo9hU3l6/T+uIRFwbfVDiWLOHzLPG",
+	"O0FWaTrUHS561NvRHLP085eUDXLBC+MVnTuMhAXAsOCdp0xDJwa4tix9hz1qDQw6S5YOrRB6SAIGb8wH",
+	"hSbC3c+f3cGOnf2XL8SqEBpMRh4U+F/Ow0I6LGuvdCNvDXQimAnpi6cvkILY+2zohBE5Q0pvxoO6oxtR",
+	"ji9wcgBfCphHiC4Yi5RYA609Qm04Fi9Up4kn09Lp/hup4la69G242eZKsXbwXWjFjLf2HjeJjIYh9fWB",
+	"fnO7Xav0LPCr7UVhwkzkAs2Dl7zkq6N/rwpuRBZunuyJT1acr48bvvqEYr868Z1+3mnbx+kYW0PfenZB",
+	"Gt6+zs3oe8UvuMYvzrUBFv5I9jtz2VHtYzjQftYuDIh4KNIR3hWVRdTOHJpSJDHtD2bVCkCOm8SqMedw",
+	"EgeUPzFhM9G/0vqaFWIg5EdRmP3oMqVmmcjtz9JetK+nZeQbBlcS2uFmxI7l9faIfxTYc7/Dfka+3zGX",
+	"ykCz4xDdDMRTZC7Zq/1NT+3WY0KVcG988vmEbgaNoBLWn4bRpAY8PMVaDFOVaeAXxn7EDuLvU4FAfJRU",
+	"FCk44r6JALnkgRupEJCfhJDBmKt5UN9Rg2p8g9i7CrioKOpApMQJsCYimxoc50VpOsyKc6TjD/oCuM1o",
+	"Q/hqA2wUja2emQM7QDVXYBsIL0GUaJ50oXSBdg9idWZ87ntdL1kPC5qoTcVm7AFKQ021IrKxeHXQjsLg",
+	"wpJRtCvwfDROERgpVamX4X7aKLODuzG73RhmnRhHE6oxBfQq7FpfSpQJc82udJ45Ecmr7kzgG3G/Er1u",
+	"AmQzxLXncQwElAjCP/IqkpoAYij6bFAQpAgc869/+1DsacUmCGWlnSZRmmUFH1Jfv0oEMNDzeXfPxQmZ",
+	"2w4Qt8Vwq69tisEXSsxyqcSh1SxjWYqM/du7N6+74DamaJn+IJVI2cTKX6noDoIPrlwPDeKVA4kYsTBa",
+	"5xDZN3qKsIo+iGov5ElgkDxQqAyJ7EiCAk2dVMLz1lnn9He/O1EMN4VXNbAKcEFpmFR2l9nd+bvfdVHm",
+	"k6CjcHfE/zeElrkdRt+4p6/sMBc1z6aF4w2km9q9onHLULh3wgugN5TYyCXMj56DQ/BdT4QiUH8XfI3U",
+	"9Vp4d3H+6uTHd5dvX51fnpyevnn/+oL659DEwac2uOJ0aSK9z/UoqJye0kO2SuXUqZXIRdnInft0qLI6",
+	"ly58ryu9OtxXG/h0YSM2Uh/DGQnsW9gMIegJAYxdzPO3rvrw09lc992mfiP7/jDY8Uef6bdL+m2+FvTg",
+	"TkxCMqwQZpqDGAIxQZyewDaCxLxV4q9OHQzhZ5zHS7r6QyMS6Clb5JwWJv6zLK9OcAE2YVdffZVameNe",
+	"BL4HK5Fp4c0OlLCTbPcm2bBpRvNmjCQcyZoF9IH/dWPhtvDRbCznjgpBf26eHKm7dxN0+h22EQyLRDzl",
+	"JbGcW9sVeFaAUR2F6YybSMIaPhYsdc8lsxQYoGQJVqRJiAy9EGUhRdZTubwWRMmsVVM/PpwMPccd0Dg9",
+	"31DkToTKpBqtzy7geYsKY2tZu06+unaK0ke9tLW8jVhCf91el+idTL1xd+ddKH0rcU7V4FVR1SjDq32P",
+	"liV6JI1X1xe6k6pVUknkZgtZMCMGhSgbygV/dvfZVJT9+svd4iVsY4xuVe7mNMHNyt3qX+T9lLtVSyzc",
+	"86zMfr6GSfpH31XM7SrmoJNPkCUbGK+r6+bcRamHttLWOKvkigzYiS6M7Hu5uYDb+/MfXGgOQog99Yv7",
+	"3j8c/H/0oxcBT4hRu+8boeBrwu7eemavao3j4Zw6uy3GZiF4pfI5AwZp19ELb18IJBW90jPlA7vvz39g",
+	"46mBuGR6VZYTgyHVXPAMqdQn034uB67eL2FaMQiL/OFpwl68+AYQv8+ePn+BLUX6+qNwD1yWUo16ysct",
+	"f37157+8efPXy5MffnjzcxpDjETBeJ7rmWGTQn7kpWBKlDNdXFOIHGaWOmQrXL9AVE9fsOnEHnj29GlP",
+	"uTe7rsTQNYGh848Zpido+ey6aRMt7Aza3blwNE0YWRYdsIfTCvfUrTQFvVULf1vckLlCgt4WFYk0322L",
+	"EpeG30Fd4gZPkwXdstlzZBWltOyeuGT9QpHiAnqolRJ8iQm1yABoqz6jIZEJ9tL73a1GR6fDq7FeUKu7",
+	"O4cpmkWhy7AH3sFntOYaMCCrjviS7JWRWbC626Aw1bVDsEirsVSzWXnTj86U2AGpvr4aTCddGu2fm3SQ",
+	"r+sc766+TaN4dnhohTTb/2wH9vamRd7b67LeHtgg3aMjK647JJc7Az0+glsd0dbp7SU4DiBFduQvPUdG",
+	"RoK1t5ew3iKVWW/vQ0992W/dpp6GLXWpr6gtbFOPZUedOoX2uad65fvzH7qMbfaEPexg22W/fEAums8t",
+	"n/JL0lNfnvSUHMLM/+VPTMmcwTxyPep8x0ueH4iieNJTX3pqOC47bwupylwdOLWEUvUJOzpCi9G1eR+I",
+	"G7bhpxssdeGvGD4HsC2mRd5l++3Wax82REnLtV9dpf2E7S+s0f4HWKLjnrLT0rno5Hrknx6NuSfHDY/f",
+	"vn/06vBKCHFTBq8JfIjaPnJIELJXmgjf12HWp/dgFTJTsd9mBn1l5OgK+skgfqWE9pRFIT+KTgN6LJih",
+	"7cBjbnLSkEWd7ZBgj0bP4B5soWfWBRiT5kQ1nRRiiAiXsh/jqgz0Q2eeW/kWmzsV7byJXeZ4lzm+58zx",
+	"Oglwa2nidqXq2B133BdF1OAZSrwA3t5hJ2zCp0ZkXkFhm+Oq/mRTVcqcMN1TGJfisC4b8tyI1NWBY0k7",
+	"9/Gm0NXNVT13o8uEjHB0LyqfZ1ccQ1y+HL3WNDhCBzulaOMsDGZjaYzImgu5YxW+bSBoOM3zlkXVi5Ec",
+	"++7sEq7PENvTtg4j1d/8LkrQHlTU7+qyd+GKx1FlnaBEjkuqb2xXNnpWR1kluFmf0Ha33491QoLdSK2z",
+	"RVCXRTLd76BHiMgqhVaFYNdigqUAz16wjM9X57+jaOoN8VTvgKF971EQxmZrQ9INgE4pbpJMDxijGyXV",
+	"4030K0mr+ydrn16vAq523sLOW9icybZWst6T79CsE9Ck3hpEuhI8Sl8NeiYECAAAAWcTbWQZ9bWCo2wo",
+	"RMa0mvEiMwjfSpjEE5zpR7VPssAgp3VqXM1vTzniwWXQKeFWrSZadD+8mjogHfUEEKrQ7cLOJ1TR4r15",
+	"6WefuOJYu4bI2m4CjJgKB+DR7DyJq4vOpvbWSM4FV8XMuJWPqEvrwa9xivFhqXpbeEPn8XQ392cahrfw",
+	"ZzZF8IbPoI2CxXlt7tf4cfWVWASZAS9a5jnre19ZZFRht0Pt/mpRuzvv6yuDCs9Q6E4mQjkiglgz3R58",
+	"eEHjAmzj0HiEx+0r3gDcU2JGiQNXC6CRJQpqLgjYZa70zHTYd47YUnwq2fMX7EpPC2R5KOYBVS0NM3Jk",
+	"VwwUXV9jVK+nwq18PfekEB+lnoKOa4EaY5uAxlgLYJt7cjcf0shW4watbp+mlgKyDpBz+7Umm7qD9u20",
+	"1VMOE7SpnvLjavVUeNG7uNtvXI6eoxFbcW6M+1LaCM6b4wWOSmHuSIwuFb+Rs4K8Cy7vaO+fJk4oYv2a",
+	"mlPxPDsHBHFc8wq1xSIqmIsSM7roKZc88S6PIcpdbO4bJWZqZFaM/dvVxf2a6uJuEIqqicgtFUGuQZt6",
+	"P+KrAWzuCvUee6GelVX+k9ze0Ia52cds6rFHNqdndYPAjzQs04PpmD75aZHvdfeOQOjRPJa0gRxBG8Dp",
+	"JGG5Ho3sv6VKPI0RWplIGBTa3NkPAVRaJo2VBa/xZ3cxiSjCxSQMEQRJjA5FxBuuaXiCgTQIUskC1tFf",
+	"wRXdDHJtpBpFkyF+pZr5XNCRmsnkeWCHw16JIkuYAWc08A6JzLfGmgg9yaF6JLSMRH5QmgaQ7dQtCpDw",
+	"SNXXn2om8n2hpxPge6e+XQBxIMYoXgjGDengUsfPLPi49onh9+XbnHKlBEbpIGnBnadYXok5yzSWAxGw",
+	"MtwGGHrr7vMjHmh+y/uGDbSy+xcUKeuLciaI4i/QAAeCImxmHHEX6tKFMquUVvHsiEWrbn7uUH17Ryrn",
+	"GsrRtHDLYTdXyQvgDLYv3TuSwGcY3bYQE13U7rdzOrJ80+8kwjT9m1VZaK6APTllwYChK95SgheD2g8N",
+	"D9QsP2xNd0lYUaSZsrvakNA4hLwniqD4o5Y1dzo5o+3etJSVvgdmn0llymIKpW8mdKmGVst2N9ifo3tO",
+	"Ck2cFIs3fktH6u8KoXCamP9EqRn2QTo14vSKl+mTBD4fU3JVHk4lkqx9f/j+LJoBNHZdvr0dT7Dv2m3u",
+	"m0gC52O8BCyvgDnG7mPTJiKZA14eDSRl0Vym1GB16SX4pplLE/mrmFNwngIhVXruAbeCzq7N2/ih+UQe",
+	"Xot57b3enjE4tHyvRX49jDIB8bWrkYT3DBzjRYY9XF2XVlR4y/d79bFhid81F1/O9bSgvRwvX1QkuniX",
+	"UIe9dJ+3he5HLRAnOS+hGy08YjFVJkJcRze7EjyvVYJ/wQNfPnz5fwEAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
