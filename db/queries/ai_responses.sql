@@ -231,6 +231,17 @@ SELECT r.id, r.attempt
 FROM ai_responses AS r
 WHERE r.owner_id = @owner_id::uuid AND r.status = 'streaming';
 
+-- name: CountStalledAIResponses :one
+-- Zero: all responses that are being written are being written. Then there is none to take over or to fail.
+SELECT count(*)::integer
+FROM (
+    SELECT
+    FROM ai_responses AS r
+    WHERE r.status = 'streaming'
+        AND r.lease_expires_at < statement_timestamp() + make_interval(secs => @unknown_lease_seconds::integer)
+    LIMIT 1
+) AS stalled;
+
 -- name: TakeOverAIResponse :one
 -- One response whose writer is gone: its lease has ended, or it belongs to the caller, who has not written it for some
 -- seconds and does not know of it, because the reply to its claim was lost. It begins again with a reset. Only a writer

@@ -408,6 +408,25 @@ func (q *Queries) CountRecentAIResponses(ctx context.Context, userID uuid.UUID) 
 	return i, err
 }
 
+const countStalledAIResponses = `-- name: CountStalledAIResponses :one
+SELECT count(*)::integer
+FROM (
+    SELECT
+    FROM ai_responses AS r
+    WHERE r.status = 'streaming'
+        AND r.lease_expires_at < statement_timestamp() + make_interval(secs => $1::integer)
+    LIMIT 1
+) AS stalled
+`
+
+// Zero: all responses that are being written are being written. Then there is none to take over or to fail.
+func (q *Queries) CountStalledAIResponses(ctx context.Context, unknownLeaseSeconds int32) (int32, error) {
+	row := q.db.QueryRow(ctx, countStalledAIResponses, unknownLeaseSeconds)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const createAIResponse = `-- name: CreateAIResponse :one
 WITH allowed AS (
     SELECT

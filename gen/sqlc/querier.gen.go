@@ -46,6 +46,10 @@ type Querier interface {
 	// How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only. The order keeps each count
 	// to an index: without it, the planner may read old tickets in search of the few that are not resolved.
 	CountStaffTickets(ctx context.Context, arg CountStaffTicketsParams) (CountStaffTicketsRow, error)
+	// Zero: all responses that are being written are being written. Then there is none to take over or to fail.
+	CountStalledAIResponses(ctx context.Context, unknownLeaseSeconds int32) (int32, error)
+	// Zero: no pass of the dispatcher would do anything.
+	CountWebhookWork(ctx context.Context) (int32, error)
 	// No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	// No row: the account is no service's.
@@ -187,8 +191,11 @@ type Querier interface {
 	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
 	// A customer. No row: there is no such customer. The accounts of staff and of services are not exported.
 	GetExportedUser(ctx context.Context, id uuid.UUID) (User, error)
+	// By the database's clock, which is that of all times that are stored.
+	GetHasPassed(ctx context.Context, at time.Time) (bool, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
+	GetJournalHead(ctx context.Context) (int64, error)
 	// The oldest position that is kept; in an empty journal, the first one to come.
 	GetJournalOldest(ctx context.Context) (int64, error)
 	// The newest position, the oldest that is kept, how many entries wait in the outbox (counted to a bound) and for how long.
