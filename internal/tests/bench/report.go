@@ -156,7 +156,7 @@ const (
 	maxGoroutines  = 4
 	maxIdlePercent = 4
 	maxListMillis  = 50
-	maxConnections = 20 // the pool of a server
+	maxConnections = 22 // the pool of a server, and two that listen
 )
 
 // tooFewFiles says why a stage is smaller than wanted.
