@@ -239,7 +239,7 @@ func (s *Service) prepare(ctx context.Context, actor auth.Actor, id uuid.UUID, m
 		return there, err
 	}
 	if m.Accept != nil && !m.Accept(before.Version) {
-		return nil, apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
+		return nil, apperr.New(apperr.PreconditionFailed, "The ticket has changed since the version in If-Match.")
 	}
 	return nil, nil
 }
@@ -296,7 +296,7 @@ func Lock(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (
 func (s *Service) LockIf(ctx context.Context, actor auth.Actor, id uuid.UUID, accept func(version int64) bool) error {
 	t, err := Lock(ctx, s.store, actor, id)
 	if err == nil && !accept(t.Version) {
-		err = apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
+		err = apperr.New(apperr.PreconditionFailed, "The ticket has changed since the version in If-Match.")
 	}
 	return err
 }
