@@ -161,8 +161,9 @@ WHERE id = @id;
 -- name: CommitDeltas :many
 -- The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
 -- longer its writer's, or stands elsewhere in its log than the writer believes. The rows are locked in the order of their
--- ids, as by every statement for many responses, so that no two of them wait for each other. Losing the last moments in
--- a crash of the database is allowed here, so the commit does not wait for the disk.
+-- ids, as by every statement for many responses, so that no two of them wait for each other, and checked as they were locked:
+-- a planner who sees the conditions on the table itself looks for each row among all that run. Losing the last moments in a crash of
+-- the database is allowed here, so the commit does not wait for the disk.
 WITH batch AS (
     SELECT
         unnest(@ids::uuid[]) AS id,
@@ -171,21 +172,21 @@ WITH batch AS (
         unnest(@contents::text[]) AS content
 ),
 locked AS (
-    SELECT a.id
-    FROM ai_responses AS a
-    WHERE a.id = ANY(@ids::uuid[])
+    SELECT a.id, a.owner_id, a.status, a.last_seq, a.attempt, batch.attempt AS own_attempt, batch.seq, batch.content
+    FROM batch
+    JOIN ai_responses AS a ON a.id = batch.id
     ORDER BY a.id
-    FOR NO KEY UPDATE
+    FOR NO KEY UPDATE OF a
 ),
 fenced AS (
     UPDATE ai_responses AS r
-    SET last_seq = batch.seq,
+    SET last_seq = locked.seq,
         first_token_at = coalesce(r.first_token_at, clock_timestamp()),
         lease_expires_at = clock_timestamp() + make_interval(secs => @lease_seconds::integer)
-    FROM batch, locked, (SELECT set_config('synchronous_commit', 'off', true) AS setting) AS async
-    WHERE r.id = batch.id AND locked.id = r.id AND r.owner_id = @owner_id::uuid AND r.attempt = batch.attempt
-        AND r.status = 'streaming' AND r.last_seq = batch.seq - 1 AND async.setting <> ''
-    RETURNING r.id AS id, batch.attempt AS attempt, batch.seq AS seq, batch.content AS content
+    FROM locked, (SELECT set_config('synchronous_commit', 'off', true) AS setting) AS async
+    WHERE r.id = locked.id AND locked.owner_id = @owner_id::uuid AND locked.attempt = locked.own_attempt
+        AND locked.status = 'streaming' AND locked.last_seq = locked.seq - 1 AND async.setting <> ''
+    RETURNING r.id AS id, locked.attempt AS attempt, locked.seq AS seq, locked.content AS content
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
 SELECT fenced.id, fenced.seq, 'delta', fenced.attempt, fenced.content
@@ -207,32 +208,39 @@ SELECT fenced.id, lost.seq, 'delta', fenced.attempt, lost.content
 FROM fenced, (SELECT unnest(@seqs::bigint[]) AS seq, unnest(@contents::text[]) AS content) AS lost;
 
 -- name: RenewAIResponseLeases :many
--- A response that is not returned is no longer its writer's.
+-- A response that is not returned is no longer its writer's. The rows are checked as by CommitDeltas.
 WITH mine AS (
     SELECT unnest(@ids::uuid[]) AS id, unnest(@attempts::integer[]) AS attempt
 ),
 locked AS (
-    SELECT a.id
-    FROM ai_responses AS a
-    WHERE a.id = ANY(@ids::uuid[])
+    SELECT a.id, a.owner_id, a.status, a.attempt, mine.attempt AS own_attempt
+    FROM mine
+    JOIN ai_responses AS a ON a.id = mine.id
     ORDER BY a.id
-    FOR NO KEY UPDATE
+    FOR NO KEY UPDATE OF a
 )
 UPDATE ai_responses AS r
 SET lease_expires_at = clock_timestamp() + make_interval(secs => @lease_seconds::integer)
-FROM mine, locked
-WHERE r.id = mine.id AND locked.id = r.id AND r.attempt = mine.attempt AND r.owner_id = @owner_id::uuid AND r.status = 'streaming'
+FROM locked
+WHERE r.id = locked.id AND locked.attempt = locked.own_attempt AND locked.owner_id = @owner_id::uuid AND locked.status = 'streaming'
 RETURNING r.id;
 
 -- name: ListOwnedAIResponses :many
--- Which of a writer's responses are still its own.
-WITH mine AS (
-    SELECT unnest(@ids::uuid[]) AS id, unnest(@attempts::integer[]) AS attempt
-)
-SELECT r.id
+-- The responses that a writer is to write, and its attempt at each.
+SELECT r.id, r.attempt
 FROM ai_responses AS r
-JOIN mine ON mine.id = r.id AND mine.attempt = r.attempt
 WHERE r.owner_id = @owner_id::uuid AND r.status = 'streaming';
+
+-- name: CountStalledAIResponses :one
+-- Zero: all responses that are being written are being written. Then there is none to take over or to fail.
+SELECT count(*)::integer
+FROM (
+    SELECT
+    FROM ai_responses AS r
+    WHERE r.status = 'streaming'
+        AND r.lease_expires_at < statement_timestamp() + make_interval(secs => @unknown_lease_seconds::integer)
+    LIMIT 1
+) AS stalled;
 
 -- name: TakeOverAIResponse :one
 -- One response whose writer is gone: its lease has ended, or it belongs to the caller, who has not written it for some

@@ -23,6 +23,10 @@ SELECT
     )), 0)::double precision AS lag_seconds
 FROM journal_head AS h;
 
+-- name: GetJournalHead :one
+SELECT position
+FROM journal_head;
+
 -- name: GetJournalOldest :one
 -- The oldest position that is kept; in an empty journal, the first one to come.
 SELECT coalesce(min(p.first_position), 1)::bigint AS oldest

@@ -194,6 +194,23 @@ CROSS JOIN LATERAL (
 ) AS oldest
 WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused;
 
+-- name: CountWebhookWork :one
+-- Zero: no pass of the dispatcher would do anything.
+SELECT (
+    (SELECT count(*) FROM webhook_cursor AS c JOIN journal_head AS h ON h.position > c.position)
+    + (SELECT count(*) FROM (
+        SELECT FROM webhooks AS w
+        WHERE w.deleted_at IS NULL AND (
+            w.replay_position IS NOT NULL
+            OR w.disabled_at IS NULL AND NOT w.paused AND (w.resume_at IS NULL OR w.resume_at <= statement_timestamp()) AND EXISTS (
+                SELECT FROM webhook_deliveries AS d
+                WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= statement_timestamp()
+            )
+        )
+        LIMIT 1
+    ) AS busy)
+)::integer AS work;
+
 -- name: LockWebhookCursor :one
 -- No row: another session is making deliveries.
 SELECT position FROM webhook_cursor FOR UPDATE SKIP LOCKED;

@@ -59,21 +59,21 @@ WITH batch AS (
         unnest($4::text[]) AS content
 ),
 locked AS (
-    SELECT a.id
-    FROM ai_responses AS a
-    WHERE a.id = ANY($1::uuid[])
+    SELECT a.id, a.owner_id, a.status, a.last_seq, a.attempt, batch.attempt AS own_attempt, batch.seq, batch.content
+    FROM batch
+    JOIN ai_responses AS a ON a.id = batch.id
     ORDER BY a.id
-    FOR NO KEY UPDATE
+    FOR NO KEY UPDATE OF a
 ),
 fenced AS (
     UPDATE ai_responses AS r
-    SET last_seq = batch.seq,
+    SET last_seq = locked.seq,
         first_token_at = coalesce(r.first_token_at, clock_timestamp()),
         lease_expires_at = clock_timestamp() + make_interval(secs => $5::integer)
-    FROM batch, locked, (SELECT set_config('synchronous_commit', 'off', true) AS setting) AS async
-    WHERE r.id = batch.id AND locked.id = r.id AND r.owner_id = $6::uuid AND r.attempt = batch.attempt
-        AND r.status = 'streaming' AND r.last_seq = batch.seq - 1 AND async.setting <> ''
-    RETURNING r.id AS id, batch.attempt AS attempt, batch.seq AS seq, batch.content AS content
+    FROM locked, (SELECT set_config('synchronous_commit', 'off', true) AS setting) AS async
+    WHERE r.id = locked.id AND locked.owner_id = $6::uuid AND locked.attempt = locked.own_attempt
+        AND locked.status = 'streaming' AND locked.last_seq = locked.seq - 1 AND async.setting <> ''
+    RETURNING r.id AS id, locked.attempt AS attempt, locked.seq AS seq, locked.content AS content
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
 SELECT fenced.id, fenced.seq, 'delta', fenced.attempt, fenced.content
@@ -92,8 +92,9 @@ type CommitDeltasParams struct {
 
 // The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
 // longer its writer's, or stands elsewhere in its log than the writer believes. The rows are locked in the order of their
-// ids, as by every statement for many responses, so that no two of them wait for each other. Losing the last moments in
-// a crash of the database is allowed here, so the commit does not wait for the disk.
+// ids, as by every statement for many responses, so that no two of them wait for each other, and checked as they were locked:
+// a planner who sees the conditions on the table itself looks for each row among all that run. Losing the last moments in a crash of
+// the database is allowed here, so the commit does not wait for the disk.
 func (q *Queries) CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, commitDeltas,
 		arg.Ids,
@@ -405,6 +406,25 @@ func (q *Queries) CountRecentAIResponses(ctx context.Context, userID uuid.UUID) 
 		&i.DayEndsIn,
 	)
 	return i, err
+}
+
+const countStalledAIResponses = `-- name: CountStalledAIResponses :one
+SELECT count(*)::integer
+FROM (
+    SELECT
+    FROM ai_responses AS r
+    WHERE r.status = 'streaming'
+        AND r.lease_expires_at < statement_timestamp() + make_interval(secs => $1::integer)
+    LIMIT 1
+) AS stalled
+`
+
+// Zero: all responses that are being written are being written. Then there is none to take over or to fail.
+func (q *Queries) CountStalledAIResponses(ctx context.Context, unknownLeaseSeconds int32) (int32, error) {
+	row := q.db.QueryRow(ctx, countStalledAIResponses, unknownLeaseSeconds)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const createAIResponse = `-- name: CreateAIResponse :one
@@ -1221,35 +1241,30 @@ func (q *Queries) ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) 
 }
 
 const listOwnedAIResponses = `-- name: ListOwnedAIResponses :many
-WITH mine AS (
-    SELECT unnest($2::uuid[]) AS id, unnest($3::integer[]) AS attempt
-)
-SELECT r.id
+SELECT r.id, r.attempt
 FROM ai_responses AS r
-JOIN mine ON mine.id = r.id AND mine.attempt = r.attempt
 WHERE r.owner_id = $1::uuid AND r.status = 'streaming'
 `
 
-type ListOwnedAIResponsesParams struct {
-	OwnerID  uuid.UUID
-	Ids      []uuid.UUID
-	Attempts []int32
+type ListOwnedAIResponsesRow struct {
+	ID      uuid.UUID
+	Attempt int32
 }
 
-// Which of a writer's responses are still its own.
-func (q *Queries) ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error) {
-	rows, err := q.db.Query(ctx, listOwnedAIResponses, arg.OwnerID, arg.Ids, arg.Attempts)
+// The responses that a writer is to write, and its attempt at each.
+func (q *Queries) ListOwnedAIResponses(ctx context.Context, ownerID uuid.UUID) ([]ListOwnedAIResponsesRow, error) {
+	rows, err := q.db.Query(ctx, listOwnedAIResponses, ownerID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []uuid.UUID{}
+	items := []ListOwnedAIResponsesRow{}
 	for rows.Next() {
-		var id uuid.UUID
-		if err := rows.Scan(&id); err != nil {
+		var i ListOwnedAIResponsesRow
+		if err := rows.Scan(&i.ID, &i.Attempt); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -1482,16 +1497,16 @@ WITH mine AS (
     SELECT unnest($3::uuid[]) AS id, unnest($4::integer[]) AS attempt
 ),
 locked AS (
-    SELECT a.id
-    FROM ai_responses AS a
-    WHERE a.id = ANY($3::uuid[])
+    SELECT a.id, a.owner_id, a.status, a.attempt, mine.attempt AS own_attempt
+    FROM mine
+    JOIN ai_responses AS a ON a.id = mine.id
     ORDER BY a.id
-    FOR NO KEY UPDATE
+    FOR NO KEY UPDATE OF a
 )
 UPDATE ai_responses AS r
 SET lease_expires_at = clock_timestamp() + make_interval(secs => $1::integer)
-FROM mine, locked
-WHERE r.id = mine.id AND locked.id = r.id AND r.attempt = mine.attempt AND r.owner_id = $2::uuid AND r.status = 'streaming'
+FROM locked
+WHERE r.id = locked.id AND locked.attempt = locked.own_attempt AND locked.owner_id = $2::uuid AND locked.status = 'streaming'
 RETURNING r.id
 `
 
@@ -1502,7 +1517,7 @@ type RenewAIResponseLeasesParams struct {
 	Attempts     []int32
 }
 
-// A response that is not returned is no longer its writer's.
+// A response that is not returned is no longer its writer's. The rows are checked as by CommitDeltas.
 func (q *Queries) RenewAIResponseLeases(ctx context.Context, arg RenewAIResponseLeasesParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, renewAIResponseLeases,
 		arg.LeaseSeconds,

@@ -231,6 +231,18 @@ func (q *Queries) FindTicketJournal(ctx context.Context, arg FindTicketJournalPa
 	return items, nil
 }
 
+const getJournalHead = `-- name: GetJournalHead :one
+SELECT position
+FROM journal_head
+`
+
+func (q *Queries) GetJournalHead(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, getJournalHead)
+	var position int64
+	err := row.Scan(&position)
+	return position, err
+}
+
 const getJournalOldest = `-- name: GetJournalOldest :one
 SELECT coalesce(min(p.first_position), 1)::bigint AS oldest
 FROM journal_partitions AS p

@@ -25,8 +25,9 @@ type Querier interface {
 	ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (int64, error)
 	// The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
 	// longer its writer's, or stands elsewhere in its log than the writer believes. The rows are locked in the order of their
-	// ids, as by every statement for many responses, so that no two of them wait for each other. Losing the last moments in
-	// a crash of the database is allowed here, so the commit does not wait for the disk.
+	// ids, as by every statement for many responses, so that no two of them wait for each other, and checked as they were locked:
+	// a planner who sees the conditions on the table itself looks for each row among all that run. Losing the last moments in a crash of
+	// the database is allowed here, so the commit does not wait for the disk.
 	CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error)
 	// Stores an answer as a message, in place of the one that stood, and ends its response and its log. The ticket's row must
 	// be locked. finished_at is also the message's created_at. That only one answer to a turn stands is checked row by row, so
@@ -45,6 +46,10 @@ type Querier interface {
 	// How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only. The order keeps each count
 	// to an index: without it, the planner may read old tickets in search of the few that are not resolved.
 	CountStaffTickets(ctx context.Context, arg CountStaffTicketsParams) (CountStaffTicketsRow, error)
+	// Zero: all responses that are being written are being written. Then there is none to take over or to fail.
+	CountStalledAIResponses(ctx context.Context, unknownLeaseSeconds int32) (int32, error)
+	// Zero: no pass of the dispatcher would do anything.
+	CountWebhookWork(ctx context.Context) (int32, error)
 	// No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	// No row: the account is no service's.
@@ -186,8 +191,11 @@ type Querier interface {
 	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
 	// A customer. No row: there is no such customer. The accounts of staff and of services are not exported.
 	GetExportedUser(ctx context.Context, id uuid.UUID) (User, error)
+	// By the database's clock, which is that of all times that are stored.
+	GetHasPassed(ctx context.Context, at time.Time) (bool, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
+	GetJournalHead(ctx context.Context) (int64, error)
 	// The oldest position that is kept; in an empty journal, the first one to come.
 	GetJournalOldest(ctx context.Context) (int64, error)
 	// The newest position, the oldest that is kept, how many entries wait in the outbox (counted to a bound) and for how long.
@@ -258,8 +266,8 @@ type Querier interface {
 	// Includes notes, for staff, and the names of authors, empty when unknown: a customer's is the name that the service gave, if the
 	// actor may see it.
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]ListMessagesByTicketRow, error)
-	// Which of a writer's responses are still its own.
-	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
+	// The responses that a writer is to write, and its attempt at each.
+	ListOwnedAIResponses(ctx context.Context, ownerID uuid.UUID) ([]ListOwnedAIResponsesRow, error)
 	ListPrompts(ctx context.Context, arg ListPromptsParams) ([]ListPromptsRow, error)
 	ListReplayedEntries(ctx context.Context, arg ListReplayedEntriesParams) ([]ListReplayedEntriesRow, error)
 	// What happened from begins until ends, as a whole and by the day (UTC), the team or the agent whose ticket it is now. The
@@ -368,7 +376,7 @@ type Querier interface {
 	// Another replica may take the response over at once. Until then it is nobody's, so that nothing which its writer has
 	// still under way makes the lease longer again.
 	ReleaseAIResponseLease(ctx context.Context, arg ReleaseAIResponseLeaseParams) error
-	// A response that is not returned is no longer its writer's.
+	// A response that is not returned is no longer its writer's. The rows are checked as by CommitDeltas.
 	RenewAIResponseLeases(ctx context.Context, arg RenewAIResponseLeasesParams) ([]uuid.UUID, error)
 	// Puts back deltas that were published and that a crash of the database then lost, where the log ends at log_seq. Zero
 	// rows: not this writer's, or already put back.

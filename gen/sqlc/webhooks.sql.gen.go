@@ -12,6 +12,31 @@ import (
 	"github.com/google/uuid"
 )
 
+const countWebhookWork = `-- name: CountWebhookWork :one
+SELECT (
+    (SELECT count(*) FROM webhook_cursor AS c JOIN journal_head AS h ON h.position > c.position)
+    + (SELECT count(*) FROM (
+        SELECT FROM webhooks AS w
+        WHERE w.deleted_at IS NULL AND (
+            w.replay_position IS NOT NULL
+            OR w.disabled_at IS NULL AND NOT w.paused AND (w.resume_at IS NULL OR w.resume_at <= statement_timestamp()) AND EXISTS (
+                SELECT FROM webhook_deliveries AS d
+                WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= statement_timestamp()
+            )
+        )
+        LIMIT 1
+    ) AS busy)
+)::integer AS work
+`
+
+// Zero: no pass of the dispatcher would do anything.
+func (q *Queries) CountWebhookWork(ctx context.Context) (int32, error) {
+	row := q.db.QueryRow(ctx, countWebhookWork)
+	var work int32
+	err := row.Scan(&work)
+	return work, err
+}
+
 const createTestDelivery = `-- name: CreateTestDelivery :one
 INSERT INTO webhook_deliveries (id, webhook_id, type)
 SELECT $1, w.id, $2

@@ -83,3 +83,33 @@ func TestEndedResponsesCostNothing(t *testing.T) {
 		requireSmall(t, storetest.Explain(t, b.url, "ai_responses.sql", query, parameters))
 	}
 }
+
+// What a replica writes for all of its responses at once looks each of them up once, however many run.
+func TestManyRunningResponsesAreLookedUpOnceEach(t *testing.T) {
+	t.Parallel()
+	const running = 1000
+	b := newBench(t)
+	owner := "'018f0000-0000-7000-8000-000000000000'::uuid"
+	storetest.Exec(t, b.url, `INSERT INTO tickets (id, user_id, title, description)
+		SELECT gen_random_uuid(), $1, 'A title', 'A text' FROM generate_series(1, $2)`, b.customer.ID, running-1)
+	storetest.Exec(t, b.url, `INSERT INTO ai_responses (id, ticket_id, model, requested_by, owner_id, lease_expires_at)
+		SELECT gen_random_uuid(), t.id, 'm', t.user_id, `+owner+`, now() FROM tickets AS t`)
+	all := func(column string) string { return "(SELECT array_agg(" + column + ") FROM ai_responses)" }
+	parameters := map[string]string{
+		"ids": all("id"), "attempts": all("attempt"), "seqs": all("1"), "contents": all("'x'::text"), "owner_id": owner, "lease_seconds": "15",
+	}
+	for _, query := range []string{"RenewAIResponseLeases", "ListOwnedAIResponses", "CommitDeltas"} {
+		plan := storetest.Explain(t, b.url, "ai_responses.sql", query, parameters)
+		require.NotRegexp(t, manyRemoved, plan)
+		found := 0
+		for _, node := range actualRows.FindAllStringSubmatch(plan, -1) {
+			rows, err := strconv.Atoi(node[1])
+			require.NoError(t, err)
+			loops, err := strconv.Atoi(node[2])
+			require.NoError(t, err)
+			require.LessOrEqual(t, rows*loops, 3*running, plan) // Indexes also find versions that are dead.
+			found = max(found, rows)
+		}
+		require.GreaterOrEqual(t, found, running, plan)
+	}
+}

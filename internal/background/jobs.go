@@ -16,9 +16,10 @@ const (
 	// tasksAtOnce is how many tasks a replica runs at a time.
 	tasksAtOnce = 2
 
-	// pollInterval is how often a replica polls for jobs. Except behind a pooler, it is notified of most of them at once.
-	pollInterval       = 5 * time.Second
-	pooledPollInterval = time.Second
+	// pollInterval is how often a replica polls for jobs that it is not notified of: those whose notification was lost. A replica
+	// that cannot listen polls for all jobs, every unheardPollInterval.
+	pollInterval        = 15 * time.Second
+	unheardPollInterval = time.Second
 
 	// jobTimeout bounds jobs whose worker sets no other limit. The jobs of a replica that is gone are started again between
 	// rescueAfter and half a minute more after their start.
@@ -58,8 +59,8 @@ func NewJobs(s *store.Store, logger *slog.Logger) *Jobs {
 			Logger:            slog.New(newRiverLog(logger)), ErrorHandler: panicLog{logger},
 		},
 	}
-	if s.IsPooled() {
-		j.config.FetchPollInterval = pooledPollInterval
+	if s.PollsForJobs() {
+		j.config.FetchPollInterval = unheardPollInterval
 	}
 	river.AddWorker(j.config.Workers, &j.tasks)
 	return j

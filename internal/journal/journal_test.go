@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/storetest"
@@ -85,6 +86,20 @@ func TestEntriesAreReadInTheOrderOfTheirCommits(t *testing.T) {
 		require.JSONEq(t, fmt.Sprintf(`{"n": %d}`, n), string(e.Data))
 		require.WithinDuration(t, time.Now(), e.OccurredAt, time.Minute)
 	}
+}
+
+// A replica serves before its sequencer has looked for the first time.
+func TestReplicaThatHasJustStartedReturnsWhatThereIs(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	r, _ := newReplica(t, url)
+	require.NoError(t, r.store.CreateJournalEntry(t.Context(), entryOf(0)))
+	r.read(t, 0, 1)
+	late := idleReplica(t, url)
+	page, err := late.journal.Find(t.Context(), auth.Actor{Role: sqlc.UserRoleAdmin}, journal.Filter{}, new(int64(0)), 10, 0)
+	require.NoError(t, err)
+	require.Len(t, page.Entries, 1)
+	require.EqualValues(t, 1, page.Head)
 }
 
 // A transaction that stays open keeps its own entry back and nobody else's, and what is undone leaves no hole.

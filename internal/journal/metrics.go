@@ -25,7 +25,10 @@ type journalMetrics struct {
 }
 
 func newJournalMetrics(set *metrics.Set, h *head, seen *atomic.Pointer[State]) *journalMetrics {
-	set.NewGauge("support_journal_head", func() float64 { return float64(h.get()) })
+	set.NewGauge("support_journal_head", func() float64 {
+		position, _ := h.get()
+		return float64(position)
+	})
 	set.NewGauge("support_journal_oldest", func() float64 { return float64(seen.Load().Oldest) })
 	set.NewGauge("support_journal_waiting", func() float64 { return float64(seen.Load().Waiting) })
 	set.NewGauge("support_journal_lag_seconds", func() float64 { return seen.Load().LagSeconds })

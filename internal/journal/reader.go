@@ -119,7 +119,10 @@ func (s *Service) more(ctx context.Context, actor auth.Actor, page Page) bool {
 
 // page returns the entries after a position. It reads a bounded number of positions.
 func (s *Service) page(ctx context.Context, actor auth.Actor, f Filter, after int64, limit int32) (Page, error) {
-	head := s.head.get() // Before the entries: all up to there can be read.
+	head, err := s.newest(ctx) // Before the entries: all up to there can be read.
+	if err != nil {
+		return Page{}, err
+	}
 	if after >= head {
 		return Page{Entries: []Entry{}, Position: after, Head: head}, nil
 	}
@@ -143,6 +146,18 @@ func (s *Service) page(ctx context.Context, actor auth.Actor, f Filter, after in
 		page.Position = entries[len(entries)-1].Position
 	}
 	return page, nil
+}
+
+// newest returns the newest position that this replica knows of. A replica that has just started asks the database.
+func (s *Service) newest(ctx context.Context) (int64, error) {
+	if position, known := s.head.get(); known {
+		return position, nil
+	}
+	position, err := s.store.GetJournalHead(ctx)
+	if err == nil {
+		s.head.raise(position)
+	}
+	return position, err
 }
 
 // checkKept returns PositionExpired when entries after the position have been dropped. Called after a read, it tells whether

@@ -15,9 +15,10 @@ const (
 	// database's time, and batches grow under load: a batch costs what some 25 entries cost.
 	minPause  = 20 * time.Millisecond
 	busyShare = 2
-	// idlePoll is how often a sequencer looks for entries of replicas that have stopped. A replica that cannot listen looks every
-	// readersPoll while it has waiting readers.
-	idlePoll    = time.Second
+	// idlePoll is how often a sequencer looks for entries of replicas that have stopped, and of commands. A replica that cannot
+	// listen looks every unheardPoll, and every readersPoll while it has waiting readers.
+	idlePoll    = 2 * time.Second
+	unheardPoll = time.Second
 	readersPoll = 50 * time.Millisecond
 )
 
@@ -50,8 +51,11 @@ func (s *Service) rest(ctx context.Context) {
 }
 
 func (s *Service) pollInterval() time.Duration {
-	if s.head.mustPoll() {
+	switch {
+	case s.head.mustPoll():
 		return readersPoll
+	case !s.head.isListening():
+		return unheardPoll
 	}
 	return idlePoll
 }

@@ -20,6 +20,8 @@ const (
 type head struct {
 	mu       sync.Mutex
 	position int64
+	// known means that the database has named a position.
+	known bool
 	// lower means that the database has named a lower position.
 	lower bool
 	// changed is closed when the position changes.
@@ -27,7 +29,7 @@ type head struct {
 	waiting int
 	// listening means that this replica hears other replicas' sequencers.
 	listening bool
-	// wanted receives a token when a reader begins to wait while nobody listens.
+	// wanted receives a token when a reader begins to wait while nobody listens, and when listening begins or ends.
 	wanted chan struct{}
 }
 
@@ -56,6 +58,7 @@ func (h *head) raise(position int64) {
 }
 
 func (h *head) moveLocked(position int64) {
+	h.known = true
 	if position == h.position {
 		return
 	}
@@ -64,17 +67,34 @@ func (h *head) moveLocked(position int64) {
 	h.changed = make(chan struct{})
 }
 
-// get returns the position.
-func (h *head) get() int64 {
+// get returns the position, and whether it is known.
+func (h *head) get() (position int64, known bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.position
+	return h.position, h.known
 }
 
+// setListening notes whether other replicas' sequencers are heard. What they announced meanwhile was not.
 func (h *head) setListening(listening bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.listening = listening
+	if listening != h.listening {
+		h.listening = listening
+		h.wantLocked()
+	}
+}
+
+func (h *head) wantLocked() {
+	select {
+	case h.wanted <- struct{}{}:
+	default:
+	}
+}
+
+func (h *head) isListening() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.listening
 }
 
 // mustPoll reports whether readers wait that no notification can wake.
@@ -84,7 +104,7 @@ func (h *head) mustPoll() bool {
 	return h.waiting > 0 && !h.listening
 }
 
-// unattended gets a token when mustPoll may have become true.
+// unattended gets a token when mustPoll may have become true, or the head may have moved unheard.
 func (h *head) unattended() <-chan struct{} { return h.wanted }
 
 // wait returns when the position is greater than after.
@@ -111,10 +131,7 @@ func (h *head) begin() {
 	defer h.mu.Unlock()
 	h.waiting++
 	if !h.listening {
-		select {
-		case h.wanted <- struct{}{}:
-		default:
-		}
+		h.wantLocked()
 	}
 }
 

@@ -20,9 +20,11 @@ const (
 	// maxCandidates is how many of the newest matches are ranked.
 	maxCandidates = 500
 
-	// indexInterval is how often new texts are indexed, and maxIndexed how many in one statement.
-	indexInterval = time.Second
-	maxIndexed    = 200
+	// indexInterval is how often new texts are indexed, and maxIndexed how many in one statement. rebuildInterval is how often a
+	// replica checks whether the index has another language.
+	indexInterval   = time.Second
+	maxIndexed      = 200
+	rebuildInterval = 30 * time.Second
 )
 
 // Service searches, and maintains its index.
@@ -64,6 +66,7 @@ func (s *Service) Search(ctx context.Context, actor auth.Actor, query string, p 
 func (s *Service) Run(ctx context.Context) {
 	outage := &background.Outage{While: "indexing for the search", Logger: s.logger}
 	prepared := false
+	var rebuilt time.Time
 	background.Every(ctx, indexInterval, outage, func(ctx context.Context) error {
 		if !prepared {
 			if err := s.Prepare(ctx); err != nil {
@@ -71,6 +74,10 @@ func (s *Service) Run(ctx context.Context) {
 			}
 			prepared = true
 		}
+		if time.Since(rebuilt) < rebuildInterval {
+			return s.indexQueued(ctx)
+		}
+		rebuilt = time.Now()
 		return s.Index(ctx)
 	})
 }
@@ -87,9 +94,7 @@ func (s *Service) Prepare(ctx context.Context) error {
 // Index indexes everything in the queue and, in small batches in between, texts that were indexed in another language.
 func (s *Service) Index(ctx context.Context) error {
 	for {
-		if err := background.Batches(ctx, maxIndexed, func(ctx context.Context, limit, skip int32) (int64, error) {
-			return s.store.IndexQueued(ctx, sqlc.IndexQueuedParams{MaxRows: limit, SkipRows: skip})
-		}); err != nil {
+		if err := s.indexQueued(ctx); err != nil {
 			return err
 		}
 		more, err := s.store.RebuildSearchIndex(ctx, maxIndexed)
@@ -102,4 +107,11 @@ func (s *Service) Index(ctx context.Context) error {
 			s.logger.InfoContext(ctx, "indexed again for the search")
 		}
 	}
+}
+
+// indexQueued indexes everything that is waiting for it.
+func (s *Service) indexQueued(ctx context.Context) error {
+	return background.Batches(ctx, maxIndexed, func(ctx context.Context, limit, skip int32) (int64, error) {
+		return s.store.IndexQueued(ctx, sqlc.IndexQueuedParams{MaxRows: limit, SkipRows: skip})
+	})
 }

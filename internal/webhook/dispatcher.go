@@ -27,20 +27,24 @@ func (s *Service) Run(ctx context.Context) {
 	o := &background.Outage{While: "making webhook deliveries", Logger: s.logger}
 	var position int64
 	var measured time.Time
-	for ctx.Err() == nil {
-		reached, more, err := s.Dispatch(ctx)
+	for work := true; ctx.Err() == nil; {
+		var reached int64
+		var more bool
+		var err error
+		if work {
+			reached, more, err = s.Dispatch(ctx)
+			position = max(position, reached)
+		}
 		if err == nil && time.Since(measured) > measureInterval {
 			measured = time.Now()
 			err = s.measure(ctx)
 		}
 		o.Note(ctx, err)
-		position = max(position, reached)
 		wait := passPause
-		if err == nil && !more {
-			s.waitForEntry(ctx, position)
-		}
-		if err != nil {
+		if work = true; err != nil {
 			wait = passInterval
+		} else if !more {
+			work = s.waitForWork(ctx, position)
 		}
 		select {
 		case <-ctx.Done():
@@ -58,11 +62,16 @@ func (s *Service) measure(ctx context.Context) error {
 	return err
 }
 
-// waitForEntry waits for an entry after the position, or until the next pass is due.
-func (s *Service) waitForEntry(ctx context.Context, position int64) {
-	ctx, cancel := context.WithTimeout(ctx, passInterval)
+// waitForWork waits for an entry after the position, but not longer than passInterval, and reports whether there is anything to
+// do for a pass. Without webhooks, there is little to do.
+func (s *Service) waitForWork(ctx context.Context, position int64) bool {
+	waiting, cancel := context.WithTimeout(ctx, passInterval)
 	defer cancel()
-	_ = s.journal.Wait(ctx, position) // In either case there is something to look for.
+	if s.journal.Wait(waiting, position) == nil {
+		return true
+	}
+	work, err := s.store.CountWebhookWork(ctx)
+	return err != nil || work > 0 // The pass reports the error, if it is still there.
 }
 
 // Dispatch makes one pass: it makes deliveries of the next entries and of what is to be replayed, and gives each webhook with

@@ -3,8 +3,6 @@ package writer
 import (
 	"context"
 	"log/slog"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -52,19 +50,18 @@ func (l *leases) check(ctx context.Context, owners []*owner, renew bool) error {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	byID := make(map[uuid.UUID]*owner, len(owners))
-	attempts := make([]int32, 0, len(owners))
 	for _, o := range owners {
 		byID[o.response.ID] = o
 	}
-	ids := slices.Collect(maps.Keys(byID))
-	for _, id := range ids {
-		attempts = append(attempts, byID[id].response.Attempt)
+	kept := l.kept
+	if renew {
+		kept = l.renewed
 	}
-	kept, err := l.kept(ctx, ids, attempts, renew)
+	ids, err := kept(ctx, byID)
 	if err != nil {
 		return err
 	}
-	for _, id := range kept {
+	for _, id := range ids {
 		delete(byID, id)
 	}
 	for _, o := range byID {
@@ -73,12 +70,22 @@ func (l *leases) check(ctx context.Context, owners []*owner, renew bool) error {
 	return nil
 }
 
-// kept returns which of the responses are still this replica's, and renews their leases if asked to.
-func (l *leases) kept(ctx context.Context, ids []uuid.UUID, attempts []int32, renew bool) ([]uuid.UUID, error) {
-	if !renew {
-		return l.reserved.ListOwnedAIResponses(ctx, sqlc.ListOwnedAIResponsesParams{
-			Ids: ids, Attempts: attempts, OwnerID: l.ownerID,
-		})
+// kept returns which of the responses are still this replica's.
+func (l *leases) kept(ctx context.Context, owners map[uuid.UUID]*owner) (ids []uuid.UUID, err error) {
+	rows, err := l.reserved.ListOwnedAIResponses(ctx, l.ownerID)
+	for _, row := range rows {
+		if o := owners[row.ID]; o != nil && o.response.Attempt == row.Attempt {
+			ids = append(ids, row.ID)
+		}
+	}
+	return ids, err
+}
+
+// renewed returns the same, and renews their leases.
+func (l *leases) renewed(ctx context.Context, owners map[uuid.UUID]*owner) ([]uuid.UUID, error) {
+	ids, attempts := make([]uuid.UUID, 0, len(owners)), make([]int32, 0, len(owners))
+	for id, o := range owners {
+		ids, attempts = append(ids, id), append(attempts, o.response.Attempt)
 	}
 	return l.reserved.RenewAIResponseLeases(ctx, sqlc.RenewAIResponseLeasesParams{
 		Ids: ids, Attempts: attempts, OwnerID: l.ownerID, LeaseSeconds: int32(LeaseDuration.Seconds()),

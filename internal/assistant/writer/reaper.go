@@ -29,6 +29,9 @@ const (
 	// unknownAfter is how long this replica's response may stall before the replica takes it up, if it does not know of
 	// it because the reply to its claim was lost.
 	unknownAfter = 3 * time.Second
+
+	// unknownLeaseSeconds is how long the lease of such a response still is.
+	unknownLeaseSeconds = int32((LeaseDuration - unknownAfter) / time.Second)
 )
 
 // reaper takes over responses whose owner is gone.
@@ -52,6 +55,9 @@ func (r *reaper) run(ctx context.Context) {
 
 // takeOver starts abandoned responses again, one by one, and fails those that nobody could finish.
 func (r *reaper) takeOver(ctx context.Context) error {
+	if stalled, err := r.store.CountStalledAIResponses(ctx, unknownLeaseSeconds); err != nil || stalled == 0 {
+		return err
+	}
 	for more := true; more; {
 		if !r.roster.admit() {
 			return nil // Another replica takes it over or fails it.
@@ -76,7 +82,7 @@ func (r *reaper) takeOverOne(ctx context.Context) (more bool, err error) {
 	}
 	id, err := r.store.TakeOverAIResponse(ctx, sqlc.TakeOverAIResponseParams{
 		OwnerID: r.ownerID, LeaseSeconds: int32(LeaseDuration.Seconds()), MaxAttempts: MaxAttempts,
-		Known: r.roster.known(), UnknownLeaseSeconds: int32((LeaseDuration - unknownAfter).Seconds()),
+		Known: r.roster.known(), UnknownLeaseSeconds: unknownLeaseSeconds,
 	})
 	if errors.Is(err, store.ErrNoRows) {
 		return false, nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"time"
@@ -103,6 +104,8 @@ func askMany(ctx context.Context, d *database, server string, n int) ([]question
 			questions = append(questions, question{customer: who, ticketID: id})
 		}
 	}
+	// Those who ask at the same time are different people: one customer's answers begin one after the other.
+	rand.Shuffle(len(questions), func(i, j int) { questions[i], questions[j] = questions[j], questions[i] })
 	return questions[:n], nil
 }
 

@@ -3,15 +3,21 @@
 package chaos
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// auditQuery counts what must not be in a database in which every answer has ended.
+// auditQuery counts what must not be in a database in which every answer has ended and every entry has its position.
 const auditQuery = `
 WITH logs AS (
     SELECT r.id, r.ticket_id, r.turn_message_id, r.status, r.last_seq, r.message_id,
@@ -23,21 +29,62 @@ WITH logs AS (
     LEFT JOIN ai_response_events AS e ON e.ai_response_id = r.id
     GROUP BY r.id
 ),
-entries AS (
-    SELECT e.type, e.ticket_id, e.subject_id
-    FROM (
-        SELECT j.type, j.ticket_id, j.subject_id FROM journal AS j
-        UNION ALL
-        SELECT o.type, o.ticket_id, o.subject_id FROM journal_outbox AS o
-    ) AS e
+spoken AS (
+    SELECT j.position, j.ticket_id, j.customer_id, j.actor_kind, j.data, m.author, m.is_note, m.created_at
+    FROM journal AS j
+    JOIN messages AS m ON m.id = j.subject_id
+    WHERE j.type IN ('message.created', 'note.created')
 )
 SELECT json_build_object(
-    'journal with a hole', (SELECT count(*) FROM journal_head WHERE position <> (SELECT count(*) FROM journal)),
+    'journal with a hole', (
+        SELECT count(*)
+        FROM journal_head AS h, (SELECT count(*) AS n, max(position) AS newest FROM journal) AS j
+        WHERE h.position <> j.n OR h.position <> j.newest
+    ),
+    'ticket whose status is not that of its newest entry', (
+        SELECT count(*)
+        FROM tickets AS t
+        LEFT JOIN LATERAL (
+            SELECT j.data ->> 'to' AS status
+            FROM journal AS j
+            WHERE j.ticket_id = t.id AND j.type = 'ticket.status_changed'
+            ORDER BY j.position DESC
+            LIMIT 1
+        ) AS newest ON true
+        WHERE t.status::text <> coalesce(newest.status, 'open')
+    ),
+    'ticket whose messages have another order than their entries', (
+        SELECT count(DISTINCT s.ticket_id)
+        FROM (SELECT ticket_id, created_at, lag(created_at) OVER (PARTITION BY ticket_id ORDER BY position) AS earlier FROM spoken) AS s
+        WHERE s.created_at <= s.earlier
+    ),
+    'message whose entry says something else', (
+        SELECT count(*)
+        FROM spoken AS s
+        JOIN tickets AS t ON t.id = s.ticket_id
+        WHERE s.data ->> 'author' IS DISTINCT FROM s.author::text OR s.actor_kind::text <> s.author::text
+            OR s.customer_id IS DISTINCT FROM CASE WHEN NOT s.is_note THEN t.user_id END
+    ),
+    'answer whose beginning has not exactly one entry', (
+        SELECT count(*)
+        FROM logs AS l
+        FULL JOIN (
+            SELECT subject_id, count(*) AS n FROM journal WHERE type = 'ai_response.started' GROUP BY subject_id
+        ) AS e ON e.subject_id = l.id
+        WHERE l.id IS NULL OR e.n IS DISTINCT FROM 1
+    ),
+    'answer that ends before it begins, or otherwise than its entry says', (
+        SELECT count(*)
+        FROM logs AS l
+        JOIN journal AS began ON began.subject_id = l.id AND began.type = 'ai_response.started'
+        JOIN journal AS ended ON ended.subject_id = l.id AND ended.type LIKE 'ai\_response.%' AND ended.type <> 'ai_response.started'
+        WHERE ended.position < began.position OR ended.type <> 'ai_response.' || l.status
+    ),
     'ticket without exactly one entry', (
         SELECT count(*)
         FROM tickets AS t
         FULL JOIN (
-            SELECT ticket_id, count(*) AS n FROM entries WHERE type = 'ticket.created' GROUP BY ticket_id
+            SELECT ticket_id, count(*) AS n FROM journal WHERE type = 'ticket.created' GROUP BY ticket_id
         ) AS e ON e.ticket_id = t.id
         WHERE t.id IS NULL OR e.n IS DISTINCT FROM 1
     ),
@@ -45,7 +92,7 @@ SELECT json_build_object(
         SELECT count(*)
         FROM messages AS m
         FULL JOIN (
-            SELECT subject_id, count(*) AS n FROM entries WHERE type IN ('message.created', 'note.created') GROUP BY subject_id
+            SELECT subject_id, count(*) AS n FROM journal WHERE type IN ('message.created', 'note.created') GROUP BY subject_id
         ) AS e ON e.subject_id = m.id
         WHERE m.id IS NULL OR e.n IS DISTINCT FROM 1
     ),
@@ -54,7 +101,7 @@ SELECT json_build_object(
         FROM (SELECT id FROM logs WHERE status <> 'streaming') AS l
         FULL JOIN (
             SELECT subject_id, count(*) AS n
-            FROM entries
+            FROM journal
             WHERE type ~ '^ai_response\.(completed|failed|cancelled|superseded|drafted)$'
             GROUP BY subject_id
         ) AS e ON e.subject_id = l.id
@@ -92,9 +139,19 @@ SELECT json_build_object(
     )
 )::text`
 
-// audit checks the database against the rules, once every answer has ended.
+// audit checks the database against the rules, once every answer has ended. It starts one more server: whatever was broken
+// before, that one has to give every entry its position, and to return them all.
 func (c *cluster) audit() {
 	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), cleanUpTime) // The test's own context is over.
+	defer cancel()
+	c.ctx = ctx
+	last := new(replica)
+	c.startReplica(last)
+	c.eventually("every entry has its position", 10*time.Second, func() bool {
+		return storetest.QueryInt(c.t, c.databases, "SELECT count(*) FROM journal_outbox") == 0
+	})
+	c.compareFeed(last)
 	var found map[string]int
 	c.query(auditQuery, &found)
 	require.NotEmpty(c.t, found)
@@ -110,6 +167,33 @@ func (c *cluster) audit() {
 	for status, n := range statuses {
 		c.add("answers_"+status, n)
 	}
+}
+
+// compareFeed reads all events that staff see, and compares them with the journal.
+func (c *cluster) compareFeed(at *replica) {
+	c.t.Helper()
+	var got strings.Builder
+	for position, head := int64(0), int64(1); position < head; {
+		page, err := c.api(at, c.agent).ListEventsWithResponse(c.ctx, &plain.ListEventsParams{After: &position})
+		require.NoError(c.t, err)
+		require.Equal(c.t, http.StatusOK, page.StatusCode(), "%s", page.Body)
+		for _, e := range page.JSON200.Events {
+			fmt.Fprintln(&got, e.Position, e.Type)
+		}
+		position, head = page.JSON200.Position, page.JSON200.Head
+	}
+	want := storetest.QueryText(c.t, c.databases, `SELECT coalesce(string_agg(position || ' ' || type || E'\n', '' ORDER BY position), '')
+		FROM journal WHERE type NOT LIKE 'user.%'`)
+	if got.String() != want {
+		c.violate("the events are not those of the journal")
+	}
+	c.add("events", strings.Count(want, "\n"))
+}
+
+// countAnswers counts the answers of a status.
+func (c *cluster) countAnswers(status string) int {
+	c.t.Helper()
+	return storetest.QueryInt(c.t, c.databases, "SELECT count(*) FROM ai_responses WHERE status = $1::text::ai_response_status", status)
 }
 
 // check compares what the readers show at the end with what is stored, and that with what upstream has said.

@@ -56,7 +56,8 @@ type replica struct {
 
 func (r *replica) address() string { return r.current.Load().address }
 
-// newCluster starts a cluster that ends with the test, and after limit at the latest.
+// newCluster starts a cluster that ends with the test, and after limit at the latest. At the end, an audit compares what the
+// database has, whatever the scenario was.
 func newCluster(t *testing.T, scenario string, limit time.Duration, settings ...string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, figures: measure(t, scenario)}
@@ -83,6 +84,7 @@ func newCluster(t *testing.T, scenario string, limit time.Duration, settings ...
 	// A connection of its own for every request, so that what breaks is that request's.
 	c.http = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	c.makeAccounts()
+	t.Cleanup(c.audit)
 	return c
 }
 

@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -67,11 +68,16 @@ func TestReadersThatHangUpLeaveNothing(t *testing.T) {
 	c.add("sessions_before", sessions)
 	c.add("sessions_after", c.countSessions("TRUE"))
 	require.GreaterOrEqual(t, c.get("cuts"), cycles)
-	c.audit()
 	require.LessOrEqual(t, c.get("sessions_after"), sessions)
-	require.Equal(t, answers, c.get("answers_completed"))
-	// Only a process that ends tells its goroutines. One that has had no readers says how many there are to be.
-	want, got := spared.current.Load().dumpGoroutines(c.ctx, t), cut.current.Load().dumpGoroutines(c.ctx, t)
+	require.Equal(t, answers, c.countAnswers("completed"))
+	// Only a process that ends tells its goroutines. One that has had no readers says how many there are to be. River's do not
+	// count: one replica has more of them, which leads the others.
+	goroutines := func(r *replica) []string {
+		return slices.DeleteFunc(r.current.Load().dumpGoroutines(c.ctx, t), func(stack string) bool {
+			return strings.Contains(stack, "github.com/riverqueue/river")
+		})
+	}
+	want, got := goroutines(spared), goroutines(cut)
 	c.add("goroutines_without_readers", len(want))
 	c.add("goroutines_after", len(got))
 	require.NotEmpty(t, want)
