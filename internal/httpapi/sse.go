@@ -19,6 +19,8 @@ import (
 
 const (
 	heartbeatInterval = 15 * time.Second
+	// heartbeatTick is what heartbeats are aligned to: to wake many readers together takes less than to wake each alone.
+	heartbeatTick = 500 * time.Millisecond
 	// sseWriteTimeout is how long one write may take before the server gives up on the reader.
 	sseWriteTimeout = 10 * time.Second
 	// sseRetry is how long a browser waits before it reconnects.
@@ -58,7 +60,7 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 	}
 	ended := false
 	for {
-		waiting, cancel := context.WithTimeout(ctx, heartbeatInterval)
+		waiting, cancel := context.WithTimeout(ctx, untilHeartbeat(time.Now()))
 		entry, err := s.next(waiting)
 		cancel()
 		switch {
@@ -80,6 +82,11 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 			return err
 		}
 	}
+}
+
+// untilHeartbeat is how long a reader who has just been sent something may hear nothing.
+func untilHeartbeat(now time.Time) time.Duration {
+	return now.Add(heartbeatInterval).Truncate(heartbeatTick).Sub(now)
 }
 
 // errMoved ends a stream whose answer continues in another process.
