@@ -91,7 +91,7 @@ func untilHeartbeat(now time.Time) time.Duration {
 
 // errMoved ends a stream whose answer continues in another process.
 func errMoved() *apperr.Error {
-	return apperr.New(apperr.Draining, "The answer goes on elsewhere: resume it.")
+	return apperr.New(apperr.Draining, "Another server continues the answer. Resume the stream.")
 }
 
 // errWithdrawnProblem ends a stream that its reader is no longer allowed to read.
