@@ -191,6 +191,8 @@ type Querier interface {
 	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
 	// A customer. No row: there is no such customer. The accounts of staff and of services are not exported.
 	GetExportedUser(ctx context.Context, id uuid.UUID) (User, error)
+	// By the database's clock, which is that of all times that are stored.
+	GetHasPassed(ctx context.Context, at time.Time) (bool, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
 	GetJournalHead(ctx context.Context) (int64, error)
