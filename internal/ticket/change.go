@@ -95,7 +95,7 @@ func (s *Service) Update(
 }
 
 func errExternalIDTaken() error {
-	return apperr.New(apperr.ExternalIDTaken, "Another ticket is called that.")
+	return apperr.New(apperr.ExternalIDTaken, "Another ticket has this external_id.")
 }
 
 // update returns UpdateTicket's parameters for an actor's change.
@@ -217,7 +217,7 @@ func (s *Service) CheckAssignment(ctx context.Context, assigneeID, teamID *uuid.
 	if err != nil || may.ToAccount && may.ToTeam {
 		return err
 	}
-	refused := apperr.New(apperr.ValidationFailed, "The ticket cannot be given to this account or team.")
+	refused := apperr.New(apperr.ValidationFailed, "The ticket cannot be assigned to this account or team.")
 	if !may.ToAccount {
 		return refused.At(apperr.Field{Pointer: "/assignee_id", Code: apperr.NotAllowed})
 	}

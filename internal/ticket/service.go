@@ -294,7 +294,7 @@ func Lock(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (
 
 // ErrChanged returns the error for a caller who does not accept the ticket's version.
 func ErrChanged() error {
-	return apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
+	return apperr.New(apperr.PreconditionFailed, "The ticket has changed since the version in If-Match.")
 }
 
 // ErrClosed returns the error for adding to a closed ticket.
