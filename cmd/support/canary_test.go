@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/dev/pgembed"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -83,14 +83,9 @@ func newAviary(t *testing.T) *aviary {
 	dsn, err := url.Parse(a.admin)
 	require.NoError(t, err)
 	dsn.User = url.UserPassword("app", canaryDSN)
-	upstream := httptest.NewServer(a.sim)
-	t.Cleanup(func() {
-		a.sim.Close()
-		upstream.CloseClientConnections()
-		upstream.Close()
-	})
+	upstream := groqtest.Serve(t, a.sim)
 	environ := []string{
-		"DATABASE_URL=" + dsn.String(), "SUPPORT_RATE_LIMIT=0", "GROQ_API_URL=" + upstream.URL, "GROQ_API_KEY=" + canaryKey, testSecret,
+		"DATABASE_URL=" + dsn.String(), "SUPPORT_RATE_LIMIT=0", "GROQ_API_URL=" + upstream, "GROQ_API_KEY=" + canaryKey, testSecret,
 		"SUPPORT_ADDR=127.0.0.1:0", "SUPPORT_LOG_LEVEL=debug", "SUPPORT_DEBUG_ADDR=127.0.0.1:0", "SUPPORT_SIGNUP_LIMIT=0",
 	}
 	code, out := run(t, program(t, environ, "migrate", "up"))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -18,9 +18,7 @@ func TestDoctorSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	migrated, empty := "DATABASE_URL="+storetest.NewURL(t), "DATABASE_URL="+storetest.NewEmptyURL(t)
 	server := func(script groqsim.Script) string {
-		upstream := httptest.NewServer(groqsim.New(groqsim.Options{Models: []string{"known"}, Default: script}))
-		t.Cleanup(upstream.Close)
-		return "GROQ_API_URL=" + upstream.URL
+		return "GROQ_API_URL=" + groqtest.Serve(t, groqsim.New(groqsim.Options{Models: []string{"known"}, Default: script}))
 	}
 	const model, key = "GROQ_MODEL=known", "GROQ_API_KEY=canary-key"
 	for name, c := range map[string]struct {

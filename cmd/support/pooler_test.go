@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -23,6 +22,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -84,12 +84,8 @@ func TestServerWorksBehindATransactionPooler(t *testing.T) {
 	require.Zero(t, code, out)
 
 	simulator := groqsim.New(groqsim.Options{})
-	upstream := httptest.NewServer(simulator)
-	t.Cleanup(func() {
-		simulator.Close()
-		upstream.Close()
-	})
-	p, address := serve(t, append(environ, "GROQ_API_URL="+upstream.URL, "GROQ_API_KEY=k", "SUPPORT_RATE_LIMIT=0")...)
+	upstream := groqtest.Serve(t, simulator)
+	p, address := serve(t, append(environ, "GROQ_API_URL="+upstream, "GROQ_API_KEY=k", "SUPPORT_RATE_LIMIT=0")...)
 	p.waitFor(t, "ALTER ROLE")                           // The pooler's sessions have no limits yet.
 	go func() { _, _ = io.Copy(io.Discard, p.stdout) }() // A line for each request would fill the pipe.
 	require.Equal(t, http.StatusOK, get(t, address+"/readyz").StatusCode)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 )
 
 // recipeServers behave like the servers that the README has recipes for.
@@ -58,8 +58,7 @@ func TestRecipesOfTheReadmeWork(t *testing.T) {
 			t.Parallel()
 			options, known := recipeServers[model]
 			require.True(t, known, "a server to try %q with", model)
-			upstream := httptest.NewServer(groqsim.New(options))
-			t.Cleanup(upstream.Close)
+			upstream := groqtest.Serve(t, groqsim.New(options))
 			environ := []string{"HOME=" + openDir(t)}
 			for _, setting := range settings {
 				setting = strings.ReplaceAll(setting, "sk-…", "sk-test")
@@ -69,7 +68,7 @@ func TestRecipesOfTheReadmeWork(t *testing.T) {
 					if u.Hostname() == "api.openai.com" {
 						environ = append(environ, "GROQ_DIALECT=openai") // As the server is known by its name.
 					}
-					setting = "GROQ_API_URL=" + upstream.URL + u.Path
+					setting = "GROQ_API_URL=" + upstream + u.Path
 				}
 				environ = append(environ, setting)
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -55,12 +55,8 @@ func TestAnswerFinishesWhileTheServerDrains(t *testing.T) {
 	t.Parallel()
 	simulator := groqsim.New(groqsim.Options{})
 	require.NoError(t, simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "late", After: 3}}}))
-	upstream := httptest.NewServer(simulator)
-	t.Cleanup(func() {
-		simulator.Close()
-		upstream.Close()
-	})
-	p, address := serve(t, "DATABASE_URL="+storetest.NewURL(t), "GROQ_API_URL="+upstream.URL, "GROQ_API_KEY=k")
+	upstream := groqtest.Serve(t, simulator)
+	p, address := serve(t, "DATABASE_URL="+storetest.NewURL(t), "GROQ_API_URL="+upstream, "GROQ_API_KEY=k")
 	stream := openStream(t, address)
 	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
 	p.waitFor(t, "shutting down")

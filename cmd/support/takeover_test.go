@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -71,13 +71,9 @@ func TestAnswerOfAKilledProcessIsFinishedByAnother(t *testing.T) {
 	t.Parallel()
 	simulator := groqsim.New(groqsim.Options{})
 	require.NoError(t, simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "for ever", After: 5}}}))
-	upstream := httptest.NewServer(simulator)
-	t.Cleanup(func() {
-		simulator.Close()
-		upstream.Close()
-	})
+	upstream := groqtest.Serve(t, simulator)
 	database := storetest.NewURL(t)
-	environ := []string{"DATABASE_URL=" + database, "GROQ_API_URL=" + upstream.URL, "GROQ_API_KEY=k"}
+	environ := []string{"DATABASE_URL=" + database, "GROQ_API_URL=" + upstream, "GROQ_API_KEY=k"}
 	first, firstAddress := serve(t, environ...)
 	_, secondAddress := serve(t, environ...)
 

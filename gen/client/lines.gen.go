@@ -52,8 +52,8 @@ func (s *Support) openLines(
 	request.Header.Set("Accept", mediaTypeLines)
 	if err := s.retry(ctx, o, func() error {
 		silence.Reset(maxSilence)
-		defer silence.Stop() // A pause between two tries is not silence.
-		response, err = s.exchange(ctx, o, request)
+		defer silence.Stop()                        // A pause between two tries is not silence.
+		response, err = s.exchange(ctx, o, request) //nolint:bodyclose // The caller closes it.
 		return err
 	}); err != nil {
 		return nil, err

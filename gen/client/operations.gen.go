@@ -1325,6 +1325,19 @@ func (s *Support) UpdateMacro(ctx context.Context, macroID MacroID, body MacroSe
 	})
 }
 
+// UpdateMe calls PATCH /me.
+//
+// Change your own name.
+//
+// Sets the name that your messages show, or clears it with `null`. Customers see the names of the agents who write to them,
+// and staff see those of customers, unless a service has named the customer. Administrators change the names of others with
+// `PATCH /users/{user_id}`. API keys cannot call it.
+func (s *Support) UpdateMe(ctx context.Context, body UpdateMeRequest, options ...CallOption) (*User, error) {
+	return call[User](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
+		return plain.NewUpdateMeRequest(server, body)
+	})
+}
+
 // UpdatePrompt calls PUT /prompts/{prompt_id}.
 //
 // Change a draft.

@@ -914,6 +914,12 @@ type (
 	//	Detail string
 	//	Retryable bool
 	Unanswered = plain.Unanswered
+	// UpdateMeRequest: A change of your own account.
+	//
+	// Its fields:
+	//
+	//	DisplayName nullable.Nullable[string]
+	UpdateMeRequest = plain.UpdateMeRequest
 	// UpdateTeamRequest: A change of a team. Omitted members do not change.
 	//
 	// Its fields:

@@ -45,7 +45,7 @@ type NewAPIKey struct {
 func (s *Service) CreateAPIKey(
 	ctx context.Context, actor auth.Actor, n NewAPIKey,
 ) (row sqlc.ListAPIKeysRow, key string, err error) {
-	expires, err := s.expiryOf(n)
+	expires, err := s.expiryOf(ctx, n)
 	if err != nil {
 		return row, "", err
 	}
@@ -100,7 +100,7 @@ func (s *Service) serviceOf(ctx context.Context, actor auth.Actor, n NewAPIKey) 
 }
 
 // expiryOf returns when a key expires, nil for never, in the database's precision.
-func (s *Service) expiryOf(n NewAPIKey) (*time.Time, error) {
+func (s *Service) expiryOf(ctx context.Context, n NewAPIKey) (*time.Time, error) {
 	if n.ExpiresAt == nil {
 		return nil, nil //nolint:nilnil // Nil means never.
 	}
@@ -109,10 +109,14 @@ func (s *Service) expiryOf(n NewAPIKey) (*time.Time, error) {
 		return nil, invalidField("/expires_at", apperr.InvalidFormat)
 	}
 	expires = expires.UTC().Truncate(time.Microsecond)
-	if !expires.After(time.Now()) || expires.Year() > maxYear {
+	if expires.Year() > maxYear {
 		return nil, invalidField("/expires_at", apperr.OutOfRange)
 	}
-	return &expires, nil
+	passed, err := s.store.GetHasPassed(ctx, expires)
+	if err == nil && passed {
+		err = invalidField("/expires_at", apperr.OutOfRange)
+	}
+	return &expires, err
 }
 
 // ListAPIKeys returns a page of the API keys, newest first, and where the next page begins, if there is one. The caller has

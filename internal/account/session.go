@@ -106,7 +106,7 @@ func (s *Service) refuseRefresh(ctx context.Context, sent refreshToken) error {
 	case err != nil:
 		return err
 	}
-	return apperr.New(apperr.RateLimited, "The session is refreshed more often than is allowed.").
+	return apperr.New(apperr.RateLimited, "The session is refreshed too often.").
 		After(max(time.Second, time.Duration(wait*float64(time.Second))))
 }
 
@@ -149,7 +149,7 @@ func (s *Service) EndSession(ctx context.Context, actor auth.Actor, id uuid.UUID
 }
 
 func invalidRefreshToken(cause error) error {
-	return apperr.Wrap(apperr.InvalidToken, "The refresh token is not valid or has ended.", cause)
+	return apperr.Wrap(apperr.InvalidToken, "The refresh token is invalid or has expired.", cause)
 }
 
 func seconds(d time.Duration) int32 { return int32(d.Seconds()) }

@@ -148,6 +148,22 @@ func (s *Service) UpdateAccount(
 	return account, nil
 }
 
+// UpdateOwn sets or clears the actor's own name.
+func (s *Service) UpdateOwn(ctx context.Context, actor auth.Actor, name nullable.Nullable[string]) (after sqlc.User, err error) {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		locked, err := s.store.LockUser(ctx, sqlc.LockUserParams{ID: actor.ID, ServiceID: actor.ID})
+		if err != nil {
+			return store.NotFound(err)
+		}
+		after, err = s.rename(ctx, actor, locked.User, name)
+		return err
+	})
+	if err == nil {
+		s.auth.ForgetAccount(actor.ID)
+	}
+	return after, err
+}
+
 // rename sets the name of a locked account, unless it has that name already.
 func (s *Service) rename(
 	ctx context.Context, actor auth.Actor, u sqlc.User, change nullable.Nullable[string],

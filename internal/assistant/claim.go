@@ -184,7 +184,7 @@ func sees(actor auth.Actor, response sqlc.AIResponse) bool {
 
 // errInReview is the error for customers whose answer staff review first.
 func errInReview() error {
-	return apperr.New(apperr.AIInReview, "Staff review the AI's answer; it comes as a message of the ticket.")
+	return apperr.New(apperr.AIInReview, "Staff review the AI's answer first. It will arrive as a message in the ticket.")
 }
 
 func errNothingToAnswer() error {
@@ -256,7 +256,7 @@ func (cl *claimer) mayBegin(turn sqlc.FindTurnRow, by claimant) error {
 	case turn.Ticket.HandoffReason != nil:
 		return apperr.New(apperr.HandedOff, "The ticket was handed off to humans.")
 	case turn.Ticket.AIMode == sqlc.AIModeOff:
-		return apperr.New(apperr.AIDisabled, "AI answers are switched off in this ticket.")
+		return apperr.New(apperr.AIDisabled, "AI answers are off in this ticket.")
 	}
 	return cl.mayWrite(by)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http/httptest"
 	"slices"
 	"sync"
 	"testing"
@@ -21,6 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -52,14 +52,9 @@ func newModelWorld(t *testing.T) *modelWorld {
 	w := &modelWorld{t: t, url: storetest.NewURL(t), simulator: groqsim.New(groqsim.Options{})}
 	w.store = storetest.Open(t, w.url)
 	w.tickets = ticket.NewService(w.store, ticket.Options{AIMode: sqlc.AIModeAuto})
-	upstream := httptest.NewServer(w.simulator)
-	t.Cleanup(func() {
-		w.simulator.Close()
-		upstream.CloseClientConnections()
-		upstream.Close()
-	})
+	upstream := groqtest.Serve(t, w.simulator)
 	var err error
-	w.client, err = groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "k", Limits: DefaultLimits()})
+	w.client, err = groq.New(groq.Options{BaseURL: upstream, APIKey: "k", Limits: DefaultLimits()})
 	require.NoError(t, err)
 	w.customer = w.user("ada@example.com", sqlc.UserRoleUser)
 	w.staff = w.user("staff@example.com", sqlc.UserRoleAgent)

@@ -71,7 +71,7 @@ func (s *Service) lockTicketAhead(ctx context.Context, id uuid.UUID) error {
 }
 
 func errNotInReview() error {
-	return apperr.New(apperr.NotInReview, "This is no draft that waits for review.")
+	return apperr.New(apperr.NotInReview, "The AI response is not a draft in review.")
 }
 
 // maxComparedWords bounds the words that editDistance compares, and so its cost.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -50,15 +50,10 @@ func newBenchWith(t *testing.T, patience time.Duration) *bench {
 	t.Helper()
 	b := &bench{patience: patience, simulator: groqsim.New(groqsim.Options{}), url: storetest.NewURL(t)}
 	b.store = storetest.Open(t, b.url)
-	upstream := httptest.NewServer(b.simulator)
-	t.Cleanup(func() {
-		b.simulator.Close()
-		upstream.CloseClientConnections()
-		upstream.Close()
-	})
-	client, err := groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "k", Limits: assistant.DefaultLimits()})
+	upstream := groqtest.Serve(t, b.simulator)
+	client, err := groq.New(groq.Options{BaseURL: upstream, APIKey: "k", Limits: assistant.DefaultLimits()})
 	require.NoError(t, err)
-	b.client, b.upstream = client, upstream.URL
+	b.client, b.upstream = client, upstream
 	b.service = b.another(t)
 	user, err := b.store.CreateUser(t.Context(), sqlc.CreateUserParams{
 		ID: uuid.Must(uuid.NewV7()), Email: "ada@example.com", PasswordHash: "x", Role: sqlc.UserRoleUser,

@@ -82,7 +82,7 @@ func (s *Service) Apply(ctx context.Context, actor auth.Actor, id uuid.UUID) (ap
 	}
 	triage := TriageOf(response)
 	if triage == nil {
-		return ticket.View{}, apperr.New(apperr.NothingToApply, "The AI response is no complete triage.")
+		return ticket.View{}, apperr.New(apperr.NothingToApply, "The AI response is not a complete triage.")
 	}
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		before, err := ticket.Lock(ctx, s.store, actor, response.TicketID)

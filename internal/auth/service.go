@@ -76,5 +76,5 @@ func (s *Service) ForgetSession(id uuid.UUID) { s.sessions.forget(id) }
 func (s *Service) ForgetAPIKey(id uuid.UUID) { s.keys.forget(id) }
 
 func invalidToken(cause error) error {
-	return apperr.Wrap(apperr.InvalidToken, "The access token is not valid or has ended.", cause)
+	return apperr.Wrap(apperr.InvalidToken, "The access token is invalid or has expired.", cause)
 }

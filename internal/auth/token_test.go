@@ -245,7 +245,7 @@ func TestForgedTokensAreRefusedAllTheSame(t *testing.T) {
 	for name, token := range tokens {
 		actor, err := b.Authenticate(t.Context(), token)
 		require.True(t, apperr.Is(err, apperr.InvalidToken), "%s: %v", name, err)
-		require.Equal(t, "The access token is not valid or has ended.", apperr.From(err).Detail, name)
+		require.Equal(t, "The access token is invalid or has expired.", apperr.From(err).Detail, name)
 		require.Empty(t, apperr.From(err).Fields, name)
 		require.Equal(t, auth.Actor{}, actor, name)
 		if len(token) > 20 {

@@ -75,9 +75,9 @@ func (s *streams) enter(who caller) (leave func(), err error) {
 	var refused *apperr.Error
 	switch {
 	case s.each[who] >= s.limitEach:
-		refused = apperr.New(apperr.RateLimited, "This account has as many open streams as it may have.")
+		refused = apperr.New(apperr.RateLimited, "The account has reached its limit of open streams.")
 	case s.count >= s.limit:
-		refused = apperr.New(apperr.TooManyStreams, "This server has as many open streams as it takes.")
+		refused = apperr.New(apperr.TooManyStreams, "The server has reached its limit of open streams.")
 	default:
 		s.count++
 		s.each[who]++

@@ -36,3 +36,12 @@ func credentials(r api.LogInRequestObject) (email, password string) {
 func (s *Server) GetMe(ctx context.Context, _ api.GetMeRequestObject) (api.GetMeResponseObject, error) {
 	return api.GetMe200JSONResponse{Body: toMe(actorFrom(ctx))}, nil
 }
+
+// UpdateMe changes the caller's own name.
+func (s *Server) UpdateMe(ctx context.Context, r api.UpdateMeRequestObject) (api.UpdateMeResponseObject, error) {
+	user, err := s.accounts.UpdateOwn(ctx, actorFrom(ctx), r.Body.DisplayName)
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateMe200JSONResponse(toUser(user)), nil
+}

@@ -72,7 +72,7 @@ func (s *Server) onBehalf(c echo.Context, op *contract.Operation, actor auth.Act
 		return auth.Actor{}, err
 	}
 	if op.QueryToken != "" && c.QueryParams().Has(op.QueryToken) {
-		return auth.Actor{}, apperr.New(apperr.Forbidden, "A stream token acts for nobody but whom it was made for.")
+		return auth.Actor{}, apperr.New(apperr.Forbidden, "A stream token acts only for the account that it was created for.")
 	}
 	return s.auth.ActFor(c.Request().Context(), actor, names[0])
 }

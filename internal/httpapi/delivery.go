@@ -40,9 +40,9 @@ func (d *deliveries) hold(who caller, size int) (release func(), err error) {
 	defer d.mu.Unlock()
 	switch {
 	case d.each[who] > 0 && d.each[who]+size > maxHeldBytesEach:
-		return nil, apperr.New(apperr.RateLimited, "Read the responses of earlier requests first.").After(heldPause)
+		return nil, apperr.New(apperr.RateLimited, "Read the responses to earlier requests first.").After(heldPause)
 	case d.total > 0 && d.total+size > maxHeldBytes:
-		return nil, apperr.New(apperr.ServerBusy, "This server holds as many unread responses as it can.").
+		return nil, apperr.New(apperr.ServerBusy, "The server has reached its limit of unread responses.").
 			After(heldPause)
 	}
 	if d.each == nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/internal/auth"
@@ -84,7 +85,7 @@ func (s deskStream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 			return err
 		}
 		position := s.page.Position
-		s.page, err = s.journal.Find(ctx, s.actor, s.filter, &position, streamedEvents, heartbeatInterval)
+		s.page, err = s.journal.Find(ctx, s.actor, s.filter, &position, streamedEvents, untilHeartbeat(time.Now()))
 		select {
 		case <-s.journal.Drained():
 			return stream.write(encoder.BrokenOff(errMoved()))

@@ -121,13 +121,13 @@ func (s *Server) problemOf(err error, c echo.Context) *apperr.Error {
 	}
 	switch fromEcho.Code {
 	case http.StatusNotFound:
-		return apperr.New(apperr.NotFound, "There is nothing here.")
+		return apperr.New(apperr.NotFound, "Nothing was found here.")
 	case http.StatusMethodNotAllowed:
 		// Echo has set the header for pages of the documentation.
 		if allow := s.gate.allow(c.Path()); allow != "" {
 			c.Response().Header().Set(echo.HeaderAllow, allow)
 		}
-		return apperr.New(apperr.MethodNotAllowed, "The resource does not have this method.")
+		return apperr.New(apperr.MethodNotAllowed, "The path does not support this method.")
 	case http.StatusBadRequest:
 		return apperr.New(apperr.MalformedRequest, "The request could not be parsed.")
 	default:

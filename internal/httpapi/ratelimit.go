@@ -116,7 +116,7 @@ func (s *Server) limit(c echo.Context, op *contract.Operation) error {
 	header.Set(headerRateLimitPolicy, quoted+";q="+strconv.Itoa(s.limiter.burst)+";w="+strconv.Itoa(burstSeconds))
 	header.Set(headerRateLimit, quoted+";r="+strconv.Itoa(left)+";t="+strconv.Itoa(int(math.Ceil(next.Seconds()))))
 	if !ok {
-		return apperr.New(apperr.RateLimited, "These are more requests than are allowed.").After(next)
+		return apperr.New(apperr.RateLimited, "There are too many requests.").After(next)
 	}
 	return nil
 }

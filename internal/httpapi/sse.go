@@ -19,6 +19,8 @@ import (
 
 const (
 	heartbeatInterval = 15 * time.Second
+	// heartbeatTick is what heartbeats are aligned to: to wake many readers together takes less than to wake each alone.
+	heartbeatTick = 500 * time.Millisecond
 	// sseWriteTimeout is how long one write may take before the server gives up on the reader.
 	sseWriteTimeout = 10 * time.Second
 	// sseRetry is how long a browser waits before it reconnects.
@@ -58,7 +60,7 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 	}
 	ended := false
 	for {
-		waiting, cancel := context.WithTimeout(ctx, heartbeatInterval)
+		waiting, cancel := context.WithTimeout(ctx, untilHeartbeat(time.Now()))
 		entry, err := s.next(waiting)
 		cancel()
 		switch {
@@ -82,9 +84,14 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 	}
 }
 
+// untilHeartbeat is how long a reader who has just been sent something may hear nothing.
+func untilHeartbeat(now time.Time) time.Duration {
+	return now.Add(heartbeatInterval).Truncate(heartbeatTick).Sub(now)
+}
+
 // errMoved ends a stream whose answer continues in another process.
 func errMoved() *apperr.Error {
-	return apperr.New(apperr.Draining, "The answer goes on elsewhere: resume it.")
+	return apperr.New(apperr.Draining, "Another server continues the answer. Resume the stream.")
 }
 
 // errWithdrawnProblem ends a stream that its reader is no longer allowed to read.

@@ -179,7 +179,7 @@ func (s *Service) remember(ctx context.Context, id []byte, r Response) error {
 }
 
 func errInProgress(cause error) error {
-	return apperr.Wrap(apperr.IdempotencyInProgress, "A request with this Idempotency-Key is still under way.", cause).
+	return apperr.Wrap(apperr.IdempotencyInProgress, "A request with this Idempotency-Key is still running.", cause).
 		After(retryAfter)
 }
 

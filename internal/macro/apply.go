@@ -20,18 +20,22 @@ func (s *Service) Preview(ctx context.Context, actor auth.Actor, id, ticketID uu
 }
 
 // Apply adds a macro's text to a ticket, as a message or note by the actor, and makes its changes, all of it or
-// nothing, if the caller accepts the ticket's version; a nil accept accepts all. It returns the ticket afterwards, and
+// nothing, if the caller accepts the ticket's version. It returns the ticket afterwards, PreconditionFailed, and
 // the errors of Preview and of ticket.Service.Add and Update.
 func (s *Service) Apply(
 	ctx context.Context, actor auth.Actor, id, ticketID uuid.UUID, accept func(version int64) bool,
 ) (after ticket.View, said ticket.Message, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		if err := s.tickets.LockIf(ctx, actor, ticketID, accept); err != nil {
+		locked, err := ticket.Lock(ctx, s.store, actor, ticketID)
+		if err != nil {
 			return err
 		}
 		m, text, err := s.find(ctx, actor, id, ticketID)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case !accept(locked.Version):
+			return ticket.ErrChanged()
 		}
 		if m.IsNote {
 			said, err = s.tickets.AddNote(ctx, actor, ticketID, text)

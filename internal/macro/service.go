@@ -112,7 +112,7 @@ func (s *Service) Update(
 			return store.NotFound(err)
 		}
 		if !accept(before.Version) {
-			return apperr.New(apperr.PreconditionFailed, "The macro has another version.")
+			return apperr.New(apperr.PreconditionFailed, "The macro has changed since the version in If-Match.")
 		}
 		if err := s.check(ctx, set); err != nil {
 			return err

@@ -40,7 +40,7 @@ func checkText(text string) error {
 		for i, name := range placeholders {
 			allowed[i] = "{{" + name + "}}"
 		}
-		return apperr.New(apperr.ValidationFailed, "The text has a placeholder that does not exist.").
+		return apperr.New(apperr.ValidationFailed, "The text has an unknown placeholder.").
 			At(apperr.Field{Pointer: "/content", Code: apperr.NotAllowed, Allowed: allowed})
 	}
 	return nil
@@ -70,7 +70,7 @@ func fill(text string, v values) (string, error) {
 	})
 	if utf8.RuneCountInString(filled) > maxRunes {
 		limit := int64(maxRunes)
-		return "", apperr.New(apperr.ValidationFailed, "With what its placeholders say, the text is too long.").
+		return "", apperr.New(apperr.ValidationFailed, "The text is too long with its placeholders filled in.").
 			At(apperr.Field{Pointer: "/content", Code: apperr.TooLong, Limit: &limit})
 	}
 	return filled, nil

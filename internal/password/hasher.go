@@ -155,5 +155,5 @@ func (h *Hasher) leave(network string) {
 }
 
 func errBusy() error {
-	return apperr.New(apperr.ServerBusy, "Too many passwords are being checked.").After(time.Second)
+	return apperr.New(apperr.ServerBusy, "The server is checking too many passwords.").After(time.Second)
 }

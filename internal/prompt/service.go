@@ -163,7 +163,7 @@ func (s *Service) lock(ctx context.Context, id uuid.UUID, accept func(revision i
 		return View{}, store.NotFound(err)
 	}
 	if !accept(row.Prompt.Revision) {
-		return View{}, apperr.New(apperr.PreconditionFailed, "The prompt has another version.")
+		return View{}, apperr.New(apperr.PreconditionFailed, "The prompt has changed since the version in If-Match.")
 	}
 	return View(row), nil
 }

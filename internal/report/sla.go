@@ -45,7 +45,7 @@ func (s *Service) PutSLA(ctx context.Context, targets Targets, accept func(versi
 			return err
 		}
 		if !accept(before.Version) {
-			return apperr.New(apperr.PreconditionFailed, "The targets have another version.")
+			return apperr.New(apperr.PreconditionFailed, "The targets have changed since the version in If-Match.")
 		}
 		after, version, err = targetsOf(s.store.UpdateSLA(store.Last(ctx), text))
 		return err

@@ -81,7 +81,7 @@ func isUndefinedTable(err error) bool {
 }
 
 func unavailable(cause error) *apperr.Error {
-	return apperr.Wrap(apperr.DBUnavailable, "The database does not answer.", cause).After(retryDatabaseAfter)
+	return apperr.Wrap(apperr.DBUnavailable, "The database is not available.", cause).After(retryDatabaseAfter)
 }
 
 func busy(cause error) *apperr.Error {
@@ -148,7 +148,7 @@ func isContext(err error) bool {
 // is not theirs.
 func NotFound(err error) error {
 	if errors.Is(err, ErrNoRows) {
-		return apperr.New(apperr.NotFound, "There is nothing here.")
+		return apperr.New(apperr.NotFound, "Nothing was found here.")
 	}
 	return err
 }

@@ -76,7 +76,7 @@ func (s *Store) Ready(ctx context.Context) error {
 	case current.Version < latest:
 		return apperr.New(apperr.SchemaDirty, "The database's schema is older than this program. Run: support migrate up")
 	case current.Dirty && current.Version == latest:
-		return apperr.New(apperr.SchemaDirty, "A migration of the database broke off. See OPERATIONS.md, Migrations.")
+		return apperr.New(apperr.SchemaDirty, "A database migration was interrupted. See Migrations in OPERATIONS.md.")
 	default:
 		return nil
 	}

@@ -91,7 +91,7 @@ func (s *Service) Update(
 			return store.NotFound(err)
 		}
 		if !accept(before.Version) {
-			return apperr.New(apperr.PreconditionFailed, "The team has another version.")
+			return apperr.New(apperr.PreconditionFailed, "The team has changed since the version in If-Match.")
 		}
 		params := sqlc.UpdateTeamParams{
 			ID: id, Name: cmp.Or(name, before.Name), NewMembers: members != nil, ActorKind: actor.Kind(), ActorID: actor.ID,
@@ -120,7 +120,7 @@ func (s *Service) checkMembers(ctx context.Context, ids []uuid.UUID) error {
 	if err != nil || int(n) == len(ids) {
 		return err
 	}
-	return apperr.New(apperr.ValidationFailed, "A member is not an enabled account of staff.").
+	return apperr.New(apperr.ValidationFailed, "A member is not an enabled staff account.").
 		At(apperr.Field{Pointer: "/member_ids", Code: apperr.NotAllowed})
 }
 

@@ -65,7 +65,7 @@ func spent(err error) error {
 
 func errSpent() error {
 	const day = 24 * time.Hour
-	return apperr.New(apperr.RateLimited, "The account has written as much as it may in a day.").
+	return apperr.New(apperr.RateLimited, "The account has reached its limit of text for today.").
 		After(day - time.Duration(time.Now().UnixNano())%day)
 }
 

@@ -66,13 +66,13 @@ func (s *Service) Update(
 			return err
 		}
 		if !accept(before.Version) {
-			return apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
+			return ErrChanged()
 		}
 		after, err := change.apply(before, actor)
 		if err != nil {
 			return err
 		}
-		if err := s.checkChange(ctx, change); err != nil {
+		if err := s.checkChange(ctx, change, after.SnoozedUntil); err != nil {
 			return err
 		}
 		if after.Status == sqlc.TicketStatusClosed || after.AIMode != before.AIMode {
@@ -95,7 +95,7 @@ func (s *Service) Update(
 }
 
 func errExternalIDTaken() error {
-	return apperr.New(apperr.ExternalIDTaken, "Another ticket is called that.")
+	return apperr.New(apperr.ExternalIDTaken, "Another ticket has this external_id.")
 }
 
 // update returns UpdateTicket's parameters for an actor's change.
@@ -163,7 +163,7 @@ func set[T any](member **T, change nullable.Nullable[T]) {
 	}
 }
 
-// snooze changes when a ticket's snooze ends. It returns ValidationFailed for a time that does not exist or has passed.
+// snooze changes when a ticket's snooze ends. It returns ValidationFailed for a time that does not exist.
 func (c Change) snooze(t *sqlc.Ticket) error {
 	if c.SnoozedUntil.IsNull() {
 		t.SnoozedUntil = nil
@@ -173,19 +173,34 @@ func (c Change) snooze(t *sqlc.Ticket) error {
 		return nil //nolint:nilerr // The change does not set a time.
 	}
 	until, err := time.Parse(time.RFC3339, text)
-	refused := apperr.New(apperr.ValidationFailed, "The ticket cannot be snoozed until then.")
 	if err != nil { // For example 30 February, which the contract's pattern accepts.
-		return refused.At(apperr.Field{Pointer: "/snoozed_until", Code: apperr.InvalidFormat})
+		return errSnooze(apperr.InvalidFormat)
 	}
 	until = until.UTC().Truncate(time.Microsecond)
-	if !until.After(time.Now()) || until.Year() > maxYear {
-		return refused.At(apperr.Field{Pointer: "/snoozed_until", Code: apperr.OutOfRange})
+	if until.Year() > maxYear {
+		return errSnooze(apperr.OutOfRange)
 	}
 	t.SnoozedUntil = &until
 	return nil
 }
 
-func (s *Service) checkChange(ctx context.Context, change Change) error {
+func errSnooze(code apperr.FieldCode) error {
+	return apperr.New(apperr.ValidationFailed, "The ticket cannot be snoozed until then.").
+		At(apperr.Field{Pointer: "/snoozed_until", Code: code})
+}
+
+// checkChange checks what only the database knows: whether the time until which the change snoozes a ticket has passed, and whom it
+// may be assigned to. It returns ValidationFailed.
+func (s *Service) checkChange(ctx context.Context, change Change, until *time.Time) error {
+	if until != nil && change.SnoozedUntil.IsSpecified() {
+		passed, err := s.store.GetHasPassed(ctx, *until)
+		if err != nil {
+			return err
+		}
+		if passed {
+			return errSnooze(apperr.OutOfRange)
+		}
+	}
 	var assigneeID, teamID *uuid.UUID
 	set(&assigneeID, change.AssigneeID)
 	set(&teamID, change.TeamID)
@@ -202,7 +217,7 @@ func (s *Service) CheckAssignment(ctx context.Context, assigneeID, teamID *uuid.
 	if err != nil || may.ToAccount && may.ToTeam {
 		return err
 	}
-	refused := apperr.New(apperr.ValidationFailed, "The ticket cannot be given to this account or team.")
+	refused := apperr.New(apperr.ValidationFailed, "The ticket cannot be assigned to this account or team.")
 	if !may.ToAccount {
 		return refused.At(apperr.Field{Pointer: "/assignee_id", Code: apperr.NotAllowed})
 	}

@@ -56,7 +56,7 @@ func (c Change) setAIMode(t *sqlc.Ticket, actor auth.Actor) error {
 		before := t.AIMode
 		t.AIModeBefore = &before
 	case t.AIModeBefore == nil || *t.AIModeBefore != mode:
-		return apperr.New(apperr.Forbidden, "Only staff may turn the AI on here.")
+		return apperr.New(apperr.Forbidden, "Only staff may turn the AI on in this ticket.")
 	default:
 		t.AIModeBefore = nil
 	}

@@ -99,11 +99,11 @@ func (s *Service) lockToMerge(ctx context.Context, from, into uuid.UUID) (source
 	}
 	target, there = tickets[into]
 	if !there || from == into || target.UserID != source.UserID {
-		return source, target, apperr.New(apperr.ValidationFailed, "A ticket is merged into another one of the same customer.").
+		return source, target, apperr.New(apperr.ValidationFailed, "A ticket can only be merged into another ticket of the same customer.").
 			At(apperr.Field{Pointer: "/into", Code: apperr.NotAllowed})
 	}
 	if source.MergedInto != nil {
-		return source, target, apperr.New(apperr.InvalidTransition, "The ticket was merged into another one already.")
+		return source, target, apperr.New(apperr.InvalidTransition, "The ticket has already been merged into another one.")
 	}
 	if target.Status == sqlc.TicketStatusClosed {
 		return source, target, ErrClosed()

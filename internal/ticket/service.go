@@ -239,7 +239,7 @@ func (s *Service) prepare(ctx context.Context, actor auth.Actor, id uuid.UUID, m
 		return there, err
 	}
 	if m.Accept != nil && !m.Accept(before.Version) {
-		return nil, apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
+		return nil, ErrChanged()
 	}
 	return nil, nil
 }
@@ -292,13 +292,9 @@ func Lock(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (
 	return ticket, store.NotFound(err)
 }
 
-// LockIf is Lock if the caller accepts the ticket's version. It returns NotFound and PreconditionFailed.
-func (s *Service) LockIf(ctx context.Context, actor auth.Actor, id uuid.UUID, accept func(version int64) bool) error {
-	t, err := Lock(ctx, s.store, actor, id)
-	if err == nil && !accept(t.Version) {
-		err = apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
-	}
-	return err
+// ErrChanged returns the error for a caller who does not accept the ticket's version.
+func ErrChanged() error {
+	return apperr.New(apperr.PreconditionFailed, "The ticket has changed since the version in If-Match.")
 }
 
 // ErrClosed returns the error for adding to a closed ticket.

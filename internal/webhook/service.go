@@ -111,7 +111,7 @@ func (s *Service) Create(ctx context.Context, n NewWebhook) (hook sqlc.Webhook, 
 		Secret: s.seals.seal(id, made), MaxWebhooks: maxWebhooks,
 	})
 	if isNoRow(err) {
-		return hook, "", apperr.New(apperr.ValidationFailed, "There are 100 webhooks, and no more may be made.")
+		return hook, "", apperr.New(apperr.ValidationFailed, "The limit of 100 webhooks is reached.")
 	}
 	return hook, made.text(), err
 }
@@ -144,7 +144,7 @@ func portOf(u *url.URL) uint16 {
 }
 
 func invalidURL(code apperr.FieldCode) error {
-	return apperr.New(apperr.ValidationFailed, "Nothing may be sent to this URL.").
+	return apperr.New(apperr.ValidationFailed, "Webhooks must not be sent to this URL.").
 		At(apperr.Field{Pointer: "/url", Code: code})
 }
 

@@ -149,5 +149,5 @@ func (r *Reader) Close() { r.hub.Release(r.feed) }
 
 // errComeBack tells a reader that its answer continues in another process.
 func errComeBack() *apperr.Error {
-	return apperr.New(apperr.Draining, "The answer goes on in another process.").After(time.Second)
+	return apperr.New(apperr.Draining, "Another server continues the answer.").After(time.Second)
 }

@@ -48,7 +48,7 @@ func (m *Models) Default() string { return m.names[0] }
 func (m *Models) Check(model string) error {
 	switch {
 	case !m.Enabled():
-		return apperr.New(apperr.AIDisabled, "AI answers are switched off on this server.")
+		return apperr.New(apperr.AIDisabled, "AI answers are off on this server.")
 	case model != "" && !slices.Contains(m.names, model):
 		return apperr.New(apperr.ValidationFailed, "The server does not offer this model.").
 			At(apperr.Field{Pointer: "/model", Code: apperr.NotAllowed, Allowed: m.names})

@@ -60,7 +60,7 @@ func (r *roster) reserve(id uuid.UUID) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, reserved := r.owners[id]; !reserved && len(r.owners) >= r.maxRunning {
-		return apperr.New(apperr.ServerBusy, "This server writes as many answers as it can.").After(busyPause)
+		return apperr.New(apperr.ServerBusy, "The server has reached its limit of running answers.").After(busyPause)
 	}
 	r.owners[id] = nil
 	return nil

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -164,39 +163,6 @@ func TestRecoversAfterAKilledServer(t *testing.T) {
 
 	second := startServer(t, quick(t), Options{Dir: dir})
 	require.Equal(t, "still here", queryText(t, second.URL(""), "SELECT word FROM kept"))
-}
-
-// TestStalePIDOfAStranger covers a process number that was given to another
-// process of the server's user after a crash, as happens in containers.
-func TestStalePIDOfAStranger(t *testing.T) {
-	t.Parallel()
-	dir := openDir(t)
-	first := startServer(t, quick(t), Options{Dir: dir})
-	require.NoError(t, first.process.cmd.Process.Kill())
-	<-first.Done()
-	require.NoError(t, first.Stop())
-
-	stranger := exec.Command("cat")
-	stranger.Dir = "/"
-	stranger.SysProcAttr = &syscall.SysProcAttr{Credential: first.who.credential()}
-	stdin, err := stranger.StdinPipe()
-	require.NoError(t, err)
-	require.NoError(t, stranger.Start())
-	defer func() {
-		require.NoError(t, stdin.Close())
-		require.NoError(t, stranger.Wait())
-	}()
-	path := filepath.Join(first.folder.data(), pidFileName)
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	_, rest, _ := strings.Cut(string(text), "\n")
-	require.NoError(t, os.WriteFile(path, []byte(strconv.Itoa(stranger.Process.Pid)+"\n"+rest), 0o600))
-
-	if !canTellStrangers {
-		t.Skip("this system does not show another process's folder")
-	}
-	second := startServer(t, quick(t), Options{Dir: dir})
-	require.NoError(t, second.Stop())
 }
 
 func TestAnotherPortWhenTheFirstIsTaken(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,8 +16,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
-
-const canTellStrangers = runtime.GOOS == "linux"
 
 // writerFunc calls a function for every write.
 type writerFunc func()
@@ -110,28 +107,6 @@ func TestForeignFolderIsRefused(t *testing.T) {
 	require.FileExists(t, mine)
 }
 
-func TestServerEndsWithItsParent(t *testing.T) {
-	t.Parallel()
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux ties a child's life to its parent's")
-	}
-	dir := openDir(t)
-	h := startHelper(t, dir)
-	report := h.report(t)
-	execute(t, report.URL, "CREATE TABLE kept AS SELECT 'still here' AS word")
-
-	_, err := isolated(t).start(t.Context(), Options{Dir: dir})
-	require.ErrorIs(t, err, ErrInUse)
-	require.ErrorContains(t, err, "by process "+strconv.Itoa(h.cmd.Process.Pid))
-
-	h.kill()
-	// At once, while the server may still be shutting down.
-	s := startServer(t, isolated(t), Options{Dir: dir, Unsafe: true})
-	require.Equal(t, "still here", queryText(t, s.URL(""), "SELECT word FROM kept"))
-	require.Eventually(t, func() bool { return !runsIn(report.PID, s.folder.data()) }, patience, interval)
-	require.NoError(t, s.Stop())
-}
-
 func TestHelperStopsCleanly(t *testing.T) {
 	t.Parallel()
 	h := startHelper(t, openDir(t))
@@ -212,7 +187,7 @@ func TestAsOrdinaryUser(t *testing.T) { //nolint:paralleltest // It forks.
 	require.NoError(t, os.Mkdir(home, 0o700))
 	require.NoError(t, who.own(home))
 
-	cmd := exec.Command(program, "-test.run", "^Test(Data|Throw|FolderInUse|Leftover|Stale|ServerEnds|Foreign)")
+	cmd := exec.Command(program, "-test.run", "^Test(Data|Throw|Folder|Leftover|Stale|ServerEnds|Foreign)")
 	cmd.Dir = home
 	cmd.Env = []string{"HOME=" + home, "TMPDIR=" + home, "PATH=" + os.Getenv("PATH"), "PGBIN=" + os.Getenv("PGBIN")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who.credential()}
@@ -234,18 +209,24 @@ func copyProgram(t *testing.T, target string) {
 	require.NoError(t, file.Close())
 }
 
-func TestRootNeedsAnOpenFolder(t *testing.T) {
+func TestFolderIsOpenToTheAccountOfTheServer(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("an ordinary user's server runs as that user")
-	}
+	somebody := account{name: "somebody", uid: 12345, gid: 12345}
 	dir := openDir(t)
 	require.NoError(t, os.Chmod(dir, 0o700))
-	_, err := isolated(t).start(t.Context(), Options{Dir: filepath.Join(dir, "data")})
-	require.ErrorContains(t, err, "may not enter "+dir)
-
+	require.ErrorContains(t, somebody.mayEnter(dir), "may not enter "+dir)
+	require.NoError(t, account{}.mayEnter(dir))
 	require.NoError(t, os.Chmod(dir, 0o755))
-	require.NoError(t, os.Chown(dir, 12345, 12345))
-	_, err = isolated(t).start(t.Context(), Options{Dir: dir})
-	require.ErrorContains(t, err, "belongs to user 12345")
+	require.NoError(t, somebody.mayEnter(dir))
+}
+
+func TestFolderOfSomebodyElseIsRefused(t *testing.T) {
+	t.Parallel()
+	dir, owner := "/", "root"
+	if os.Geteuid() == 0 {
+		dir, owner = openDir(t), "12345"
+		require.NoError(t, os.Chown(dir, 12345, 12345))
+	}
+	_, err := isolated(t).start(t.Context(), Options{Dir: dir})
+	require.ErrorContains(t, err, "belongs to user "+owner)
 }

@@ -29,7 +29,7 @@ func (op *Operation) CheckAccept(accept []string) error {
 	if strings.TrimSpace(strings.Join(accept, "")) == "" || slices.ContainsFunc(op.produces, accepts(weights)) {
 		return nil
 	}
-	return apperr.New(apperr.NotAcceptable, "The operation cannot answer in an accepted media type.")
+	return apperr.New(apperr.NotAcceptable, "The operation cannot respond in a media type that Accept names.")
 }
 
 // accepts reports whether a media type is accepted: the most specific matching range decides.

@@ -83,7 +83,7 @@ func (op *Operation) TakeMember(name, text string) (string, apperr.FieldCode) {
 
 // bodyOf returns the operation's body for the request's media type. It returns UnsupportedMediaType.
 func (op *Operation) bodyOf(r *http.Request) (string, body, error) {
-	unsupported := apperr.New(apperr.UnsupportedMediaType, "The operation does not take this media type.")
+	unsupported := apperr.New(apperr.UnsupportedMediaType, "The operation does not accept this media type.")
 	codings := strings.Join(r.Header.Values("Content-Encoding"), ",")
 	if codings != "" && !strings.EqualFold(codings, "identity") {
 		unsupported.Detail = "Content codings are not taken: send the body as it is."
@@ -115,7 +115,7 @@ func (b body) read(r *http.Request) ([]byte, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(r.Body, b.limit+1))
 	if err != nil {
-		return nil, apperr.Wrap(apperr.MalformedRequest, "The body broke off.", err)
+		return nil, apperr.Wrap(apperr.MalformedRequest, "The body is incomplete.", err)
 	}
 	if int64(len(text)) > b.limit {
 		return nil, b.errTooLarge()

@@ -38,7 +38,7 @@ func (op *Operation) CheckParameters(r *http.Request, inPath func(name string) s
 		switch p.In {
 		case openapi3.ParameterInPath:
 			if len(op.checkParameter(p, inPath(p.Name))) > 0 {
-				return apperr.New(apperr.NotFound, "There is nothing here.")
+				return apperr.New(apperr.NotFound, "Nothing was found here.")
 			}
 			continue
 		case openapi3.ParameterInQuery:
@@ -148,7 +148,7 @@ func headerValues(header http.Header, name string) []string {
 
 // InvalidParameter returns the error for a query parameter or a header that breaks a rule.
 func InvalidParameter(in, name string, field apperr.Field) error {
-	err := apperr.New(apperr.InvalidParameter, "A parameter is unknown or has a wrong value.")
+	err := apperr.New(apperr.InvalidParameter, "A parameter is unknown or has an invalid value.")
 	if name == HeaderIdempotencyKey {
 		err = apperr.New(apperr.InvalidIdempotencyKey,
 			"An Idempotency-Key is one value of 1 to 255 visible ASCII characters.")

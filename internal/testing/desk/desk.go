@@ -33,6 +33,7 @@ import (
 	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -210,15 +211,9 @@ func (d *Desk) startUpstream(t testing.TB, o Options) *groq.Client {
 	}
 	if d.Simulator == nil {
 		d.Simulator = groqsim.New(groqsim.Options{})
-		t.Cleanup(d.Simulator.Close)
 	}
-	upstream := httptest.NewServer(d.Simulator)
-	t.Cleanup(func() {
-		d.Simulator.Close()
-		upstream.CloseClientConnections()
-		upstream.Close()
-	})
-	c, err := groq.New(groq.Options{BaseURL: upstream.URL, APIKey: "test-key", Limits: limits})
+	upstream := groqtest.Serve(t, d.Simulator)
+	c, err := groq.New(groq.Options{BaseURL: upstream, APIKey: "test-key", Limits: limits})
 	require.NoError(t, err)
 	t.Cleanup(c.CloseIdleConnections)
 	return c

@@ -225,6 +225,8 @@ func TestMacroThatCannotBeAppliedChangesNothing(t *testing.T) {
 	refused(long.ID, d.ticket.ID, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
 	refused(uuid.New(), d.ticket.ID, http.StatusNotFound, client.ProblemCodeNotFound)
 	refused(jump.ID, uuid.New(), http.StatusNotFound, client.ProblemCodeNotFound)
+	unknown := "/tickets/" + d.ticket.ID.String() + "/macros/" + uuid.NewString() + "/apply"
+	agent.Do(t, http.MethodPost, unknown, "", `If-Match: "999"`).RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 	preview, err := agent.PreviewMacroWithResponse(t.Context(), d.ticket.ID, long.ID, nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusUnprocessableEntity, preview.StatusCode())

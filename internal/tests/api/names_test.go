@@ -79,3 +79,30 @@ func TestAccountIsMadeWithAName(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, erased.StatusCode())
 	requireNowhere(t, s.Desk, "Grace Hopper")
 }
+
+func TestEverybodyChangesTheirOwnName(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	customer := s.Customer(t)
+	ticket := customer.NewTicket(t)
+	for name, u := range map[string]*apitest.User{"Ada Lovelace": customer, "Grace Hopper": s.agent} {
+		before := countRows(t, s.Desk, "journal_outbox WHERE type = 'user.updated' AND actor_id = $1 AND subject_id = $1", u.ID)
+		for range 2 { // The second time, nothing changes.
+			named := u.Do(t, http.MethodPatch, "/me", `{"display_name":"`+name+`"}`, contentJSON)
+			require.Equal(t, http.StatusOK, named.Status, "%s", named.Body)
+			require.Contains(t, string(named.Body), name)
+			require.Equal(t, name, u.Me(t).DisplayName)
+		}
+		require.Equal(t, before+1, countRows(t, s.Desk, "journal_outbox WHERE type = 'user.updated' AND actor_id = $1 AND subject_id = $1", u.ID))
+	}
+	customer.Say(t, ticket.ID, "A question")
+	s.agent.Say(t, ticket.ID, "An answer")
+	require.Equal(t, []string{"Ada Lovelace", "Grace Hopper"}, authorNames(t, customer, ticket.ID))
+	for _, name := range []string{`""`, `"two\nlines"`, `7`} {
+		customer.Do(t, http.MethodPatch, "/me", `{"display_name":`+name+`}`, contentJSON).
+			RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+	}
+	require.Equal(t, http.StatusOK, customer.Do(t, http.MethodPatch, "/me", `{"display_name":null}`, contentJSON).Status)
+	require.Empty(t, customer.Me(t).DisplayName)
+	require.Equal(t, []string{"", "Grace Hopper"}, authorNames(t, customer, ticket.ID))
+}

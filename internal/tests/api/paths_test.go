@@ -75,7 +75,7 @@ func TestIDInAnyButTheCanonicalFormIsNotFound(t *testing.T) {
 				c.path = strings.Replace(c.path, c.thing, spelling, 1)
 				r := d.do(t, c, c.body, jsonType)
 				problem := requireRefused(t, r, http.StatusNotFound, client.ProblemCodeNotFound)
-				require.Equal(t, "There is nothing here.", problem.Detail, "%s tells more than others", c.OperationID)
+				require.Equal(t, "Nothing was found here.", problem.Detail, "%s tells more than others", c.OperationID)
 			}
 		})
 	}

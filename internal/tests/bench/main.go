@@ -95,6 +95,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // measure runs all stages.
 func measure(ctx context.Context, s settings, progress io.Writer) (*report, error) {
+	raiseOpenFiles()
 	r, err := newRig(ctx, s.server)
 	if err != nil {
 		return nil, err

@@ -96,6 +96,18 @@ func (c *crowd) gather(ctx context.Context, r *rig, server *process, i *idle) er
 	return err
 }
 
+// neededFiles is how many files a process of the benchmark has open at most: 10,000 readers, and two sockets for each of 5,000 answers.
+const neededFiles = 1 << 15
+
+// raiseOpenFiles lets this process and those that it starts have as many files open as they need, if it may: only root can raise the
+// highest limit. Stages that are smaller for it say so.
+func raiseOpenFiles() {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil && limit.Max < neededFiles {
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: neededFiles, Max: neededFiles}) // See openFiles.
+	}
+}
+
 // openFiles is how many files this process and those that it starts may have open.
 func openFiles() int {
 	var limit syscall.Rlimit

@@ -156,13 +156,18 @@ const (
 	maxGoroutines  = 4
 	maxIdlePercent = 4
 	maxListMillis  = 50
-	maxConnections = 20 // the pool of a server
+	maxConnections = 22 // the pool of a server, and two that listen
 )
+
+// tooFewFiles says why a stage is smaller than wanted.
+func tooFewFiles(wanted int) string {
+	return fmt.Sprintf("the limit of open files (ulimit -Hn) allows no more; %d were wanted", wanted)
+}
 
 func readersStage(c *crowd, i *idle, countsStatements bool) stage {
 	out := stage{Name: fmt.Sprintf("%d idle readers of %d silent answers", c.readers, c.answers)}
 	if c.readers < c.wanted {
-		out.Note = fmt.Sprintf("the limit of open files allows no more; %d were wanted", c.wanted)
+		out.Note = tooFewFiles(c.wanted)
 	}
 	readers := float64(c.readers)
 	seconds := i.watched.Seconds()

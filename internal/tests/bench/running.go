@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"sync"
 	"time"
@@ -25,6 +24,7 @@ const (
 
 // measureRunning begins so many answers at a steady rate, with a reader each, and lets all of them run at once.
 func measureRunning(ctx context.Context, r *rig, wanted int) (stage, error) {
+	all := wanted
 	wanted = min(wanted, (openFiles()-200)/2) // A reader here, and a connection of the simulator.
 	server, err := r.startServer(ctx)
 	if err != nil {
@@ -67,6 +67,9 @@ func measureRunning(ctx context.Context, r *rig, wanted int) (stage, error) {
 		{Name: "memory of the server", Unit: unitMiB, Server: float64(rss) / mib},
 		{Name: "starts per second", Server: n / a.took.Seconds()},
 	}}
+	if wanted < all {
+		out.Note = tooFewFiles(all)
+	}
 	if a.failure != nil {
 		out.Note = fmt.Sprintf("the first failure: %.200s", a.failure)
 	}
@@ -82,8 +85,9 @@ func measureRunning(ctx context.Context, r *rig, wanted int) (stage, error) {
 
 // askMany opens n tickets of as many customers as there may be, without asking the server for each.
 func askMany(ctx context.Context, d *database, server string, n int) ([]question, error) {
-	questions := make([]question, 0, n)
 	customers := min(n, maxCustomers)
+	each := (n + customers - 1) / customers
+	questions := make([]question, each*customers)
 	for i := range customers {
 		who, err := signUp(ctx, server, i)
 		if err != nil {
@@ -97,15 +101,14 @@ func askMany(ctx context.Context, d *database, server string, n int) ([]question
 			return nil, fmt.Errorf("ask who I am: %s", me.Body)
 		}
 		var tickets []uuid.UUID
-		if tickets, err = d.addTickets(ctx, me.JSON200.ID, (n+customers-1)/customers); err != nil {
+		if tickets, err = d.addTickets(ctx, me.JSON200.ID, each); err != nil {
 			return nil, err
 		}
-		for _, id := range tickets {
-			questions = append(questions, question{customer: who, ticketID: id})
+		// Who asks next is somebody else: one customer's answers begin one after the other.
+		for n, id := range tickets {
+			questions[n*customers+i] = question{customer: who, ticketID: id}
 		}
 	}
-	// Those who ask at the same time are different people: one customer's answers begin one after the other.
-	rand.Shuffle(len(questions), func(i, j int) { questions[i], questions[j] = questions[j], questions[i] })
 	return questions[:n], nil
 }
 

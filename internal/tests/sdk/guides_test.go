@@ -127,7 +127,7 @@ func askFor(
 func saveExport(ctx context.Context, support *client.Support, customer client.UserID, out io.Writer) error {
 	for line, err := range support.ExportUser(ctx, customer) {
 		if err != nil {
-			return err // The export is not whole: begin again.
+			return err // The export is incomplete: start over.
 		}
 		if err := json.NewEncoder(out).Encode(line); err != nil {
 			return err

@@ -28,7 +28,7 @@ func TestTypeScriptSDK(t *testing.T) {
 	project := npmtest.Install(t, typeScript)
 	for name, test := range map[string]func(*testing.T, npmtest.Project){
 		"types": compilesStrictly, "suite": keepsToTheSuite, "examples": doesWhatExamplesSay, "requests of examples": sendsWhatExamplesSay,
-		"webhooks": takesDeliveriesAsTheGuideDoes,
+		"webhooks": takesDeliveriesAsTheGuideDoes, "journey": takesACustomerThrough,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

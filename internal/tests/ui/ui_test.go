@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -47,19 +48,14 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{t: t, database: storetest.NewURL(t), simulator: groqsim.New(groqsim.Options{})}
-	upstream := httptest.NewServer(d.simulator)
-	t.Cleanup(func() {
-		d.simulator.Close()
-		upstream.CloseClientConnections()
-		upstream.Close()
-	})
+	upstream := groqtest.Serve(t, d.simulator)
 	site := httptest.NewServer(http.FileServer(http.Dir(buildPage(t))))
 	t.Cleanup(site.Close)
 	d.Page = strings.Replace(site.URL, "127.0.0.1", "localhost", 1)
 	program := filepath.Join(t.TempDir(), "support")
 	run(t, "../../..", "go", "build", "-buildvcs=false", "-o", program, "./cmd/support")
 	for range 3 {
-		d.start(program, upstream.URL)
+		d.start(program, upstream)
 	}
 	control := httptest.NewServer(d.controls())
 	t.Cleanup(control.Close)

@@ -1,4 +1,4 @@
-package api_test
+package sdktest_test
 
 import (
 	"encoding/json"
@@ -10,10 +10,9 @@ import (
 	"github.com/supportbackend/support/internal/tests/sdk/npmtest"
 )
 
-// TestTypeScriptSDKTakesACustomerThroughTheProduct runs a journey with the packed SDK, in Node and in a page of another origin.
-func TestTypeScriptSDKTakesACustomerThroughTheProduct(t *testing.T) {
-	t.Parallel()
-	project := npmtest.Install(t, "../../../gen/typescript")
+// takesACustomerThrough runs a journey through the product, in Node and in a page of another origin.
+func takesACustomerThrough(t *testing.T, project npmtest.Project) {
+	t.Helper()
 	arguments := func(s *desk.Desk, email string) string {
 		data, err := json.Marshal([]string{s.URL, email})
 		require.NoError(t, err)
