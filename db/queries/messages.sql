@@ -154,6 +154,21 @@ WHERE k.id = r.id AND (
     OR r.body ? 'content' AND r.body ? 'kind'
 );
 
+-- name: RedactWebhookResponses :exec
+-- What other servers responded to deliveries about a ticket or a message, also before it was merged into this ticket: it may repeat
+-- what they were sent.
+UPDATE webhook_attempts AS a
+SET response = NULL
+FROM journal AS j
+CROSS JOIN webhooks AS w
+JOIN webhook_deliveries AS d ON d.webhook_id = w.id AND d.position = j.position
+WHERE j.ticket_id IN (
+        SELECT @ticket_id::uuid
+        UNION ALL
+        SELECT merged.id FROM tickets AS merged WHERE merged.merged_into = @ticket_id
+    )
+    AND coalesce(j.subject_id, j.ticket_id) = @id::uuid AND a.delivery_id = d.id AND a.response IS NOT NULL;
+
 -- name: GetMessage :one
 SELECT *
 FROM messages

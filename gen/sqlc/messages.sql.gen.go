@@ -853,3 +853,29 @@ func (q *Queries) RedactTicket(ctx context.Context, arg RedactTicketParams) (tim
 	err := row.Scan(&redacted_at)
 	return redacted_at, err
 }
+
+const redactWebhookResponses = `-- name: RedactWebhookResponses :exec
+UPDATE webhook_attempts AS a
+SET response = NULL
+FROM journal AS j
+CROSS JOIN webhooks AS w
+JOIN webhook_deliveries AS d ON d.webhook_id = w.id AND d.position = j.position
+WHERE j.ticket_id IN (
+        SELECT $1::uuid
+        UNION ALL
+        SELECT merged.id FROM tickets AS merged WHERE merged.merged_into = $1
+    )
+    AND coalesce(j.subject_id, j.ticket_id) = $2::uuid AND a.delivery_id = d.id AND a.response IS NOT NULL
+`
+
+type RedactWebhookResponsesParams struct {
+	TicketID uuid.UUID
+	ID       uuid.UUID
+}
+
+// What other servers responded to deliveries about a ticket or a message, also before it was merged into this ticket: it may repeat
+// what they were sent.
+func (q *Queries) RedactWebhookResponses(ctx context.Context, arg RedactWebhookResponsesParams) error {
+	_, err := q.db.Exec(ctx, redactWebhookResponses, arg.TicketID, arg.ID)
+	return err
+}

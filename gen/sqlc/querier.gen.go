@@ -366,6 +366,9 @@ type Querier interface {
 	RedactRememberedResponses(ctx context.Context, arg RedactRememberedResponsesParams) error
 	// Takes away what a ticket said when it was opened and when it was handed off. It must be locked, and not be redacted already.
 	RedactTicket(ctx context.Context, arg RedactTicketParams) (time.Time, error)
+	// What other servers responded to deliveries about a ticket or a message, also before it was merged into this ticket: it may repeat
+	// what they were sent.
+	RedactWebhookResponses(ctx context.Context, arg RedactWebhookResponsesParams) error
 	// No row: there is no such delivery.
 	RedeliverWebhook(ctx context.Context, id uuid.UUID) (WebhookDelivery, error)
 	// Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged

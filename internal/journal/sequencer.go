@@ -16,9 +16,8 @@ const (
 	minPause  = 20 * time.Millisecond
 	busyShare = 2
 	// idlePoll is how often a sequencer looks for entries of replicas that have stopped, and of commands. A replica that cannot
-	// listen looks every unheardPoll, and every readersPoll while it has waiting readers.
-	idlePoll    = 2 * time.Second
-	unheardPoll = time.Second
+	// listen looks every readersPoll while it has waiting readers.
+	idlePoll    = time.Second
 	readersPoll = 50 * time.Millisecond
 )
 
@@ -51,11 +50,8 @@ func (s *Service) rest(ctx context.Context) {
 }
 
 func (s *Service) pollInterval() time.Duration {
-	switch {
-	case s.head.mustPoll():
+	if s.head.mustPoll() {
 		return readersPoll
-	case !s.head.isListening():
-		return unheardPoll
 	}
 	return idlePoll
 }

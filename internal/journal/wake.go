@@ -91,12 +91,6 @@ func (h *head) wantLocked() {
 	}
 }
 
-func (h *head) isListening() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.listening
-}
-
 // mustPoll reports whether readers wait that no notification can wake.
 func (h *head) mustPoll() bool {
 	h.mu.Lock()

@@ -170,15 +170,16 @@ func TestQueueOutlivesAConnectionThatBreaks(t *testing.T) {
 	t.Parallel()
 	c := newCounter(t, Budget{})
 	results, release := c.gather(t)
-	more := []<-chan said{c.say(t, t.Context(), "a", 1), c.say(t, t.Context(), "b", 2)}
-	storetest.Exec(t, c.url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%CreateMessage %' AND wait_event_type = 'Lock'")
-	require.True(t, apperr.Is((<-results[0]).err, apperr.DBUnavailable))
-	require.Eventually(t, func() bool {
-		return storetest.QueryInt(t, c.url, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%CreateMessages %' AND wait_event_type = 'Lock'") == 1
-	}, 10*time.Second, 10*time.Millisecond)
-	storetest.Exec(t, c.url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%CreateMessages %' AND wait_event_type = 'Lock'")
-	for _, result := range more {
-		require.True(t, apperr.Is((<-result).err, apperr.DBUnavailable))
+	results = append(results, c.say(t, t.Context(), "a", 1), c.say(t, t.Context(), "b", 2))
+	for _, query := range []string{"CreateMessage ", "CreateMessages "} {
+		waits := "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '-- name: " + query + "%'"
+		require.Eventually(t, func() bool {
+			return storetest.QueryInt(t, c.url, "SELECT count(pg_terminate_backend(pid)) "+waits) == 1
+		}, 10*time.Second, 5*time.Millisecond)
+	}
+	for _, result := range results {
+		err := (<-result).err
+		require.True(t, apperr.Is(err, apperr.DBUnavailable), "%v", err)
 	}
 	release()
 	require.Empty(t, c.contents(t), "nobody was told that it was written")

@@ -132,10 +132,16 @@ func Lock(t testing.TB, databaseURL, table string) {
 // LockTable locks a whole table, until release is called or the test ends.
 func LockTable(t testing.TB, databaseURL, table string) (release func()) {
 	t.Helper()
+	return Hold(t, databaseURL, "LOCK TABLE "+table)
+}
+
+// Hold runs statements in a transaction, which is rolled back when release is called or the test ends.
+func Hold(t testing.TB, databaseURL, sql string) (release func()) {
+	t.Helper()
 	conn, hangUp := connect(t, databaseURL)
 	release = sync.OnceFunc(hangUp)
 	t.Cleanup(release)
-	_, err := conn.Exec(context.Background(), "BEGIN; LOCK TABLE "+table)
+	_, err := conn.Exec(context.Background(), "BEGIN; "+sql)
 	require.NoError(t, err)
 	return release
 }

@@ -48,6 +48,24 @@ func columnsWith(t *testing.T, s *desk.Desk, text string) []string {
 	) AS found WHERE found.n > 0`, text))
 }
 
+// storeResponses has the receiver of a webhook have responded with the text to a delivery of everything that has been said.
+func storeResponses(t *testing.T, c *cast, text string) {
+	t.Helper()
+	hook := uuid.New()
+	for _, sql := range []string{
+		"SELECT journal_sequence(1000, false)",
+		`INSERT INTO webhooks (id, url, types, payload, secret) VALUES ('@hook', 'https://example.com/', '{}', 'full', 'x')`,
+		`INSERT INTO webhook_deliveries (id, webhook_id, position, type)
+			SELECT gen_random_uuid(), '@hook', j.position, j.type FROM journal AS j WHERE j.type IN ('message.created', 'note.created')`,
+		`INSERT INTO webhook_attempts (delivery_id, number, started_at, duration_ms, status, response)
+			SELECT d.id, 1, now(), 1, 200, CASE WHEN m.content LIKE '%stays%' THEN 'This stays.' ELSE '@text' END
+			FROM webhook_deliveries AS d JOIN journal AS j USING (position) LEFT JOIN messages AS m ON m.id = j.subject_id
+			WHERE d.webhook_id = '@hook' AND j.type <> 'ticket.created'`,
+	} {
+		storetest.Exec(t, c.DatabaseURL, strings.NewReplacer("@hook", hook.String(), "@text", text).Replace(sql))
+	}
+}
+
 func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
@@ -65,6 +83,7 @@ func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
 	enqueue(t, d.Desk, groqsim.Script{Deltas: []string{"Is canary-", "4711 ", "your card?"}})
 	answer := d.owner.ReadAIResponse(t, d.owner.Begin(t, d.ticket.ID).ID)
 	require.NotNil(t, answer.Done)
+	storeResponses(t, d, "canary-4711")
 	before := d.owner.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String(), "")
 
 	for _, id := range []uuid.UUID{said.ID, note.ID, answer.Done.Message.ID} {
@@ -74,6 +93,7 @@ func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
 		require.Equal(t, tombstone, redact(t, agent, id), "a second time changes nothing")
 	}
 	requireNowhere(t, d.Desk, "canary")
+	require.Equal(t, 1, countRows(t, d.Desk, "webhook_attempts WHERE response = 'This stays.'"))
 	require.Equal(t, "[redacted]", say("My card is canary-4711.", key).Content, "the request was remembered")
 	require.Equal(t, kept.Content, say("This stays.", other).Content)
 	requireNowhere(t, d.Desk, "canary")

@@ -1,14 +1,12 @@
 package api_test
 
 import (
-	"context"
 	"net/http"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/internal/testing/desk"
@@ -37,14 +35,8 @@ func TestTextThatIsTakenAwayWhileItIsIndexedStaysAway(t *testing.T) {
 			require.NoError(t, c.Search.Index(t.Context()))
 			note := addNote(t, c.agent, c.ticket.ID, erasable)
 
-			conn, err := pgx.Connect(t.Context(), c.DatabaseURL)
-			require.NoError(t, err)
-			defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-			_, err = conn.Exec(t.Context(), "BEGIN")
-			require.NoError(t, err)
-			_, err = conn.Exec(t.Context(), "INSERT INTO search_documents (id, created_at, words) VALUES ($1, now(), '')", note.ID)
-			require.NoError(t, err)
-
+			release := storetest.Hold(t, c.DatabaseURL,
+				"INSERT INTO search_documents (id, created_at, words) VALUES ('"+note.ID.String()+"', now(), '')")
 			waiting := func() int {
 				return storetest.QueryInt(t, c.DatabaseURL, `SELECT count(*) FROM pg_stat_activity
 					WHERE datname = current_database() AND wait_event_type = 'Lock'`)
@@ -56,8 +48,7 @@ func TestTextThatIsTakenAwayWhileItIsIndexedStaysAway(t *testing.T) {
 			removed := make(chan int, 1)
 			running.Go(func() { removed <- remove(t, c, note.ID) })
 			require.Eventually(t, func() bool { return len(removed) == 1 || waiting() == 2 }, patience, time.Millisecond)
-			_, err = conn.Exec(t.Context(), "ROLLBACK")
-			require.NoError(t, err)
+			release()
 			running.Wait()
 
 			require.NoError(t, failed)

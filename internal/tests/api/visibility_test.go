@@ -94,6 +94,9 @@ func TestCustomersNeverGetWhatIsForStaff(t *testing.T) {
 	for _, request := range c.Simulator.Requests() {
 		require.NotContains(t, strings.ToLower(string(request.Body)), forStaff, "the AI that answers customers")
 	}
+	export := c.admin.Do(t, http.MethodGet, exportPath(c.owner.ID), "")
+	require.Contains(t, string(export.Body), lastSaid)
+	require.NotContains(t, strings.ToLower(string(export.Body)), forStaff, "the customer's export")
 	seen := c.Do(t, http.MethodGet, "/tickets", "", c.agent.Bearer())
 	require.Contains(t, string(seen.Body), forStaff, "staff see it")
 }

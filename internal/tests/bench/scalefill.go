@@ -145,7 +145,7 @@ func indexed(title, text []string) pgtype.TSVector {
 		if i < len(title) {
 			weight = pgtype.TSVectorWeightA
 		}
-		at := pgtype.TSVectorPosition{Position: uint16(i + 1), Weight: weight} //nolint:gosec // Texts are short.
+		at := pgtype.TSVectorPosition{Position: uint16(i + 1), Weight: weight}
 		positions[word] = append(positions[word], at)
 	}
 	vector := pgtype.TSVector{Valid: true}
@@ -211,7 +211,7 @@ func (f *filler) copyTickets(ctx context.Context) error {
 			messages, documents = append(messages, said...), append(documents, found...)
 		}
 		slices.SortStableFunc(documents, func(a, b []any) int {
-			return a[2].(time.Time).Compare(b[2].(time.Time)) //nolint:forcetypeassert // It is made below.
+			return a[2].(time.Time).Compare(b[2].(time.Time)) //nolint:forcetypeassert,errcheck // They are made below.
 		})
 		for _, c := range []struct {
 			table   string
