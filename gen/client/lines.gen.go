@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// lines iterates over a response of one JSON object per line, up to the one that is its end. A response that ends before that is
-// an error, because it is not whole. Only what has brought no line yet is sent again.
+// lines iterates over a response of one JSON object per line, up to the one that is its end. A response without that line is
+// incomplete, which is an error. The request is retried only until the response begins.
 func lines[T any](
 	ctx context.Context, s *Support, o operation, options []CallOption, isEnd func(T) bool,
 	build func(server string) (*http.Request, error),

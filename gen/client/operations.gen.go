@@ -398,8 +398,8 @@ func (s *Support) EndSession(ctx context.Context, sessionID SessionID, options .
 	return err
 }
 
-// ExportUser iterates over the lines of GET /users/{user_id}/export while they come, up to the last one. An error is the last; one
-// that comes after some lines means that they are not all: ask again.
+// ExportUser iterates over the lines of GET /users/{user_id}/export as they arrive, up to the last one. After an error there are no
+// more lines, and the response is incomplete: call it again.
 //
 // Export a customer's data.
 //
