@@ -27,8 +27,8 @@ export interface LineSource {
 }
 
 /**
- * Yields the lines while they come, up to the last one. It throws when the response ends before that, because it is not whole. Only
- * what has brought no line yet is sent again.
+ * Yields the lines as they arrive, up to the last one. It throws when the response ends before that, because it is incomplete. The
+ * request is retried only until the response begins.
  */
 export async function* readLines<T extends Line>(source: LineSource): AsyncGenerator<T, void, undefined> {
   requireStreams(source.usesGlobalFetch);

@@ -61,6 +61,7 @@ import type {
   TicketID,
   TicketResult,
   TicketWithMessages,
+  UpdateMeRequest,
   UpdateTeamRequest,
   UpdateTicketRequest,
   UpdateTicketsRequest,
@@ -502,8 +503,8 @@ export class Support {
   }
 
   /**
-   * Iterates over the lines of GET /users/{user_id}/export while they come, up to the last one. When it throws after some lines, they
-   * are not all: ask again.
+   * Iterates over the lines of GET /users/{user_id}/export as they arrive, up to the last one. When it throws, the response is
+   * incomplete: call it again.
    *
    * Export a customer's data.
    *
@@ -1307,6 +1308,19 @@ export class Support {
    */
   updateMacro(macroId: MacroID, body: MacroSettings, options: CallOptions = {}): Promise<Macro> {
     return this.#caller.call<Macro>({ method: 'PUT', path: '/macros/{macro_id}', repeatable: true }, { path: { macro_id: macroId }, body }, options);
+  }
+
+  /**
+   * Calls PATCH /me.
+   *
+   * Change your own name.
+   *
+   * Sets the name that your messages show, or clears it with `null`. Customers see the names of the agents who write to them,
+   * and staff see those of customers, unless a service has named the customer. Administrators change the names of others with
+   * `PATCH /users/{user_id}`. API keys cannot call it.
+   */
+  updateMe(body: UpdateMeRequest, options: CallOptions = {}): Promise<User> {
+    return this.#caller.call<User>({ method: 'PATCH', path: '/me' }, { body }, options);
   }
 
   /**

@@ -211,6 +211,16 @@ export type User = {
 };
 
 /**
+ * A change of your own account.
+ */
+export type UpdateMeRequest = {
+    /**
+     * The name beside your messages; `null` clears it.
+     */
+    display_name: string | null;
+};
+
+/**
  * A new account. Its role is `user` by default.
  */
 export type CreateUserRequest = {
@@ -2879,6 +2889,69 @@ export type GetMeResponses = {
 };
 
 export type GetMeResponse = GetMeResponses[keyof GetMeResponses];
+
+export type UpdateMeData = {
+    body: UpdateMeRequest;
+    path?: never;
+    query?: never;
+    url: '/me';
+};
+
+export type UpdateMeErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid or has expired.
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     */
+    413: Problem;
+    /**
+     * The operation does not accept the body's media type, character set or content coding.
+     */
+    415: Problem;
+    /**
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * The server has a bug. Its log has the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type UpdateMeError = UpdateMeErrors[keyof UpdateMeErrors];
+
+export type UpdateMeResponses = {
+    /**
+     * Your account as it is afterwards.
+     */
+    200: User;
+};
+
+export type UpdateMeResponse = UpdateMeResponses[keyof UpdateMeResponses];
 
 export type ChangePasswordData = {
     body: ChangePasswordRequest;
