@@ -78,7 +78,8 @@ func TestEndedResponsesCostNothing(t *testing.T) {
 		"retention_seconds": "86400", "after_finished_at": "'-infinity'", "after_id": "'00000000-0000-0000-0000-000000000000'", "max_rows": "50",
 	}
 	for _, query := range []string{
-		"TakeOverAIResponse", "FailAbandonedAIResponses", "ListSweepableAIResponses", "CountRecentAIResponses", "CreateAIResponse",
+		"CountStalledAIResponses", "TakeOverAIResponse", "FailAbandonedAIResponses", "ListSweepableAIResponses",
+		"CountRecentAIResponses", "CreateAIResponse",
 	} {
 		requireSmall(t, storetest.Explain(t, b.url, "ai_responses.sql", query, parameters))
 	}
