@@ -83,8 +83,10 @@ func TestAccountsAreForAdministratorsOnly(t *testing.T) {
 			r.RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
 			require.Equal(t, []string{`Bearer realm="support", error="insufficient_scope"`}, r.Header.Values("WWW-Authenticate"))
 		}
-		// There is no way to change one's own role, nor one's own account in any other way than by its password.
-		for _, method := range []string{http.MethodPatch, http.MethodPut, http.MethodPost} {
+		// There is no way to change one's own role.
+		requireRefused(t, caller.Do(t, http.MethodPatch, "/me", `{"display_name":"Ada","role":"admin"}`, contentJSON),
+			http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/role unknown")
+		for _, method := range []string{http.MethodPut, http.MethodPost} {
 			caller.Do(t, method, "/me", `{"role":"admin"}`, contentJSON).
 				RequireProblem(t, http.StatusMethodNotAllowed, client.ProblemCodeMethodNotAllowed)
 		}
