@@ -184,7 +184,7 @@ func TestAsOrdinaryUser(t *testing.T) { //nolint:paralleltest // It forks.
 	program := filepath.Join(dir, "pgembed.test")
 	copyProgram(t, program)
 	home := filepath.Join(dir, "home")
-	require.NoError(t, os.Mkdir(home, 0o700))
+	require.NoError(t, os.Mkdir(home, 0o755))
 	require.NoError(t, who.own(home))
 
 	cmd := exec.Command(program, "-test.run", "^Test(Data|Throw|Folder|Leftover|Stale|ServerEnds|Foreign)")
