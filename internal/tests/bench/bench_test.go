@@ -39,7 +39,7 @@ func TestSmallRunHasEveryFigure(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(self, "-server", program, "-rounds", "1", "-requests", "1", "-readers", "4", "-watching", "100ms",
-		"-answers", "20", "-messages", "1000")
+		"-answers", "20", "-messages", "1000", "-brief")
 	cmd.Env = append(os.Environ(), runMain+"=1")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -48,6 +48,7 @@ type settings struct {
 	answers         int
 	messages        int
 	starts          bool
+	brief           bool
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -63,6 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.IntVar(&s.answers, "answers", 5000, "how many answers to run at once; 0 leaves them out")
 	flags.IntVar(&s.messages, "messages", 100_000, "how many messages the long ticket has; 0 leaves flat cost out")
 	flags.BoolVar(&s.starts, "starts", true, "measure the start of the server")
+	flags.BoolVar(&s.brief, "brief", false, "ask for two answers in each round, to see that the benchmark works")
 	flags.IntVar(&s.scale, "scale", 0, "how many tickets a large desk has, with five messages each; 0 leaves it out")
 	flags.StringVar(&s.match, "match", "", "send only requests whose name contains this `text`, for a profile of the server")
 	flags.StringVar(&s.bare, "bare", "", "run only the bare server, on this `address`, with DATABASE_URL")
@@ -131,6 +133,9 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report, erro
 	} {
 		if l.rounds = s.rounds; l.rounds == 0 {
 			break
+		}
+		if s.brief {
+			l.perRound = max(2, l.streams)
 		}
 		fmt.Fprintf(progress, "measuring: %s\n", l)
 		found, err := measureAnswers(ctx, r, l)
