@@ -85,12 +85,12 @@ func (c *crowd) finish(t *testing.T, url string) (journal []uuid.UUID) {
 // check wants each reader to have seen each position after its first once, in order, and at each what the journal has there.
 func (c *crowd) check(t *testing.T, journal []uuid.UUID) {
 	t.Helper()
-	for _, r := range c.readers {
-		require.Len(t, r.seen, len(journal)-int(r.from), "a reader from %d has missed or repeated events", r.from)
+	for n, r := range c.readers {
 		for i, s := range r.seen {
-			require.Equal(t, r.from+int64(i)+1, s.position)
+			require.Equal(t, r.from+int64(i)+1, s.position, "reader %d from %d has missed or repeated an event", n, r.from)
 			require.Equal(t, journal[s.position-1], s.name)
 		}
+		require.Equal(t, int64(len(journal)), r.from+int64(len(r.seen)), "reader %d from %d has not read to the end", n, r.from)
 	}
 }
 
@@ -145,20 +145,34 @@ func (r *reader) stream(ctx context.Context) {
 	defer func() { _ = response.Body.Close() }()
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, 1<<20)
-	id := int64(0)
+	var id, data string
 	for !r.ended() && lines.Scan() {
 		field, value, _ := strings.Cut(lines.Text(), ": ")
 		switch field {
 		case "id":
-			id, _ = strconv.ParseInt(value, 10, 64)
+			id = value
 		case "data":
-			var e client.DeskEvent
-			if json.Unmarshal([]byte(value), &e) != nil {
-				return // It was cut off.
-			}
-			r.seen = append(r.seen, sightingOf(e))
+			data = value
 		case "":
-			r.position = max(r.position, id)
+			if value != "" {
+				continue // A comment.
+			}
+			r.dispatch(id, data)
+			data = ""
 		}
+	}
+}
+
+// dispatch takes what an empty line has ended. What the stream breaks off within is no event, and comes again.
+func (r *reader) dispatch(id, data string) {
+	if data != "" {
+		var e client.DeskEvent
+		if json.Unmarshal([]byte(data), &e) != nil {
+			return
+		}
+		r.seen = append(r.seen, sightingOf(e))
+	}
+	if position, err := strconv.ParseInt(id, 10, 64); err == nil {
+		r.position = max(r.position, position)
 	}
 }
