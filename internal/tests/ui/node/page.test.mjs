@@ -56,6 +56,7 @@ test('the example page', async (t) => {
     await shows(tab, 'ai', 'Half an ');
     await tab.getByRole('button', { name: 'Stop' }).click();
     await tab.getByRole('button', { name: 'Send' }).waitFor();
+    await tab.getByText('Half an ', { exact: true }).waitFor({ state: 'detached' });
     assert.equal(await count(tab), 4, 'the question stays');
     assert.equal((await history(ticket)).length, 4);
   });
