@@ -97,9 +97,8 @@ BEGIN
 END
 $$;
 
--- Indexes up to max_rows of what has been waiting longest, without the first skip_rows, and returns how many it took. It waits until
--- nobody is removing texts,
--- and its second statement sees what they have left.
+-- Indexes up to max_rows of the texts that have waited longest, after the first skip_rows, and returns how many it took. It waits
+-- until nobody is removing texts, and its second statement sees what is left.
 CREATE FUNCTION index_queued(max_rows integer, skip_rows integer) RETURNS bigint LANGUAGE plpgsql
 AS $$
 DECLARE

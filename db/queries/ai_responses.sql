@@ -232,7 +232,7 @@ FROM ai_responses AS r
 WHERE r.owner_id = @owner_id::uuid AND r.status = 'streaming';
 
 -- name: CountStalledAIResponses :one
--- Zero: all responses that are being written are being written. Then there is none to take over or to fail.
+-- Is 1 if a running response may have to be taken over or failed, and 0 otherwise.
 SELECT count(*)::integer
 FROM (
     SELECT

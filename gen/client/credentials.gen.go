@@ -36,7 +36,7 @@ type renewal struct {
 	err    error
 }
 
-// token returns the access token, empty when there is none and no way to get one.
+// token returns the access token, or an empty one if it cannot get one.
 func (s *Support) token(ctx context.Context) (string, error) {
 	s.credentials.mu.Lock()
 	access := s.credentials.access

@@ -419,7 +419,7 @@ FROM (
 ) AS stalled
 `
 
-// Zero: all responses that are being written are being written. Then there is none to take over or to fail.
+// Is 1 if a running response may have to be taken over or failed, and 0 otherwise.
 func (q *Queries) CountStalledAIResponses(ctx context.Context, unknownLeaseSeconds int32) (int32, error) {
 	row := q.db.QueryRow(ctx, countStalledAIResponses, unknownLeaseSeconds)
 	var column_1 int32

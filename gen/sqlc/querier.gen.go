@@ -46,7 +46,7 @@ type Querier interface {
 	// How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only. The order keeps each count
 	// to an index: without it, the planner may read old tickets in search of the few that are not resolved.
 	CountStaffTickets(ctx context.Context, arg CountStaffTicketsParams) (CountStaffTicketsRow, error)
-	// Zero: all responses that are being written are being written. Then there is none to take over or to fail.
+	// Is 1 if a running response may have to be taken over or failed, and 0 otherwise.
 	CountStalledAIResponses(ctx context.Context, unknownLeaseSeconds int32) (int32, error)
 	// Zero: no pass of the dispatcher would do anything.
 	CountWebhookWork(ctx context.Context) (int32, error)

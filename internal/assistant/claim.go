@@ -52,7 +52,7 @@ type Request struct {
 	kind sqlc.AIResponseKind
 }
 
-// startOrJoin returns the response of the ticket's turn, and starts one if there is none.
+// startOrJoin returns the response of the ticket's turn, or starts one.
 func (cl *claimer) startOrJoin(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, r Request) (claim, error) {
 	admitted := cl.writer.Admit()
 	if admitted {

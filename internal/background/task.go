@@ -29,7 +29,7 @@ type taskArgs struct {
 func (taskArgs) Kind() string { return "task" }
 
 // periodic makes River insert exactly one job for each period of the task, across changes of the leader. A new leader
-// inserts the job of the current period at once if there is none.
+// inserts a missing job of the current period at once.
 func (t Task) periodic() *river.PeriodicJob {
 	return river.NewPeriodicJob(river.PeriodicInterval(t.Every), func() (river.JobArgs, *river.InsertOpts) {
 		return taskArgs{Task: t.Name}, &river.InsertOpts{

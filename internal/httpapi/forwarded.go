@@ -39,7 +39,7 @@ func (p proxies) clientIP(r *http.Request) string {
 	return client.String()
 }
 
-// peerOf returns the address at the other end of the connection, the zero address if there is none.
+// peerOf returns the address of the connection's other end, or the zero address.
 func peerOf(r *http.Request) netip.Addr {
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
 	return peer.Addr().WithZone("").Unmap()

@@ -31,8 +31,8 @@ func (s *Service) AddClientMessage(
 	return err
 }
 
-// clientMessage returns the message of a ticket that was sent under the ClientID of a new one, or has it as its own id;
-// nil if there is none. It returns IdempotencyMismatch when that message has another text or another author.
+// clientMessage returns the message of a ticket that was sent under the ClientID of a new one, or has it as its own id; otherwise
+// nil. It returns IdempotencyMismatch when that message has another text or another author.
 func (s *Service) clientMessage(ctx context.Context, actor auth.Actor, id uuid.UUID, m NewMessage) (*sqlc.Message, error) {
 	if m.ClientID == "" {
 		return nil, nil
