@@ -119,10 +119,11 @@ func New(t testing.TB, o Options) *Desk {
 	t.Helper()
 	d := &Desk{DatabaseURL: o.DatabaseURL, Simulator: o.Simulator}
 	if d.DatabaseURL == "" {
-		d.DatabaseURL = storetest.NewURL(t)
+		d.DatabaseURL, d.Store = storetest.Lend(t)
 		t.Cleanup(func() { d.CheckEntries(t, d.DatabaseURL) })
+	} else {
+		d.Store = storetest.Open(t, d.DatabaseURL)
 	}
-	d.Store = storetest.Open(t, d.DatabaseURL)
 	output := t.Output()
 	if o.Log != nil {
 		output = io.MultiWriter(output, o.Log)
