@@ -59,32 +59,37 @@ CREATE TABLE ai_responses (
     CONSTRAINT ai_responses_message_id_fkey FOREIGN KEY (message_id) REFERENCES messages (id) ON DELETE CASCADE,
     CONSTRAINT ai_responses_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES users (id) ON DELETE SET NULL,
     CONSTRAINT ai_responses_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES users (id),
-    CONSTRAINT ai_responses_reviewed_by_fkey FOREIGN KEY (reviewed_by) REFERENCES users (id) ON DELETE SET NULL,
-    CONSTRAINT ai_responses_attempt_check CHECK (attempt BETWEEN 1 AND 1000),
-    CONSTRAINT ai_responses_crashes_check CHECK (crashes BETWEEN 0 AND 1000),
-    CONSTRAINT ai_responses_model_check CHECK (char_length(model) BETWEEN 1 AND 128),
-    CONSTRAINT ai_responses_error_code_check CHECK (char_length(error_code) BETWEEN 1 AND 64),
-    CONSTRAINT ai_responses_finish_reason_check CHECK (finish_reason IN ('stop', 'length')),
-    CONSTRAINT ai_responses_content_check CHECK (octet_length(content) BETWEEN 1 AND 65536),
-    CONSTRAINT ai_responses_edit_distance_check CHECK (edit_distance >= 0),
-    CONSTRAINT ai_responses_prompt_version_check CHECK (prompt_version >= 1),
-    CONSTRAINT ai_responses_completed_check CHECK (
-        (status <> 'completed' OR finish_reason IS NOT NULL)
-        AND (finish_reason IS NULL OR status IN ('completed', 'superseded'))
-        AND (message_id IS NULL OR finish_reason IS NOT NULL)
-        AND (customer_id IS NULL OR (message_id IS NULL) = (finish_reason IS NULL))
-    ),
-    CONSTRAINT ai_responses_staff_only_check CHECK (
-        (customer_id IS NULL OR (kind = 'answer' AND review IS NULL AND content IS NULL))
-        AND (review IS NULL OR (kind = 'answer' AND customer_id IS NULL))
-        AND (message_id IS NULL OR (kind = 'answer' AND review IS DISTINCT FROM 'pending'))
-    ),
-    CONSTRAINT ai_responses_review_check CHECK (
-        (coalesce(review, 'pending') = 'pending') = (reviewed_at IS NULL)
-        AND coalesce(review = 'published', false) = (edit_distance IS NOT NULL)
-    ),
-    CONSTRAINT ai_responses_finished_check CHECK ((status = 'streaming') = (finished_at IS NULL))
+    CONSTRAINT ai_responses_reviewed_by_fkey FOREIGN KEY (reviewed_by) REFERENCES users (id) ON DELETE SET NULL
 );
+
+-- The rules that every AI response satisfies; see is_valid_ticket.
+CREATE FUNCTION is_valid_ai_response(r ai_responses) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN r.attempt BETWEEN 1 AND 1000
+        AND r.crashes BETWEEN 0 AND 1000
+        AND char_length(r.model) BETWEEN 1 AND 128
+        AND char_length(r.error_code) BETWEEN 1 AND 64
+        AND octet_length(r.content) BETWEEN 1 AND 65536
+        AND r.edit_distance >= 0
+        AND r.prompt_version >= 1
+        -- An end, and what the customer got of it.
+        AND (r.status = 'streaming') = (r.finished_at IS NULL)
+        AND r.finish_reason IN ('stop', 'length')
+        AND (r.status <> 'completed' OR r.finish_reason IS NOT NULL)
+        AND (r.finish_reason IS NULL OR r.status IN ('completed', 'superseded'))
+        AND (r.message_id IS NULL OR r.finish_reason IS NOT NULL)
+        AND (r.customer_id IS NULL OR (r.message_id IS NULL) = (r.finish_reason IS NULL))
+        -- Responses that only staff see.
+        AND (r.customer_id IS NULL OR (r.kind = 'answer' AND r.review IS NULL AND r.content IS NULL))
+        AND (r.review IS NULL OR (r.kind = 'answer' AND r.customer_id IS NULL))
+        AND (r.message_id IS NULL OR (r.kind = 'answer' AND r.review IS DISTINCT FROM 'pending'))
+        -- Drafts.
+        AND (coalesce(r.review, 'pending') = 'pending') = (r.reviewed_at IS NULL)
+        AND coalesce(r.review = 'published', false) = (r.edit_distance IS NOT NULL);
+END
+$$;
+
+ALTER TABLE ai_responses ADD CONSTRAINT ai_responses_check CHECK (is_valid_ai_response(ai_responses));
 
 -- A ticket has at most one streaming response of each kind, one draft that waits for review, and one current answer per
 -- turn, even while another one is being written. The first index also finds all streaming responses quickly.
@@ -126,12 +131,20 @@ CREATE TABLE ai_response_events (
     retry_after_seconds integer,
     CONSTRAINT ai_response_events_pkey PRIMARY KEY (ai_response_id, seq),
     CONSTRAINT ai_response_events_ai_response_id_fkey FOREIGN KEY (ai_response_id)
-        REFERENCES ai_responses (id) ON DELETE CASCADE,
-    CONSTRAINT ai_response_events_seq_check CHECK (seq >= 1),
-    CONSTRAINT ai_response_events_content_check CHECK (
-        octet_length(content) <= 65536 AND (kind IN ('delta', 'failed')) = (content <> '')
-    ),
-    CONSTRAINT ai_response_events_retry_after_check CHECK (retry_after_seconds > 0)
+        REFERENCES ai_responses (id) ON DELETE CASCADE
 );
+
+-- The rules that every event satisfies; see is_valid_ticket.
+CREATE FUNCTION is_valid_ai_response_event(e ai_response_events) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN e.seq >= 1
+        AND octet_length(e.content) <= 65536
+        AND (e.kind IN ('delta', 'failed')) = (e.content <> '')
+        AND e.retry_after_seconds > 0;
+END
+$$;
+
+ALTER TABLE ai_response_events
+    ADD CONSTRAINT ai_response_events_check CHECK (is_valid_ai_response_event(ai_response_events));
 
 COMMIT;
