@@ -124,3 +124,10 @@ func (d *database) addTickets(ctx context.Context, user uuid.UUID, n int) ([]uui
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }
+
+// deleteRunningAnswers deletes the answers that a killed server was writing. The next server would take them over, and what they
+// cost it would be measured, too.
+func (d *database) deleteRunningAnswers(ctx context.Context) error {
+	_, err := d.conn.Exec(ctx, "DELETE FROM ai_responses WHERE status = 'streaming'")
+	return err
+}
