@@ -44,6 +44,9 @@ func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (stage, 
 		return stage{}, err
 	}
 	defer func() { _ = warm.Close() }()
+	if err := r.database.awaitIndexing(ctx); err != nil {
+		return stage{}, err
+	}
 	before, err := server.rss()
 	if err != nil {
 		return stage{}, err
