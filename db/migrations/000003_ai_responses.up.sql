@@ -21,6 +21,9 @@ CREATE TYPE ai_review AS ENUM ('pending', 'published', 'discarded');
 -- staff publish it, as it is or edited, or discard it. edit_distance is how many words of a published draft staff changed.
 -- prompt_version is the prompt that it was written by; NULL is the built-in one. ticket_version is which state of the ticket,
 -- its notes included, staff asked about.
+--
+-- Every commit of its text updates a response. Half of each page stays free, so that its new versions fit beside the old ones and
+-- no index changes.
 CREATE TABLE ai_responses (
     id                uuid               NOT NULL,
     ticket_id         uuid               NOT NULL,
@@ -84,7 +87,7 @@ CREATE TABLE ai_responses (
         AND coalesce(review = 'published', false) = (edit_distance IS NOT NULL)
     ),
     CONSTRAINT ai_responses_finished_check CHECK ((status = 'streaming') = (finished_at IS NULL))
-);
+) WITH (fillfactor = 50);
 
 -- At most one response of each kind is written in a ticket at a time, one draft waits for review, and one answer to a turn
 -- stands, also while another one is written. The first index also finds all that are being written, however many have ended.
