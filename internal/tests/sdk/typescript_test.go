@@ -152,7 +152,7 @@ func doesWhatExamplesSay(t *testing.T, project npmtest.Project) {
 			"422 validation_failed 0199d3c6-5a00-7000-8000-000000000001\n/title too_long\n",
 		},
 		{"examplePlainClient", "pages", "200 2 undefined\n"},
-		{"exampleIfMatch", "change-if-unchanged", "somebody was faster\n"},
+		{"exampleIfMatch", "change-if-unchanged", "somebody else changed it first\n"},
 	} {
 		t.Run(example.name, func(t *testing.T) {
 			t.Parallel()
