@@ -29,7 +29,7 @@ SELECT (
 )::integer AS work
 `
 
-// Zero: no pass of the dispatcher would do anything.
+// Returns 0 if the dispatcher has nothing to do.
 func (q *Queries) CountWebhookWork(ctx context.Context) (int32, error) {
 	row := q.db.QueryRow(ctx, countWebhookWork)
 	var work int32
@@ -87,7 +87,7 @@ type CreateWebhookParams struct {
 	MaxWebhooks int32
 }
 
-// No row: the limit is reached.
+// No row: the limit of webhooks is reached.
 func (q *Queries) CreateWebhook(ctx context.Context, arg CreateWebhookParams) (Webhook, error) {
 	row := q.db.QueryRow(ctx, createWebhook,
 		arg.ID,
@@ -137,7 +137,7 @@ type CreateWebhookDeliveriesParams struct {
 	Types      []string
 }
 
-// A delivery that exists becomes due again.
+// An existing delivery becomes due again.
 func (q *Queries) CreateWebhookDeliveries(ctx context.Context, arg CreateWebhookDeliveriesParams) error {
 	_, err := q.db.Exec(ctx, createWebhookDeliveries,
 		arg.Ids,
@@ -214,7 +214,7 @@ SET deleted_at = clock_timestamp(), replay_position = NULL, replay_until = NULL
 WHERE id = $1 AND deleted_at IS NULL
 `
 
-// Its deliveries are deleted later, a batch at a time.
+// The deliveries are deleted later, in batches.
 func (q *Queries) DeleteWebhook(ctx context.Context, id uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteWebhook, id)
 	if err != nil {
@@ -236,7 +236,8 @@ type DisableWebhookParams struct {
 	PatienceSeconds int32
 }
 
-// Does nothing when the webhook is disabled already, or, unless its receiver is gone, has failed for less than the patience.
+// Does nothing if the webhook is already disabled. A webhook whose receiver is not gone must have failed for
+// patience_seconds.
 func (q *Queries) DisableWebhook(ctx context.Context, arg DisableWebhookParams) (int64, error) {
 	result, err := q.db.Exec(ctx, disableWebhook, arg.Reason, arg.ID, arg.PatienceSeconds)
 	if err != nil {
@@ -367,7 +368,7 @@ type ListDueDeliveriesParams struct {
 	MaxRows   int32
 }
 
-// The deliveries of a webhook that are due.
+// The due deliveries of a webhook.
 func (q *Queries) ListDueDeliveries(ctx context.Context, arg ListDueDeliveriesParams) ([]WebhookDelivery, error) {
 	rows, err := q.db.Query(ctx, listDueDeliveries, arg.WebhookID, arg.MaxRows)
 	if err != nil {
@@ -410,7 +411,7 @@ WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
     )
 `
 
-// The webhooks that have deliveries that are due.
+// The webhooks with due deliveries.
 func (q *Queries) ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listDueWebhooks)
 	if err != nil {
@@ -587,7 +588,7 @@ type ListWebhookMatchesRow struct {
 	WebhookID *uuid.UUID
 }
 
-// The entries after a position, each once for every webhook that wants it, or once with NULL.
+// The entries after a position, one row per webhook that subscribes to them, or one row with NULL.
 func (q *Queries) ListWebhookMatches(ctx context.Context, arg ListWebhookMatchesParams) ([]ListWebhookMatchesRow, error) {
 	rows, err := q.db.Query(ctx, listWebhookMatches, arg.After, arg.MaxRows)
 	if err != nil {
@@ -627,7 +628,7 @@ type ListWebhookSecretsRow struct {
 	PreviousSecret []byte
 }
 
-// The sealed secrets, to seal them with another key.
+// The encrypted secrets, to encrypt them with another key.
 func (q *Queries) ListWebhookSecrets(ctx context.Context, arg ListWebhookSecretsParams) ([]ListWebhookSecretsRow, error) {
 	rows, err := q.db.Query(ctx, listWebhookSecrets, arg.AfterID, arg.MaxRows)
 	if err != nil {
@@ -737,7 +738,7 @@ const lockWebhookCursor = `-- name: LockWebhookCursor :one
 SELECT position FROM webhook_cursor FOR UPDATE SKIP LOCKED
 `
 
-// No row: another session is making deliveries.
+// No row: another session is creating deliveries.
 func (q *Queries) LockWebhookCursor(ctx context.Context) (int64, error) {
 	row := q.db.QueryRow(ctx, lockWebhookCursor)
 	var position int64
@@ -780,7 +781,7 @@ type RecordWebhookAttemptsParams struct {
 	WaitsSeconds []float64
 }
 
-// Records the results of attempts. Skips deliveries that were deleted or delivered meanwhile.
+// Records the results of attempts. Skips deliveries that have been deleted or delivered in the meantime.
 func (q *Queries) RecordWebhookAttempts(ctx context.Context, arg RecordWebhookAttemptsParams) error {
 	_, err := q.db.Exec(ctx, recordWebhookAttempts,
 		arg.DeliveryIds,
@@ -913,7 +914,7 @@ type UpdateWebhookParams struct {
 	ID          uuid.UUID
 }
 
-// @enable also clears what has failed before.
+// @enable also resets the counters of failures.
 func (q *Queries) UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (Webhook, error) {
 	row := q.db.QueryRow(ctx, updateWebhook,
 		arg.URL,
@@ -990,7 +991,7 @@ type UpdateWebhookReplayParams struct {
 	OldPosition *int64
 }
 
-// Does nothing when another replay has begun meanwhile. Without a position, the replay has finished.
+// Does nothing if another replay has begun in the meantime. Without a position, the replay has finished.
 func (q *Queries) UpdateWebhookReplay(ctx context.Context, arg UpdateWebhookReplayParams) error {
 	_, err := q.db.Exec(ctx, updateWebhookReplay, arg.Position, arg.ID, arg.OldPosition)
 	return err
@@ -1010,7 +1011,7 @@ type UpdateWebhookSecretsParams struct {
 	OldPreviousSecret []byte
 }
 
-// Does nothing when they were replaced meanwhile.
+// Does nothing if the secrets have been replaced in the meantime.
 func (q *Queries) UpdateWebhookSecrets(ctx context.Context, arg UpdateWebhookSecretsParams) error {
 	_, err := q.db.Exec(ctx, updateWebhookSecrets,
 		arg.Secret,
