@@ -48,6 +48,9 @@ func (r *Reader) NextWithin(ctx context.Context, quiet <-chan time.Time) (eventl
 	return r.events.NextWithin(ctx, quiet)
 }
 
+// Ready reports whether Next has an entry without waiting.
+func (r *Reader) Ready() bool { return r.opening == nil && r.events.Ready() }
+
 // Close releases the events. It must be called.
 func (r *Reader) Close() {
 	if r.opening != nil {

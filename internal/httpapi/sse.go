@@ -79,7 +79,10 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 			err = stream.write([]byte(": keep-alive\n\n"))
 		case err == nil:
 			ended = eventlog.IsEnd(entry.Event)
-			err = stream.write(s.encoder.Frame(entry))
+			// What is there already is sent together.
+			if err = stream.add(s.encoder.Frame(entry)); err == nil && !s.reader.Ready() {
+				err = stream.flush()
+			}
 		}
 		if err != nil {
 			return err
@@ -137,6 +140,8 @@ func apart(fn func() error) (err error) {
 type eventStream struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
+	// added means that there are frames to flush.
+	added bool
 }
 
 func newEventStream(w http.ResponseWriter) *eventStream {
@@ -213,18 +218,34 @@ func frame(name string, id *eventlog.EventID, data any) []byte {
 	return b.Bytes()
 }
 
-// write sends a frame at once, if there is one. Each write sets its own deadline, because the server's is for whole
-// responses.
+// write sends a frame at once, if there is one.
 func (s *eventStream) write(frame []byte) error {
+	if err := s.add(frame); err != nil {
+		return err
+	}
+	return s.flush()
+}
+
+// add sends a frame with the next flush or earlier, if there is one. Each frame sets its own deadline, because the server's
+// is for whole responses.
+func (s *eventStream) add(frame []byte) error {
 	if len(frame) == 0 {
 		return nil
 	}
 	if err := s.controller.SetWriteDeadline(time.Now().Add(sseWriteTimeout)); err != nil {
 		return fmt.Errorf("httpapi: set the write deadline: %w", err)
 	}
-	if _, err := s.w.Write(frame); err != nil {
-		return err
+	_, err := s.w.Write(frame)
+	s.added = true
+	return err
+}
+
+// flush sends what was added.
+func (s *eventStream) flush() error {
+	if !s.added {
+		return nil
 	}
+	s.added = false
 	return s.controller.Flush()
 }
 

@@ -132,6 +132,9 @@ func (r *Reader) NextWithin(ctx context.Context, quiet <-chan time.Time) (Entry,
 	return entry, nil
 }
 
+// Ready reports whether Next has an entry without waiting.
+func (r *Reader) Ready() bool { return len(r.pending) > 0 }
+
 // fill waits until there is a next entry.
 func (r *Reader) fill(ctx context.Context, quiet <-chan time.Time) error {
 	if len(r.pending) > 0 {
