@@ -90,7 +90,7 @@ func TestStreamOfAnEndedSessionIsClosed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			clock := newMovingClock()
-			// Every look at the clock is a second later, so that no cache hides anything.
+			// Each reading of the clock is a second later, so that caches expire.
 			now := func() time.Time {
 				clock.Advance(time.Second)
 				return clock.Now()
@@ -105,8 +105,8 @@ func TestStreamOfAnEndedSessionIsClosed(t *testing.T) {
 			require.Equal(t, "start", event.Name)
 			end(t, s, user)
 			for more {
-				event, more = stream.Next() // It fails unless the stream ends cleanly, between two events.
-				require.NotContains(t, []string{"done", "failed"}, event.Name, "the answer itself goes on")
+				event, more = stream.Next() // Next fails unless the stream ends between two events.
+				require.NotContains(t, []string{"done", "failed"}, event.Name, "the answer itself continues")
 			}
 			require.Equal(t, http.StatusOK, statusWith(t, s, bystander.Token))
 		})
