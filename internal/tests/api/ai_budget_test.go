@@ -24,7 +24,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// requireQuota checks that the request is refused because of the budget, with a Retry-After of at most most.
+// requireQuota checks that the request is refused because of the budget. most is the longest Retry-After.
 func requireQuota(t *testing.T, u *apitest.User, ticketID uuid.UUID, most time.Duration) {
 	t.Helper()
 	asked := u.Ask(t, ticketID, client.CreateAIResponseRequest{})

@@ -127,7 +127,7 @@ func (c *chatStream) add(f frame) {
 	}
 }
 
-// until reads until the text ends with this one.
+// until reads until the whole text so far is this one.
 func (c *chatStream) until(text string) {
 	c.t.Helper()
 	for c.text != text {
