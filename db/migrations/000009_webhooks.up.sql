@@ -88,6 +88,21 @@ CREATE TABLE webhook_attempts (
     CONSTRAINT webhook_attempts_response_check CHECK (octet_length(response) <= 2048)
 );
 
+-- Whether the texts of an entry are still there: not redacted, not erased, not expired.
+CREATE FUNCTION journal_entry_intact(entry_position bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (
+        SELECT
+        FROM journal AS j
+        LEFT JOIN tickets AS t ON t.id = j.ticket_id
+        LEFT JOIN messages AS m ON m.id = j.subject_id AND j.type IN ('message.created', 'note.created')
+        WHERE j.position = entry_position
+            AND (j.ticket_id IS NULL OR t.id IS NOT NULL)
+            AND (j.type <> 'ticket.created' OR t.redacted_at IS NULL)
+            AND (j.type NOT IN ('message.created', 'note.created') OR m.id IS NOT NULL AND m.redacted_at IS NULL)
+            AND NOT EXISTS (SELECT FROM users AS u WHERE u.id IN (j.customer_id, j.subject_id, t.user_id) AND u.erasing_at IS NOT NULL)
+    )
+$$;
+
 -- One row: the position up to which entries have become deliveries. The dispatcher holds its lock.
 CREATE TABLE webhook_cursor (
     id       boolean NOT NULL DEFAULT true,

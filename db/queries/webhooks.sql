@@ -117,14 +117,30 @@ WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
         WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= statement_timestamp()
     );
 
+-- name: LockWebhookResponses :exec
+-- For removing responses. Waits until those that may repeat a text that was still there are stored.
+SELECT pg_advisory_xact_lock(2003132015);
+
+-- name: ShareWebhookResponses :exec
+-- For storing responses. The statements that follow see what was redacted or erased.
+SELECT pg_advisory_xact_lock_shared(2003132015);
+
 -- name: RecordWebhookAttempts :exec
--- Records the results of attempts. Skips deliveries that were deleted or delivered meanwhile.
+-- Records the results of attempts. Skips deliveries that were deleted or delivered meanwhile. It leaves out responses that may
+-- repeat what is redacted or erased; the transaction must hold the lock of ShareWebhookResponses. The rows are looked up by their ids
+-- and checked afterwards: an index of pending deliveries would be read once for each.
 WITH results AS (
     SELECT
         unnest(@delivery_ids::uuid[]) AS delivery_id, unnest(@started_at::timestamptz[]) AS started_at,
         unnest(@durations_ms::integer[]) AS duration_ms, unnest(@statuses::integer[]) AS status,
         unnest(@errors::text[]) AS error, unnest(@responses::text[]) AS response,
         unnest(@outcomes::text[]) AS outcome, unnest(@waits_seconds::double precision[]) AS wait_seconds
+), locked AS (
+    SELECT d.id, d.status, d.position
+    FROM results AS r
+    JOIN webhook_deliveries AS d ON d.id = r.delivery_id
+    ORDER BY d.id
+    FOR NO KEY UPDATE OF d
 ), deliveries AS (
     UPDATE webhook_deliveries AS d
     SET
@@ -132,14 +148,16 @@ WITH results AS (
         status = r.outcome::webhook_delivery_status,
         next_attempt_at = CASE r.outcome WHEN 'pending' THEN clock_timestamp() + make_interval(secs => r.wait_seconds) END,
         finished_at = CASE r.outcome WHEN 'pending' THEN NULL ELSE clock_timestamp() END
-    FROM results AS r
-    WHERE d.id = r.delivery_id AND d.status = 'pending'
-    RETURNING d.id, d.attempt_count
+    FROM locked
+    JOIN results AS r ON r.delivery_id = locked.id
+    WHERE d.id = locked.id AND locked.status = 'pending'
+    RETURNING d.id, d.position, d.attempt_count, r.started_at, r.duration_ms, r.status AS response_status, r.error, r.response
 )
 INSERT INTO webhook_attempts (delivery_id, number, started_at, duration_ms, status, error, response)
-SELECT d.id, d.attempt_count, r.started_at, r.duration_ms, nullif(r.status, 0), nullif(r.error, ''), nullif(r.response, '')
-FROM deliveries AS d
-JOIN results AS r ON r.delivery_id = d.id;
+SELECT
+    d.id, d.attempt_count, d.started_at, d.duration_ms, nullif(d.response_status, 0), nullif(d.error, ''),
+    CASE WHEN d.position IS NULL OR journal_entry_intact(d.position) THEN nullif(d.response, '') END
+FROM deliveries AS d;
 
 -- name: UpdateWebhookHealth :exec
 UPDATE webhooks

@@ -337,6 +337,8 @@ type Querier interface {
 	LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
 	// No row: another session is making deliveries.
 	LockWebhookCursor(ctx context.Context) (int64, error)
+	// For removing responses. Waits until those that may repeat a text that was still there are stored.
+	LockWebhookResponses(ctx context.Context) error
 	// Moves the conversation of a ticket into another one, its description as the first message, and closes it for good. Both rows
 	// must be locked, and no two of the messages may be of the same moment. The AI responses come along: one to the description
 	// answers the message that this has become. The other ticket gets the tags, the custom fields and the entries of the
@@ -357,7 +359,9 @@ type Querier interface {
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
 	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
 	RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error)
-	// Records the results of attempts. Skips deliveries that were deleted or delivered meanwhile.
+	// Records the results of attempts. Skips deliveries that were deleted or delivered meanwhile. It leaves out responses that may
+	// repeat what is redacted or erased; the transaction must hold the lock of ShareWebhookResponses. The rows are looked up by their ids
+	// and checked afterwards: an index of pending deliveries would be read once for each.
 	RecordWebhookAttempts(ctx context.Context, arg RecordWebhookAttemptsParams) error
 	// Takes away what a message said, and what the customer said of it. Its ticket must be locked. No row: it is redacted already.
 	RedactMessage(ctx context.Context, arg RedactMessageParams) (RedactMessageRow, error)
@@ -392,6 +396,8 @@ type Querier interface {
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
 	// Has everything that is indexed in another language indexed again. A language that the database does not have is 'simple'.
 	SetSearchLanguage(ctx context.Context, language string) (int64, error)
+	// For storing responses. The statements that follow see what was redacted or erased.
+	ShareWebhookResponses(ctx context.Context) error
 	// Gives a message the next moment at which neither of two tickets has one.
 	ShiftMessage(ctx context.Context, arg ShiftMessageParams) error
 	// Replays up to the newest entry. No row: there is no such webhook.

@@ -745,6 +745,16 @@ func (q *Queries) LockWebhookCursor(ctx context.Context) (int64, error) {
 	return position, err
 }
 
+const lockWebhookResponses = `-- name: LockWebhookResponses :exec
+SELECT pg_advisory_xact_lock(2003132015)
+`
+
+// For removing responses. Waits until those that may repeat a text that was still there are stored.
+func (q *Queries) LockWebhookResponses(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, lockWebhookResponses)
+	return err
+}
+
 const recordWebhookAttempts = `-- name: RecordWebhookAttempts :exec
 WITH results AS (
     SELECT
@@ -752,6 +762,12 @@ WITH results AS (
         unnest($3::integer[]) AS duration_ms, unnest($4::integer[]) AS status,
         unnest($5::text[]) AS error, unnest($6::text[]) AS response,
         unnest($7::text[]) AS outcome, unnest($8::double precision[]) AS wait_seconds
+), locked AS (
+    SELECT d.id, d.status, d.position
+    FROM results AS r
+    JOIN webhook_deliveries AS d ON d.id = r.delivery_id
+    ORDER BY d.id
+    FOR NO KEY UPDATE OF d
 ), deliveries AS (
     UPDATE webhook_deliveries AS d
     SET
@@ -759,14 +775,16 @@ WITH results AS (
         status = r.outcome::webhook_delivery_status,
         next_attempt_at = CASE r.outcome WHEN 'pending' THEN clock_timestamp() + make_interval(secs => r.wait_seconds) END,
         finished_at = CASE r.outcome WHEN 'pending' THEN NULL ELSE clock_timestamp() END
-    FROM results AS r
-    WHERE d.id = r.delivery_id AND d.status = 'pending'
-    RETURNING d.id, d.attempt_count
+    FROM locked
+    JOIN results AS r ON r.delivery_id = locked.id
+    WHERE d.id = locked.id AND locked.status = 'pending'
+    RETURNING d.id, d.position, d.attempt_count, r.started_at, r.duration_ms, r.status AS response_status, r.error, r.response
 )
 INSERT INTO webhook_attempts (delivery_id, number, started_at, duration_ms, status, error, response)
-SELECT d.id, d.attempt_count, r.started_at, r.duration_ms, nullif(r.status, 0), nullif(r.error, ''), nullif(r.response, '')
+SELECT
+    d.id, d.attempt_count, d.started_at, d.duration_ms, nullif(d.response_status, 0), nullif(d.error, ''),
+    CASE WHEN d.position IS NULL OR journal_entry_intact(d.position) THEN nullif(d.response, '') END
 FROM deliveries AS d
-JOIN results AS r ON r.delivery_id = d.id
 `
 
 type RecordWebhookAttemptsParams struct {
@@ -780,7 +798,9 @@ type RecordWebhookAttemptsParams struct {
 	WaitsSeconds []float64
 }
 
-// Records the results of attempts. Skips deliveries that were deleted or delivered meanwhile.
+// Records the results of attempts. Skips deliveries that were deleted or delivered meanwhile. It leaves out responses that may
+// repeat what is redacted or erased; the transaction must hold the lock of ShareWebhookResponses. The rows are looked up by their ids
+// and checked afterwards: an index of pending deliveries would be read once for each.
 func (q *Queries) RecordWebhookAttempts(ctx context.Context, arg RecordWebhookAttemptsParams) error {
 	_, err := q.db.Exec(ctx, recordWebhookAttempts,
 		arg.DeliveryIds,
@@ -862,6 +882,16 @@ func (q *Queries) RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecr
 		&i.DeletedAt,
 	)
 	return i, err
+}
+
+const shareWebhookResponses = `-- name: ShareWebhookResponses :exec
+SELECT pg_advisory_xact_lock_shared(2003132015)
+`
+
+// For storing responses. The statements that follow see what was redacted or erased.
+func (q *Queries) ShareWebhookResponses(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, shareWebhookResponses)
+	return err
 }
 
 const startWebhookReplay = `-- name: StartWebhookReplay :one

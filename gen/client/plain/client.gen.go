@@ -3551,7 +3551,7 @@ type WebhookAttempt struct {
 	// Number The attempt's number, from 1.
 	Number int32 `json:"number"`
 
-	// Response The beginning of the response's body, as text. Absent when there was none.
+	// Response The beginning of the response's body, as text. Absent when there was none, and when the text that was delivered has been redacted or erased.
 	Response string `json:"response,omitempty,omitzero"`
 
 	// StartedAt UTC, RFC 3339, with exactly six fractional digits.
