@@ -5,8 +5,9 @@ CREATE TYPE webhook_payload AS ENUM ('thin', 'full');
 
 -- Subscriptions to what happens on the desk. An empty list of types means all. Secrets are sealed with a key that is not in the database;
 -- the previous one signs too until it expires. failures counts the attempts that have failed since one succeeded, from
--- failing_since on; nothing is sent before resume_at. A replay goes from replay_position to replay_until. The row of a
--- deleted webhook stays until its deliveries are gone.
+-- failing_since on; nothing is sent before resume_at. A replay goes from replay_position to replay_until. A paused webhook gets no
+-- deliveries: when it resumes, it gets the entries from paused_position on as a replay. The row of a deleted webhook stays until its
+-- deliveries are gone.
 CREATE TABLE webhooks (
     id                  uuid            NOT NULL,
     url                 text            NOT NULL,
@@ -24,6 +25,7 @@ CREATE TABLE webhooks (
     failures            integer         NOT NULL DEFAULT 0,
     failing_since       timestamptz,
     resume_at           timestamptz,
+    paused_position     bigint,
     replay_position     bigint,
     replay_until        bigint,
     deleted_at          timestamptz,

@@ -16,22 +16,40 @@ LIMIT @max_rows;
 SELECT * FROM webhooks WHERE id = @id AND deleted_at IS NULL;
 
 -- name: UpdateWebhook :one
--- @enable also clears what has failed before.
+-- Changes everything but whether the webhook is paused.
 UPDATE webhooks
 SET
     url = coalesce(sqlc.narg(url), url),
     description = coalesce(sqlc.narg(description), description),
     types = coalesce(sqlc.narg(types)::text[], types),
     payload = coalesce(sqlc.narg(payload), payload),
-    paused = coalesce(sqlc.narg(paused)::boolean, paused),
-    disabled_at = CASE WHEN @enable::boolean THEN NULL ELSE disabled_at END,
-    disabled_reason = CASE WHEN @enable::boolean THEN NULL ELSE disabled_reason END,
-    failures = CASE WHEN @enable::boolean THEN 0 ELSE failures END,
-    failing_since = CASE WHEN @enable::boolean THEN NULL ELSE failing_since END,
-    resume_at = CASE WHEN @enable::boolean THEN NULL ELSE resume_at END,
     updated_at = clock_timestamp()
 WHERE id = @id AND deleted_at IS NULL
 RETURNING *;
+
+-- name: PauseWebhook :exec
+-- Remembers where it stopped. Between two passes of the dispatcher, each entry before that has become a delivery, and none after it.
+WITH cursor AS (
+    SELECT position FROM webhook_cursor FOR UPDATE
+)
+UPDATE webhooks AS w
+SET paused = true, paused_position = cursor.position + 1
+FROM cursor
+WHERE w.id = @id AND NOT w.paused;
+
+-- name: ResumeWebhook :exec
+-- Replays what it has missed, together with what it was to replay, enables it, and forgets what has failed before.
+WITH cursor AS (
+    SELECT position FROM webhook_cursor FOR UPDATE
+)
+UPDATE webhooks AS w
+SET
+    paused = false, paused_position = NULL,
+    replay_position = least(w.replay_position, w.paused_position),
+    replay_until = CASE WHEN w.paused_position IS NULL THEN w.replay_until ELSE greatest(w.replay_until, cursor.position) END,
+    disabled_at = NULL, disabled_reason = NULL, failures = 0, failing_since = NULL, resume_at = NULL
+FROM cursor
+WHERE w.id = @id;
 
 -- name: DeleteWebhook :execrows
 -- Its deliveries are deleted later, a batch at a time.
@@ -219,7 +237,7 @@ SELECT (
     + (SELECT count(*) FROM (
         SELECT FROM webhooks AS w
         WHERE w.deleted_at IS NULL AND (
-            w.replay_position IS NOT NULL
+            w.replay_position IS NOT NULL AND NOT w.paused
             OR w.disabled_at IS NULL AND NOT w.paused AND (w.resume_at IS NULL OR w.resume_at <= statement_timestamp()) AND EXISTS (
                 SELECT FROM webhook_deliveries AS d
                 WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= statement_timestamp()
@@ -238,7 +256,7 @@ SELECT position FROM webhook_cursor FOR UPDATE SKIP LOCKED;
 SELECT j.position, j.type, w.id AS webhook_id
 FROM (SELECT n.position, n.type FROM journal AS n WHERE n.position > @after ORDER BY n.position LIMIT @max_rows) AS j
 LEFT JOIN webhooks AS w
-    ON w.deleted_at IS NULL AND w.disabled_at IS NULL AND (cardinality(w.types) = 0 OR j.type = ANY(w.types))
+    ON w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused AND (cardinality(w.types) = 0 OR j.type = ANY(w.types))
 ORDER BY j.position;
 
 -- name: UpdateWebhookCursor :exec
@@ -252,16 +270,16 @@ ON CONFLICT (webhook_id, position) DO UPDATE
 SET status = 'pending', round_attempts = 0, next_attempt_at = clock_timestamp(), finished_at = NULL;
 
 -- name: StartWebhookReplay :one
--- Replays up to the newest entry. No row: there is no such webhook.
+-- Replays up to the newest entry, together with what is still to be replayed. No row: there is no such webhook.
 UPDATE webhooks AS w
-SET replay_position = @position, replay_until = h.position
+SET replay_position = least(w.replay_position, @position), replay_until = h.position
 FROM journal_head AS h
 WHERE w.id = @id AND w.deleted_at IS NULL
 RETURNING h.position AS until;
 
 -- name: GetWebhookToReplay :one
 -- The next webhook to replay. The caller holds the cursor's lock.
-SELECT * FROM webhooks WHERE replay_position IS NOT NULL AND deleted_at IS NULL ORDER BY id LIMIT 1;
+SELECT * FROM webhooks WHERE replay_position IS NOT NULL AND NOT paused AND deleted_at IS NULL ORDER BY id LIMIT 1;
 
 -- name: ListReplayedEntries :many
 SELECT j.position, j.type
@@ -274,4 +292,4 @@ LIMIT @max_rows;
 -- Does nothing when another replay has begun meanwhile. Without a position, the replay has finished.
 UPDATE webhooks
 SET replay_position = sqlc.narg(position), replay_until = CASE WHEN sqlc.narg(position)::bigint IS NULL THEN NULL ELSE replay_until END
-WHERE id = @id AND replay_position = @old_position;
+WHERE id = @id AND replay_position = @old_position AND replay_until = @old_until;

@@ -345,6 +345,8 @@ type Querier interface {
 	// journal that are given. It is the caller's answer, with its customer, of any service or only
 	// of one.
 	MergeTicket(ctx context.Context, arg MergeTicketParams) (MergeTicketRow, error)
+	// Remembers where it stopped. Between two passes of the dispatcher, each entry before that has become a delivery, and none after it.
+	PauseWebhook(ctx context.Context, id uuid.UUID) error
 	// Stores a draft that waits for review as a message, in place of the answer to its turn that stood. What else is being
 	// written in the ticket is not published. The ticket's row must be locked. No row: the draft does not wait for review.
 	PublishAIResponse(ctx context.Context, arg PublishAIResponseParams) (Message, error)
@@ -388,6 +390,8 @@ type Querier interface {
 	// Puts back deltas that were published and that a crash of the database then lost, where the log ends at log_seq. Zero
 	// rows: not this writer's, or already put back.
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
+	// Replays what it has missed, together with what it was to replay, enables it, and forgets what has failed before.
+	ResumeWebhook(ctx context.Context, id uuid.UUID) error
 	// Says whether it was good until now. No row: there is no such key.
 	RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (RevokeAPIKeyRow, error)
 	RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecretParams) (Webhook, error)
@@ -400,7 +404,7 @@ type Querier interface {
 	ShareWebhookResponses(ctx context.Context) error
 	// Gives a message the next moment at which neither of two tickets has one.
 	ShiftMessage(ctx context.Context, arg ShiftMessageParams) error
-	// Replays up to the newest entry. No row: there is no such webhook.
+	// Replays up to the newest entry, together with what is still to be replayed. No row: there is no such webhook.
 	StartWebhookReplay(ctx context.Context, arg StartWebhookReplayParams) (int64, error)
 	// Answers that are being written in this ticket are not published, nor is a draft that waits for review; staff_requests are what
 	// staff asked the AI for and is being written. The ticket's row must be locked.
@@ -440,7 +444,7 @@ type Querier interface {
 	UpdateUserName(ctx context.Context, arg UpdateUserNameParams) (User, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
-	// @enable also clears what has failed before.
+	// Changes everything but whether the webhook is paused.
 	UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (Webhook, error)
 	UpdateWebhookCursor(ctx context.Context, position int64) error
 	UpdateWebhookHealth(ctx context.Context, arg UpdateWebhookHealthParams) error

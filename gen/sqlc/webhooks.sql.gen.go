@@ -18,7 +18,7 @@ SELECT (
     + (SELECT count(*) FROM (
         SELECT FROM webhooks AS w
         WHERE w.deleted_at IS NULL AND (
-            w.replay_position IS NOT NULL
+            w.replay_position IS NOT NULL AND NOT w.paused
             OR w.disabled_at IS NULL AND NOT w.paused AND (w.resume_at IS NULL OR w.resume_at <= statement_timestamp()) AND EXISTS (
                 SELECT FROM webhook_deliveries AS d
                 WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= statement_timestamp()
@@ -74,7 +74,7 @@ const createWebhook = `-- name: CreateWebhook :one
 INSERT INTO webhooks (id, url, description, types, payload, secret)
 SELECT $1, $2, $3, $4::text[], $5, $6
 WHERE (SELECT count(*) FROM webhooks AS w WHERE w.deleted_at IS NULL) < $7::integer
-RETURNING id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at
+RETURNING id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, paused_position, replay_position, replay_until, deleted_at
 `
 
 type CreateWebhookParams struct {
@@ -116,6 +116,7 @@ func (q *Queries) CreateWebhook(ctx context.Context, arg CreateWebhookParams) (W
 		&i.Failures,
 		&i.FailingSince,
 		&i.ResumeAt,
+		&i.PausedPosition,
 		&i.ReplayPosition,
 		&i.ReplayUntil,
 		&i.DeletedAt,
@@ -267,7 +268,7 @@ func (q *Queries) GetOldestPendingDelivery(ctx context.Context) (float64, error)
 }
 
 const getWebhook = `-- name: GetWebhook :one
-SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at FROM webhooks WHERE id = $1 AND deleted_at IS NULL
+SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, paused_position, replay_position, replay_until, deleted_at FROM webhooks WHERE id = $1 AND deleted_at IS NULL
 `
 
 func (q *Queries) GetWebhook(ctx context.Context, id uuid.UUID) (Webhook, error) {
@@ -290,6 +291,7 @@ func (q *Queries) GetWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
 		&i.Failures,
 		&i.FailingSince,
 		&i.ResumeAt,
+		&i.PausedPosition,
 		&i.ReplayPosition,
 		&i.ReplayUntil,
 		&i.DeletedAt,
@@ -323,7 +325,7 @@ func (q *Queries) GetWebhookDelivery(ctx context.Context, id uuid.UUID) (Webhook
 }
 
 const getWebhookToReplay = `-- name: GetWebhookToReplay :one
-SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at FROM webhooks WHERE replay_position IS NOT NULL AND deleted_at IS NULL ORDER BY id LIMIT 1
+SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, paused_position, replay_position, replay_until, deleted_at FROM webhooks WHERE replay_position IS NOT NULL AND NOT paused AND deleted_at IS NULL ORDER BY id LIMIT 1
 `
 
 // The next webhook to replay. The caller holds the cursor's lock.
@@ -347,6 +349,7 @@ func (q *Queries) GetWebhookToReplay(ctx context.Context) (Webhook, error) {
 		&i.Failures,
 		&i.FailingSince,
 		&i.ResumeAt,
+		&i.PausedPosition,
 		&i.ReplayPosition,
 		&i.ReplayUntil,
 		&i.DeletedAt,
@@ -572,7 +575,7 @@ const listWebhookMatches = `-- name: ListWebhookMatches :many
 SELECT j.position, j.type, w.id AS webhook_id
 FROM (SELECT n.position, n.type FROM journal AS n WHERE n.position > $1 ORDER BY n.position LIMIT $2) AS j
 LEFT JOIN webhooks AS w
-    ON w.deleted_at IS NULL AND w.disabled_at IS NULL AND (cardinality(w.types) = 0 OR j.type = ANY(w.types))
+    ON w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused AND (cardinality(w.types) = 0 OR j.type = ANY(w.types))
 ORDER BY j.position
 `
 
@@ -649,7 +652,7 @@ func (q *Queries) ListWebhookSecrets(ctx context.Context, arg ListWebhookSecrets
 }
 
 const listWebhooks = `-- name: ListWebhooks :many
-SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at
+SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, paused_position, replay_position, replay_until, deleted_at
 FROM webhooks AS w
 WHERE w.deleted_at IS NULL AND (w.created_at, w.id) < ($1::timestamptz, $2::uuid)
 ORDER BY w.created_at DESC, w.id DESC
@@ -688,6 +691,7 @@ func (q *Queries) ListWebhooks(ctx context.Context, arg ListWebhooksParams) ([]W
 			&i.Failures,
 			&i.FailingSince,
 			&i.ResumeAt,
+			&i.PausedPosition,
 			&i.ReplayPosition,
 			&i.ReplayUntil,
 			&i.DeletedAt,
@@ -703,7 +707,7 @@ func (q *Queries) ListWebhooks(ctx context.Context, arg ListWebhooksParams) ([]W
 }
 
 const lockWebhook = `-- name: LockWebhook :one
-SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at FROM webhooks WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
+SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, paused_position, replay_position, replay_until, deleted_at FROM webhooks WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
 `
 
 func (q *Queries) LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error) {
@@ -726,6 +730,7 @@ func (q *Queries) LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error
 		&i.Failures,
 		&i.FailingSince,
 		&i.ResumeAt,
+		&i.PausedPosition,
 		&i.ReplayPosition,
 		&i.ReplayUntil,
 		&i.DeletedAt,
@@ -752,6 +757,22 @@ SELECT pg_advisory_xact_lock(2003132015)
 // For removing responses. Waits until those that may repeat a text that was still there are stored.
 func (q *Queries) LockWebhookResponses(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, lockWebhookResponses)
+	return err
+}
+
+const pauseWebhook = `-- name: PauseWebhook :exec
+WITH cursor AS (
+    SELECT position FROM webhook_cursor FOR UPDATE
+)
+UPDATE webhooks AS w
+SET paused = true, paused_position = cursor.position + 1
+FROM cursor
+WHERE w.id = $1 AND NOT w.paused
+`
+
+// Remembers where it stopped. Between two passes of the dispatcher, each entry before that has become a delivery, and none after it.
+func (q *Queries) PauseWebhook(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, pauseWebhook, id)
 	return err
 }
 
@@ -842,13 +863,33 @@ func (q *Queries) RedeliverWebhook(ctx context.Context, id uuid.UUID) (WebhookDe
 	return i, err
 }
 
+const resumeWebhook = `-- name: ResumeWebhook :exec
+WITH cursor AS (
+    SELECT position FROM webhook_cursor FOR UPDATE
+)
+UPDATE webhooks AS w
+SET
+    paused = false, paused_position = NULL,
+    replay_position = least(w.replay_position, w.paused_position),
+    replay_until = CASE WHEN w.paused_position IS NULL THEN w.replay_until ELSE greatest(w.replay_until, cursor.position) END,
+    disabled_at = NULL, disabled_reason = NULL, failures = 0, failing_since = NULL, resume_at = NULL
+FROM cursor
+WHERE w.id = $1
+`
+
+// Replays what it has missed, together with what it was to replay, enables it, and forgets what has failed before.
+func (q *Queries) ResumeWebhook(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, resumeWebhook, id)
+	return err
+}
+
 const rotateWebhookSecret = `-- name: RotateWebhookSecret :one
 UPDATE webhooks
 SET
     previous_secret = secret, previous_expires_at = clock_timestamp() + make_interval(secs => $1::integer),
     secret = $2, updated_at = clock_timestamp()
 WHERE id = $3 AND deleted_at IS NULL
-RETURNING id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at
+RETURNING id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, paused_position, replay_position, replay_until, deleted_at
 `
 
 type RotateWebhookSecretParams struct {
@@ -877,6 +918,7 @@ func (q *Queries) RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecr
 		&i.Failures,
 		&i.FailingSince,
 		&i.ResumeAt,
+		&i.PausedPosition,
 		&i.ReplayPosition,
 		&i.ReplayUntil,
 		&i.DeletedAt,
@@ -896,7 +938,7 @@ func (q *Queries) ShareWebhookResponses(ctx context.Context) error {
 
 const startWebhookReplay = `-- name: StartWebhookReplay :one
 UPDATE webhooks AS w
-SET replay_position = $1, replay_until = h.position
+SET replay_position = least(w.replay_position, $1), replay_until = h.position
 FROM journal_head AS h
 WHERE w.id = $2 AND w.deleted_at IS NULL
 RETURNING h.position AS until
@@ -907,7 +949,7 @@ type StartWebhookReplayParams struct {
 	ID       uuid.UUID
 }
 
-// Replays up to the newest entry. No row: there is no such webhook.
+// Replays up to the newest entry, together with what is still to be replayed. No row: there is no such webhook.
 func (q *Queries) StartWebhookReplay(ctx context.Context, arg StartWebhookReplayParams) (int64, error) {
 	row := q.db.QueryRow(ctx, startWebhookReplay, arg.Position, arg.ID)
 	var until int64
@@ -922,15 +964,9 @@ SET
     description = coalesce($2, description),
     types = coalesce($3::text[], types),
     payload = coalesce($4, payload),
-    paused = coalesce($5::boolean, paused),
-    disabled_at = CASE WHEN $6::boolean THEN NULL ELSE disabled_at END,
-    disabled_reason = CASE WHEN $6::boolean THEN NULL ELSE disabled_reason END,
-    failures = CASE WHEN $6::boolean THEN 0 ELSE failures END,
-    failing_since = CASE WHEN $6::boolean THEN NULL ELSE failing_since END,
-    resume_at = CASE WHEN $6::boolean THEN NULL ELSE resume_at END,
     updated_at = clock_timestamp()
-WHERE id = $7 AND deleted_at IS NULL
-RETURNING id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at
+WHERE id = $5 AND deleted_at IS NULL
+RETURNING id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, paused_position, replay_position, replay_until, deleted_at
 `
 
 type UpdateWebhookParams struct {
@@ -938,20 +974,16 @@ type UpdateWebhookParams struct {
 	Description *string
 	Types       []string
 	Payload     *WebhookPayload
-	Paused      *bool
-	Enable      bool
 	ID          uuid.UUID
 }
 
-// @enable also clears what has failed before.
+// Changes everything but whether the webhook is paused.
 func (q *Queries) UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (Webhook, error) {
 	row := q.db.QueryRow(ctx, updateWebhook,
 		arg.URL,
 		arg.Description,
 		arg.Types,
 		arg.Payload,
-		arg.Paused,
-		arg.Enable,
 		arg.ID,
 	)
 	var i Webhook
@@ -972,6 +1004,7 @@ func (q *Queries) UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (W
 		&i.Failures,
 		&i.FailingSince,
 		&i.ResumeAt,
+		&i.PausedPosition,
 		&i.ReplayPosition,
 		&i.ReplayUntil,
 		&i.DeletedAt,
@@ -1011,18 +1044,24 @@ func (q *Queries) UpdateWebhookHealth(ctx context.Context, arg UpdateWebhookHeal
 const updateWebhookReplay = `-- name: UpdateWebhookReplay :exec
 UPDATE webhooks
 SET replay_position = $1, replay_until = CASE WHEN $1::bigint IS NULL THEN NULL ELSE replay_until END
-WHERE id = $2 AND replay_position = $3
+WHERE id = $2 AND replay_position = $3 AND replay_until = $4
 `
 
 type UpdateWebhookReplayParams struct {
 	Position    *int64
 	ID          uuid.UUID
 	OldPosition *int64
+	OldUntil    *int64
 }
 
 // Does nothing when another replay has begun meanwhile. Without a position, the replay has finished.
 func (q *Queries) UpdateWebhookReplay(ctx context.Context, arg UpdateWebhookReplayParams) error {
-	_, err := q.db.Exec(ctx, updateWebhookReplay, arg.Position, arg.ID, arg.OldPosition)
+	_, err := q.db.Exec(ctx, updateWebhookReplay,
+		arg.Position,
+		arg.ID,
+		arg.OldPosition,
+		arg.OldUntil,
+	)
 	return err
 }
 
