@@ -1,4 +1,4 @@
--- What queries use of PostgreSQL's own view, for sqlc: it does not know it.
+-- The columns of PostgreSQL's own view that queries use, because sqlc does not know the view.
 CREATE TABLE pg_stat_activity (
     datname          name,
     application_name text,

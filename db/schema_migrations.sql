@@ -1,4 +1,4 @@
--- The table that golang-migrate keeps. It is made by the migration tool, not by a migration; sqlc reads it here.
+-- The table of golang-migrate, for sqlc. The migration tool creates it, not a migration.
 CREATE TABLE schema_migrations (
     version bigint  NOT NULL PRIMARY KEY,
     dirty   boolean NOT NULL

@@ -3,9 +3,9 @@ SET LOCAL lock_timeout = '2s';
 
 CREATE TYPE user_role AS ENUM ('user', 'agent', 'admin');
 
--- erasing_at is since when everything of a customer is being erased: the row stays, and says no more of them.
--- token_version is raised by what ends the access tokens that there are: another role, or disabling the account.
--- display_name is the name beside what the account writes in tickets.
+-- erasing_at is when the erasure of a customer began. The row stays, without personal data. A change of role, and
+-- disabling the account, raise token_version, which invalidates all access tokens of the account. display_name is shown
+-- beside what the account writes in tickets.
 CREATE TABLE users (
     id            uuid        NOT NULL,
     email         text        NOT NULL,
@@ -23,21 +23,21 @@ CREATE TABLE users (
     CONSTRAINT users_display_name_check CHECK (char_length(display_name) BETWEEN 1 AND 100)
 );
 
--- Addresses are stored in lower case; the index enforces it against any other way in.
+-- Addresses are stored in lower case. The index on lower(email) keeps them unique even if something else writes them.
 CREATE UNIQUE INDEX users_email_key ON users (lower(email));
 
--- The administrators' list, in its order and by the beginning of an address. Addresses are ASCII in lower case, so bytes
--- are a good order for them.
+-- For the administrators' list: in its order, and by the beginning of an address. Addresses are lower-case ASCII, so
+-- byte order suits them.
 CREATE INDEX users_created_at_id_idx ON users (created_at DESC, id DESC);
 CREATE INDEX users_email_prefix_idx ON users (email COLLATE "C");
 
 CREATE INDEX users_erasing_at_idx ON users (erasing_at) WHERE erasing_at IS NOT NULL;
 
--- A session lives until it expires or its row is deleted. The row has two refresh tokens, as SHA-256, whatever the history of
--- the session. A token names its session, so one that the row does not have was used before.
--- token_hash is the session's own token. parent_hash is the one that was exchanged for it, which stays usable until
--- parent_expires_at or until the session's own is used. refresh_credit_at limits refreshes: each one moves it forward, and
--- without refreshes the clock catches up. All times are the database's, the one clock that replicas share.
+-- A session lives until it expires or its row is deleted. The row stores the SHA-256 of at most two refresh tokens. A
+-- token names its session, so a token that the row does not have has been used before. token_hash is the current token.
+-- parent_hash is the token that was exchanged for it, which stays valid until parent_expires_at or until the current
+-- token is used. refresh_credit_at limits refreshes: each one moves it forward, and it may be only so far ahead of the
+-- clock. All times come from the database, the one clock that replicas share.
 CREATE TABLE sessions (
     id                uuid        NOT NULL,
     user_id           uuid        NOT NULL,
@@ -61,7 +61,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_user_id_created_at_id_idx ON sessions (user_id, created_at DESC, id DESC);
 CREATE INDEX sessions_expires_at_idx ON sessions (expires_at);
 
--- What may be tried only so often: log-ins that fail, sign-ups. A row is one who tries, named by an HMAC, with the times of
+-- Limits of failed log-ins and of sign-ups. A row is one source of attempts, identified by an HMAC, with the times of
 -- the attempts that count.
 CREATE TABLE attempts (
     key        bytea         NOT NULL,
@@ -72,12 +72,12 @@ CREATE TABLE attempts (
     CONSTRAINT attempts_counted_at_check CHECK (cardinality(counted_at) <= 10000)
 );
 
--- What can be deleted, oldest first.
+-- For the sweep, which deletes expired rows.
 CREATE INDEX attempts_expires_at_idx ON attempts (expires_at);
 
--- The keys with which services call the API, as SHA-256. A key acts as its service's account, a row of users whose
--- password_hash is '!': no hash is that, so nobody can log in to it. A service may have several keys. A time that the API
--- can show has a year of four digits.
+-- The API keys of services, as SHA-256. A key acts as its service's account, a row of users whose password_hash is '!',
+-- which no password matches. A service may have several keys. The API shows years with four digits, hence the limit of
+-- expires_at.
 CREATE TABLE api_keys (
     id           uuid        NOT NULL,
     service_id   uuid        NOT NULL,
@@ -102,8 +102,8 @@ CREATE TABLE api_keys (
 CREATE INDEX api_keys_created_at_id_idx ON api_keys (created_at DESC, id DESC);
 CREATE INDEX api_keys_service_id_idx ON api_keys (service_id);
 
--- The customers that services act for, by the ids that they have there. Each has an account without a password. Only staff
--- and the service see the id and the name that the service gives.
+-- The customers for whom services act, by the service's own ids. Each has an account without a password. Only staff and
+-- the service see the id and the name that the service sets.
 CREATE TABLE service_customers (
     service_id   uuid        NOT NULL,
     external_id  text        NOT NULL,

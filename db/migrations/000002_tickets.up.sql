@@ -3,16 +3,16 @@ SET LOCAL lock_timeout = '2s';
 
 CREATE TYPE ticket_status AS ENUM ('open', 'pending', 'resolved', 'closed');
 
--- What becomes of the AI's answers in a ticket: customers get them, staff review them first, or there are none.
+-- Whether customers receive the AI's answers in a ticket, staff review them first, or there are none.
 CREATE TYPE ai_mode AS ENUM ('auto', 'draft', 'off');
 
--- In the order in which tickets are looked at.
+-- In the order in which staff work on tickets.
 CREATE TYPE ticket_priority AS ENUM ('urgent', 'high', 'normal', 'low');
 
 -- Why a ticket was handed off to humans.
 CREATE TYPE handoff_reason AS ENUM ('wants_human', 'wrong_answer', 'cannot_answer', 'sensitive', 'other');
 
--- A team that has been deleted stays until no ticket has it any longer: the sweep takes it from them in batches.
+-- The row of a deleted team stays until the sweep has removed the team from all its tickets, in batches.
 CREATE TABLE teams (
     id         uuid        NOT NULL,
     name       text        NOT NULL,
@@ -38,17 +38,17 @@ CREATE TABLE team_members (
 
 CREATE INDEX team_members_user_id_idx ON team_members (user_id);
 
--- version is raised by every change of what a ticket shows, its messages included, and note_version by every change of its
--- notes, which only staff see. last_message_at is when the conversation last grew: by its newest message, or by the ticket
--- itself. service_id is the service that opened the ticket, and
--- external_id what the ticket is called there; on a ticket that no service opened, what the staff call it elsewhere.
--- first_response_at is when the customer could first read a reply, by staff or by the AI. waiting_since is since when the
--- customer has waited for a human's reply: an answer by the AI does not end it, resolving the ticket does. resolved_at is when
--- a ticket that is resolved or closed was resolved. A ticket that was merged into another one is closed for good.
+-- Every change of what customers see in a ticket, including its messages, raises version. Every change of its notes,
+-- which only staff see, raises note_version. last_message_at is the time of the newest message, or of the ticket
+-- itself. service_id is the service that opened the ticket, and external_id is the ticket's id in that service, or, for
+-- other tickets, an id that staff set. first_response_at is when the customer could first read a reply, from staff or
+-- from the AI. waiting_since is when the customer began to wait for a human reply: an AI answer does not end the wait,
+-- but resolving the ticket does. resolved_at is when a resolved or closed ticket was resolved. A ticket that was merged
+-- into another one stays closed.
 --
--- ai_mode_before is what the customer may turn on again: the mode before they turned the AI off themselves. handoff_reason is
--- there while the ticket is handed off: until staff turn the AI on again. handoff_note is for staff. Of a ticket that was
--- redacted, the title, the description and the handoff_note are gone, wherever they stood.
+-- ai_mode_before is set when the customer turned the AI off: the mode that they may restore. handoff_reason is set
+-- while the ticket is handed off, which lasts until staff turn the AI on again. handoff_note is for staff. Redacting a
+-- ticket removes its title, description and handoff_note, and every copy of them.
 CREATE TABLE tickets (
     id                uuid            NOT NULL,
     user_id           uuid            NOT NULL,
@@ -85,37 +85,42 @@ CREATE TABLE tickets (
     CONSTRAINT tickets_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams (id),
     CONSTRAINT tickets_service_id_fkey FOREIGN KEY (service_id) REFERENCES users (id) ON DELETE SET NULL,
     CONSTRAINT tickets_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES tickets (id) ON DELETE SET NULL,
-    CONSTRAINT tickets_handed_off_by_fkey FOREIGN KEY (handed_off_by) REFERENCES users (id) ON DELETE SET NULL,
-    CONSTRAINT tickets_ai_mode_check CHECK (
-        (ai_mode_before IS NULL OR (ai_mode = 'off' AND ai_mode_before <> 'off'))
-        AND (handoff_reason IS NULL OR ai_mode = 'off')
-        AND (handoff_reason IS NULL) = (handed_off_at IS NULL)
-    ),
-    CONSTRAINT tickets_handoff_note_check CHECK (char_length(handoff_note) BETWEEN 1 AND 2000),
-    CONSTRAINT tickets_title_check CHECK (char_length(title) BETWEEN 1 AND 200),
-    CONSTRAINT tickets_description_check CHECK (char_length(description) BETWEEN 1 AND 10000),
-    CONSTRAINT tickets_version_check CHECK (version >= 1),
-    CONSTRAINT tickets_redacted_at_check CHECK (redacted_at IS NULL OR (title = '[redacted]' AND description = '[redacted]')),
-    CONSTRAINT tickets_tags_check CHECK (cardinality(tags) <= 20 AND char_length(array_to_string(tags, '')) <= 1000),
-    CONSTRAINT tickets_custom_fields_check CHECK (
-        jsonb_typeof(custom_fields) = 'object' AND octet_length(custom_fields::text) <= 65536
-    ),
-    CONSTRAINT tickets_external_id_check CHECK (external_id COLLATE "C" ~ '^[!-~]{1,128}$'),
-    CONSTRAINT tickets_snoozed_until_check CHECK (
-        snoozed_until IS NULL OR (snoozed_until < '10000-01-01T00:00:00Z' AND status IN ('open', 'pending'))
-    ),
-    CONSTRAINT tickets_resolved_at_check CHECK ((resolved_at IS NOT NULL) = (status IN ('resolved', 'closed'))),
-    CONSTRAINT tickets_merged_into_check CHECK (merged_into IS NULL OR (status = 'closed' AND merged_into <> id))
+    CONSTRAINT tickets_handed_off_by_fkey FOREIGN KEY (handed_off_by) REFERENCES users (id) ON DELETE SET NULL
 );
 
--- The customer's list and the staff's lists, each in its own order.
+-- The rules that every ticket satisfies. PostgreSQL parses and plans each CHECK again for every statement, which costs more than
+-- an update itself, but plans a function once a session. So a table that is written often has one CHECK, which calls a
+-- function. Existing rows are checked when the constraint is added: to change a rule, drop the constraint, replace the
+-- function, and add the constraint again. A rule whose columns are NULL holds, as in any CHECK.
+CREATE FUNCTION is_valid_ticket(t tickets) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN char_length(t.title) BETWEEN 1 AND 200
+        AND char_length(t.description) BETWEEN 1 AND 10000
+        AND char_length(t.handoff_note) BETWEEN 1 AND 2000
+        AND t.external_id COLLATE "C" ~ '^[!-~]{1,128}$'
+        AND cardinality(t.tags) <= 20 AND char_length(array_to_string(t.tags, '')) <= 1000
+        AND jsonb_typeof(t.custom_fields) = 'object' AND octet_length(t.custom_fields::text) <= 65536
+        AND (t.redacted_at IS NULL OR (t.title = '[redacted]' AND t.description = '[redacted]'))
+        AND (t.ai_mode_before IS NULL OR (t.ai_mode = 'off' AND t.ai_mode_before <> 'off'))
+        AND (t.handoff_reason IS NULL OR t.ai_mode = 'off')
+        AND (t.handoff_reason IS NULL) = (t.handed_off_at IS NULL)
+        AND (t.resolved_at IS NOT NULL) = (t.status IN ('resolved', 'closed'))
+        AND (t.snoozed_until IS NULL OR (t.snoozed_until < '10000-01-01T00:00:00Z' AND t.status IN ('open', 'pending')))
+        AND (t.merged_into IS NULL OR (t.status = 'closed' AND t.merged_into <> t.id))
+        AND t.version >= 1;
+END
+$$;
+
+ALTER TABLE tickets ADD CONSTRAINT tickets_check CHECK (is_valid_ticket(tickets));
+
+-- For the lists of customers and staff, each in its own order.
 CREATE INDEX tickets_user_id_created_at_id_idx ON tickets (user_id, created_at DESC, id DESC);
 CREATE INDEX tickets_created_at_id_idx ON tickets (created_at DESC, id DESC);
 CREATE INDEX tickets_status_created_at_id_idx ON tickets (status, created_at DESC, id DESC);
 CREATE INDEX tickets_assignee_id_created_at_id_idx ON tickets (assignee_id, created_at DESC, id DESC) WHERE assignee_id IS NOT NULL;
 CREATE INDEX tickets_team_id_created_at_id_idx ON tickets (team_id, created_at DESC, id DESC) WHERE team_id IS NOT NULL;
 
--- What is not resolved yet, which is counted too: the counts leave out what is snoozed.
+-- For unresolved tickets. The counts use these indexes too, and leave out snoozed tickets.
 CREATE INDEX tickets_unresolved_idx ON tickets (created_at DESC, id DESC) INCLUDE (snoozed_until)
     WHERE status IN ('open', 'pending');
 CREATE INDEX tickets_unassigned_idx ON tickets (created_at DESC, id DESC) INCLUDE (snoozed_until)
@@ -137,13 +142,13 @@ CREATE INDEX tickets_handed_off_waiting_since_idx ON tickets (waiting_since, id)
 CREATE INDEX tickets_handed_off_priority_idx ON tickets (priority, created_at, id)
     WHERE handoff_reason IS NOT NULL AND status IN ('open', 'pending');
 
--- What a ticket is called elsewhere is unique for each service, and among the tickets that no service opened.
+-- External ids are unique per service, and among the tickets that no service opened.
 CREATE UNIQUE INDEX tickets_service_id_external_id_key ON tickets (service_id, external_id) NULLS NOT DISTINCT
     WHERE external_id IS NOT NULL;
 CREATE INDEX tickets_external_id_idx ON tickets (external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX tickets_merged_into_idx ON tickets (merged_into) WHERE merged_into IS NOT NULL;
 
--- The tags of tickets, so that the tickets of a tag are found in their order. A trigger keeps it, whoever changes the tags.
+-- One row per tag of a ticket, to list the tickets of a tag in order. A trigger maintains it.
 CREATE TABLE ticket_tags (
     tag        text        NOT NULL,
     created_at timestamptz NOT NULL,
@@ -188,12 +193,12 @@ CREATE INDEX ticket_status_changes_actor_id_idx ON ticket_status_changes (actor_
 
 CREATE TYPE message_author AS ENUM ('customer', 'agent', 'ai', 'system');
 
--- A human's message has 8,000 characters at most, and 10,000 when it was the description of a ticket that was merged into another.
--- created_at is the order of a ticket's conversation: messages are inserted under a lock on the ticket's row, each later
--- than the one before, so that a reader of pages never finds one in front of where it already is. An answer that was
--- generated again stays in the history and names the message which took its place. client_id is what the chat client calls
--- the message that it sent: sent again, it is the same message. A note is a message that only staff see.
--- What a redacted message said is gone, wherever it stood: it says [redacted].
+-- The API accepts 8,000 characters from people; a message that was the description of a merged ticket may have 10,000.
+-- created_at is the order of the conversation: messages are inserted under the lock of the ticket's row, each later
+-- than the one before, so that none ever appears before the position of a reader of pages. When an answer is generated
+-- again, the old message stays in the history, and superseded_by names its replacement. client_id is the chat client's
+-- id of the message: a message that the client sends again is not added again. Only staff see notes. Redacting a
+-- message replaces its text by [redacted], and removes every copy.
 CREATE TABLE messages (
     id            uuid           NOT NULL,
     ticket_id     uuid           NOT NULL,
@@ -208,27 +213,33 @@ CREATE TABLE messages (
     CONSTRAINT messages_pkey PRIMARY KEY (id),
     CONSTRAINT messages_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES tickets (id) ON DELETE CASCADE,
     CONSTRAINT messages_author_id_fkey FOREIGN KEY (author_id) REFERENCES users (id),
-    CONSTRAINT messages_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES messages (id) ON DELETE SET NULL,
-    CONSTRAINT messages_author_check CHECK ((author IN ('ai', 'system')) = (author_id IS NULL)),
-    CONSTRAINT messages_is_note_check CHECK (NOT is_note OR author = 'agent'),
-    CONSTRAINT messages_redacted_at_check CHECK (redacted_at IS NULL OR content = '[redacted]'),
-    CONSTRAINT messages_superseded_by_check CHECK (superseded_by IS NULL OR author = 'ai'),
-    CONSTRAINT messages_client_id_check CHECK (client_id COLLATE "C" ~ '^[!-~]{1,255}$'),
-    CONSTRAINT messages_content_check CHECK (
-        char_length(content) >= 1
-        AND CASE author WHEN 'ai' THEN octet_length(content) <= 65536 ELSE char_length(content) <= 10000 END
-    )
+    CONSTRAINT messages_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES messages (id) ON DELETE SET NULL
 );
+
+-- The rules that every message satisfies; see is_valid_ticket.
+CREATE FUNCTION is_valid_message(m messages) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN char_length(m.content) >= 1
+        AND CASE m.author WHEN 'ai' THEN octet_length(m.content) <= 65536 ELSE char_length(m.content) <= 10000 END
+        AND m.client_id COLLATE "C" ~ '^[!-~]{1,255}$'
+        AND (m.author IN ('ai', 'system')) = (m.author_id IS NULL)
+        AND (NOT m.is_note OR m.author = 'agent')
+        AND (m.superseded_by IS NULL OR m.author = 'ai')
+        AND (m.redacted_at IS NULL OR m.content = '[redacted]');
+END
+$$;
+
+ALTER TABLE messages ADD CONSTRAINT messages_check CHECK (is_valid_message(messages));
 
 CREATE UNIQUE INDEX messages_ticket_id_created_at_key ON messages (ticket_id, created_at);
 CREATE UNIQUE INDEX messages_ticket_id_client_id_key ON messages (ticket_id, client_id) WHERE client_id IS NOT NULL;
 CREATE INDEX messages_author_id_idx ON messages (author_id);
 CREATE INDEX messages_superseded_by_idx ON messages (superseded_by) WHERE superseded_by IS NOT NULL;
 
--- What an author last said in a ticket.
+-- For the newest message of an author in a ticket.
 CREATE INDEX messages_ticket_id_author_created_at_idx ON messages (ticket_id, author, created_at DESC) WHERE NOT is_note;
 
--- Canned replies, or notes, and what they do to a ticket besides: what is NULL or empty, they leave alone.
+-- Canned replies or notes, with changes of the ticket. NULL or empty changes nothing.
 CREATE TABLE macros (
     id          uuid        NOT NULL,
     name        text        NOT NULL,
@@ -258,7 +269,7 @@ CREATE INDEX macros_team_id_idx ON macros (team_id) WHERE team_id IS NOT NULL;
 
 CREATE TYPE feedback_rating AS ENUM ('up', 'down');
 
--- What a ticket's customer thinks of an answer.
+-- A customer's ratings of answers.
 CREATE TABLE message_feedback (
     message_id uuid            NOT NULL,
     user_id    uuid            NOT NULL,
@@ -274,7 +285,7 @@ CREATE TABLE message_feedback (
 
 CREATE INDEX message_feedback_user_id_idx ON message_feedback (user_id);
 
--- What an account has written in a day (UTC), for its budget.
+-- How much an account has written on a day (UTC), for its budget.
 CREATE TABLE daily_usage (
     user_id  uuid    NOT NULL,
     day      date    NOT NULL,
@@ -285,7 +296,7 @@ CREATE TABLE daily_usage (
     CONSTRAINT daily_usage_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
 );
 
--- Old days are deleted.
+-- For the sweep, which deletes old days.
 CREATE INDEX daily_usage_day_idx ON daily_usage (day);
 
 COMMIT;

@@ -1,9 +1,13 @@
 BEGIN;
 SET LOCAL lock_timeout = '2s';
 
+ALTER TABLE ai_response_events DROP CONSTRAINT ai_response_events_check;
+DROP FUNCTION is_valid_ai_response_event(ai_response_events);
 DROP TABLE ai_response_events;
 DROP TYPE ai_event_kind;
 DROP TABLE due_triages;
+ALTER TABLE ai_responses DROP CONSTRAINT ai_responses_check;
+DROP FUNCTION is_valid_ai_response(ai_responses);
 DROP TABLE ai_responses;
 DROP TYPE ai_review;
 DROP TYPE ai_response_status;

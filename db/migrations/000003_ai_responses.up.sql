@@ -1,7 +1,7 @@
 BEGIN;
 SET LOCAL lock_timeout = '2s';
 
--- An answer is for the customer; the other kinds are what staff ask the AI for.
+-- An answer is for the customer. Staff request the other kinds.
 CREATE TYPE ai_response_kind AS ENUM ('answer', 'suggest_reply', 'summarize', 'triage');
 
 CREATE TYPE ai_response_status AS ENUM ('streaming', 'completed', 'failed', 'cancelled', 'superseded');
@@ -9,18 +9,21 @@ CREATE TYPE ai_response_status AS ENUM ('streaming', 'completed', 'failed', 'can
 -- What staff have decided about a draft.
 CREATE TYPE ai_review AS ENUM ('pending', 'published', 'discarded');
 
--- One generated answer for one turn of a ticket. The turn is a customer's message, or, where turn_message_id is null, the
--- ticket's description. The replica that holds the lease writes it; one that was handed over is nobody's until another
--- replica takes it. Every change of owner raises the attempt, and what an earlier owner still writes changes nothing.
--- crashes counts the owners that were lost without a hand-over. An answer that was generated again is superseded and keeps
--- its message. requested_by is whose budget the response counts against. has_events says that the sweep has not deleted its
--- events yet.
+-- One generated answer to one turn of a ticket. The turn is a customer's message or, where turn_message_id is null, the
+-- ticket's description. The replica that holds the lease writes the response. A response that was handed over has no
+-- owner until another replica claims it. Every change of owner raises attempt, so that writes of earlier owners have no
+-- effect. crashes counts the owners that were lost without a hand-over. An answer that was generated again is
+-- superseded and keeps its message. The response counts against the budget of requested_by. has_events is true until
+-- the sweep deletes its events.
 --
--- customer_id is whose ticket it is, if the customer sees the response; only staff see one without it: drafts and what staff
--- ask for. Such a response keeps its text in content instead of a message. An answer with a review is a draft: pending until
--- staff publish it, as it is or edited, or discard it. edit_distance is how many words of a published draft staff changed.
--- prompt_version is the prompt that it was written by; NULL is the built-in one. ticket_version is which state of the ticket,
--- its notes included, staff asked about.
+-- customer_id is the ticket's customer if they see the response. It is NULL for responses that only staff see: drafts,
+-- and what staff requested. Their text is in content instead of a message. An answer with a review is a draft: pending
+-- until staff publish it, edited or not, or discard it. edit_distance is the number of words that staff changed before
+-- they published it. prompt_version names the prompt; NULL is the built-in one. ticket_version is the state of the
+-- ticket, including its notes, about which staff asked.
+--
+-- Every commit of an answer's text updates its row. Half of each page stays free, so that the row's new versions fit
+-- beside the old ones and no index changes.
 CREATE TABLE ai_responses (
     id                uuid               NOT NULL,
     ticket_id         uuid               NOT NULL,
@@ -59,35 +62,40 @@ CREATE TABLE ai_responses (
     CONSTRAINT ai_responses_message_id_fkey FOREIGN KEY (message_id) REFERENCES messages (id) ON DELETE CASCADE,
     CONSTRAINT ai_responses_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES users (id) ON DELETE SET NULL,
     CONSTRAINT ai_responses_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES users (id),
-    CONSTRAINT ai_responses_reviewed_by_fkey FOREIGN KEY (reviewed_by) REFERENCES users (id) ON DELETE SET NULL,
-    CONSTRAINT ai_responses_attempt_check CHECK (attempt BETWEEN 1 AND 1000),
-    CONSTRAINT ai_responses_crashes_check CHECK (crashes BETWEEN 0 AND 1000),
-    CONSTRAINT ai_responses_model_check CHECK (char_length(model) BETWEEN 1 AND 128),
-    CONSTRAINT ai_responses_error_code_check CHECK (char_length(error_code) BETWEEN 1 AND 64),
-    CONSTRAINT ai_responses_finish_reason_check CHECK (finish_reason IN ('stop', 'length')),
-    CONSTRAINT ai_responses_content_check CHECK (octet_length(content) BETWEEN 1 AND 65536),
-    CONSTRAINT ai_responses_edit_distance_check CHECK (edit_distance >= 0),
-    CONSTRAINT ai_responses_prompt_version_check CHECK (prompt_version >= 1),
-    CONSTRAINT ai_responses_completed_check CHECK (
-        (status <> 'completed' OR finish_reason IS NOT NULL)
-        AND (finish_reason IS NULL OR status IN ('completed', 'superseded'))
-        AND (message_id IS NULL OR finish_reason IS NOT NULL)
-        AND (customer_id IS NULL OR (message_id IS NULL) = (finish_reason IS NULL))
-    ),
-    CONSTRAINT ai_responses_staff_only_check CHECK (
-        (customer_id IS NULL OR (kind = 'answer' AND review IS NULL AND content IS NULL))
-        AND (review IS NULL OR (kind = 'answer' AND customer_id IS NULL))
-        AND (message_id IS NULL OR (kind = 'answer' AND review IS DISTINCT FROM 'pending'))
-    ),
-    CONSTRAINT ai_responses_review_check CHECK (
-        (coalesce(review, 'pending') = 'pending') = (reviewed_at IS NULL)
-        AND coalesce(review = 'published', false) = (edit_distance IS NOT NULL)
-    ),
-    CONSTRAINT ai_responses_finished_check CHECK ((status = 'streaming') = (finished_at IS NULL))
-);
+    CONSTRAINT ai_responses_reviewed_by_fkey FOREIGN KEY (reviewed_by) REFERENCES users (id) ON DELETE SET NULL
+) WITH (fillfactor = 50);
 
--- At most one response of each kind is written in a ticket at a time, one draft waits for review, and one answer to a turn
--- stands, also while another one is written. The first index also finds all that are being written, however many have ended.
+-- The rules that every AI response satisfies; see is_valid_ticket.
+CREATE FUNCTION is_valid_ai_response(r ai_responses) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN r.attempt BETWEEN 1 AND 1000
+        AND r.crashes BETWEEN 0 AND 1000
+        AND char_length(r.model) BETWEEN 1 AND 128
+        AND char_length(r.error_code) BETWEEN 1 AND 64
+        AND octet_length(r.content) BETWEEN 1 AND 65536
+        AND r.edit_distance >= 0
+        AND r.prompt_version >= 1
+        -- An end, and what the customer got of it.
+        AND (r.status = 'streaming') = (r.finished_at IS NULL)
+        AND r.finish_reason IN ('stop', 'length')
+        AND (r.status <> 'completed' OR r.finish_reason IS NOT NULL)
+        AND (r.finish_reason IS NULL OR r.status IN ('completed', 'superseded'))
+        AND (r.message_id IS NULL OR r.finish_reason IS NOT NULL)
+        AND (r.customer_id IS NULL OR (r.message_id IS NULL) = (r.finish_reason IS NULL))
+        -- Responses that only staff see.
+        AND (r.customer_id IS NULL OR (r.kind = 'answer' AND r.review IS NULL AND r.content IS NULL))
+        AND (r.review IS NULL OR (r.kind = 'answer' AND r.customer_id IS NULL))
+        AND (r.message_id IS NULL OR (r.kind = 'answer' AND r.review IS DISTINCT FROM 'pending'))
+        -- Drafts.
+        AND (coalesce(r.review, 'pending') = 'pending') = (r.reviewed_at IS NULL)
+        AND coalesce(r.review = 'published', false) = (r.edit_distance IS NOT NULL);
+END
+$$;
+
+ALTER TABLE ai_responses ADD CONSTRAINT ai_responses_check CHECK (is_valid_ai_response(ai_responses));
+
+-- A ticket has at most one streaming response of each kind, one draft that waits for review, and one current answer per
+-- turn, even while another one is being written. The first index also finds all streaming responses quickly.
 CREATE UNIQUE INDEX ai_responses_streaming_key ON ai_responses (ticket_id, kind) WHERE status = 'streaming';
 CREATE UNIQUE INDEX ai_responses_review_key ON ai_responses (ticket_id) WHERE status = 'completed' AND review = 'pending';
 CREATE UNIQUE INDEX ai_responses_turn_key ON ai_responses (ticket_id, turn_message_id) NULLS NOT DISTINCT
@@ -97,11 +105,11 @@ CREATE INDEX ai_responses_turn_message_id_idx ON ai_responses (turn_message_id);
 CREATE INDEX ai_responses_ticket_id_created_at_id_idx ON ai_responses (ticket_id, created_at DESC, id DESC);
 CREATE INDEX ai_responses_requested_by_created_at_idx ON ai_responses (requested_by, created_at DESC);
 
--- What is old enough to lose its events. The sweep looks only at responses that still have them.
+-- For the sweep, which deletes the events of old responses.
 CREATE INDEX ai_responses_finished_at_id_idx ON ai_responses (finished_at, id) WHERE has_events;
 
--- New tickets that the AI sorts by itself, where the desk wants that. ai_response_id is the triage that was asked for. The row
--- goes when that has ended, or earlier when staff sort the ticket: the AI never changes what they have decided.
+-- New tickets that the AI will triage, if automatic triage is on. ai_response_id is the triage that was started. The
+-- row is deleted when the triage ends, or earlier when staff triage the ticket: the AI never overrides their decision.
 CREATE TABLE due_triages (
     ticket_id      uuid        NOT NULL,
     ai_response_id uuid,
@@ -115,8 +123,8 @@ CREATE INDEX due_triages_created_at_ticket_id_idx ON due_triages (created_at, ti
 
 CREATE TYPE ai_event_kind AS ENUM ('delta', 'reset', 'done', 'failed');
 
--- The events of a response, numbered without holes. Readers are only ever sent what stands here. retry_after_seconds is the
--- wait that upstream asked for, on the event that ends a failed response.
+-- The events of a response, numbered without gaps. Readers receive only events in this table. retry_after_seconds is
+-- the wait that the upstream asked for; the event that ends a failed response has it.
 CREATE TABLE ai_response_events (
     ai_response_id      uuid          NOT NULL,
     seq                 bigint        NOT NULL,
@@ -126,12 +134,20 @@ CREATE TABLE ai_response_events (
     retry_after_seconds integer,
     CONSTRAINT ai_response_events_pkey PRIMARY KEY (ai_response_id, seq),
     CONSTRAINT ai_response_events_ai_response_id_fkey FOREIGN KEY (ai_response_id)
-        REFERENCES ai_responses (id) ON DELETE CASCADE,
-    CONSTRAINT ai_response_events_seq_check CHECK (seq >= 1),
-    CONSTRAINT ai_response_events_content_check CHECK (
-        octet_length(content) <= 65536 AND (kind IN ('delta', 'failed')) = (content <> '')
-    ),
-    CONSTRAINT ai_response_events_retry_after_check CHECK (retry_after_seconds > 0)
+        REFERENCES ai_responses (id) ON DELETE CASCADE
 );
+
+-- The rules that every event satisfies; see is_valid_ticket.
+CREATE FUNCTION is_valid_ai_response_event(e ai_response_events) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN e.seq >= 1
+        AND octet_length(e.content) <= 65536
+        AND (e.kind IN ('delta', 'failed')) = (e.content <> '')
+        AND e.retry_after_seconds > 0;
+END
+$$;
+
+ALTER TABLE ai_response_events
+    ADD CONSTRAINT ai_response_events_check CHECK (is_valid_ai_response_event(ai_response_events));
 
 COMMIT;

@@ -3,14 +3,15 @@ SET LOCAL lock_timeout = '2s';
 
 CREATE TYPE actor_kind AS ENUM ('customer', 'agent', 'ai', 'service', 'system');
 
--- What happened on the desk, written in the transaction in which it happened and not yet in the journal. The sequencer moves
--- it there in the order of id; ids are handed out one by one, so that two entries of a ticket, whose writers held its lock,
--- keep their order. subject_id is what the entry is about: a message, an AI response, an account. customer_id is who sees
--- the entry besides staff; only staff see one without it. data holds ids and facts, never what people wrote: a reader takes
--- that from its row, where it can be redacted. There are no foreign keys: an entry outlives what it is about.
+-- What happened on the desk and is not yet in the journal. Each entry is written in the transaction of its change. The
+-- sequencer moves entries to the journal in the order of id. Ids are not cached, so that two entries of one ticket,
+-- whose writers held the ticket's lock, keep their order. subject_id is what the entry is about: a message, an AI
+-- response, an account. customer_id is the customer who may see the entry; without one, only staff see it. data holds
+-- ids and facts, never what people wrote: readers join that from its own row, so that redaction applies to it. There
+-- are no foreign keys, because an entry outlives its subject.
 --
--- Nor are there checks: PostgreSQL prepares them again for every statement, which took longer than the insert itself. The tests
--- check the entries of all writers.
+-- There are no checks either: PostgreSQL prepares them for every statement, which takes longer than the insert itself.
+-- The tests check the entries of all writers.
 CREATE TABLE journal_outbox (
     id          bigint      NOT NULL GENERATED ALWAYS AS IDENTITY (CACHE 1),
     type        text        NOT NULL,
@@ -24,8 +25,8 @@ CREATE TABLE journal_outbox (
     CONSTRAINT journal_outbox_pkey PRIMARY KEY (id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 1000000);
 
--- What happened on the desk, in one order for all readers: position has no holes, and an entry that a reader sees never gets
--- one in front of it later. Entries never change. Old ones leave with their partition.
+-- What happened on the desk, in one order for all readers: position has no gaps, and no entry ever appears before one
+-- that a reader has seen. Entries never change. Old ones are dropped with their partition.
 CREATE TABLE journal (
     position    bigint      NOT NULL,
     type        text        NOT NULL,
@@ -39,18 +40,18 @@ CREATE TABLE journal (
     CONSTRAINT journal_pkey PRIMARY KEY (position)
 ) PARTITION BY RANGE (position);
 
--- The entries of one ticket, and those that one customer sees.
+-- For the entries of one ticket, and for those of one customer.
 CREATE INDEX journal_ticket_id_position_idx ON journal (ticket_id, position) WHERE ticket_id IS NOT NULL;
 CREATE INDEX journal_customer_id_position_idx ON journal (customer_id, position) WHERE customer_id IS NOT NULL;
 
--- Entries with what people wrote, as it is now: redacted and erased texts are gone here too.
+-- Entries with the current texts of their messages and tickets, so that redaction and erasure apply here too.
 CREATE VIEW journal_entries AS
 SELECT j.*, m.content, t.title, t.description
 FROM journal AS j
 LEFT JOIN messages AS m ON m.id = j.subject_id AND j.type IN ('message.created', 'note.created')
 LEFT JOIN tickets AS t ON t.id = j.ticket_id AND j.type = 'ticket.created';
 
--- One row: the position of the newest entry. Whoever adds entries holds its lock.
+-- One row: the position of the newest entry. The session that adds entries holds its lock.
 CREATE TABLE journal_head (
     id       boolean NOT NULL DEFAULT true,
     position bigint  NOT NULL DEFAULT 0,
@@ -61,7 +62,8 @@ CREATE TABLE journal_head (
 
 INSERT INTO journal_head DEFAULT VALUES;
 
--- The partitions that there are, each for size positions from first_position on. The least of them is the oldest entry.
+-- The existing partitions, each for size positions from first_position on. The smallest first_position is the oldest
+-- entry.
 CREATE TABLE journal_partitions (
     first_position bigint NOT NULL,
     size           bigint NOT NULL,
@@ -69,9 +71,9 @@ CREATE TABLE journal_partitions (
     CONSTRAINT journal_partitions_size_check CHECK (size >= 1)
 );
 
--- Adds a partition behind the last one. A partition is meant to take from a day to a week: one is twice the size of the last
--- when so many entries came within a day, and half when they took more than a week. The caller holds the lock of the head.
--- Attaching a table, unlike creating a partition, lets readers and writers go on.
+-- Adds a partition after the last one. A partition should last from a day to a week: the new one is twice as large as
+-- the last one if that filled within a day, and half as large if that took more than a week. The caller holds the lock
+-- of the head. Attaching a table, unlike creating a partition, does not block readers and writers.
 CREATE FUNCTION journal_extend() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     smallest CONSTANT bigint := 10000;
@@ -100,10 +102,11 @@ BEGIN
 END;
 $$;
 
--- Moves up to max_rows committed entries from the outbox to the journal. Returns their number and the new head, or NULL when
--- another session holds the lock. Each statement below sees what was committed when it began, so the statements after the
--- lock see everything that the previous holder did. The caller runs all of this as one statement: if its process dies or
--- freezes, the statement still ends, and releases the lock. With an empty outbox it takes no lock and writes nothing.
+-- Moves up to max_rows committed entries from the outbox to the journal. Returns their number and the new head, or NULL
+-- when another session holds the lock. Each statement below sees what was committed when it began, so the statements
+-- after the lock see everything that the previous holder did. The caller runs all of this as one statement: if the
+-- caller dies or freezes, the statement still ends and releases the lock. With an empty outbox the function takes no
+-- lock and writes nothing.
 CREATE FUNCTION journal_sequence(max_rows integer, notify boolean) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     head bigint;
@@ -141,8 +144,8 @@ BEGIN
 END;
 $$;
 
--- Drops the oldest partition if its newest entry is older than kept, and returns how many it has dropped. It gives up soon
--- when a reader holds the journal for long, because other readers wait behind it meanwhile.
+-- Drops the oldest partition if its newest entry is older than kept, and returns the number of dropped partitions. It
+-- gives up soon if a long read blocks it, because other readers queue behind it meanwhile.
 CREATE FUNCTION journal_trim(kept interval) RETURNS integer LANGUAGE plpgsql SET lock_timeout = '500ms' AS $$
 DECLARE
     oldest bigint;
@@ -163,7 +166,7 @@ BEGIN
 END;
 $$;
 
--- Ends what a human's message ends of a ticket's answers, for add_message.
+-- Supersedes the answers that a human message ends, for add_message.
 CREATE FUNCTION supersede_answers(of_ticket uuid, author message_author, by_actor uuid, by_kind actor_kind) RETURNS void
 LANGUAGE sql AS $$
     WITH superseded AS (
@@ -189,16 +192,16 @@ LANGUAGE sql AS $$
     FROM superseded AS s
 $$;
 
--- Adds what a human says to a ticket that the actor sees and that is not closed. It takes its place in the ticket's order: the
--- function locks the ticket, and each of its statements sees what those have left who held the lock before. The ticket's
--- version and times follow. A customer who writes in a ticket that is pending or resolved reopens it, and one who writes in a
--- ticket that is snoozed wakes it. A human always wins: an AI response that is being written is not published, and a draft no
--- longer waits for review, except that a customer's own message leaves alone what customers have seen something of. The
--- journal gets an entry for each of these. No row: there is no such ticket, or the account that the message counts for, if
--- any, has used up its budget for the day. Then nothing has changed.
+-- Adds a human message to a ticket that the actor sees and that is not closed, and updates the ticket's version and
+-- times. The function locks the ticket, so its statements see everything that earlier holders of the lock committed,
+-- and the message comes last in the conversation. A customer's message reopens a pending or resolved ticket, and wakes
+-- a snoozed one. A human always wins: an AI response that is being written is not published, and a draft no longer
+-- waits for review. One exception: a customer's message does not end an answer of which the customer has already seen a
+-- part. Each of these changes adds a journal entry. The function returns no row, and changes nothing, when there is no
+-- such ticket, or when the account that the message counts for has used up its budget for the day.
 --
--- It is a function and no statement, because what is rare costs nothing here when it does not happen: the ticket is locked
--- for less than half as long.
+-- It is a function rather than one statement because a function skips the work for rare cases. It locks the ticket for
+-- less than half as long.
 CREATE FUNCTION add_message(
     new_id uuid, to_ticket uuid, by_actor uuid, by_kind actor_kind, as_staff boolean, said text, called text, counts_for uuid,
     max_messages integer, max_bytes bigint, change_id uuid

@@ -1,8 +1,8 @@
 BEGIN;
 SET LOCAL lock_timeout = '2s';
 
--- The tables of River, which runs work beside requests: what its own migrations make, and a test compares the two. A
--- release of River that changes them needs a migration here.
+-- The tables of River, which runs background jobs. They equal those of River's own migrations, and a test compares the
+-- two. A release of River that changes them needs a migration here.
 CREATE TYPE river_job_state AS ENUM (
     'available', 'cancelled', 'completed', 'discarded', 'pending', 'retryable', 'running', 'scheduled'
 );

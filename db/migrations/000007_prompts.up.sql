@@ -3,9 +3,9 @@ SET LOCAL lock_timeout = '2s';
 
 CREATE TYPE prompt_tone AS ENUM ('friendly', 'neutral', 'formal', 'empathetic');
 
--- What administrators tell the AI about the desk. A prompt is a draft until it is published for the first time; from then on
--- it never changes, so that a version names one text for ever. revision is raised by every change of a draft. A text
--- that is empty says nothing.
+-- What administrators tell the AI about the desk. A prompt is a draft until it is first published. From then on it
+-- never changes, so that a version always names the same text. Every change of a draft raises revision. Empty texts are
+-- left out of the prompt.
 CREATE TABLE prompts (
     id           uuid        NOT NULL,
     version      integer     NOT NULL,
@@ -31,7 +31,7 @@ CREATE TABLE prompts (
 
 CREATE INDEX prompts_created_at_id_idx ON prompts (created_at DESC, id DESC);
 
--- The prompt that answers are written by, in one row at most. Without a row, that is the one which is built in.
+-- The prompt that the AI uses. At most one row; without one, the AI uses the built-in prompt.
 CREATE TABLE live_prompt (
     only_one  boolean NOT NULL DEFAULT true,
     prompt_id uuid    NOT NULL,

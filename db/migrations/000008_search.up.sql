@@ -1,9 +1,9 @@
 BEGIN;
 SET LOCAL lock_timeout = '2s';
 
--- The language in which texts are indexed and searched, a text search configuration of PostgreSQL's. After it has changed,
--- documents up to the number rebuild_until are indexed again, those up to rebuilt_to already are. It is no regconfig, which
--- pg_upgrade refuses.
+-- The language of the index: a text search configuration of PostgreSQL. After a change of language, documents up to the
+-- number rebuild_until are indexed again; those up to rebuilt_to are done. The type is not regconfig, because
+-- pg_upgrade refuses such columns.
 CREATE TABLE search_index (
     id            boolean NOT NULL DEFAULT true,
     language      text    NOT NULL DEFAULT 'english',
@@ -16,9 +16,9 @@ CREATE TABLE search_index (
 
 INSERT INTO search_index DEFAULT VALUES;
 
--- The words of a ticket or a message, by its id. number is the order in which they were indexed. customer_id is who finds it
--- besides staff; only staff find what has none. It is apart from the text so that a ticket's many updates leave the index
--- alone.
+-- The words of a ticket or message, by its id. number is the order of indexing. customer_id is the customer who may
+-- find it; without one, only staff find it. The words are not in the row of the text, so that updates of tickets do not
+-- touch the index.
 CREATE TABLE search_documents (
     id          uuid        NOT NULL,
     number      bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -30,8 +30,8 @@ CREATE TABLE search_documents (
 
 CREATE INDEX search_documents_number_idx ON search_documents (number);
 
--- What a document is found by besides its words: its customer, and the blocks that its number lies in. Blocks of the level
--- 'a' have 1,024 numbers, those of each next level four times as many.
+-- The keys of a document besides its words: its customer, and the blocks that contain its number. A block of level 'a'
+-- has 1,024 numbers, and each next level four times as many.
 CREATE FUNCTION search_keys(number bigint, customer_id uuid) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT ARRAY[
@@ -41,8 +41,9 @@ AS $$
     ]
 $$;
 
--- The blocks of all documents, from the newest to the oldest, each about as large as those before it together. A search reads
--- one after the other and stops when it has enough, so that a word in every document costs no more than a rare one.
+-- The blocks of all documents, from the newest to the oldest, each about as large as all before it together. A search
+-- reads one block after the other and stops when it has enough, so that a word in every document costs no more than a
+-- rare one.
 CREATE FUNCTION search_blocks() RETURNS SETOF text LANGUAGE plpgsql STABLE ROWS 20
 AS $$
 DECLARE
@@ -50,7 +51,7 @@ DECLARE
     first bigint;
 BEGIN
     FOR level IN ascii('a')..ascii('g') LOOP
-        -- Down to where a block of the next level begins, and one whole block of this level at least.
+        -- Down to the start of a block of the next level, and at least one whole block of this level.
         first := CASE WHEN level = ascii('g') OR block < 4 THEN 0 ELSE (block - 1) >> 2 << 2 END;
         FOR i IN REVERSE block..first LOOP
             RETURN NEXT chr(level) || i;
@@ -61,7 +62,7 @@ BEGIN
 END
 $$;
 
--- A query in the form in which the index is asked: it knows the words of a phrase, and not their order.
+-- Turns a query into one that the index can answer. The index knows the words of a phrase, but not their order.
 CREATE FUNCTION search_words(query tsquery) RETURNS tsquery LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT CASE WHEN query::text ~ '<(-|[0-9]+)>'
@@ -70,19 +71,19 @@ AS $$
     END
 $$;
 
--- Searches read what is pending in full, so there is little of it. Only the indexer writes, a batch at a time.
+-- A search reads the whole pending list, so the limit is low. Only the indexer writes here, in batches.
 CREATE INDEX search_documents_words_idx ON search_documents
     USING gin (words, search_keys(number, customer_id)) WITH (gin_pending_list_limit = 256);
 
--- The tickets and messages that are to be indexed: writing them costs no more than this row. The indexer takes it from here.
+-- The tickets and messages that wait for the indexer. Writing a text costs only this row.
 CREATE TABLE search_queue (
     number bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     id     uuid   NOT NULL,
     CONSTRAINT search_queue_pkey PRIMARY KEY (number)
 );
 
--- Triggers, because a text that any statement writes must be found, and one that any statement removes must not. Removing waits
--- for the indexer, which may be about to store the words that it has read.
+-- Triggers ensure that every text that any statement writes can be found, and that no removed text can. Removing a text
+-- waits for the indexer, which may have read it and be about to store its words.
 CREATE FUNCTION queue_for_search() RETURNS trigger LANGUAGE plpgsql
 AS $$
 BEGIN
@@ -97,8 +98,8 @@ BEGIN
 END
 $$;
 
--- Indexes up to max_rows of the texts that have waited longest, after the first skip_rows, and returns how many it took. It waits
--- until nobody is removing texts, and its second statement sees what is left.
+-- Indexes up to max_rows of the texts that have waited longest, except the first skip_rows, and returns how many it
+-- took. It waits until nobody is removing texts; its later statements see what is left.
 CREATE FUNCTION index_queued(max_rows integer, skip_rows integer) RETURNS bigint LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -139,9 +140,10 @@ CREATE TRIGGER messages_search AFTER INSERT OR DELETE OR UPDATE OF content, tick
 INSERT INTO search_queue (id) SELECT id FROM tickets ORDER BY created_at;
 INSERT INTO search_queue (id) SELECT id FROM messages ORDER BY created_at;
 
--- The next max_walked tickets of one of the staff's lists, along an index or through the few tickets that were found. It is a function
--- because only the walk that is taken is planned, for the parameters that it has; and it is volatile because the planner calls
--- functions that are not. Of the tickets that the AI is busy with, it knows 10,000. OFFSET 0 has tickets looked up one by one.
+-- The next max_walked tickets of a staff list, along an index or among the tickets that a search found. It is a
+-- function so that PostgreSQL plans only the walk that is used, for its actual parameters. It is volatile because the
+-- planner would call a stable function itself. It considers at most 10,000 of the tickets with a running answer or with
+-- a draft to review. OFFSET 0 makes PostgreSQL look tickets up one by one.
 CREATE FUNCTION walk_tickets(
     walk text, after_at timestamptz, after_id uuid, after_priority ticket_priority, created_from timestamptz, waiting_to timestamptz,
     max_walked integer, of_status ticket_status, of_assignee uuid, of_team uuid, of_requester uuid, of_external_id text, of_tag text,
@@ -258,15 +260,15 @@ BEGIN
 END;
 $$;
 
--- What reports read: the tickets of a time, and, in tables that grow with time, a little index of where a time is.
+-- For reports: the tickets of a period, and small indexes by time on tables that grow in the order of time.
 CREATE INDEX tickets_first_response_at_idx ON tickets (first_response_at) WHERE first_response_at IS NOT NULL;
 CREATE INDEX tickets_resolved_at_idx ON tickets (resolved_at) WHERE resolved_at IS NOT NULL;
 CREATE INDEX ai_responses_created_at_idx ON ai_responses USING brin (created_at) WITH (pages_per_range = 32);
 CREATE INDEX message_feedback_created_at_idx ON message_feedback USING brin (created_at) WITH (pages_per_range = 32);
 CREATE INDEX journal_occurred_at_idx ON journal USING brin (occurred_at) WITH (pages_per_range = 32);
 
--- One row: how many minutes after it was opened a ticket of a priority should be answered and resolved, as
--- {"urgent": {"first_response_minutes": 30, "resolution_minutes": 480}}.
+-- One row: within how many minutes tickets of each priority should be answered and resolved, such as {"urgent":
+-- {"first_response_minutes": 30, "resolution_minutes": 480}}.
 CREATE TABLE sla (
     id      boolean NOT NULL DEFAULT true,
     version bigint  NOT NULL DEFAULT 1,
@@ -279,7 +281,7 @@ CREATE TABLE sla (
 
 INSERT INTO sla DEFAULT VALUES;
 
--- sla_noted are the steps that the journal has, and sla_check_at is when the next one may be due.
+-- sla_noted lists the steps that are in the journal. sla_check_at is when the next step is due.
 ALTER TABLE tickets
     ADD COLUMN first_response_due_at timestamptz,
     ADD COLUMN resolution_due_at     timestamptz,
@@ -288,7 +290,7 @@ ALTER TABLE tickets
 
 CREATE INDEX tickets_sla_check_at_idx ON tickets (sla_check_at) WHERE sla_check_at IS NOT NULL;
 
--- The steps that are ahead of a ticket, or that are due: a warning when a fifth of the time is left, and the breach.
+-- The steps of a ticket that are due or still to come: a warning when a fifth of the time is left, and the breach.
 CREATE FUNCTION sla_steps(ticket tickets) RETURNS TABLE (type text, target text, due_at timestamptz, happens_at timestamptz)
 LANGUAGE sql STABLE
 AS $$
@@ -305,7 +307,7 @@ AS $$
         AND NOT (step.type = 'sla.warning' AND unmet.due_at <= statement_timestamp())
 $$;
 
--- A ticket's times follow its priority, by the targets of that moment.
+-- Sets a ticket's due times from its priority and the current targets.
 CREATE FUNCTION set_sla_times() RETURNS trigger LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -325,8 +327,8 @@ CREATE TRIGGER tickets_sla BEFORE INSERT ON tickets FOR EACH ROW EXECUTE FUNCTIO
 CREATE TRIGGER tickets_sla_update BEFORE UPDATE OF priority, status ON tickets
     FOR EACH ROW WHEN (OLD.priority <> NEW.priority OR OLD.status <> NEW.status) EXECUTE FUNCTION set_sla_times();
 
--- Enters in the journal what is due of up to max_rows tickets, each step once, and returns how many tickets it has looked at.
--- The lock gives each ticket as it is now, and keeps its entries in their order.
+-- Adds the due steps of up to max_rows tickets to the journal, each step once, and returns the number of tickets. The
+-- row lock returns each ticket's current state, and keeps the order of its entries.
 CREATE FUNCTION sla_sweep(max_rows integer) RETURNS integer LANGUAGE plpgsql
 AS $$
 DECLARE

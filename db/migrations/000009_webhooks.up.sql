@@ -3,11 +3,11 @@ SET LOCAL lock_timeout = '2s';
 
 CREATE TYPE webhook_payload AS ENUM ('thin', 'full');
 
--- Subscriptions to what happens on the desk. An empty list of types means all. Secrets are sealed with a key that is not in the database;
--- the previous one signs too until it expires. failures counts the attempts that have failed since one succeeded, from
--- failing_since on; nothing is sent before resume_at. A replay goes from replay_position to replay_until. A paused webhook gets no
--- deliveries: when it resumes, it gets the entries from paused_position on as a replay. The row of a deleted webhook stays until its
--- deliveries are gone.
+-- Subscriptions to events. An empty list of types means all. Secrets are encrypted with a key that is not in the
+-- database; the previous secret also signs until it expires. failures counts the failed attempts since the last
+-- success, and failing_since is the first of them. Nothing is sent before resume_at. A replay covers replay_position to
+-- replay_until. A paused webhook gets no deliveries: when it resumes, it replays the entries from paused_position on.
+-- The row of a deleted webhook stays until its deliveries are deleted.
 CREATE TABLE webhooks (
     id                  uuid            NOT NULL,
     url                 text            NOT NULL,
@@ -45,8 +45,8 @@ CREATE INDEX webhooks_created_at_id_idx ON webhooks (created_at DESC, id DESC) W
 
 CREATE TYPE webhook_delivery_status AS ENUM ('pending', 'delivered', 'failed');
 
--- An entry of the journal on its way to a webhook; a test has no position. round_attempts counts those attempts since it was
--- last asked for that decide when the next one is.
+-- The delivery of a journal entry to a webhook. A test delivery has no position. round_attempts counts the attempts
+-- since the delivery was created or last requested again; it determines when the next attempt is due.
 CREATE TABLE webhook_deliveries (
     id              uuid                    NOT NULL,
     webhook_id      uuid                    NOT NULL,
@@ -69,12 +69,12 @@ CREATE TABLE webhook_deliveries (
 CREATE UNIQUE INDEX webhook_deliveries_webhook_id_position_key ON webhook_deliveries (webhook_id, position);
 CREATE INDEX webhook_deliveries_webhook_id_created_at_id_idx ON webhook_deliveries (webhook_id, created_at DESC, id DESC);
 
--- For deliveries that are due, the oldest pending one, and those that are old enough to delete.
+-- For due deliveries, for the oldest pending one, and for the sweep, which deletes old ones.
 CREATE INDEX webhook_deliveries_due_idx ON webhook_deliveries (webhook_id, next_attempt_at) WHERE status = 'pending';
 CREATE INDEX webhook_deliveries_pending_created_at_idx ON webhook_deliveries (webhook_id, created_at) WHERE status = 'pending';
 CREATE INDEX webhook_deliveries_finished_at_idx ON webhook_deliveries (finished_at) WHERE status <> 'pending';
 
--- The result of an attempt: the status, or an error when no usable response came, and the beginning of the body.
+-- The result of an attempt: the status, or an error when there was no usable response, and the beginning of the body.
 CREATE TABLE webhook_attempts (
     delivery_id uuid        NOT NULL,
     number      integer     NOT NULL,
@@ -105,7 +105,7 @@ CREATE FUNCTION journal_entry_intact(entry_position bigint) RETURNS boolean LANG
     )
 $$;
 
--- One row: the position up to which entries have become deliveries. The dispatcher holds its lock.
+-- One row: the position up to which the dispatcher has created deliveries. The dispatcher holds its lock.
 CREATE TABLE webhook_cursor (
     id       boolean NOT NULL DEFAULT true,
     position bigint  NOT NULL DEFAULT 0,

@@ -1,11 +1,11 @@
 -- name: FindTurn :one
--- A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
--- description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
--- draft is the newest draft for this turn that waits for review or was discarded. After staff_spoke_last, the AI has nothing to
--- answer. failure is the error code of the turn's newest response as long as
--- upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
--- upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
--- the live prompt's; NULL is the one that is built in.
+-- A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or the
+-- description. running is the answer that is being written in the ticket, for any turn. standing is the completed
+-- answer to this turn. draft is the newest draft for this turn that waits for review or was discarded. If
+-- staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response while the
+-- upstream must not be asked again, and failure_seconds is how long that lasts: until the pause ends, or the wait that
+-- the upstream asked for if that is longer. Missing ids are nil UUIDs, and a missing failure is empty. prompt_version
+-- is the live prompt's; NULL is the built-in prompt.
 SELECT
     sqlc.embed(t),
     coalesce(turn.id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id,
@@ -75,9 +75,9 @@ LEFT JOIN prompts AS live ON live.id = (SELECT l.prompt_id FROM live_prompt AS l
 WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 
 -- name: FindAsked :one
--- A ticket that the actor sees, and what staff asked the AI for there: running is the response of the kind that is being
--- written, and standing the newest complete one about the ticket as it is now, its notes included. A missing id is the nil UUID.
--- prompt_version is the live prompt's; NULL is the one that is built in.
+-- A ticket that the actor sees, and what staff requested from the AI there. running is the response of this kind that
+-- is being written. standing is the newest completed one about the current state of the ticket, including its notes.
+-- Missing ids are nil UUIDs. prompt_version is the live prompt's; NULL is the built-in prompt.
 SELECT
     sqlc.embed(t),
     coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
@@ -96,7 +96,8 @@ LEFT JOIN prompts AS live ON live.id = (SELECT l.prompt_id FROM live_prompt AS l
 WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 
 -- name: CreateAIResponse :one
--- No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
+-- No row: the user has used up the budget. A limit of 0 means none. The caller holds LockAIBudget, so that the counts
+-- stay correct.
 WITH allowed AS (
     SELECT
     FROM (
@@ -131,13 +132,13 @@ FROM allowed
 RETURNING *;
 
 -- name: FindAIResponse :one
--- One that the actor sees.
+-- Returns only what the actor sees.
 SELECT *
 FROM ai_responses
 WHERE id = @id AND (customer_id = @actor_id::uuid OR @staff::boolean);
 
 -- name: ListAIResponsesByTicket :many
--- Those that staff see, or only those that the ticket's customer sees.
+-- For staff all of them, otherwise those that the ticket's customer sees.
 SELECT *
 FROM ai_responses
 WHERE ticket_id = @ticket_id AND (customer_id IS NOT NULL OR @staff::boolean)
@@ -146,7 +147,7 @@ ORDER BY created_at DESC, id DESC
 LIMIT @max_rows;
 
 -- name: FindStreamingAIResponse :one
--- The response that is being written in a ticket that the actor sees. None is the nil UUID.
+-- The answer that is being written in a ticket that the actor sees, or the nil UUID.
 SELECT coalesce(r.id, '00000000-0000-0000-0000-000000000000')::uuid AS id
 FROM tickets AS t
 LEFT JOIN ai_responses AS r
@@ -159,11 +160,11 @@ FROM ai_responses
 WHERE id = @id;
 
 -- name: CommitDeltas :many
--- The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
--- longer its writer's, or stands elsewhere in its log than the writer believes. The rows are locked in the order of their
--- ids, as by every statement for many responses, so that no two of them wait for each other, and checked as they were locked:
--- a planner who sees the conditions on the table itself looks for each row among all that run. Losing the last moments in a crash of
--- the database is allowed here, so the commit does not wait for the disk.
+-- The group commit: appends the next delta to many responses, and renews their leases. A response that is not returned
+-- no longer belongs to the writer, or its log does not end where the writer expects. Like every statement for many
+-- responses, it locks the rows in the order of their ids, so that concurrent statements do not deadlock. It checks the
+-- locked rows rather than the table: with the conditions on the table, the planner would search for each row among all
+-- running responses. A crash of the database may lose the last moments, so the commit does not wait for the disk.
 WITH batch AS (
     SELECT
         unnest(@ids::uuid[]) AS id,
@@ -194,8 +195,8 @@ FROM fenced
 RETURNING ai_response_id;
 
 -- name: RestoreAIResponseEvents :execrows
--- Puts back deltas that were published and that a crash of the database then lost, where the log ends at log_seq. Zero
--- rows: not this writer's, or already put back.
+-- Restores deltas that readers received and that a crash of the database then lost. The log ends at log_seq. Zero rows:
+-- the response is not this writer's, or the deltas are already restored.
 WITH fenced AS (
     UPDATE ai_responses AS r
     SET last_seq = @last_seq::bigint
@@ -208,7 +209,7 @@ SELECT fenced.id, lost.seq, 'delta', fenced.attempt, lost.content
 FROM fenced, (SELECT unnest(@seqs::bigint[]) AS seq, unnest(@contents::text[]) AS content) AS lost;
 
 -- name: RenewAIResponseLeases :many
--- A response that is not returned is no longer its writer's. The rows are checked as by CommitDeltas.
+-- A response that is not returned no longer belongs to the writer. Locks and checks rows as CommitDeltas does.
 WITH mine AS (
     SELECT unnest(@ids::uuid[]) AS id, unnest(@attempts::integer[]) AS attempt
 ),
@@ -226,13 +227,13 @@ WHERE r.id = locked.id AND locked.attempt = locked.own_attempt AND locked.owner_
 RETURNING r.id;
 
 -- name: ListOwnedAIResponses :many
--- The responses that a writer is to write, and its attempt at each.
+-- The running responses of a writer, with their attempts.
 SELECT r.id, r.attempt
 FROM ai_responses AS r
 WHERE r.owner_id = @owner_id::uuid AND r.status = 'streaming';
 
 -- name: CountStalledAIResponses :one
--- Is 1 if a running response may have to be taken over or failed, and 0 otherwise.
+-- Returns 1 if a running response may need to be taken over or failed, and 0 otherwise.
 SELECT count(*)::integer
 FROM (
     SELECT
@@ -243,9 +244,9 @@ FROM (
 ) AS stalled;
 
 -- name: TakeOverAIResponse :one
--- One response whose writer is gone: its lease has ended, or it belongs to the caller, who has not written it for some
--- seconds and does not know of it, because the reply to its claim was lost. It begins again with a reset. Only a writer
--- that was lost counts as a crash: a response that was handed over is nobody's, and is taken however often that happens.
+-- Takes over one response without a writer: its lease has expired, or it belongs to the caller, which does not know of
+-- it because the reply to its claim was lost. The response starts over with a reset. Only the loss of an owner counts
+-- as a crash: a response that was handed over has no owner, and may be handed over any number of times.
 WITH taken AS (
     UPDATE ai_responses AS r
     SET owner_id = @owner_id::uuid, attempt = r.attempt + 1, last_seq = r.last_seq + 1, first_token_at = NULL,
@@ -279,7 +280,7 @@ FROM taken
 RETURNING ai_response_id;
 
 -- name: FailAbandonedAIResponses :execrows
--- What nobody could finish.
+-- Fails the responses that have crashed too often, or that nobody has taken over for too long.
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'failed', error_code = @error_code::text, last_seq = r.last_seq + 1, finished_at = clock_timestamp()
@@ -305,10 +306,11 @@ SELECT ended.id, ended.last_seq, 'failed', ended.attempt, @error_code::text
 FROM ended;
 
 -- name: CompleteAIResponse :one
--- Stores an answer as a message, in place of the one that stood, and ends its response and its log. The ticket's row must
--- be locked. finished_at is also the message's created_at. That only one answer to a turn stands is checked row by row, so
--- the one that stood goes first. The message has the response's id, so readers know it from the first event on. No row: the
--- response is no longer this attempt's to complete, or its log does not end at last_seq.
+-- Stores an answer as a message, supersedes the previous answer to the turn, and ends the response and its log. The
+-- ticket's row must be locked. finished_at is also the message's created_at. PostgreSQL checks row by row that a turn
+-- has only one current answer, so the previous one is superseded first. The message has the response's id, so readers
+-- know its id from the first event on. No row: the response no longer belongs to this attempt, or its log does not end
+-- at last_seq.
 WITH mine AS (
     SELECT
         r.id, r.ticket_id, r.turn_message_id, r.customer_id, r.attempt, r.last_seq + 1 AS seq,
@@ -381,9 +383,9 @@ WHERE r.id = mine.id AND gone.responses >= 0
 RETURNING r.*;
 
 -- name: CompleteStaffAIResponse :one
--- Ends a response that only staff see, and its log: its text stays with it. A draft takes the place of the one that waited
--- for review. The ticket's row must be locked. No row: the response is no longer this attempt's to complete, or its log does
--- not end at last_seq.
+-- Completes a response that only staff see, with its text, and ends its log. A draft supersedes the one that waited for
+-- review. The ticket's row must be locked. No row: the response no longer belongs to this attempt, or its log does not
+-- end at last_seq.
 WITH mine AS (
     SELECT r.id, r.ticket_id, r.kind, r.review, r.attempt, r.last_seq + 1 AS seq
     FROM ai_responses AS r
@@ -427,8 +429,9 @@ WHERE r.id = mine.id AND gone.drafts >= 0
 RETURNING r.*;
 
 -- name: PublishAIResponse :one
--- Stores a draft that waits for review as a message, in place of the answer to its turn that stood. What else is being
--- written in the ticket is not published. The ticket's row must be locked. No row: the draft does not wait for review.
+-- Stores a draft that waits for review as a message. Supersedes the previous answer to its turn and any answer that is
+-- being written in the ticket. The ticket's row must be locked. No row: the draft does not wait for review, or the
+-- ticket is closed.
 WITH draft AS (
     SELECT
         r.id, r.ticket_id, r.turn_message_id, t.user_id,
@@ -506,7 +509,7 @@ FROM draft
 RETURNING *;
 
 -- name: DiscardAIResponse :one
--- No row: it is no draft that waits for review.
+-- No row: the response is not a draft that waits for review.
 WITH noted AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, data)
     SELECT 'ai_response.discarded', @actor_kind, @actor_id::uuid, draft.ticket_id, draft.id, '{}'
@@ -525,8 +528,8 @@ WHERE r.id = noted.subject_id AND r.status = 'completed' AND r.review = 'pending
 RETURNING r.*;
 
 -- name: FailAIResponse :one
--- Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
--- not end at last_seq.
+-- Ends a response and its log without a message. No row: the response has ended or belongs to another owner or attempt,
+-- or its log does not end at last_seq.
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'failed', error_code = @error_code::text, last_seq = r.last_seq + 1, prompt_tokens = @prompt_tokens,
@@ -547,15 +550,15 @@ FROM ended
 RETURNING *;
 
 -- name: RecordAIResponseUsage :exec
--- What an answer took that somebody else has ended, told by its writer once that knows.
+-- Records the token usage of a response that somebody else has ended. Its writer calls this when it knows the usage.
 UPDATE ai_responses
 SET prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens, reasoning_tokens = @reasoning_tokens,
     cached_tokens = @cached_tokens
 WHERE id = @id AND owner_id = @owner_id::uuid AND attempt = @attempt AND status <> 'streaming';
 
 -- name: SupersedeAIResponses :execrows
--- Answers that are being written in this ticket are not published, nor is a draft that waits for review; staff_requests are what
--- staff asked the AI for and is being written. The ticket's row must be locked.
+-- Supersedes running answers and a draft that waits for review (answers), or running requests of staff
+-- (staff_requests). The ticket's row must be locked.
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'superseded',
@@ -581,7 +584,7 @@ FROM ended
 WHERE ended.unfinished;
 
 -- name: ListAIResponseEvents :many
--- The events of many responses, of each those from a number on.
+-- The events of many responses, each from a given number on.
 WITH wanted AS (
     SELECT unnest(@ids::uuid[]) AS id, unnest(@from_seqs::bigint[]) AS seq
 )
@@ -592,7 +595,7 @@ ORDER BY e.ai_response_id, e.seq
 LIMIT @max_rows;
 
 -- name: ListSweepableAIResponses :many
--- Responses that ended long ago and still have their events, oldest first, after a position.
+-- Responses that ended before the retention and still have events, oldest first.
 SELECT id, finished_at::timestamptz AS finished_at
 FROM ai_responses
 WHERE has_events AND finished_at < statement_timestamp() - make_interval(secs => @retention_seconds::integer)
@@ -601,8 +604,7 @@ ORDER BY finished_at, id
 LIMIT @max_rows;
 
 -- name: SweepAIResponses :exec
--- Deletes the events of responses that have ended; their messages stay.
--- Another replica may be sweeping the same ones.
+-- Deletes the events of ended responses; their messages stay. Skips rows that another replica is sweeping.
 WITH due AS (
     SELECT r.id
     FROM ai_responses AS r
@@ -627,14 +629,14 @@ FROM ai_responses
 WHERE id = ANY(@ids::uuid[]);
 
 -- name: ReleaseAIResponseLease :exec
--- Another replica may take the response over at once. Until then it is nobody's, so that nothing which its writer has
--- still under way makes the lease longer again.
+-- Lets another replica take the response over immediately. Without an owner, no pending statement of its writer can
+-- renew the lease.
 UPDATE ai_responses
 SET lease_expires_at = clock_timestamp(), owner_id = NULL
 WHERE id = @id AND owner_id = @owner_id::uuid AND attempt = @attempt AND status = 'streaming';
 
 -- name: CancelAIResponse :execrows
--- Zero rows: it has ended already, or the actor does not see it. Its writer finds out by itself.
+-- Zero rows: the response has ended, or the actor does not see it. The writer notices by itself.
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'cancelled', error_code = 'cancelled', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
@@ -651,18 +653,18 @@ SELECT ended.id, ended.last_seq, 'failed', ended.attempt, 'cancelled'
 FROM ended;
 
 -- name: UpdateAIResponseModel :execrows
--- Another model writes it. Zero rows: the response is no longer this attempt's.
+-- Records that another model writes the response. Zero rows: the response no longer belongs to this attempt.
 UPDATE ai_responses
 SET model = @model
 WHERE id = @id AND owner_id = @owner_id::uuid AND attempt = @attempt AND status = 'streaming';
 
 -- name: LockAIBudget :exec
--- Lets one response of a user begin at a time, on all replicas, until the transaction ends. The number sets these locks
--- apart from others.
+-- Until the transaction ends, no other response of the user can start, on any replica. The number distinguishes these
+-- locks from others.
 SELECT pg_advisory_xact_lock(1634300519, hashtext(@user_id::text));
 
 -- name: CountRecentAIResponses :one
--- What counts against a user's budget, and in how many seconds the oldest of it no longer does.
+-- The responses that count against a user's budget, and in how many seconds the oldest stops counting.
 SELECT
     count(*) FILTER (WHERE status = 'streaming')::integer AS running,
     count(*) FILTER (WHERE created_at > statement_timestamp() - interval '1 minute')::integer AS last_minute,

@@ -1,5 +1,5 @@
 -- name: CreateAPIKey :one
--- No row: the account is no service's.
+-- No row: the account is not a service's.
 WITH created AS (
     INSERT INTO api_keys (id, service_id, name, key_hash, scopes, expires_at)
     SELECT @id, u.id, @name, @key_hash, @scopes::text[], sqlc.narg(expires_at)::timestamptz
@@ -26,7 +26,7 @@ ORDER BY k.created_at DESC, k.id DESC
 LIMIT @max_rows;
 
 -- name: GetAPIKeyAccount :one
--- Whom a key speaks for, while it is good.
+-- The account of a valid key.
 SELECT u.id, u.email, u.role, u.display_name, k.key_hash, k.scopes
 FROM api_keys AS k
 JOIN users AS u ON u.id = k.service_id
@@ -34,7 +34,7 @@ WHERE k.id = @id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires
     AND u.disabled_at IS NULL;
 
 -- name: RevokeAPIKey :one
--- Says whether it was good until now. No row: there is no such key.
+-- Also returns whether this call revoked the key. No row: there is no such key.
 WITH before AS (
     SELECT b.id, b.service_id, b.revoked_at
     FROM api_keys AS b
@@ -54,7 +54,7 @@ WHERE k.id = before.id
 RETURNING k.service_id, (before.revoked_at IS NULL)::boolean AS revoked;
 
 -- name: UpdateAPIKeysLastUsed :exec
--- Only those that it says nothing of yet for the last minute. What another server is just writing is as good.
+-- Updates only keys whose last use is older than the interval. Skips rows that another server is updating.
 UPDATE api_keys
 SET last_used_at = clock_timestamp()
 WHERE id IN (
@@ -78,7 +78,7 @@ JOIN users AS u ON u.id = c.user_id
 WHERE c.service_id = @service_id AND c.user_id = @user_id;
 
 -- name: CreateServiceCustomer :exec
--- Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
+-- Does nothing if the customer exists. Concurrent calls wait for the first one to commit.
 WITH customer AS (
     INSERT INTO service_customers (service_id, external_id, user_id)
     VALUES (@service_id, @external_id, @user_id)
@@ -95,7 +95,8 @@ SELECT customer.user_id, @email, '!', 'user'
 FROM customer;
 
 -- name: UpdateServiceCustomer :one
--- No row: the account is no customer of the service. The row is changed after it was locked: the entry needs the name before.
+-- No row: the account is not a customer of the service. Locks the row first, because the journal entry depends on the
+-- old name.
 WITH before AS (
     SELECT b.user_id, b.display_name
     FROM service_customers AS b

@@ -1,5 +1,6 @@
 -- name: RecordAttempt :execrows
--- Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
+-- Counts an attempt. Zero rows, and nothing counted: max_attempts have been counted within the window, on all replicas
+-- together.
 INSERT INTO attempts AS a (key, counted_at, expires_at)
 VALUES (@key, ARRAY[clock_timestamp()], clock_timestamp() + make_interval(secs => @window_seconds::integer))
 ON CONFLICT (key) DO UPDATE
@@ -16,7 +17,7 @@ WHERE @max_attempts::integer > (
 );
 
 -- name: DeleteAttempts :execrows
--- Forgets what the key has tried, unless that is as much as is allowed.
+-- Deletes the attempts of a key, unless they have reached the limit.
 DELETE FROM attempts AS a
 WHERE a.key = @key AND @max_attempts::integer > (
     SELECT count(*)
@@ -25,14 +26,14 @@ WHERE a.key = @key AND @max_attempts::integer > (
 );
 
 -- name: GetAttemptsWait :one
--- How many seconds it takes until the key may try again. No row: it may now.
+-- How many seconds the key must wait. No row: it may try now.
 SELECT (EXTRACT(EPOCH FROM min(counted.at) - statement_timestamp()) + @window_seconds::integer)::double precision AS seconds
 FROM attempts AS a, unnest(a.counted_at) AS counted (at)
 WHERE a.key = @key AND counted.at > statement_timestamp() - make_interval(secs => @window_seconds::integer)
 HAVING count(*) >= @max_attempts::integer;
 
 -- name: DeleteOldAttempts :execrows
--- One batch. Rows that are in use are passed over, so that nobody waits.
+-- Deletes one batch. Skips locked rows, so that nobody waits.
 DELETE FROM attempts
 WHERE key IN (
     SELECT a.key

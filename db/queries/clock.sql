@@ -1,3 +1,3 @@
 -- name: GetHasPassed :one
--- By the database's clock, which is that of all times that are stored.
+-- Compares with the database's clock, which sets all stored times.
 SELECT (@at::timestamptz <= statement_timestamp())::boolean;

@@ -1,5 +1,5 @@
 -- name: GetSessionBudget :one
--- How many sessions the database takes, and how many machines have sessions of the product there, this one included.
+-- How many sessions the database allows, and how many machines have sessions of the product, including this one.
 SELECT
     current_setting('max_connections')::integer AS max_connections,
     count(DISTINCT coalesce(host(client_addr), ''))::integer AS machines
@@ -7,14 +7,14 @@ FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = current_setting('application_name');
 
 -- name: ListUnlimitedSettings :many
--- Which of the limits that every session must have are not set.
+-- The required limits that this session lacks.
 SELECT name::text
 FROM unnest(ARRAY['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']) AS limits (name)
 WHERE current_setting(limits.name) = '0'
 ORDER BY name;
 
 -- name: GetDatabaseServer :one
--- The release of PostgreSQL, for people and as a number, and what time it is there.
+-- The release of PostgreSQL, as text and as a number, and the database's time.
 SELECT
     current_setting('server_version')::text AS release,
     current_setting('server_version_num')::integer AS release_number,

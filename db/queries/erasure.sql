@@ -1,6 +1,6 @@
 -- name: BeginErasure :one
--- Closes a customer's account for good and makes it nobody's: nothing in its row says whose it was. The rest follows in batches.
--- No row: there is no such customer. The accounts of staff and of services are not erased.
+-- Closes a customer's account permanently and removes all personal data from its row. The rest follows in batches. No
+-- row: there is no such customer. Accounts of staff and of services are not erased.
 WITH subject AS (
     SELECT u.id, u.erasing_at
     FROM users AS u
@@ -33,7 +33,7 @@ SELECT subject.id
 FROM subject;
 
 -- name: EraseMessages :execrows
--- With the AI responses that belong to them, and their events.
+-- Also deletes the AI responses of the messages, with their events.
 DELETE FROM messages
 WHERE id IN (
     SELECT m.id
@@ -44,7 +44,7 @@ WHERE id IN (
 );
 
 -- name: EraseWebhookResponses :execrows
--- What other servers responded to deliveries about a customer: it may repeat what they were sent.
+-- Deletes the stored responses to webhook deliveries about a customer, which may repeat personal data.
 UPDATE webhook_attempts
 SET response = NULL
 WHERE (delivery_id, number) IN (
@@ -62,7 +62,7 @@ WHERE (delivery_id, number) IN (
 );
 
 -- name: EraseTickets :one
--- Deletes tickets, the remembered responses to requests in them, and the data of their journal entries. The entries stay.
+-- Deletes tickets, the stored responses to requests in them, and the data of their journal entries. The entries stay.
 WITH batch AS (
     SELECT t.id
     FROM tickets AS t
@@ -128,7 +128,8 @@ ORDER BY erasing_at
 LIMIT @max_rows;
 
 -- name: FinishErasure :exec
--- A request that began before the account was closed may write after the last batch. By now it has ended.
+-- Waits settled_seconds, because a request that began before the account was closed may still write after the last
+-- batch.
 UPDATE users
 SET erasing_at = NULL
 WHERE id = @id AND erasing_at < statement_timestamp() - make_interval(secs => @settled_seconds::integer);

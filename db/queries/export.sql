@@ -1,5 +1,5 @@
 -- name: GetExportedUser :one
--- A customer. No row: there is no such customer. The accounts of staff and of services are not exported.
+-- No row: there is no such customer. Accounts of staff and of services are not exported.
 SELECT u.*
 FROM users AS u
 WHERE u.id = @id AND u.role = 'user' AND NOT EXISTS (SELECT FROM api_keys AS k WHERE k.service_id = u.id);
@@ -13,7 +13,7 @@ ORDER BY created_at, id
 LIMIT @max_rows;
 
 -- name: ListExportedMessages :many
--- What the customer sees of a ticket's messages, with the names of their authors and the customer's own ratings.
+-- The messages that the customer sees, with their authors' names and the customer's ratings.
 SELECT
     sqlc.embed(m), coalesce(u.display_name, '')::text AS author_name,
     f.rating, f.comment, f.created_at AS rated_at, f.updated_at AS rating_updated_at
@@ -25,7 +25,7 @@ ORDER BY m.created_at, m.id
 LIMIT @max_rows;
 
 -- name: ListExportedAIResponses :many
--- Those that the customer sees, oldest first.
+-- The AI responses that the customer sees, oldest first.
 SELECT *
 FROM ai_responses
 WHERE ticket_id = @ticket_id AND customer_id IS NOT NULL AND (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)

@@ -1,12 +1,12 @@
 -- name: ClaimIdempotencyKey :execrows
--- One row: the key is this transaction's to use. Zero rows: it was used before. While another transaction holds the key,
--- this one waits to see whether that commits.
+-- One row: this transaction may use the key. Zero rows: the key has been used. If another transaction is using the key,
+-- waits until it commits or rolls back.
 INSERT INTO idempotency_keys (id, fingerprint, user_id, ticket_id)
 VALUES (@id, @fingerprint, @user_id, sqlc.narg(ticket_id))
 ON CONFLICT (id) DO NOTHING;
 
 -- name: GetIdempotencyKey :one
--- Unless it was used too long ago. Those who read do not wait for each other.
+-- No row: the key is unknown or too old. Readers do not wait for each other.
 SELECT *
 FROM idempotency_keys
 WHERE id = @id AND created_at >= now() - make_interval(secs => @kept_seconds::integer);

@@ -9,11 +9,13 @@ VALUES (@type, @actor_kind, sqlc.narg(actor_id), sqlc.narg(ticket_id), sqlc.narg
 SELECT journal_sequence(@max_rows, @notify)::bigint[] AS moved_and_head;
 
 -- name: TrimJournal :one
--- Drops the oldest partition if all of its entries are older, and returns how many partitions it dropped.
+-- Drops the oldest partition if all its entries are older than kept_seconds, and returns the number of dropped
+-- partitions.
 SELECT journal_trim(make_interval(secs => @kept_seconds::double precision))::integer AS dropped;
 
 -- name: GetJournalState :one
--- The newest position, the oldest that is kept, how many entries wait in the outbox (counted to a bound) and for how long.
+-- The newest and the oldest position, the number of entries in the outbox (up to a limit), and the age of the oldest of
+-- them.
 SELECT
     h.position AS head,
     coalesce((SELECT min(p.first_position) FROM journal_partitions AS p), 1)::bigint AS oldest,
@@ -28,7 +30,7 @@ SELECT position
 FROM journal_head;
 
 -- name: GetJournalOldest :one
--- The oldest position that is kept; in an empty journal, the first one to come.
+-- The oldest position; in an empty journal, the position of the first entry to come.
 SELECT coalesce(min(p.first_position), 1)::bigint AS oldest
 FROM journal_partitions AS p;
 
@@ -40,8 +42,8 @@ ORDER BY j.position
 LIMIT @max_rows;
 
 -- name: FindJournal :many
--- Entries in a range of positions: staff see all, but those about accounts and keys only as administrators; a service sees
--- those that its customers see.
+-- Entries in a range of positions. Staff see all of them, except that only administrators see those about accounts and
+-- keys. A service sees what its customers see.
 SELECT j.*
 FROM journal_entries AS j
 WHERE j.position > @after AND j.position <= @until
@@ -65,7 +67,7 @@ ORDER BY j.position
 LIMIT @max_rows;
 
 -- name: FindTicketJournal :many
--- The entries of one ticket that the actor sees: staff, a customer, or a service for its customers.
+-- The entries of one ticket that the actor sees. The actor is staff, a customer, or a service for its customers.
 SELECT j.*
 FROM journal_entries AS j
 WHERE j.ticket_id = @ticket_id::uuid AND j.position > @after AND j.position <= @until

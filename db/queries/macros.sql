@@ -1,5 +1,5 @@
 -- name: CreateMacro :one
--- No row when the name is taken: PostgreSQL writes the values of a violated constraint to its own log.
+-- No row when the name is taken, rather than an error: PostgreSQL logs the values of a violated constraint.
 WITH created AS (
     INSERT INTO macros (id, name, content, is_note, status, priority, add_tags, assignee_id, team_id)
     VALUES (
@@ -23,7 +23,7 @@ FROM macros
 WHERE id = @id;
 
 -- name: ListMacros :many
--- Newest first. With a text, those that have it in their name or their content, whatever its case.
+-- Newest first. With a text, only macros that contain it in their name or content, ignoring case.
 SELECT *
 FROM macros
 WHERE (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
@@ -38,7 +38,8 @@ WHERE id = @id
 FOR UPDATE;
 
 -- name: UpdateMacro :one
--- The macro's row must be locked. No row when another one has the name, unless that comes at the same time.
+-- The macro's row must be locked. No row: another macro has the name. A concurrent change to the same name violates the
+-- constraint instead.
 WITH updated AS (
     UPDATE macros AS m
     SET name = @name, content = @content, is_note = @is_note, status = sqlc.narg(status), priority = sqlc.narg(priority),
@@ -68,8 +69,8 @@ SELECT 'macro.deleted', @actor_kind, @actor_id::uuid, deleted.id
 FROM deleted;
 
 -- name: FindMacroForTicket :one
--- A macro and what its placeholders say in a ticket that staff see: the customer's name is the one that messages show. Empty is
--- none.
+-- A macro, and the values of its placeholders in a ticket that staff see. customer_name is the name that messages show,
+-- or empty.
 SELECT sqlc.embed(m), t.id AS ticket_id, t.title, coalesce(c.display_name, u.display_name, '')::text AS customer_name
 FROM macros AS m
 JOIN tickets AS t ON t.id = @ticket_id AND @staff::boolean

@@ -1,5 +1,5 @@
 -- name: LockTickets :many
--- Several, in the order of their ids, so that no two who lock the same ones wait for each other.
+-- Locks tickets in the order of their ids, so that concurrent calls do not deadlock.
 SELECT *
 FROM tickets
 WHERE id = ANY(@ids::uuid[])
@@ -7,7 +7,7 @@ ORDER BY id
 FOR NO KEY UPDATE;
 
 -- name: ListTakenTimes :many
--- The messages of a ticket that were written at the same moment as one of another ticket.
+-- The messages of a ticket that have the same time as a message of another ticket.
 SELECT m.id
 FROM messages AS m
 JOIN messages AS o ON o.ticket_id = @into_id AND o.created_at = m.created_at
@@ -15,7 +15,7 @@ WHERE m.ticket_id = @from_id
 ORDER BY m.created_at DESC;
 
 -- name: ShiftMessage :exec
--- Gives a message the next moment at which neither of two tickets has one.
+-- Moves a message to the next time at which neither ticket has a message.
 UPDATE messages AS m
 SET created_at = (
     SELECT free.at
@@ -30,11 +30,10 @@ SET created_at = (
 WHERE m.id = @id;
 
 -- name: MergeTicket :one
--- Moves the conversation of a ticket into another one, its description as the first message, and closes it for good. Both rows
--- must be locked, and no two of the messages may be of the same moment. The AI responses come along: one to the description
--- answers the message that this has become. The other ticket gets the tags, the custom fields and the entries of the
--- journal that are given. It is the caller's answer, with its customer, of any service or only
--- of one.
+-- Moves the conversation of a ticket into another one, with the description as a message, and closes the ticket
+-- permanently. Both rows must be locked, and no two messages may have the same time. AI responses move too: one to the
+-- description becomes one to the new message. The other ticket receives the given tags, custom fields and journal
+-- entries. Returns that ticket with its customer, if the caller may see the customer.
 WITH source AS (
     SELECT
         t.id, t.user_id, t.status, t.description, t.created_at, t.last_message_at, t.first_response_at, t.waiting_since
@@ -137,7 +136,7 @@ WHERE t.id = target.id AND moves.messages >= 0
 RETURNING sqlc.embed(t), target.service_id, target.external_id, target.display_name;
 
 -- name: WakeTickets :execrows
--- Wakes tickets that have been snoozed for as long as they were to be.
+-- Wakes tickets whose snooze has ended.
 WITH due AS (
     SELECT t.id, t.snoozed_until
     FROM tickets AS t

@@ -1,6 +1,6 @@
 -- name: CreateMessage :one
--- A human's message, by the rules of add_message. No row: there is no such ticket, it is closed, or the account that the
--- message counts for, if any, has used up its budget for the day.
+-- Adds a human message with add_message. No row: there is no such ticket, it is closed, or the account that the message
+-- counts for has used up its budget for the day.
 SELECT m.*
 FROM add_message(
     @id::uuid, @ticket_id::uuid, @actor_id::uuid, @actor_kind::actor_kind, @staff::boolean, @content::text,
@@ -8,8 +8,8 @@ FROM add_message(
 ) AS m;
 
 -- name: CreateMessages :many
--- Messages of one actor in one ticket, in their order, each as CreateMessage creates it: the next one sees what the one before has
--- left. A message that CreateMessage would return no row for has none here, and the others are created.
+-- Adds messages of one actor to one ticket, in order. Each works like CreateMessage, and sees the effects of those
+-- before it. A message for which CreateMessage would return no row has none here; the others are created.
 SELECT m.*
 FROM (
     SELECT unnest(@ids::uuid[]) AS id, unnest(@contents::text[]) AS content, unnest(@change_ids::uuid[]) AS change_id
@@ -20,8 +20,8 @@ CROSS JOIN LATERAL add_message(
 ) AS m;
 
 -- name: CreateNote :one
--- A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
--- changes. No row: there is no such ticket, or the actor is not staff.
+-- Adds a staff note as the newest message of a ticket, which must be locked. Nothing that customers see changes. No
+-- row: there is no such ticket, or the actor is not staff.
 WITH before AS (
     SELECT
         t.id,
@@ -49,7 +49,7 @@ FROM before
 RETURNING *;
 
 -- name: LockTicketOfMessage :one
--- The ticket that a message stands in, for staff.
+-- The ticket of a message, for staff.
 SELECT t.*
 FROM messages AS m
 JOIN tickets AS t ON t.id = m.ticket_id
@@ -57,7 +57,8 @@ WHERE m.id = @message_id AND @staff::boolean
 FOR NO KEY UPDATE OF t;
 
 -- name: RedactMessage :one
--- Takes away what a message said, and what the customer said of it. Its ticket must be locked. No row: it is redacted already.
+-- Removes the text of a message and the comment on its rating. Its ticket must be locked. No row: the message is
+-- already redacted.
 WITH redacted AS (
     UPDATE messages AS m
     SET content = '[redacted]', redacted_at = clock_timestamp()
@@ -88,7 +89,7 @@ journal AS (
 SELECT * FROM redacted;
 
 -- name: RedactTicket :one
--- Takes away what a ticket said when it was opened and when it was handed off. It must be locked, and not be redacted already.
+-- Removes the title, description and handoff note of a ticket. The ticket must be locked and not yet redacted.
 WITH entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id)
     SELECT 'ticket.redacted', @actor_kind, @actor_id::uuid, t.id, t.user_id
@@ -102,9 +103,9 @@ WHERE redacted.id = @id
 RETURNING redacted.redacted_at::timestamptz AS redacted_at;
 
 -- name: EmptyAIResponses :exec
--- Takes away what the AI wrote in a ticket and nobody published, because it may quote what is redacted there, and, of the answer
--- that a redacted message is, its events. Drafts are discarded. What the AI writes for customers does not quote notes. The ticket
--- must be locked.
+-- Removes AI texts that may quote the redacted text: drafts, which are discarded, responses to staff, and answers that
+-- ended without a message. For a redacted answer, removes its events. When a note is redacted, answers stay, because
+-- they cannot quote notes. The ticket must be locked.
 WITH emptied AS (
     UPDATE ai_responses AS r
     SET has_events = false,
@@ -129,8 +130,9 @@ FROM emptied
 WHERE emptied.review_before = 'pending';
 
 -- name: RedactRememberedResponses :exec
--- Puts the tombstone of a ticket or a message into the responses that are remembered for requests in the ticket, and in those to
--- the tickets that were merged into it. What the AI wrote for staff may quote what is redacted. The ticket must be locked.
+-- Puts the tombstone of a ticket or message into the stored responses to requests in the ticket, and in tickets that
+-- were merged into it. Also redacts stored AI texts for staff, which may quote the redacted text. The ticket must be
+-- locked.
 WITH remembered AS MATERIALIZED (
     SELECT k.id, convert_from(k.body, 'UTF8')::jsonb - 'handoff_note' AS body
     FROM idempotency_keys AS k
@@ -155,8 +157,8 @@ WHERE k.id = r.id AND (
 );
 
 -- name: RedactWebhookResponses :exec
--- What other servers responded to deliveries about a ticket or a message, also before it was merged into this ticket: it may repeat
--- what they were sent.
+-- Deletes the stored responses to webhook deliveries about a ticket or message, including those from before a merge
+-- into this ticket. They may repeat the redacted text.
 UPDATE webhook_attempts AS a
 SET response = NULL
 FROM journal AS j
@@ -175,7 +177,7 @@ FROM messages
 WHERE id = @id;
 
 -- name: GetMessageWithName :one
--- As ListMessagesByTicket shows it.
+-- Returns a message as ListMessagesByTicket does.
 SELECT sqlc.embed(m), coalesce(c.display_name, u.display_name, '')::text AS author_name
 FROM messages AS m
 LEFT JOIN users AS u ON u.id = m.author_id
@@ -184,15 +186,15 @@ LEFT JOIN service_customers AS c
 WHERE m.id = @id;
 
 -- name: GetMessageByClientID :one
--- The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
+-- The message with this client_id, or with this id.
 SELECT *
 FROM messages
 WHERE ticket_id = @ticket_id AND (client_id = @client_id::text OR id = sqlc.narg(id)::uuid) AND NOT is_note
 LIMIT 1;
 
 -- name: ListMessagesByTicket :many
--- Includes notes, for staff, and the names of authors, empty when unknown: a customer's is the name that the service gave, if the
--- actor may see it.
+-- Includes notes, for staff, and the names of authors, empty when unknown. A customer's name is the one that the
+-- service set, if the actor may see it.
 SELECT sqlc.embed(m), coalesce(c.display_name, u.display_name, '')::text AS author_name
 FROM messages AS m
 LEFT JOIN users AS u ON u.id = m.author_id
@@ -204,7 +206,7 @@ ORDER BY m.created_at, m.id
 LIMIT @max_rows;
 
 -- name: ListStandingMessages :many
--- The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
+-- Newest first, without notes, and without answers that were replaced or are being replaced.
 SELECT m.*
 FROM messages AS m
 WHERE m.ticket_id = @ticket_id AND NOT m.is_note AND m.superseded_by IS NULL
@@ -220,9 +222,9 @@ ORDER BY m.created_at DESC
 LIMIT @max_rows;
 
 -- name: ListConversation :many
--- A turn, and before it what was said earlier, without notes and what was redacted: of more than max_earlier, the newest. Answers to earlier turns belong to it
--- also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
--- reads an index backwards and stops, so that a long ticket costs no more than a short one.
+-- A turn, preceded by at most max_earlier messages, the newest. Leaves out notes, redacted messages, replaced answers,
+-- and answers to this turn. Includes answers to earlier turns that were completed after this turn. Each part reads an
+-- index backwards and stops, so that a long ticket costs no more than a short one.
 WITH turn AS (
     SELECT t.created_at
     FROM messages AS t
@@ -264,7 +266,7 @@ WHERE m.id = ANY(ARRAY(SELECT newest.id FROM newest) || @turn_message_id::uuid)
 ORDER BY m.id = @turn_message_id, m.created_at;
 
 -- name: ListTranscript :many
--- The newest messages of a ticket, newest first, as staff see them, or without their notes.
+-- Newest first, with or without notes.
 SELECT *
 FROM messages
 WHERE ticket_id = @ticket_id AND superseded_by IS NULL AND (NOT is_note OR @notes::boolean)
@@ -272,7 +274,7 @@ ORDER BY created_at DESC
 LIMIT @max_rows;
 
 -- name: PutMessageFeedback :one
--- The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
+-- Creates or changes the customer's rating of an answer. No row: the message is not an answer in a ticket of the actor.
 WITH entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
     SELECT 'feedback.given', 'customer', t.user_id, t.id, m.id, t.user_id, jsonb_build_object('rating', @rating::feedback_rating)

@@ -1,10 +1,10 @@
 -- name: LockPrompts :exec
--- Lets one prompt be made, published or withdrawn at a time, until the transaction ends. The number sets this lock apart
--- from others.
+-- Until the transaction ends, no other transaction can create, publish or withdraw a prompt. The number distinguishes
+-- this lock from others.
 SELECT pg_advisory_xact_lock(1886547053);
 
 -- name: CreatePrompt :one
--- A draft with the next version. LockPrompts keeps the number its own.
+-- Creates a draft with the next version. The caller holds LockPrompts, so that the version is unique.
 INSERT INTO prompts (id, version, company, product, tone, language, rules, instructions)
 SELECT
     @id, (coalesce(max(p.version), 0) + 1)::integer, @company, @product, @tone, @language, @rules::text[], @instructions
@@ -38,7 +38,7 @@ WHERE p.id = @id
 FOR UPDATE OF p;
 
 -- name: UpdatePrompt :one
--- A draft that is locked.
+-- The prompt must be a draft, and its row locked.
 UPDATE prompts
 SET company = @company, product = @product, tone = @tone, language = @language, rules = @rules::text[],
     instructions = @instructions, revision = revision + 1, updated_at = clock_timestamp()
@@ -46,7 +46,7 @@ WHERE id = @id
 RETURNING *;
 
 -- name: PublishPrompt :one
--- Makes a prompt the live one, under LockPrompts, in place of the one that was.
+-- Makes a prompt the live one. The caller holds LockPrompts.
 WITH before AS (
     SELECT p.version
     FROM live_prompt AS l
@@ -71,7 +71,7 @@ WHERE published.id = @id
 RETURNING published.*;
 
 -- name: WithdrawPrompt :exec
--- Takes the live prompt away, under LockPrompts, so that the one which is built in is live.
+-- Withdraws the live prompt, so that the AI uses the built-in one. The caller holds LockPrompts.
 WITH withdrawn AS (
     DELETE FROM live_prompt AS l
     WHERE l.prompt_id = @id

@@ -1,11 +1,11 @@
 -- name: GetToday :one
--- The day (UTC) by the clock that all times are of.
+-- The current day (UTC) by the database's clock.
 SELECT date_trunc('day', now(), 'UTC')::timestamptz AS today;
 
 -- name: ListReportGroups :many
--- What happened from begins until ends, as a whole and by the day (UTC), the team or the agent whose ticket it is now. The
--- group of what is nobody's has an empty name. Each kind of fact comes from an index on its time; what is unresolved is counted
--- as it is now, and belongs to no day. A time that nobody took is -1.
+-- What happened between begins and ends: the total, and per day (UTC), or per current team or assignee of the ticket.
+-- The group without a team or assignee has an empty name. Each kind of fact is read through an index on its time.
+-- Unresolved tickets are counted as they are now, and belong to no day. A percentile of no values is -1.
 WITH facts AS (
     SELECT 'created' AS what, t.created_at AS at, t.team_id, t.assignee_id, 0::double precision AS seconds, 0::bigint AS tokens
     FROM tickets AS t

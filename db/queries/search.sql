@@ -1,7 +1,7 @@
 -- name: FindSearchResults :many
--- What matches of the tickets and messages that the actor sees, the best first: a match that is e times as good counts as one
--- that is 30 days newer. Of more than max_candidates matches, the newest are looked at. Nothing matches without
--- a word that must be there. Matches in title and text are between the characters 1 and 2, which no text has.
+-- The tickets and messages that match and that the actor sees, best first. A match that is e times as good counts as
+-- much as one that is 30 days newer. Considers at most the newest max_candidates matches. A query without a required
+-- word matches nothing. In title and text, the characters 1 and 2, which no text contains, enclose each matching word.
 WITH query AS MATERIALIZED (
     SELECT s.language, asked.query AS exact, search_words(asked.query) AS loose
     FROM search_index AS s
@@ -53,8 +53,8 @@ WHERE @staff::boolean OR (t.user_id = @actor_id AND m.is_note IS NOT TRUE)
 ORDER BY h.score_at DESC, h.id DESC;
 
 -- name: ListTicketsByText :many
--- The tickets in which a text matches, with the notes in them: of more than max_candidates matches, the newest are looked at. It
--- matches as FindSearchResults does.
+-- The tickets in which a text matches, including their notes. Considers at most the newest max_candidates matches.
+-- Matches as FindSearchResults does.
 WITH query AS MATERIALIZED (
     SELECT asked.query AS exact, search_words(asked.query) AS loose
     FROM search_index AS s
@@ -80,11 +80,12 @@ JOIN query ON c.words @@ query.exact
 LEFT JOIN messages AS m ON m.id = c.id;
 
 -- name: IndexQueued :one
--- Indexes what has been waiting longest, and returns how many it took.
+-- Indexes the texts that have waited longest, and returns how many it took.
 SELECT index_queued(@max_rows, @skip_rows);
 
 -- name: SetSearchLanguage :execrows
--- Has everything that is indexed in another language indexed again. A language that the database does not have is 'simple'.
+-- Changes the language, and schedules all documents to be indexed again. Falls back to 'simple' if the database does
+-- not have the language. Zero rows: the language is already set.
 UPDATE search_index AS s
 SET language = wanted.language, rebuilt_to = 0, rebuild_until = (SELECT coalesce(max(d.number), 0) FROM search_documents AS d)
 FROM (

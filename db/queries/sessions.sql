@@ -1,6 +1,6 @@
 -- name: CreateSession :one
--- A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
--- checked. The lock makes whoever changes the account afterwards see the session.
+-- Creates a session with its first refresh token. No row: the account is disabled, or its password hash is no longer
+-- the one that was checked. The lock ensures that a later change of the account sees the session.
 WITH account AS (
     SELECT u.id, u.token_version
     FROM users AS u
@@ -17,7 +17,7 @@ SELECT account.token_version
 FROM account;
 
 -- name: GetSessionAccount :one
--- Whom a session speaks for, while it lives.
+-- The account of a session that has not expired.
 SELECT u.id, u.email, u.role, u.display_name, u.token_version
 FROM sessions AS s
 JOIN users AS u ON u.id = s.user_id
@@ -32,10 +32,10 @@ ORDER BY created_at DESC, id DESC
 LIMIT @max_rows;
 
 -- name: RefreshSession :one
--- Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
--- for it: its response may have been lost, so it is exchanged again, and the token in that response is void. Uses of a
--- session's tokens come one after the other, on the lock of its row, and each compares with the time at which it has the lock.
--- No row: the token is neither, or refreshes come too fast.
+-- Gives a session its next refresh token. The request's token is the current one, or its parent: the response with the
+-- current token may have been lost, so the parent is exchanged again, which invalidates that token. The row's lock
+-- serializes uses of a session's tokens, and each use compares with the time at which it holds the lock. No row: the
+-- token is neither of the two, the session has expired, or refreshes come too fast.
 UPDATE sessions AS s
 SET token_hash = @next_hash::bytea,
     parent_hash = @token_hash::bytea,
@@ -56,7 +56,7 @@ WHERE s.id = @id AND s.expires_at > clock_timestamp() AND u.id = s.user_id AND u
 RETURNING s.user_id, u.token_version;
 
 -- name: GetRefreshWait :one
--- How many seconds it takes until a session may be refreshed again with a token that it keeps.
+-- How many seconds a valid refresh token must wait before it can be exchanged.
 SELECT EXTRACT(
     EPOCH FROM s.refresh_credit_at - statement_timestamp() - make_interval(secs => @burst_seconds::integer)
 )::double precision AS seconds
@@ -69,7 +69,7 @@ WHERE s.id = @id AND s.expires_at > statement_timestamp() AND u.disabled_at IS N
     );
 
 -- name: DeleteReusedSession :one
--- Ends a living session by a token of its own that it no longer keeps.
+-- Ends a session whose token has been used twice: the token names the session, but is no longer one of its two.
 DELETE FROM sessions AS s
 WHERE s.id = @id AND s.expires_at > statement_timestamp()
     AND s.token_hash <> @token_hash::bytea AND s.parent_hash IS DISTINCT FROM @token_hash::bytea
@@ -80,12 +80,12 @@ DELETE FROM sessions
 WHERE id = @id AND user_id = @user_id;
 
 -- name: DeleteSessionsByUser :execrows
--- All but one, which may be the nil UUID.
+-- Deletes all sessions of an account except one, or all with the nil UUID.
 DELETE FROM sessions
 WHERE user_id = @user_id AND id <> @except_id;
 
 -- name: DeleteExcessSessions :execrows
--- The oldest of an account that has more than it may have.
+-- Deletes the oldest sessions beyond the limit of an account.
 DELETE FROM sessions
 WHERE id IN (
     SELECT s.id

@@ -24,7 +24,7 @@ WHERE id = @id AND deleted_at IS NULL
 FOR NO KEY UPDATE;
 
 -- name: UpdateTeam :one
--- The team's row must be locked. Without member_ids, the members stay.
+-- The team's row must be locked. Without new_members, the members stay.
 WITH changed AS (
     UPDATE teams AS t
     SET name = @name, updated_at = clock_timestamp(), version = t.version + 1
@@ -52,7 +52,7 @@ SELECT *
 FROM changed;
 
 -- name: GetTeam :one
--- With its members in the order of their ids.
+-- Returns the members in the order of their ids.
 SELECT sqlc.embed(t), ARRAY(
     SELECT m.user_id FROM team_members AS m WHERE m.team_id = t.id ORDER BY m.user_id
 )::uuid[] AS member_ids
@@ -69,13 +69,13 @@ ORDER BY t.created_at DESC, t.id DESC
 LIMIT @max_rows;
 
 -- name: CountStaff :one
--- How many of the accounts are enabled ones of staff.
+-- How many of the accounts are enabled staff accounts.
 SELECT count(*)::integer
 FROM users
 WHERE id = ANY(@ids::uuid[]) AND role <> 'user' AND disabled_at IS NULL;
 
 -- name: DeleteTeam :execrows
--- Nobody sees it any longer; DetachTickets takes it from its tickets. Zero rows: there is no such team.
+-- Marks the team as deleted. DetachTickets removes it from its tickets. Zero rows: there is no such team.
 WITH deleted AS (
     UPDATE teams AS t
     SET deleted_at = clock_timestamp()
@@ -87,7 +87,7 @@ SELECT 'team.deleted', @actor_kind, @actor_id::uuid, deleted.id
 FROM deleted;
 
 -- name: DetachTickets :execrows
--- Takes deleted teams from their tickets.
+-- Removes deleted teams from their tickets.
 WITH due AS (
     SELECT t.id, t.team_id
     FROM tickets AS t

@@ -1,5 +1,6 @@
 -- name: CreateTicket :one
--- With triage, the AI is to sort it. No row: the account that the ticket counts for, if any, has used up its budget for the day.
+-- With triage, the ticket is queued for the AI to triage. No row: the account that the ticket counts for has used up
+-- its budget for the day.
 WITH spent AS (
     INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
     SELECT sqlc.narg('counts_for')::uuid, (now() AT TIME ZONE 'UTC')::date, 1, 0, @bytes::bigint
@@ -27,11 +28,12 @@ WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
 RETURNING *;
 
 -- name: LockExternalID :exec
--- Lets one ticket of an external id be opened at a time. The number sets these locks apart from others.
+-- Until the transaction ends, no other transaction can open a ticket with this external id. The number distinguishes
+-- these locks from others.
 SELECT pg_advisory_xact_lock(1702392942, hashtext(coalesce(sqlc.narg('service_id')::uuid::text, '') || ' ' || @external_id::text));
 
 -- name: GetTicketByExternalID :one
--- That of a service, or one that no service opened.
+-- The ticket of a service, or one that no service opened.
 SELECT *
 FROM tickets
 WHERE service_id IS NOT DISTINCT FROM sqlc.narg('service_id')::uuid AND external_id = @external_id::text;
@@ -42,15 +44,15 @@ FROM tickets
 WHERE id = @id;
 
 -- name: FindTicket :one
--- One that the actor sees.
+-- Returns only what the actor sees.
 SELECT *
 FROM tickets
 WHERE id = @id AND (user_id = @actor_id OR @staff::boolean);
 
 -- name: FindTicketWithMessages :one
--- One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
--- messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
--- is the first day of all. Nobody's name is empty.
+-- A ticket that the actor sees, with its service customer if the actor may see them, and the newest messages, newest
+-- first, for staff with notes. One statement, so that all of it is consistent. Each column of the messages is an array,
+-- in which the nil UUID, the year 1 and the empty name stand for NULL.
 SELECT
     sqlc.embed(t), c.service_id, c.external_id, c.display_name,
     latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
@@ -82,21 +84,22 @@ LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND (@all_customers::b
 WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 
 -- name: LockTicket :one
--- One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
+-- A ticket that the actor sees. Every change of a ticket's conversation or status takes this lock first.
 SELECT *
 FROM tickets
 WHERE id = @id AND (user_id = @actor_id OR @staff::boolean)
 FOR NO KEY UPDATE;
 
 -- name: LockTicketAhead :exec
--- Takes the lock of LockTicket for a statement that reads the ticket itself.
+-- Takes the same lock as LockTicket, for statements that read the ticket themselves.
 SELECT
 FROM tickets
 WHERE id = @id AND (user_id = @actor_id OR @staff::boolean)
 FOR NO KEY UPDATE;
 
 -- name: ListTicketsByUser :many
--- What a customer sees of its tickets. A list of all columns costs half as much again, here and in PostgreSQL.
+-- The columns of a customer's tickets that the customer sees. All columns would cost half as much again, here and in
+-- PostgreSQL.
 SELECT
     id, user_id, title, description, status, created_at, updated_at, ai_mode, last_message_at, first_response_at, resolved_at,
     merged_into, handoff_reason, handed_off_at, redacted_at
@@ -106,7 +109,7 @@ ORDER BY created_at DESC, id DESC
 LIMIT @max_rows;
 
 -- name: ListTickets :many
--- Everybody's, with the customers of all services or only those of one.
+-- All tickets, with the customers that the caller may see.
 SELECT sqlc.embed(t), c.service_id, c.external_id, c.display_name
 FROM tickets AS t
 LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND (@all_customers::boolean OR c.service_id = @service_id)
@@ -115,9 +118,10 @@ ORDER BY t.created_at DESC, t.id DESC
 LIMIT @max_rows;
 
 -- name: UpdateTicket :one
--- With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and
--- the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
--- as well. The AI no longer sorts a ticket that is sorted. The customer waits no longer once the ticket is resolved, and from now on when it waits.
+-- Returns the ticket with its customer, if the caller may see the customer. The ticket's row must be locked. Records a
+-- change of status, and adds the given entries to the journal in order; customers see the entries that are shown. With
+-- sorted, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
+-- with waits.
 WITH before AS (
     SELECT b.id, b.user_id, b.status, c.service_id, c.external_id, c.display_name, clock_timestamp() AS changed_at
     FROM tickets AS b
@@ -167,7 +171,7 @@ WHERE t.id = before.id
 RETURNING sqlc.embed(t), before.service_id, before.external_id, before.display_name;
 
 -- name: GetAssignment :one
--- Whether a ticket may be given to an account, which must be an enabled one of staff, and to a team.
+-- Whether a ticket may be assigned to an account, which must be an enabled staff account, and to a team.
 SELECT
     (sqlc.narg('assignee_id')::uuid IS NULL OR EXISTS (
         SELECT FROM users WHERE users.id = sqlc.narg('assignee_id')::uuid AND users.role <> 'user' AND users.disabled_at IS NULL

@@ -1,6 +1,6 @@
 -- name: CreateUser :one
--- No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
--- does not belong there. Without a creator it is the system that creates the account.
+-- No row when the address is taken, rather than an error: PostgreSQL logs the values of a violated constraint, and an
+-- address does not belong in a log. Without a creator, the system creates the account.
 WITH created AS (
     INSERT INTO users (id, email, password_hash, role, display_name)
     VALUES (@id, @email, @password_hash, @role, sqlc.narg(display_name))
@@ -27,20 +27,20 @@ FROM users
 WHERE id = @id;
 
 -- name: FindUser :one
--- One that the actor sees: staff, every account; a service, those of its customers; everybody, their own.
+-- An account that the actor sees: staff see every account, a service those of its customers, and everybody their own.
 SELECT sqlc.embed(u), c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND (@all_customers::boolean OR c.service_id = @actor_id)
 WHERE u.id = @id AND (@staff::boolean OR u.id = @actor_id OR c.service_id = @actor_id);
 
 -- name: UpdateUserPasswordHash :execrows
--- Only while the hash is still the one that was checked: a changed password is never put back.
+-- Only if the hash is still the one that was checked, so that it never undoes a change of the password.
 UPDATE users
 SET password_hash = @new_hash
 WHERE id = @id AND password_hash = @old_hash;
 
 -- name: ListUsers :many
--- With the customers of all services or only those of one.
+-- Returns the accounts with the service customers that the caller may see.
 SELECT sqlc.embed(u), c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND (@all_customers::boolean OR c.service_id = @service_id)
@@ -50,7 +50,7 @@ ORDER BY u.created_at DESC, u.id DESC
 LIMIT @max_rows;
 
 -- name: ListUsersByEmailPrefix :many
--- The prefix is normalised as addresses are. DEL comes after every character that an address may have.
+-- The prefix is normalized like addresses. DEL sorts after every character of an address.
 SELECT sqlc.embed(u), c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND (@all_customers::boolean OR c.service_id = @service_id)
@@ -61,8 +61,8 @@ ORDER BY u.created_at DESC, u.id DESC
 LIMIT @max_rows;
 
 -- name: LockEnabledAdmins :many
--- Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
--- Services, which cannot log in, do not count.
+-- A change that removes an administrator locks all of them first, in one order, so that the number that remains is
+-- certain. Services do not count, because they cannot log in.
 SELECT id
 FROM users
 WHERE role = 'admin' AND disabled_at IS NULL AND password_hash <> '!'
@@ -70,7 +70,7 @@ ORDER BY id
 FOR NO KEY UPDATE;
 
 -- name: LockUser :one
--- With the customer, of any service or only of one.
+-- Returns the account with its service customer, if the caller may see it.
 SELECT sqlc.embed(u), c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND (@all_customers::boolean OR c.service_id = @service_id)
@@ -78,7 +78,7 @@ WHERE u.id = @id
 FOR NO KEY UPDATE OF u;
 
 -- name: UpdateUserAccess :one
--- Ends the access tokens that there are. The account's row must be locked.
+-- Invalidates the account's access tokens. The account's row must be locked.
 WITH before AS (
     SELECT b.id, b.role, b.disabled_at IS NOT NULL AS disabled
     FROM users AS b
@@ -102,7 +102,7 @@ WHERE u.id = @id
 RETURNING *;
 
 -- name: UpdateUserName :one
--- Sets or clears the name beside what an account writes. The account's row must be locked.
+-- Sets or clears the name that is shown beside what the account writes. The account's row must be locked.
 WITH entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
     VALUES ('user.updated', @actor_kind, @updated_by::uuid, @id::uuid, '{"changed": ["display_name"]}')

@@ -1,5 +1,5 @@
 -- name: CreateWebhook :one
--- No row: the limit is reached.
+-- No row: the limit of webhooks is reached.
 INSERT INTO webhooks (id, url, description, types, payload, secret)
 SELECT @id, @url, sqlc.narg(description), @types::text[], @payload, @secret
 WHERE (SELECT count(*) FROM webhooks AS w WHERE w.deleted_at IS NULL) < @max_webhooks::integer
@@ -16,7 +16,7 @@ LIMIT @max_rows;
 SELECT * FROM webhooks WHERE id = @id AND deleted_at IS NULL;
 
 -- name: UpdateWebhook :one
--- Changes everything but whether the webhook is paused.
+-- Pausing and resuming are PauseWebhook and ResumeWebhook.
 UPDATE webhooks
 SET
     url = coalesce(sqlc.narg(url), url),
@@ -28,7 +28,7 @@ WHERE id = @id AND deleted_at IS NULL
 RETURNING *;
 
 -- name: PauseWebhook :exec
--- Remembers where it stopped. Between two passes of the dispatcher, each entry before that has become a delivery, and none after it.
+-- Remembers the first entry that the webhook misses. The cursor's lock waits for the dispatcher's pass.
 WITH cursor AS (
     SELECT position FROM webhook_cursor FOR UPDATE
 )
@@ -38,7 +38,7 @@ FROM cursor
 WHERE w.id = @id AND NOT w.paused;
 
 -- name: ResumeWebhook :exec
--- Replays what it has missed, together with what it was to replay, enables it, and forgets what has failed before.
+-- Replays the entries that the webhook missed, together with an unfinished replay, and enables the webhook.
 WITH cursor AS (
     SELECT position FROM webhook_cursor FOR UPDATE
 )
@@ -52,7 +52,7 @@ FROM cursor
 WHERE w.id = @id;
 
 -- name: DeleteWebhook :execrows
--- Its deliveries are deleted later, a batch at a time.
+-- The deliveries are deleted later, in batches.
 UPDATE webhooks
 SET deleted_at = clock_timestamp(), replay_position = NULL, replay_until = NULL
 WHERE id = @id AND deleted_at IS NULL;
@@ -69,7 +69,7 @@ WHERE id = @id AND deleted_at IS NULL
 RETURNING *;
 
 -- name: ListWebhookSecrets :many
--- The sealed secrets, to seal them with another key.
+-- The encrypted secrets, to encrypt them with another key.
 SELECT id, secret, previous_secret
 FROM webhooks
 WHERE deleted_at IS NULL AND id > @after_id
@@ -77,7 +77,7 @@ ORDER BY id
 LIMIT @max_rows;
 
 -- name: UpdateWebhookSecrets :exec
--- Does nothing when they were replaced meanwhile.
+-- Does nothing if the secrets have been replaced in the meantime.
 UPDATE webhooks
 SET secret = @secret, previous_secret = sqlc.narg(previous_secret)
 WHERE id = @id AND secret = @old_secret AND previous_secret IS NOT DISTINCT FROM sqlc.narg(old_previous_secret);
@@ -117,7 +117,7 @@ WHERE d.id = @id AND w.id = d.webhook_id AND w.deleted_at IS NULL
 RETURNING d.*;
 
 -- name: ListDueDeliveries :many
--- The deliveries of a webhook that are due.
+-- The due deliveries of a webhook.
 SELECT *
 FROM webhook_deliveries AS d
 WHERE d.webhook_id = @webhook_id AND d.status = 'pending' AND d.next_attempt_at <= statement_timestamp()
@@ -125,7 +125,7 @@ ORDER BY d.next_attempt_at
 LIMIT @max_rows;
 
 -- name: ListDueWebhooks :many
--- The webhooks that have deliveries that are due.
+-- The webhooks with due deliveries.
 SELECT w.id
 FROM webhooks AS w
 WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
@@ -136,17 +136,17 @@ WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
     );
 
 -- name: LockWebhookResponses :exec
--- For removing responses. Waits until those that may repeat a text that was still there are stored.
+-- Taken to delete responses. Waits for transactions that are storing responses.
 SELECT pg_advisory_xact_lock(2003132015);
 
 -- name: ShareWebhookResponses :exec
--- For storing responses. The statements that follow see what was redacted or erased.
+-- Taken to store responses. The transaction's next statement sees what has been redacted or erased.
 SELECT pg_advisory_xact_lock_shared(2003132015);
 
 -- name: RecordWebhookAttempts :exec
--- Records the results of attempts. Skips deliveries that were deleted or delivered meanwhile. It leaves out responses that may
--- repeat what is redacted or erased; the transaction must hold the lock of ShareWebhookResponses. The rows are looked up by their ids
--- and checked afterwards: an index of pending deliveries would be read once for each.
+-- Records the results of attempts. Skips deliveries that have been deleted or delivered in the meantime. Leaves out responses that
+-- may repeat a redacted or erased text; the transaction must hold the lock of ShareWebhookResponses. The rows are looked up by id
+-- and checked afterwards: otherwise the planner may read all pending deliveries.
 WITH results AS (
     SELECT
         unnest(@delivery_ids::uuid[]) AS delivery_id, unnest(@started_at::timestamptz[]) AS started_at,
@@ -186,7 +186,8 @@ SET
 WHERE id = @id;
 
 -- name: DisableWebhook :execrows
--- Does nothing when the webhook is disabled already, or, unless its receiver is gone, has failed for less than the patience.
+-- Does nothing if the webhook is already disabled. A webhook whose receiver is not gone must have failed for
+-- patience_seconds.
 UPDATE webhooks
 SET disabled_at = clock_timestamp(), disabled_reason = @reason, updated_at = clock_timestamp()
 WHERE id = @id AND disabled_at IS NULL AND deleted_at IS NULL
@@ -231,7 +232,7 @@ CROSS JOIN LATERAL (
 WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused;
 
 -- name: CountWebhookWork :one
--- Zero: no pass of the dispatcher would do anything.
+-- Returns 0 if the dispatcher has nothing to do.
 SELECT (
     (SELECT count(*) FROM webhook_cursor AS c JOIN journal_head AS h ON h.position > c.position)
     + (SELECT count(*) FROM (
@@ -248,11 +249,11 @@ SELECT (
 )::integer AS work;
 
 -- name: LockWebhookCursor :one
--- No row: another session is making deliveries.
+-- No row: another session is creating deliveries.
 SELECT position FROM webhook_cursor FOR UPDATE SKIP LOCKED;
 
 -- name: ListWebhookMatches :many
--- The entries after a position, each once for every webhook that wants it, or once with NULL.
+-- The entries after a position, one row per webhook that subscribes to them, or one row with NULL.
 SELECT j.position, j.type, w.id AS webhook_id
 FROM (SELECT n.position, n.type FROM journal AS n WHERE n.position > @after ORDER BY n.position LIMIT @max_rows) AS j
 LEFT JOIN webhooks AS w
@@ -263,7 +264,7 @@ ORDER BY j.position;
 UPDATE webhook_cursor SET position = @position;
 
 -- name: CreateWebhookDeliveries :exec
--- A delivery that exists becomes due again.
+-- An existing delivery becomes due again.
 INSERT INTO webhook_deliveries AS d (id, webhook_id, position, type)
 SELECT unnest(@ids::uuid[]), unnest(@webhook_ids::uuid[]), unnest(@positions::bigint[]), unnest(@types::text[])
 ON CONFLICT (webhook_id, position) DO UPDATE
@@ -289,7 +290,7 @@ ORDER BY j.position
 LIMIT @max_rows;
 
 -- name: UpdateWebhookReplay :exec
--- Does nothing when another replay has begun meanwhile. Without a position, the replay has finished.
+-- Does nothing if another replay has begun in the meantime. Without a position, the replay has finished.
 UPDATE webhooks
 SET replay_position = sqlc.narg(position), replay_until = CASE WHEN sqlc.narg(position)::bigint IS NULL THEN NULL ELSE replay_until END
 WHERE id = @id AND replay_position = @old_position AND replay_until = @old_until;

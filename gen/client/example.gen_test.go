@@ -27,7 +27,7 @@ var (
 	ticketID = uuid.MustParse("0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22")
 )
 
-// serve lets SUPPORT_BASE_URL be a server that answers as the fixture of that name says.
+// serve starts a server that plays the fixture with this name, and sets SUPPORT_BASE_URL to it.
 func serve(name string) {
 	fixtures, err := sdktest.Load()
 	if err != nil {
@@ -41,8 +41,8 @@ func serve(name string) {
 	}
 }
 
-// serveBodies lets SUPPORT_BASE_URL be a server that answers one request after the other with these bodies, and prints what
-// was asked for.
+// serveBodies starts a server that answers one request after the other with these bodies and prints each request. It
+// sets SUPPORT_BASE_URL to the server.
 func serveBodies(bodies ...string) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Println(strings.TrimSpace(r.Method + " " + r.URL.Path + " " + r.Header.Get("X-On-Behalf-Of")))
@@ -64,7 +64,7 @@ const (
 
 func ExampleNew() {
 	serve("log-in")
-	support, err := client.New() // SUPPORT_BASE_URL says where, SUPPORT_TOKEN as whom
+	support, err := client.New() // reads SUPPORT_BASE_URL and SUPPORT_TOKEN
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func ExampleNew() {
 	support, err = client.New(
 		client.WithToken(tokens.AccessToken),
 		client.WithRefreshToken(tokens.RefreshToken, func(next client.AccessToken) {
-			// Keep next.RefreshToken in place of the one before.
+			// Store next.RefreshToken. The previous one no longer works.
 		}),
 	)
 	fmt.Println(err)
@@ -134,7 +134,7 @@ func ExampleSupport_StreamAIResponse() {
 		case client.Delta:
 			fmt.Print(event.Content)
 		case client.Reset:
-			fmt.Println(" … from the beginning:") // clear what you have shown
+			fmt.Println(" … from the beginning:") // clear the text so far
 		case client.Done:
 			fmt.Println("\nstored as", event.Message.ID)
 		case client.Failed:
@@ -197,7 +197,7 @@ func ExampleWithLastEventID() {
 	// 0199d3c6-4a10-7d0b-8c55-2f9f60d0a4b7:2
 }
 
-// relayAnswer is a handler of a back end, whose customers have the id that customerOf finds in their cookies.
+// relayAnswer is a handler of a back end. customerOf reads the customer's id from a cookie.
 func relayAnswer(w http.ResponseWriter, r *http.Request) {
 	ticketID, err := uuid.Parse(r.PathValue("ticket"))
 	if err != nil {
@@ -219,7 +219,7 @@ func customerOf(*http.Request) string { return "customer-4711" }
 
 func ExampleRelay() {
 	serveBodies(streamBody)
-	support, _ = client.New() // The back end has one for all its requests.
+	support, _ = client.New() // One for all requests.
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /questions/{ticket}/answer", relayAnswer)
 
@@ -262,7 +262,7 @@ func ExampleSupport_ForCustomer() {
 
 func Example_staff() {
 	serveBodies(`[`+ticketBody+`]`, ticketBody, `{}`, ticketBody)
-	support, err := client.New() // SUPPORT_TOKEN is an agent's
+	support, err := client.New() // SUPPORT_TOKEN is an agent's access token
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -273,7 +273,7 @@ func Example_staff() {
 		if ticket.Status != client.TicketStatusOpen {
 			continue
 		}
-		// From here on, people answer. A message by staff alone also ends an answer that is being written.
+		// From now on, only people answer. A staff message also cancels an answer that is being written.
 		if _, err := support.UpdateTicket(ctx, ticket.ID, client.UpdateTicketRequest{AIMode: client.AIModeOff}); err != nil {
 			log.Fatal(err)
 		}
@@ -298,7 +298,7 @@ func ExampleSupport_ListTickets() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	limit := client.Limit(2) // items of a page; the iterator goes over all pages
+	limit := client.Limit(2) // the size of a page; the loop covers all pages
 	for ticket, err := range support.ListTickets(ctx, &client.ListTicketsParams{Limit: &limit}) {
 		if err != nil {
 			log.Fatal(err)
@@ -358,12 +358,12 @@ func ExampleWithIfMatch() {
 	}
 	_, err = support.UpdateTicket(ctx, ticketID,
 		client.UpdateTicketRequest{Status: client.TicketStatusPending},
-		client.WithIfMatch(`"3"`), // an ETag that WithResponseHeader got
+		client.WithIfMatch(`"3"`), // the ETag of an earlier response, from WithResponseHeader
 	)
 	if client.IsProblem(err, client.ProblemCodePreconditionFailed) {
-		fmt.Println("somebody was faster")
+		fmt.Println("somebody else changed it first")
 	}
-	// Output: somebody was faster
+	// Output: somebody else changed it first
 }
 
 func ExampleVerifyWebhook() {
@@ -378,7 +378,7 @@ func ExampleVerifyWebhook() {
 			http.Error(w, "not genuine", http.StatusBadRequest)
 			return
 		}
-		fmt.Println(event.Type, string(event.Data)) // Deliveries may come twice: remember event.ID.
+		fmt.Println(event.Type, string(event.Data)) // A delivery may arrive twice: remember event.ID.
 		w.WriteHeader(http.StatusNoContent)
 	})
 

@@ -12,15 +12,18 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 )
 
-// AskAI adds the question to the ticket, waits for its answer and returns the message that the answer is stored as. When the
-// answer ends without one, the error is the event, a [Failed]. When no answer begins, it is a [Problem]: ai_in_review where staff
-// review answers first, ai_disabled where the AI is off, and so on. The question is stored all the same.
+// AskAI adds the question to the ticket, waits for its answer and returns the message that stores it. When the answer
+// ends without a message, the error is the event, a [Failed]. When no answer starts, it is a [Problem]: ai_in_review
+// where staff review answers first, ai_disabled where the AI is off, and so on. The question stays in the ticket in any
+// case.
 //
-// It is CreateMessage with Respond, which starts the answer in the same transaction, and StreamAIResponseByID. When that answer
-// fails for a reason that may pass, or could not begin, StreamAIResponse asks for it again. With WithIdempotencyKey, a call may be
-// repeated: the question is added once, and its own answer returned, whatever was said since.
+// AskAI calls CreateMessage with Respond, which starts the answer in the same transaction, and then
+// StreamAIResponseByID. When that answer did not start, or fails and is retryable, AskAI asks again with
+// StreamAIResponse. With WithIdempotencyKey, you can repeat a call: it adds the question once and returns that
+// question's answer, even when the conversation has gone on.
 //
-// For the answer to what the ticket says already, such as the description of a new one, give StreamAIResponse to [AnswerOf].
+// For an answer to what the ticket already says, such as a new ticket's description, pass StreamAIResponse to
+// [AnswerOf].
 func (s *Support) AskAI(ctx context.Context, ticketID TicketID, question string, options ...CallOption) (*Message, error) {
 	asked, err := s.CreateMessage(ctx, ticketID, CreateMessageRequest{Content: question, Respond: true}, options...)
 	if err != nil {
@@ -622,8 +625,8 @@ func (s *Support) ListAIResponseEvents(ctx context.Context, aiResponseID AIRespo
 	})
 }
 
-// ListAIResponses iterates over all the items of GET /tickets/{ticket_id}/ai-responses, from the page that params begin with. It asks for the next
-// page when it is needed. An error is the last.
+// ListAIResponses iterates over the items of GET /tickets/{ticket_id}/ai-responses, beginning with the page that params name, and fetches each page
+// when it is needed. After an error there are no more items.
 //
 // List the AI responses of a ticket.
 //
@@ -648,8 +651,8 @@ func (s *Support) ListAIResponsesPage(ctx context.Context, ticketID TicketID, pa
 	})
 }
 
-// ListAPIKeys iterates over all the items of GET /api-keys, from the page that params begin with. It asks for the next
-// page when it is needed. An error is the last.
+// ListAPIKeys iterates over the items of GET /api-keys, beginning with the page that params name, and fetches each page
+// when it is needed. After an error there are no more items.
 //
 // List API keys.
 //
@@ -692,8 +695,8 @@ func (s *Support) ListEvents(ctx context.Context, params *ListEventsParams, opti
 	})
 }
 
-// ListMacros iterates over all the items of GET /macros, from the page that params begin with. It asks for the next
-// page when it is needed. An error is the last.
+// ListMacros iterates over the items of GET /macros, beginning with the page that params name, and fetches each page
+// when it is needed. After an error there are no more items.
 //
 // List macros.
 //
@@ -718,8 +721,8 @@ func (s *Support) ListMacrosPage(ctx context.Context, params *ListMacrosParams, 
 	})
 }
 
-// ListMessages iterates over all the items of GET /tickets/{ticket_id}/messages, from the page that params begin with. It asks for the next
-// page when it is needed. An error is the last.
+// ListMessages iterates over the items of GET /tickets/{ticket_id}/messages, beginning with the page that params name, and fetches each page
+// when it is needed. After an error there are no more items.
 //
 // List a ticket's messages.
 //
@@ -745,8 +748,8 @@ func (s *Support) ListMessagesPage(ctx context.Context, ticketID TicketID, param
 	})
 }
 
-// ListPrompts iterates over all the items of GET /prompts, from the page that params begin with. It asks for the next
-// page when it is needed. An error is the last.
+// ListPrompts iterates over the items of GET /prompts, beginning with the page that params name, and fetches each page
+// when it is needed. After an error there are no more items.
 //
 // List prompts.
 //
@@ -771,8 +774,8 @@ func (s *Support) ListPromptsPage(ctx context.Context, params *ListPromptsParams
 	})
 }
 
-// ListSessions iterates over all the items of GET /auth/sessions, from the page that params begin with. It asks for the next
-// page when it is needed. An error is the last.
+// ListSessions iterates over the items of GET /auth/sessions, beginning with the page that params name, and fetches each page
+// when it is needed. After an error there are no more items.
 //
 // List your sessions.
 //
@@ -797,8 +800,8 @@ func (s *Support) ListSessionsPage(ctx context.Context, params *ListSessionsPara
 	})
 }
 
-// ListStaffTickets iterates over all the items of GET /staff/tickets, from the page that params begin with. It asks for the next
-// page when it is needed. An error is the last.
+// ListStaffTickets iterates over the items of GET /staff/tickets, beginning with the page that params name, and fetches each page
+// when it is needed. After an error there are no more items.
 //
 // List tickets for staff.
 //
@@ -827,8 +830,8 @@ func (s *Support) ListStaffTicketsPage(ctx context.Context, params *ListStaffTic
 	})
 }
 
-// ListTeams iterates over all the items of GET /teams, from the page that params begin with. It asks for the next
-// page when it is needed. An error is the last.
+// ListTeams iterates over the items of GET /teams, beginning with the page that params name, and fetches each page
+// when it is needed. After an error there are no more items.
 //
 // List teams.
 //
@@ -853,8 +856,8 @@ func (s *Support) ListTeamsPage(ctx context.Context, params *ListTeamsParams, op
 	})
 }
 
-// ListTickets iterates over all the items of GET /tickets, from the page that params begin with. It asks for the next
-// page when it is needed. An error is the last.
+// ListTickets iterates over the items of GET /tickets, beginning with the page that params name, and fetches each page
+// when it is needed. After an error there are no more items.
 //
 // List tickets.
 //
@@ -880,8 +883,8 @@ func (s *Support) ListTicketsPage(ctx context.Context, params *ListTicketsParams
 	})
 }
 
-// ListUsers iterates over all the items of GET /users, from the page that params begin with. It asks for the next
-// page when it is needed. An error is the last.
+// ListUsers iterates over the items of GET /users, beginning with the page that params name, and fetches each page
+// when it is needed. After an error there are no more items.
 //
 // List accounts.
 //
@@ -906,8 +909,8 @@ func (s *Support) ListUsersPage(ctx context.Context, params *ListUsersParams, op
 	})
 }
 
-// ListWebhookDeliveries iterates over all the items of GET /webhooks/{webhook_id}/deliveries, from the page that params begin with. It asks for the next
-// page when it is needed. An error is the last.
+// ListWebhookDeliveries iterates over the items of GET /webhooks/{webhook_id}/deliveries, beginning with the page that params name, and fetches each page
+// when it is needed. After an error there are no more items.
 //
 // List a webhook's deliveries.
 //
@@ -932,8 +935,8 @@ func (s *Support) ListWebhookDeliveriesPage(ctx context.Context, webhookID Webho
 	})
 }
 
-// ListWebhooks iterates over all the items of GET /webhooks, from the page that params begin with. It asks for the next
-// page when it is needed. An error is the last.
+// ListWebhooks iterates over the items of GET /webhooks, beginning with the page that params name, and fetches each page
+// when it is needed. After an error there are no more items.
 //
 // List webhooks.
 //
@@ -1211,8 +1214,8 @@ func (s *Support) RotateWebhookSecret(ctx context.Context, webhookID WebhookID, 
 	})
 }
 
-// SearchTickets iterates over all the items of GET /search, from the page that params begin with. It asks for the next
-// page when it is needed. An error is the last.
+// SearchTickets iterates over the items of GET /search, beginning with the page that params name, and fetches each page
+// when it is needed. After an error there are no more items.
 //
 // Search tickets and messages.
 //
@@ -1264,8 +1267,8 @@ func (s *Support) SignUp(ctx context.Context, body SignUpRequest, options ...Cal
 	})
 }
 
-// StreamAIResponse reads the events of GET /tickets/{ticket_id}/ai-response. What is cut is resumed; the events end with Done, Ready or
-// Failed, or with an error, which is the last.
+// StreamAIResponse reads the events of GET /tickets/{ticket_id}/ai-response, and resumes the stream when its connection is lost. The events end with
+// Done, Ready or Failed, or with an error.
 //
 // Stream the AI's answer.
 //
@@ -1288,8 +1291,8 @@ func (s *Support) StreamAIResponse(ctx context.Context, ticketID TicketID, optio
 	})
 }
 
-// StreamAIResponseByID reads the events of GET /ai-responses/{ai_response_id}/stream. What is cut is resumed; the events end with Done, Ready or
-// Failed, or with an error, which is the last.
+// StreamAIResponseByID reads the events of GET /ai-responses/{ai_response_id}/stream, and resumes the stream when its connection is lost. The events end with
+// Done, Ready or Failed, or with an error.
 //
 // Stream one AI response.
 //

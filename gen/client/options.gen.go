@@ -44,7 +44,7 @@ func (c *config) support() (*Support, error) {
 	case c.baseURL == "":
 		return nil, errors.New("support: no base URL: set SUPPORT_BASE_URL, or use WithBaseURL")
 	case err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.User != nil || base.RawQuery != "":
-		return nil, errors.New("support: the base URL is not of the form https://host/path")
+		return nil, errors.New("support: the base URL must have the form https://host/path")
 	}
 	s := &Support{
 		server: strings.TrimSuffix(c.baseURL, "/") + "/", http: c.http, headers: c.headers, retries: c.retries,
@@ -111,7 +111,7 @@ func WithSessionStore(store SessionStore) Option {
 func WithRetries(n int) Option {
 	return func(c *config) error {
 		if n < 0 {
-			return fmt.Errorf("support: %d retries", n)
+			return fmt.Errorf("support: retries must be 0 or more, not %d", n)
 		}
 		c.retries = n
 		return nil

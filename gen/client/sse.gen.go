@@ -59,7 +59,7 @@ func (d *eventDecoder) next() (frame, error) {
 		switch string(name) {
 		case "data":
 			if data.Len()+len(value) > maxEvent {
-				return frame{}, fmt.Errorf("%w: an event of more than %d bytes", ErrProtocol, maxEvent)
+				return frame{}, fmt.Errorf("%w: an event is longer than %d bytes", ErrProtocol, maxEvent)
 			}
 			data.Write(value)
 			data.WriteByte('\n')
@@ -97,7 +97,7 @@ func (d *eventDecoder) readLine() ([]byte, error) {
 			return d.withoutMark(), nil
 		}
 		if len(d.line) == maxEvent {
-			return nil, fmt.Errorf("%w: a line of more than %d bytes", ErrProtocol, maxEvent)
+			return nil, fmt.Errorf("%w: a line is longer than %d bytes", ErrProtocol, maxEvent)
 		}
 		d.line = append(d.line, b)
 	}

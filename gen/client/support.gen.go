@@ -29,7 +29,7 @@ const (
 
 var (
 	// ErrProtocol is wrapped by errors about responses that break the contract.
-	ErrProtocol = errors.New("support: the server does not keep to the contract")
+	ErrProtocol = errors.New("support: the response breaks the contract")
 	// ErrNotModified means that the version in If-None-Match is still current.
 	ErrNotModified = errors.New("support: not modified")
 	// ErrNoAnswer means that a stream ended without an answer.
@@ -149,7 +149,7 @@ func (s *Support) attempt(ctx context.Context, o operation, request *http.Reques
 		return nil, nil, fmt.Errorf("support: read the response: %w", err)
 	}
 	if len(body) > maxBody {
-		return nil, nil, fmt.Errorf("%w: a response of more than %d bytes", ErrProtocol, maxBody)
+		return nil, nil, fmt.Errorf("%w: the response is longer than %d bytes", ErrProtocol, maxBody)
 	}
 	return response.Header, body, nil
 }

@@ -4,7 +4,7 @@ package client
 
 import "github.com/supportbackend/support/gen/client/plain"
 
-// The types that methods take and return.
+// The types of arguments and results.
 type (
 	// AIFailureCode: Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
 	// something else first. `cancelled`: somebody asked for that. `draining`: the
@@ -1096,7 +1096,7 @@ type (
 	WhSecret = plain.WhSecret
 )
 
-// The values of AIFailureCode that the contract has.
+// The values of AIFailureCode in this version of the contract.
 const (
 	AIFailureCodeAIMisconfigured         = plain.AIFailureCodeAIMisconfigured
 	AIFailureCodeAINoAnswer              = plain.AIFailureCodeAINoAnswer
@@ -1113,14 +1113,14 @@ const (
 	AIFailureCodeSuperseded              = plain.AIFailureCodeSuperseded
 )
 
-// The values of AIMode that the contract has.
+// The values of AIMode in this version of the contract.
 const (
 	AIModeAuto  = plain.AIModeAuto
 	AIModeDraft = plain.AIModeDraft
 	AIModeOff   = plain.AIModeOff
 )
 
-// The values of AIResponseKind that the contract has.
+// The values of AIResponseKind in this version of the contract.
 const (
 	AIResponseKindAnswer       = plain.AIResponseKindAnswer
 	AIResponseKindSuggestReply = plain.AIResponseKindSuggestReply
@@ -1128,7 +1128,7 @@ const (
 	AIResponseKindTriage       = plain.AIResponseKindTriage
 )
 
-// The values of AIResponseStatus that the contract has.
+// The values of AIResponseStatus in this version of the contract.
 const (
 	AIResponseStatusCancelled  = plain.AIResponseStatusCancelled
 	AIResponseStatusCompleted  = plain.AIResponseStatusCompleted
@@ -1137,37 +1137,37 @@ const (
 	AIResponseStatusSuperseded = plain.AIResponseStatusSuperseded
 )
 
-// The values of AIReview that the contract has.
+// The values of AIReview in this version of the contract.
 const (
 	AIReviewDiscarded = plain.AIReviewDiscarded
 	AIReviewPending   = plain.AIReviewPending
 	AIReviewPublished = plain.AIReviewPublished
 )
 
-// The values of AccessTokenTokenType that the contract has.
+// The values of AccessTokenTokenType in this version of the contract.
 const (
 	AccessTokenTokenTypeBearer = plain.AccessTokenTokenTypeBearer
 )
 
-// The values of CreateAIRequestRequestKind that the contract has.
+// The values of CreateAIRequestRequestKind in this version of the contract.
 const (
 	CreateAIRequestRequestKindSuggestReply = plain.CreateAIRequestRequestKindSuggestReply
 	CreateAIRequestRequestKindSummarize    = plain.CreateAIRequestRequestKindSummarize
 	CreateAIRequestRequestKindTriage       = plain.CreateAIRequestRequestKindTriage
 )
 
-// The values of CreatedWebhookDisabledReason that the contract has.
+// The values of CreatedWebhookDisabledReason in this version of the contract.
 const (
 	CreatedWebhookDisabledReasonFailing = plain.CreatedWebhookDisabledReasonFailing
 	CreatedWebhookDisabledReasonGone    = plain.CreatedWebhookDisabledReasonGone
 )
 
-// The values of DeskEventSchemaVersion that the contract has.
+// The values of DeskEventSchemaVersion in this version of the contract.
 const (
 	DeskEventSchemaVersionN20261126 = plain.DeskEventSchemaVersionN20261126
 )
 
-// The values of EventActorKind that the contract has.
+// The values of EventActorKind in this version of the contract.
 const (
 	EventActorKindAI       = plain.EventActorKindAI
 	EventActorKindAgent    = plain.EventActorKindAgent
@@ -1176,7 +1176,7 @@ const (
 	EventActorKindSystem   = plain.EventActorKindSystem
 )
 
-// The values of ExportLineType that the contract has.
+// The values of ExportLineType in this version of the contract.
 const (
 	ExportLineTypeAIResponse = plain.ExportLineTypeAIResponse
 	ExportLineTypeEnd        = plain.ExportLineTypeEnd
@@ -1187,7 +1187,7 @@ const (
 	ExportLineTypeUser       = plain.ExportLineTypeUser
 )
 
-// The values of FieldErrorCode that the contract has.
+// The values of FieldErrorCode in this version of the contract.
 const (
 	FieldErrorCodeDuplicate         = plain.FieldErrorCodeDuplicate
 	FieldErrorCodeInvalidCharacters = plain.FieldErrorCodeInvalidCharacters
@@ -1201,26 +1201,26 @@ const (
 	FieldErrorCodeUnknown           = plain.FieldErrorCodeUnknown
 )
 
-// The values of FieldErrorIn that the contract has.
+// The values of FieldErrorIn in this version of the contract.
 const (
 	FieldErrorInHeader = plain.FieldErrorInHeader
 	FieldErrorInQuery  = plain.FieldErrorInQuery
 )
 
-// The values of FinishReason that the contract has.
+// The values of FinishReason in this version of the contract.
 const (
 	FinishReasonLength = plain.FinishReasonLength
 	FinishReasonStop   = plain.FinishReasonStop
 )
 
-// The values of GetReportSummaryParamsGroupBy that the contract has.
+// The values of GetReportSummaryParamsGroupBy in this version of the contract.
 const (
 	GetReportSummaryParamsGroupByAgent = plain.GetReportSummaryParamsGroupByAgent
 	GetReportSummaryParamsGroupByDay   = plain.GetReportSummaryParamsGroupByDay
 	GetReportSummaryParamsGroupByTeam  = plain.GetReportSummaryParamsGroupByTeam
 )
 
-// The values of HandoffReason that the contract has.
+// The values of HandoffReason in this version of the contract.
 const (
 	HandoffReasonCannotAnswer = plain.HandoffReasonCannotAnswer
 	HandoffReasonOther        = plain.HandoffReasonOther
@@ -1229,26 +1229,26 @@ const (
 	HandoffReasonWrongAnswer  = plain.HandoffReasonWrongAnswer
 )
 
-// The values of HealthStatus that the contract has.
+// The values of HealthStatus in this version of the contract.
 const (
 	HealthStatusOk = plain.HealthStatusOk
 )
 
-// The values of ListStaffTicketsParamsAIState that the contract has.
+// The values of ListStaffTicketsParamsAIState in this version of the contract.
 const (
 	ListStaffTicketsParamsAIStateAnswering   = plain.ListStaffTicketsParamsAIStateAnswering
 	ListStaffTicketsParamsAIStateHandedOff   = plain.ListStaffTicketsParamsAIStateHandedOff
 	ListStaffTicketsParamsAIStateNeedsReview = plain.ListStaffTicketsParamsAIStateNeedsReview
 )
 
-// The values of ListStaffTicketsParamsSort that the contract has.
+// The values of ListStaffTicketsParamsSort in this version of the contract.
 const (
 	ListStaffTicketsParamsSortNewest   = plain.ListStaffTicketsParamsSortNewest
 	ListStaffTicketsParamsSortPriority = plain.ListStaffTicketsParamsSortPriority
 	ListStaffTicketsParamsSortWaiting  = plain.ListStaffTicketsParamsSortWaiting
 )
 
-// The values of ListStaffTicketsParamsStatus that the contract has.
+// The values of ListStaffTicketsParamsStatus in this version of the contract.
 const (
 	ListStaffTicketsParamsStatusClosed     = plain.ListStaffTicketsParamsStatusClosed
 	ListStaffTicketsParamsStatusOpen       = plain.ListStaffTicketsParamsStatusOpen
@@ -1257,7 +1257,7 @@ const (
 	ListStaffTicketsParamsStatusUnresolved = plain.ListStaffTicketsParamsStatusUnresolved
 )
 
-// The values of MessageAuthorKind that the contract has.
+// The values of MessageAuthorKind in this version of the contract.
 const (
 	MessageAuthorKindAI       = plain.MessageAuthorKindAI
 	MessageAuthorKindAgent    = plain.MessageAuthorKindAgent
@@ -1265,7 +1265,7 @@ const (
 	MessageAuthorKindSystem   = plain.MessageAuthorKindSystem
 )
 
-// The values of ProblemCode that the contract has.
+// The values of ProblemCode in this version of the contract.
 const (
 	ProblemCodeAIDisabled              = plain.ProblemCodeAIDisabled
 	ProblemCodeAIInReview              = plain.ProblemCodeAIInReview
@@ -1321,21 +1321,21 @@ const (
 	ProblemCodeWeakPassword            = plain.ProblemCodeWeakPassword
 )
 
-// The values of PromptMessageRole that the contract has.
+// The values of PromptMessageRole in this version of the contract.
 const (
 	PromptMessageRoleAssistant = plain.PromptMessageRoleAssistant
 	PromptMessageRoleSystem    = plain.PromptMessageRoleSystem
 	PromptMessageRoleUser      = plain.PromptMessageRoleUser
 )
 
-// The values of PromptStatus that the contract has.
+// The values of PromptStatus in this version of the contract.
 const (
 	PromptStatusDraft   = plain.PromptStatusDraft
 	PromptStatusLive    = plain.PromptStatusLive
 	PromptStatusRetired = plain.PromptStatusRetired
 )
 
-// The values of PromptTone that the contract has.
+// The values of PromptTone in this version of the contract.
 const (
 	PromptToneEmpathetic = plain.PromptToneEmpathetic
 	PromptToneFormal     = plain.PromptToneFormal
@@ -1343,20 +1343,20 @@ const (
 	PromptToneNeutral    = plain.PromptToneNeutral
 )
 
-// The values of Rating that the contract has.
+// The values of Rating in this version of the contract.
 const (
 	RatingDown = plain.RatingDown
 	RatingUp   = plain.RatingUp
 )
 
-// The values of Role that the contract has.
+// The values of Role in this version of the contract.
 const (
 	RoleAdmin = plain.RoleAdmin
 	RoleAgent = plain.RoleAgent
 	RoleUser  = plain.RoleUser
 )
 
-// The values of Scope that the contract has.
+// The values of Scope in this version of the contract.
 const (
 	ScopeAI           = plain.ScopeAI
 	ScopeEvents       = plain.ScopeEvents
@@ -1367,14 +1367,14 @@ const (
 	ScopeWebhooks     = plain.ScopeWebhooks
 )
 
-// The values of SearchResultKind that the contract has.
+// The values of SearchResultKind in this version of the contract.
 const (
 	SearchResultKindMessage = plain.SearchResultKindMessage
 	SearchResultKindNote    = plain.SearchResultKindNote
 	SearchResultKindTicket  = plain.SearchResultKindTicket
 )
 
-// The values of Sentiment that the contract has.
+// The values of Sentiment in this version of the contract.
 const (
 	SentimentAngry    = plain.SentimentAngry
 	SentimentNegative = plain.SentimentNegative
@@ -1382,12 +1382,12 @@ const (
 	SentimentPositive = plain.SentimentPositive
 )
 
-// The values of SignUpRequestRole that the contract has.
+// The values of SignUpRequestRole in this version of the contract.
 const (
 	SignUpRequestRoleUser = plain.SignUpRequestRoleUser
 )
 
-// The values of TicketPriority that the contract has.
+// The values of TicketPriority in this version of the contract.
 const (
 	TicketPriorityHigh   = plain.TicketPriorityHigh
 	TicketPriorityLow    = plain.TicketPriorityLow
@@ -1395,7 +1395,7 @@ const (
 	TicketPriorityUrgent = plain.TicketPriorityUrgent
 )
 
-// The values of TicketStatus that the contract has.
+// The values of TicketStatus in this version of the contract.
 const (
 	TicketStatusClosed   = plain.TicketStatusClosed
 	TicketStatusOpen     = plain.TicketStatusOpen
@@ -1403,7 +1403,7 @@ const (
 	TicketStatusResolved = plain.TicketStatusResolved
 )
 
-// The values of WebhookAttemptError that the contract has.
+// The values of WebhookAttemptError in this version of the contract.
 const (
 	WebhookAttemptErrorAddressNotAllowed = plain.WebhookAttemptErrorAddressNotAllowed
 	WebhookAttemptErrorConnection        = plain.WebhookAttemptErrorConnection
@@ -1415,26 +1415,26 @@ const (
 	WebhookAttemptErrorTimeout           = plain.WebhookAttemptErrorTimeout
 )
 
-// The values of WebhookDeliveryStatus that the contract has.
+// The values of WebhookDeliveryStatus in this version of the contract.
 const (
 	WebhookDeliveryStatusDelivered = plain.WebhookDeliveryStatusDelivered
 	WebhookDeliveryStatusFailed    = plain.WebhookDeliveryStatusFailed
 	WebhookDeliveryStatusPending   = plain.WebhookDeliveryStatusPending
 )
 
-// The values of WebhookDisabledReason that the contract has.
+// The values of WebhookDisabledReason in this version of the contract.
 const (
 	WebhookDisabledReasonFailing = plain.WebhookDisabledReasonFailing
 	WebhookDisabledReasonGone    = plain.WebhookDisabledReasonGone
 )
 
-// The values of WebhookPayload that the contract has.
+// The values of WebhookPayload in this version of the contract.
 const (
 	WebhookPayloadFull = plain.WebhookPayloadFull
 	WebhookPayloadThin = plain.WebhookPayloadThin
 )
 
-// GetReportSummaryParams are the parameters of GetReportSummary. Those that are not set are not sent.
+// GetReportSummaryParams are the parameters of GetReportSummary. Parameters that are not set are not sent.
 type GetReportSummaryParams struct {
 	// From: The first day. Without it, the report is about the 30 days until `to`.
 	From string `form:"from,omitempty" json:"from,omitempty,omitzero"`
@@ -1451,7 +1451,7 @@ func (p *GetReportSummaryParams) plain() *plain.GetReportSummaryParams {
 	return &plain.GetReportSummaryParams{From: p.From, To: p.To, GroupBy: p.GroupBy}
 }
 
-// GetTimelineParams are the parameters of GetTimeline. Those that are not set are not sent.
+// GetTimelineParams are the parameters of GetTimeline. Parameters that are not set are not sent.
 type GetTimelineParams struct {
 	// After: The position to continue after. Without it, events begin with the oldest.
 	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
@@ -1468,7 +1468,7 @@ func (p *GetTimelineParams) plain() *plain.GetTimelineParams {
 	return &plain.GetTimelineParams{After: p.After, Types: p.Types, Limit: p.Limit}
 }
 
-// ListAIResponseEventsParams are the parameters of ListAIResponseEvents. Those that are not set are not sent.
+// ListAIResponseEventsParams are the parameters of ListAIResponseEvents. Parameters that are not set are not sent.
 type ListAIResponseEventsParams struct {
 	// After: The number of the last event you have; 0 for none.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
@@ -1486,7 +1486,7 @@ func (p *ListAIResponseEventsParams) plain() *plain.ListAIResponseEventsParams {
 	return &plain.ListAIResponseEventsParams{After: p.After, Attempt: p.Attempt, Wait: p.Wait}
 }
 
-// ListAIResponsesParams are the parameters of ListAIResponses. Those that are not set are not sent.
+// ListAIResponsesParams are the parameters of ListAIResponses. Parameters that are not set are not sent.
 type ListAIResponsesParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
@@ -1502,7 +1502,7 @@ func (p *ListAIResponsesParams) plain() *plain.ListAIResponsesParams {
 	return &plain.ListAIResponsesParams{Limit: p.Limit, Cursor: p.Cursor}
 }
 
-// ListAPIKeysParams are the parameters of ListAPIKeys. Those that are not set are not sent.
+// ListAPIKeysParams are the parameters of ListAPIKeys. Parameters that are not set are not sent.
 type ListAPIKeysParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
@@ -1518,7 +1518,7 @@ func (p *ListAPIKeysParams) plain() *plain.ListAPIKeysParams {
 	return &plain.ListAPIKeysParams{Limit: p.Limit, Cursor: p.Cursor}
 }
 
-// ListEventsParams are the parameters of ListEvents. Those that are not set are not sent.
+// ListEventsParams are the parameters of ListEvents. Parameters that are not set are not sent.
 type ListEventsParams struct {
 	// After: The position to continue after. Without it, events begin with the oldest.
 	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
@@ -1539,7 +1539,7 @@ func (p *ListEventsParams) plain() *plain.ListEventsParams {
 	return &plain.ListEventsParams{After: p.After, Types: p.Types, TicketID: p.TicketID, Limit: p.Limit, Wait: p.Wait}
 }
 
-// ListMacrosParams are the parameters of ListMacros. Those that are not set are not sent.
+// ListMacrosParams are the parameters of ListMacros. Parameters that are not set are not sent.
 type ListMacrosParams struct {
 	// Text: Text in the macros' names or contents. Case does not matter.
 	Text string `form:"text,omitempty" json:"text,omitempty,omitzero"`
@@ -1557,7 +1557,7 @@ func (p *ListMacrosParams) plain() *plain.ListMacrosParams {
 	return &plain.ListMacrosParams{Text: p.Text, Limit: p.Limit, Cursor: p.Cursor}
 }
 
-// ListMessagesParams are the parameters of ListMessages. Those that are not set are not sent.
+// ListMessagesParams are the parameters of ListMessages. Parameters that are not set are not sent.
 type ListMessagesParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
@@ -1573,7 +1573,7 @@ func (p *ListMessagesParams) plain() *plain.ListMessagesParams {
 	return &plain.ListMessagesParams{Limit: p.Limit, Cursor: p.Cursor}
 }
 
-// ListPromptsParams are the parameters of ListPrompts. Those that are not set are not sent.
+// ListPromptsParams are the parameters of ListPrompts. Parameters that are not set are not sent.
 type ListPromptsParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
@@ -1589,7 +1589,7 @@ func (p *ListPromptsParams) plain() *plain.ListPromptsParams {
 	return &plain.ListPromptsParams{Limit: p.Limit, Cursor: p.Cursor}
 }
 
-// ListSessionsParams are the parameters of ListSessions. Those that are not set are not sent.
+// ListSessionsParams are the parameters of ListSessions. Parameters that are not set are not sent.
 type ListSessionsParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
@@ -1605,7 +1605,7 @@ func (p *ListSessionsParams) plain() *plain.ListSessionsParams {
 	return &plain.ListSessionsParams{Limit: p.Limit, Cursor: p.Cursor}
 }
 
-// ListStaffTicketsParams are the parameters of ListStaffTickets. Those that are not set are not sent.
+// ListStaffTicketsParams are the parameters of ListStaffTickets. Parameters that are not set are not sent.
 type ListStaffTicketsParams struct {
 	// Sort: `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
 	// `priority` lists what is `open` or `pending`, the most urgent first, and of those the oldest.
@@ -1660,7 +1660,7 @@ func (p *ListStaffTicketsParams) plain() *plain.ListStaffTicketsParams {
 	return &plain.ListStaffTicketsParams{Sort: p.Sort, Status: p.Status, Priority: p.Priority, Assignee: p.Assignee, Team: p.Team, Tag: p.Tag, Requester: p.Requester, ExternalID: p.ExternalID, AIMode: p.AIMode, AIState: p.AIState, Q: p.Q, Snoozed: p.Snoozed, CreatedAfter: p.CreatedAfter, CreatedBefore: p.CreatedBefore, UpdatedAfter: p.UpdatedAfter, UpdatedBefore: p.UpdatedBefore, WaitingAfter: p.WaitingAfter, WaitingBefore: p.WaitingBefore, Limit: p.Limit, Cursor: p.Cursor}
 }
 
-// ListTeamsParams are the parameters of ListTeams. Those that are not set are not sent.
+// ListTeamsParams are the parameters of ListTeams. Parameters that are not set are not sent.
 type ListTeamsParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
@@ -1676,7 +1676,7 @@ func (p *ListTeamsParams) plain() *plain.ListTeamsParams {
 	return &plain.ListTeamsParams{Limit: p.Limit, Cursor: p.Cursor}
 }
 
-// ListTicketsParams are the parameters of ListTickets. Those that are not set are not sent.
+// ListTicketsParams are the parameters of ListTickets. Parameters that are not set are not sent.
 type ListTicketsParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
@@ -1692,7 +1692,7 @@ func (p *ListTicketsParams) plain() *plain.ListTicketsParams {
 	return &plain.ListTicketsParams{Limit: p.Limit, Cursor: p.Cursor}
 }
 
-// ListUsersParams are the parameters of ListUsers. Those that are not set are not sent.
+// ListUsersParams are the parameters of ListUsers. Parameters that are not set are not sent.
 type ListUsersParams struct {
 	// Email: The e-mail address or its beginning. Case and Unicode form do not matter.
 	Email string `form:"email,omitempty" json:"email,omitempty,omitzero"`
@@ -1712,7 +1712,7 @@ func (p *ListUsersParams) plain() *plain.ListUsersParams {
 	return &plain.ListUsersParams{Email: p.Email, Role: p.Role, Limit: p.Limit, Cursor: p.Cursor}
 }
 
-// ListWebhookDeliveriesParams are the parameters of ListWebhookDeliveries. Those that are not set are not sent.
+// ListWebhookDeliveriesParams are the parameters of ListWebhookDeliveries. Parameters that are not set are not sent.
 type ListWebhookDeliveriesParams struct {
 	// Status: Only deliveries with this status.
 	Status WebhookDeliveryStatus `form:"status,omitempty" json:"status,omitempty,omitzero"`
@@ -1730,7 +1730,7 @@ func (p *ListWebhookDeliveriesParams) plain() *plain.ListWebhookDeliveriesParams
 	return &plain.ListWebhookDeliveriesParams{Status: p.Status, Limit: p.Limit, Cursor: p.Cursor}
 }
 
-// ListWebhooksParams are the parameters of ListWebhooks. Those that are not set are not sent.
+// ListWebhooksParams are the parameters of ListWebhooks. Parameters that are not set are not sent.
 type ListWebhooksParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
@@ -1746,7 +1746,7 @@ func (p *ListWebhooksParams) plain() *plain.ListWebhooksParams {
 	return &plain.ListWebhooksParams{Limit: p.Limit, Cursor: p.Cursor}
 }
 
-// PreviewPromptParams are the parameters of PreviewPrompt. Those that are not set are not sent.
+// PreviewPromptParams are the parameters of PreviewPrompt. Parameters that are not set are not sent.
 type PreviewPromptParams struct {
 	// TicketID: The ticket to answer.
 	TicketID *ID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
@@ -1759,7 +1759,7 @@ func (p *PreviewPromptParams) plain() *plain.PreviewPromptParams {
 	return &plain.PreviewPromptParams{TicketID: p.TicketID}
 }
 
-// SearchTicketsParams are the parameters of SearchTickets. Those that are not set are not sent.
+// SearchTicketsParams are the parameters of SearchTickets. Parameters that are not set are not sent.
 type SearchTicketsParams struct {
 	// Q: The words to search for.
 	Q string `form:"q" json:"q"`

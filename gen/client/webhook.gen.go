@@ -41,7 +41,7 @@ func VerifyWebhook(secret string, header http.Header, body []byte) (WebhookEvent
 func verifyWebhook(secret string, header http.Header, body []byte, now time.Time) (event WebhookEvent, err error) {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 	if err != nil || len(key) == 0 {
-		return event, errors.New("support: the webhook's secret is not of the form whsec_…")
+		return event, errors.New("support: the webhook's secret must have the form whsec_…")
 	}
 	id, timestamp := header.Get("Webhook-Id"), header.Get("Webhook-Timestamp")
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)

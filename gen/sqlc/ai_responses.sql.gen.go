@@ -36,7 +36,7 @@ type CancelAIResponseParams struct {
 	ActorKind ActorKind
 }
 
-// Zero rows: it has ended already, or the actor does not see it. Its writer finds out by itself.
+// Zero rows: the response has ended, or the actor does not see it. The writer notices by itself.
 func (q *Queries) CancelAIResponse(ctx context.Context, arg CancelAIResponseParams) (int64, error) {
 	result, err := q.db.Exec(ctx, cancelAIResponse,
 		arg.ID,
@@ -90,11 +90,11 @@ type CommitDeltasParams struct {
 	OwnerID      uuid.UUID
 }
 
-// The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
-// longer its writer's, or stands elsewhere in its log than the writer believes. The rows are locked in the order of their
-// ids, as by every statement for many responses, so that no two of them wait for each other, and checked as they were locked:
-// a planner who sees the conditions on the table itself looks for each row among all that run. Losing the last moments in a crash of
-// the database is allowed here, so the commit does not wait for the disk.
+// The group commit: appends the next delta to many responses, and renews their leases. A response that is not returned
+// no longer belongs to the writer, or its log does not end where the writer expects. Like every statement for many
+// responses, it locks the rows in the order of their ids, so that concurrent statements do not deadlock. It checks the
+// locked rows rather than the table: with the conditions on the table, the planner would search for each row among all
+// running responses. A crash of the database may lose the last moments, so the commit does not wait for the disk.
 func (q *Queries) CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, commitDeltas,
 		arg.Ids,
@@ -208,10 +208,11 @@ type CompleteAIResponseParams struct {
 	Content          string
 }
 
-// Stores an answer as a message, in place of the one that stood, and ends its response and its log. The ticket's row must
-// be locked. finished_at is also the message's created_at. That only one answer to a turn stands is checked row by row, so
-// the one that stood goes first. The message has the response's id, so readers know it from the first event on. No row: the
-// response is no longer this attempt's to complete, or its log does not end at last_seq.
+// Stores an answer as a message, supersedes the previous answer to the turn, and ends the response and its log. The
+// ticket's row must be locked. finished_at is also the message's created_at. PostgreSQL checks row by row that a turn
+// has only one current answer, so the previous one is superseded first. The message has the response's id, so readers
+// know its id from the first event on. No row: the response no longer belongs to this attempt, or its log does not end
+// at last_seq.
 func (q *Queries) CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error) {
 	row := q.db.QueryRow(ctx, completeAIResponse,
 		arg.FinishReason,
@@ -319,9 +320,9 @@ type CompleteStaffAIResponseParams struct {
 	LastSeq          int64
 }
 
-// Ends a response that only staff see, and its log: its text stays with it. A draft takes the place of the one that waited
-// for review. The ticket's row must be locked. No row: the response is no longer this attempt's to complete, or its log does
-// not end at last_seq.
+// Completes a response that only staff see, with its text, and ends its log. A draft supersedes the one that waited for
+// review. The ticket's row must be locked. No row: the response no longer belongs to this attempt, or its log does not
+// end at last_seq.
 func (q *Queries) CompleteStaffAIResponse(ctx context.Context, arg CompleteStaffAIResponseParams) (AIResponse, error) {
 	row := q.db.QueryRow(ctx, completeStaffAIResponse,
 		arg.Content,
@@ -394,7 +395,7 @@ type CountRecentAIResponsesRow struct {
 	DayEndsIn    float64
 }
 
-// What counts against a user's budget, and in how many seconds the oldest of it no longer does.
+// The responses that count against a user's budget, and in how many seconds the oldest stops counting.
 func (q *Queries) CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error) {
 	row := q.db.QueryRow(ctx, countRecentAIResponses, userID)
 	var i CountRecentAIResponsesRow
@@ -419,7 +420,7 @@ FROM (
 ) AS stalled
 `
 
-// Is 1 if a running response may have to be taken over or failed, and 0 otherwise.
+// Returns 1 if a running response may need to be taken over or failed, and 0 otherwise.
 func (q *Queries) CountStalledAIResponses(ctx context.Context, unknownLeaseSeconds int32) (int32, error) {
 	row := q.db.QueryRow(ctx, countStalledAIResponses, unknownLeaseSeconds)
 	var column_1 int32
@@ -480,7 +481,8 @@ type CreateAIResponseParams struct {
 	MaxPerDay     int32
 }
 
-// No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
+// No row: the user has used up the budget. A limit of 0 means none. The caller holds LockAIBudget, so that the counts
+// stay correct.
 func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error) {
 	row := q.db.QueryRow(ctx, createAIResponse,
 		arg.ID,
@@ -561,7 +563,7 @@ type DiscardAIResponseParams struct {
 	ID        uuid.UUID
 }
 
-// No row: it is no draft that waits for review.
+// No row: the response is not a draft that waits for review.
 func (q *Queries) DiscardAIResponse(ctx context.Context, arg DiscardAIResponseParams) (AIResponse, error) {
 	row := q.db.QueryRow(ctx, discardAIResponse, arg.ActorID, arg.ActorKind, arg.ID)
 	var i AIResponse
@@ -635,8 +637,8 @@ type FailAIResponseParams struct {
 	LastSeq           int64
 }
 
-// Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
-// not end at last_seq.
+// Ends a response and its log without a message. No row: the response has ended or belongs to another owner or attempt,
+// or its log does not end at last_seq.
 func (q *Queries) FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponseEvent, error) {
 	row := q.db.QueryRow(ctx, failAIResponse,
 		arg.ErrorCode,
@@ -694,7 +696,7 @@ type FailAbandonedAIResponsesParams struct {
 	AbandonedSeconds int32
 }
 
-// What nobody could finish.
+// Fails the responses that have crashed too often, or that nobody has taken over for too long.
 func (q *Queries) FailAbandonedAIResponses(ctx context.Context, arg FailAbandonedAIResponsesParams) (int64, error) {
 	result, err := q.db.Exec(ctx, failAbandonedAIResponses, arg.ErrorCode, arg.MaxAttempts, arg.AbandonedSeconds)
 	if err != nil {
@@ -715,7 +717,7 @@ type FindAIResponseParams struct {
 	Staff   bool
 }
 
-// One that the actor sees.
+// Returns only what the actor sees.
 func (q *Queries) FindAIResponse(ctx context.Context, arg FindAIResponseParams) (AIResponse, error) {
 	row := q.db.QueryRow(ctx, findAIResponse, arg.ID, arg.ActorID, arg.Staff)
 	var i AIResponse
@@ -788,9 +790,9 @@ type FindAskedRow struct {
 	PromptVersion *int32
 }
 
-// A ticket that the actor sees, and what staff asked the AI for there: running is the response of the kind that is being
-// written, and standing the newest complete one about the ticket as it is now, its notes included. A missing id is the nil UUID.
-// prompt_version is the live prompt's; NULL is the one that is built in.
+// A ticket that the actor sees, and what staff requested from the AI there. running is the response of this kind that
+// is being written. standing is the newest completed one about the current state of the ticket, including its notes.
+// Missing ids are nil UUIDs. prompt_version is the live prompt's; NULL is the built-in prompt.
 func (q *Queries) FindAsked(ctx context.Context, arg FindAskedParams) (FindAskedRow, error) {
 	row := q.db.QueryRow(ctx, findAsked,
 		arg.Kind,
@@ -854,7 +856,7 @@ type FindStreamingAIResponseParams struct {
 	ActorID  uuid.UUID
 }
 
-// The response that is being written in a ticket that the actor sees. None is the nil UUID.
+// The answer that is being written in a ticket that the actor sees, or the nil UUID.
 func (q *Queries) FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, findStreamingAIResponse, arg.Staff, arg.TicketID, arg.ActorID)
 	var id uuid.UUID
@@ -953,13 +955,13 @@ type FindTurnRow struct {
 	PromptVersion      *int32
 }
 
-// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
-// description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
-// draft is the newest draft for this turn that waits for review or was discarded. After staff_spoke_last, the AI has nothing to
-// answer. failure is the error code of the turn's newest response as long as
-// upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
-// upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
-// the live prompt's; NULL is the one that is built in.
+// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or the
+// description. running is the answer that is being written in the ticket, for any turn. standing is the completed
+// answer to this turn. draft is the newest draft for this turn that waits for review or was discarded. If
+// staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response while the
+// upstream must not be asked again, and failure_seconds is how long that lasts: until the pause ends, or the wait that
+// the upstream asked for if that is longer. Missing ids are nil UUIDs, and a missing failure is empty. prompt_version
+// is the live prompt's; NULL is the built-in prompt.
 func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow, error) {
 	row := q.db.QueryRow(ctx, findTurn,
 		arg.PauseSeconds,
@@ -1078,7 +1080,7 @@ type ListAIResponseEventsParams struct {
 	FromSeqs []int64
 }
 
-// The events of many responses, of each those from a number on.
+// The events of many responses, each from a given number on.
 func (q *Queries) ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error) {
 	rows, err := q.db.Query(ctx, listAIResponseEvents, arg.MaxRows, arg.Ids, arg.FromSeqs)
 	if err != nil {
@@ -1123,7 +1125,7 @@ type ListAIResponsesByTicketParams struct {
 	MaxRows         int32
 }
 
-// Those that staff see, or only those that the ticket's customer sees.
+// For staff all of them, otherwise those that the ticket's customer sees.
 func (q *Queries) ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error) {
 	rows, err := q.db.Query(ctx, listAIResponsesByTicket,
 		arg.TicketID,
@@ -1251,7 +1253,7 @@ type ListOwnedAIResponsesRow struct {
 	Attempt int32
 }
 
-// The responses that a writer is to write, and its attempt at each.
+// The running responses of a writer, with their attempts.
 func (q *Queries) ListOwnedAIResponses(ctx context.Context, ownerID uuid.UUID) ([]ListOwnedAIResponsesRow, error) {
 	rows, err := q.db.Query(ctx, listOwnedAIResponses, ownerID)
 	if err != nil {
@@ -1293,7 +1295,7 @@ type ListSweepableAIResponsesRow struct {
 	FinishedAt time.Time
 }
 
-// Responses that ended long ago and still have their events, oldest first, after a position.
+// Responses that ended before the retention and still have events, oldest first.
 func (q *Queries) ListSweepableAIResponses(ctx context.Context, arg ListSweepableAIResponsesParams) ([]ListSweepableAIResponsesRow, error) {
 	rows, err := q.db.Query(ctx, listSweepableAIResponses,
 		arg.RetentionSeconds,
@@ -1323,8 +1325,8 @@ const lockAIBudget = `-- name: LockAIBudget :exec
 SELECT pg_advisory_xact_lock(1634300519, hashtext($1::text))
 `
 
-// Lets one response of a user begin at a time, on all replicas, until the transaction ends. The number sets these locks
-// apart from others.
+// Until the transaction ends, no other response of the user can start, on any replica. The number distinguishes these
+// locks from others.
 func (q *Queries) LockAIBudget(ctx context.Context, userID string) error {
 	_, err := q.db.Exec(ctx, lockAIBudget, userID)
 	return err
@@ -1416,8 +1418,9 @@ type PublishAIResponseParams struct {
 	ActorKind    ActorKind
 }
 
-// Stores a draft that waits for review as a message, in place of the answer to its turn that stood. What else is being
-// written in the ticket is not published. The ticket's row must be locked. No row: the draft does not wait for review.
+// Stores a draft that waits for review as a message. Supersedes the previous answer to its turn and any answer that is
+// being written in the ticket. The ticket's row must be locked. No row: the draft does not wait for review, or the
+// ticket is closed.
 func (q *Queries) PublishAIResponse(ctx context.Context, arg PublishAIResponseParams) (Message, error) {
 	row := q.db.QueryRow(ctx, publishAIResponse,
 		arg.Content,
@@ -1459,7 +1462,7 @@ type RecordAIResponseUsageParams struct {
 	Attempt          int32
 }
 
-// What an answer took that somebody else has ended, told by its writer once that knows.
+// Records the token usage of a response that somebody else has ended. Its writer calls this when it knows the usage.
 func (q *Queries) RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error {
 	_, err := q.db.Exec(ctx, recordAIResponseUsage,
 		arg.PromptTokens,
@@ -1485,8 +1488,8 @@ type ReleaseAIResponseLeaseParams struct {
 	Attempt int32
 }
 
-// Another replica may take the response over at once. Until then it is nobody's, so that nothing which its writer has
-// still under way makes the lease longer again.
+// Lets another replica take the response over immediately. Without an owner, no pending statement of its writer can
+// renew the lease.
 func (q *Queries) ReleaseAIResponseLease(ctx context.Context, arg ReleaseAIResponseLeaseParams) error {
 	_, err := q.db.Exec(ctx, releaseAIResponseLease, arg.ID, arg.OwnerID, arg.Attempt)
 	return err
@@ -1517,7 +1520,7 @@ type RenewAIResponseLeasesParams struct {
 	Attempts     []int32
 }
 
-// A response that is not returned is no longer its writer's. The rows are checked as by CommitDeltas.
+// A response that is not returned no longer belongs to the writer. Locks and checks rows as CommitDeltas does.
 func (q *Queries) RenewAIResponseLeases(ctx context.Context, arg RenewAIResponseLeasesParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, renewAIResponseLeases,
 		arg.LeaseSeconds,
@@ -1566,8 +1569,8 @@ type RestoreAIResponseEventsParams struct {
 	LogSeq   int64
 }
 
-// Puts back deltas that were published and that a crash of the database then lost, where the log ends at log_seq. Zero
-// rows: not this writer's, or already put back.
+// Restores deltas that readers received and that a crash of the database then lost. The log ends at log_seq. Zero rows:
+// the response is not this writer's, or the deltas are already restored.
 func (q *Queries) RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, restoreAIResponseEvents,
 		arg.Seqs,
@@ -1618,8 +1621,8 @@ type SupersedeAIResponsesParams struct {
 	ActorID       *uuid.UUID
 }
 
-// Answers that are being written in this ticket are not published, nor is a draft that waits for review; staff_requests are what
-// staff asked the AI for and is being written. The ticket's row must be locked.
+// Supersedes running answers and a draft that waits for review (answers), or running requests of staff
+// (staff_requests). The ticket's row must be locked.
 func (q *Queries) SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error) {
 	result, err := q.db.Exec(ctx, supersedeAIResponses,
 		arg.TicketID,
@@ -1654,8 +1657,7 @@ USING swept
 WHERE e.ai_response_id = swept.id
 `
 
-// Deletes the events of responses that have ended; their messages stay.
-// Another replica may be sweeping the same ones.
+// Deletes the events of ended responses; their messages stay. Skips rows that another replica is sweeping.
 func (q *Queries) SweepAIResponses(ctx context.Context, ids []uuid.UUID) error {
 	_, err := q.db.Exec(ctx, sweepAIResponses, ids)
 	return err
@@ -1703,9 +1705,9 @@ type TakeOverAIResponseParams struct {
 	MaxAttempts         int32
 }
 
-// One response whose writer is gone: its lease has ended, or it belongs to the caller, who has not written it for some
-// seconds and does not know of it, because the reply to its claim was lost. It begins again with a reset. Only a writer
-// that was lost counts as a crash: a response that was handed over is nobody's, and is taken however often that happens.
+// Takes over one response without a writer: its lease has expired, or it belongs to the caller, which does not know of
+// it because the reply to its claim was lost. The response starts over with a reset. Only the loss of an owner counts
+// as a crash: a response that was handed over has no owner, and may be handed over any number of times.
 func (q *Queries) TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponseParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, takeOverAIResponse,
 		arg.OwnerID,
@@ -1732,7 +1734,7 @@ type UpdateAIResponseModelParams struct {
 	Attempt int32
 }
 
-// Another model writes it. Zero rows: the response is no longer this attempt's.
+// Records that another model writes the response. Zero rows: the response no longer belongs to this attempt.
 func (q *Queries) UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error) {
 	result, err := q.db.Exec(ctx, updateAIResponseModel,
 		arg.Model,

@@ -42,7 +42,7 @@ type CreateAPIKeyParams struct {
 	CreatedBy uuid.UUID
 }
 
-// No row: the account is no service's.
+// No row: the account is not a service's.
 func (q *Queries) CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (time.Time, error) {
 	row := q.db.QueryRow(ctx, createAPIKey,
 		arg.ID,
@@ -83,7 +83,7 @@ type CreateServiceCustomerParams struct {
 	UserID     uuid.UUID
 }
 
-// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
+// Does nothing if the customer exists. Concurrent calls wait for the first one to commit.
 func (q *Queries) CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error {
 	_, err := q.db.Exec(ctx, createServiceCustomer,
 		arg.Email,
@@ -111,7 +111,7 @@ type GetAPIKeyAccountRow struct {
 	Scopes      []string
 }
 
-// Whom a key speaks for, while it is good.
+// The account of a valid key.
 func (q *Queries) GetAPIKeyAccount(ctx context.Context, id uuid.UUID) (GetAPIKeyAccountRow, error) {
 	row := q.db.QueryRow(ctx, getAPIKeyAccount, id)
 	var i GetAPIKeyAccountRow
@@ -276,7 +276,7 @@ type RevokeAPIKeyRow struct {
 	Revoked   bool
 }
 
-// Says whether it was good until now. No row: there is no such key.
+// Also returns whether this call revoked the key. No row: there is no such key.
 func (q *Queries) RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (RevokeAPIKeyRow, error) {
 	row := q.db.QueryRow(ctx, revokeAPIKey, arg.ID, arg.ActorKind, arg.RevokedBy)
 	var i RevokeAPIKeyRow
@@ -301,7 +301,7 @@ type UpdateAPIKeysLastUsedParams struct {
 	IntervalSeconds int32
 }
 
-// Only those that it says nothing of yet for the last minute. What another server is just writing is as good.
+// Updates only keys whose last use is older than the interval. Skips rows that another server is updating.
 func (q *Queries) UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error {
 	_, err := q.db.Exec(ctx, updateAPIKeysLastUsed, arg.Ids, arg.IntervalSeconds)
 	return err
@@ -334,7 +334,8 @@ type UpdateServiceCustomerParams struct {
 	ActorKind   ActorKind
 }
 
-// No row: the account is no customer of the service. The row is changed after it was locked: the entry needs the name before.
+// No row: the account is not a customer of the service. Locks the row first, because the journal entry depends on the
+// old name.
 func (q *Queries) UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error) {
 	row := q.db.QueryRow(ctx, updateServiceCustomer,
 		arg.DisplayName,

@@ -24,7 +24,7 @@ type DeleteAttemptsParams struct {
 	WindowSeconds int32
 }
 
-// Forgets what the key has tried, unless that is as much as is allowed.
+// Deletes the attempts of a key, unless they have reached the limit.
 func (q *Queries) DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteAttempts, arg.Key, arg.MaxAttempts, arg.WindowSeconds)
 	if err != nil {
@@ -50,7 +50,7 @@ type DeleteOldAttemptsParams struct {
 	MaxRows  int32
 }
 
-// One batch. Rows that are in use are passed over, so that nobody waits.
+// Deletes one batch. Skips locked rows, so that nobody waits.
 func (q *Queries) DeleteOldAttempts(ctx context.Context, arg DeleteOldAttemptsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteOldAttempts, arg.SkipRows, arg.MaxRows)
 	if err != nil {
@@ -72,7 +72,7 @@ type GetAttemptsWaitParams struct {
 	MaxAttempts   int32
 }
 
-// How many seconds it takes until the key may try again. No row: it may now.
+// How many seconds the key must wait. No row: it may try now.
 func (q *Queries) GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error) {
 	row := q.db.QueryRow(ctx, getAttemptsWait, arg.WindowSeconds, arg.Key, arg.MaxAttempts)
 	var seconds float64
@@ -103,7 +103,8 @@ type RecordAttemptParams struct {
 	MaxAttempts   int32
 }
 
-// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
+// Counts an attempt. Zero rows, and nothing counted: max_attempts have been counted within the window, on all replicas
+// together.
 func (q *Queries) RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error) {
 	result, err := q.db.Exec(ctx, recordAttempt, arg.Key, arg.WindowSeconds, arg.MaxAttempts)
 	if err != nil {

@@ -14,7 +14,7 @@ const getHasPassed = `-- name: GetHasPassed :one
 SELECT ($1::timestamptz <= statement_timestamp())::boolean
 `
 
-// By the database's clock, which is that of all times that are stored.
+// Compares with the database's clock, which sets all stored times.
 func (q *Queries) GetHasPassed(ctx context.Context, at time.Time) (bool, error) {
 	row := q.db.QueryRow(ctx, getHasPassed, at)
 	var column_1 bool

@@ -23,7 +23,7 @@ type GetDatabaseServerRow struct {
 	Now           time.Time
 }
 
-// The release of PostgreSQL, for people and as a number, and what time it is there.
+// The release of PostgreSQL, as text and as a number, and the database's time.
 func (q *Queries) GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error) {
 	row := q.db.QueryRow(ctx, getDatabaseServer)
 	var i GetDatabaseServerRow
@@ -44,7 +44,7 @@ type GetSessionBudgetRow struct {
 	Machines       int32
 }
 
-// How many sessions the database takes, and how many machines have sessions of the product there, this one included.
+// How many sessions the database allows, and how many machines have sessions of the product, including this one.
 func (q *Queries) GetSessionBudget(ctx context.Context) (GetSessionBudgetRow, error) {
 	row := q.db.QueryRow(ctx, getSessionBudget)
 	var i GetSessionBudgetRow
@@ -59,7 +59,7 @@ WHERE current_setting(limits.name) = '0'
 ORDER BY name
 `
 
-// Which of the limits that every session must have are not set.
+// The required limits that this session lacks.
 func (q *Queries) ListUnlimitedSettings(ctx context.Context) ([]string, error) {
 	rows, err := q.db.Query(ctx, listUnlimitedSettings)
 	if err != nil {

@@ -31,7 +31,7 @@ planned AS MATERIALIZED (
         now() - (i.i ^ 2.2 + 5) * interval '1 minute' AS created_at,
         (CASE WHEN i.i % 10 = 0 THEN 'pending' WHEN i.i <= 60 THEN 'open' WHEN i.i % 4 = 1 THEN 'closed' ELSE 'resolved' END) AS status,
         (CASE i.i % 5 WHEN 0 THEN 'draft' WHEN 1 THEN 'draft' WHEN 2 THEN 'off' ELSE 'auto' END) AS ai_mode,
-        -- What is still open has not come to its end, and a draft is the first answer.
+        -- Open tickets have not reached the end of their story. A draft is the first answer.
         CASE
             WHEN i.i <= 60 AND i.i % 5 < 2 THEN 1
             WHEN i.i <= 60 THEN jsonb_array_length(s.story -> 'turns') - i.i % 3
@@ -136,9 +136,10 @@ type CreateDemoDeskParams struct {
 	Members []uuid.UUID
 }
 
-// Fills a desk that has no tickets, for "support dev --demo": 40 customers, 2 teams of the members, and 200 tickets that tell the
-// stories over and over, the youngest minutes old and the oldest months. A story has a title, a description, tags, and turns by
-// the customer, an agent, the AI, or an agent as a note. Of tickets in the AI mode "draft", the last answer of a story is a draft.
+// Fills a desk that has no tickets, for "support dev --demo": 40 customers, 2 teams of the members, and 200 tickets
+// that repeat the stories, from minutes to months old. A story has a title, a description, tags, and turns: by the
+// customer, an agent or the AI, or an agent's note. In tickets in the AI mode "draft", the last answer of the story is
+// a draft.
 func (q *Queries) CreateDemoDesk(ctx context.Context, arg CreateDemoDeskParams) error {
 	_, err := q.db.Exec(ctx, createDemoDesk, arg.Model, arg.Stories, arg.Members)
 	return err

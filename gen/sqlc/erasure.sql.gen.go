@@ -50,8 +50,8 @@ type BeginErasureParams struct {
 	ActorID   uuid.UUID
 }
 
-// Closes a customer's account for good and makes it nobody's: nothing in its row says whose it was. The rest follows in batches.
-// No row: there is no such customer. The accounts of staff and of services are not erased.
+// Closes a customer's account permanently and removes all personal data from its row. The rest follows in batches. No
+// row: there is no such customer. Accounts of staff and of services are not erased.
 func (q *Queries) BeginErasure(ctx context.Context, arg BeginErasureParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, beginErasure, arg.ID, arg.ActorKind, arg.ActorID)
 	var id uuid.UUID
@@ -105,7 +105,7 @@ type EraseMessagesParams struct {
 	MaxRows int32
 }
 
-// With the AI responses that belong to them, and their events.
+// Also deletes the AI responses of the messages, with their events.
 func (q *Queries) EraseMessages(ctx context.Context, arg EraseMessagesParams) (int64, error) {
 	result, err := q.db.Exec(ctx, eraseMessages, arg.UserID, arg.MaxRows)
 	if err != nil {
@@ -172,7 +172,7 @@ type EraseTicketsParams struct {
 	MaxRows int32
 }
 
-// Deletes tickets, the remembered responses to requests in them, and the data of their journal entries. The entries stay.
+// Deletes tickets, the stored responses to requests in them, and the data of their journal entries. The entries stay.
 func (q *Queries) EraseTickets(ctx context.Context, arg EraseTicketsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, eraseTickets, arg.UserID, arg.MaxRows)
 	var count int64
@@ -221,7 +221,7 @@ type EraseWebhookResponsesParams struct {
 	MaxRows int32
 }
 
-// What other servers responded to deliveries about a customer: it may repeat what they were sent.
+// Deletes the stored responses to webhook deliveries about a customer, which may repeat personal data.
 func (q *Queries) EraseWebhookResponses(ctx context.Context, arg EraseWebhookResponsesParams) (int64, error) {
 	result, err := q.db.Exec(ctx, eraseWebhookResponses, arg.UserID, arg.MaxRows)
 	if err != nil {
@@ -241,7 +241,8 @@ type FinishErasureParams struct {
 	SettledSeconds int32
 }
 
-// A request that began before the account was closed may write after the last batch. By now it has ended.
+// Waits settled_seconds, because a request that began before the account was closed may still write after the last
+// batch.
 func (q *Queries) FinishErasure(ctx context.Context, arg FinishErasureParams) error {
 	_, err := q.db.Exec(ctx, finishErasure, arg.ID, arg.SettledSeconds)
 	return err

@@ -18,7 +18,7 @@ FROM users AS u
 WHERE u.id = $1 AND u.role = 'user' AND NOT EXISTS (SELECT FROM api_keys AS k WHERE k.service_id = u.id)
 `
 
-// A customer. No row: there is no such customer. The accounts of staff and of services are not exported.
+// No row: there is no such customer. Accounts of staff and of services are not exported.
 func (q *Queries) GetExportedUser(ctx context.Context, id uuid.UUID) (User, error) {
 	row := q.db.QueryRow(ctx, getExportedUser, id)
 	var i User
@@ -51,7 +51,7 @@ type ListExportedAIResponsesParams struct {
 	MaxRows        int32
 }
 
-// Those that the customer sees, oldest first.
+// The AI responses that the customer sees, oldest first.
 func (q *Queries) ListExportedAIResponses(ctx context.Context, arg ListExportedAIResponsesParams) ([]AIResponse, error) {
 	rows, err := q.db.Query(ctx, listExportedAIResponses,
 		arg.TicketID,
@@ -137,7 +137,7 @@ type ListExportedMessagesRow struct {
 	RatingUpdatedAt *time.Time
 }
 
-// What the customer sees of a ticket's messages, with the names of their authors and the customer's own ratings.
+// The messages that the customer sees, with their authors' names and the customer's ratings.
 func (q *Queries) ListExportedMessages(ctx context.Context, arg ListExportedMessagesParams) ([]ListExportedMessagesRow, error) {
 	rows, err := q.db.Query(ctx, listExportedMessages,
 		arg.TicketID,

@@ -50,8 +50,8 @@ type ClaimIdempotencyKeyParams struct {
 	TicketID    *uuid.UUID
 }
 
-// One row: the key is this transaction's to use. Zero rows: it was used before. While another transaction holds the key,
-// this one waits to see whether that commits.
+// One row: this transaction may use the key. Zero rows: the key has been used. If another transaction is using the key,
+// waits until it commits or rolls back.
 func (q *Queries) ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (int64, error) {
 	result, err := q.db.Exec(ctx, claimIdempotencyKey,
 		arg.ID,
@@ -117,7 +117,7 @@ type GetIdempotencyKeyParams struct {
 	KeptSeconds int32
 }
 
-// Unless it was used too long ago. Those who read do not wait for each other.
+// No row: the key is unknown or too old. Readers do not wait for each other.
 func (q *Queries) GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error) {
 	row := q.db.QueryRow(ctx, getIdempotencyKey, arg.ID, arg.KeptSeconds)
 	var i IdempotencyKey

@@ -122,8 +122,8 @@ type FindJournalParams struct {
 	MaxRows int32
 }
 
-// Entries in a range of positions: staff see all, but those about accounts and keys only as administrators; a service sees
-// those that its customers see.
+// Entries in a range of positions. Staff see all of them, except that only administrators see those about accounts and
+// keys. A service sees what its customers see.
 func (q *Queries) FindJournal(ctx context.Context, arg FindJournalParams) ([]JournalEntry, error) {
 	rows, err := q.db.Query(ctx, findJournal,
 		arg.After,
@@ -188,7 +188,7 @@ type FindTicketJournalParams struct {
 	MaxRows      int32
 }
 
-// The entries of one ticket that the actor sees: staff, a customer, or a service for its customers.
+// The entries of one ticket that the actor sees. The actor is staff, a customer, or a service for its customers.
 func (q *Queries) FindTicketJournal(ctx context.Context, arg FindTicketJournalParams) ([]JournalEntry, error) {
 	rows, err := q.db.Query(ctx, findTicketJournal,
 		arg.TicketID,
@@ -248,7 +248,7 @@ SELECT coalesce(min(p.first_position), 1)::bigint AS oldest
 FROM journal_partitions AS p
 `
 
-// The oldest position that is kept; in an empty journal, the first one to come.
+// The oldest position; in an empty journal, the position of the first entry to come.
 func (q *Queries) GetJournalOldest(ctx context.Context) (int64, error) {
 	row := q.db.QueryRow(ctx, getJournalOldest)
 	var oldest int64
@@ -274,7 +274,8 @@ type GetJournalStateRow struct {
 	LagSeconds float64
 }
 
-// The newest position, the oldest that is kept, how many entries wait in the outbox (counted to a bound) and for how long.
+// The newest and the oldest position, the number of entries in the outbox (up to a limit), and the age of the oldest of
+// them.
 func (q *Queries) GetJournalState(ctx context.Context) (GetJournalStateRow, error) {
 	row := q.db.QueryRow(ctx, getJournalState)
 	var i GetJournalStateRow
@@ -355,7 +356,8 @@ const trimJournal = `-- name: TrimJournal :one
 SELECT journal_trim(make_interval(secs => $1::double precision))::integer AS dropped
 `
 
-// Drops the oldest partition if all of its entries are older, and returns how many partitions it dropped.
+// Drops the oldest partition if all its entries are older than kept_seconds, and returns the number of dropped
+// partitions.
 func (q *Queries) TrimJournal(ctx context.Context, keptSeconds float64) (int32, error) {
 	row := q.db.QueryRow(ctx, trimJournal, keptSeconds)
 	var dropped int32

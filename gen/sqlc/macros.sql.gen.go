@@ -60,7 +60,7 @@ type CreateMacroRow struct {
 	Version    int64
 }
 
-// No row when the name is taken: PostgreSQL writes the values of a violated constraint to its own log.
+// No row when the name is taken, rather than an error: PostgreSQL logs the values of a violated constraint.
 func (q *Queries) CreateMacro(ctx context.Context, arg CreateMacroParams) (CreateMacroRow, error) {
 	row := q.db.QueryRow(ctx, createMacro,
 		arg.ID,
@@ -142,8 +142,8 @@ type FindMacroForTicketRow struct {
 	CustomerName string
 }
 
-// A macro and what its placeholders say in a ticket that staff see: the customer's name is the one that messages show. Empty is
-// none.
+// A macro, and the values of its placeholders in a ticket that staff see. customer_name is the name that messages show,
+// or empty.
 func (q *Queries) FindMacroForTicket(ctx context.Context, arg FindMacroForTicketParams) (FindMacroForTicketRow, error) {
 	row := q.db.QueryRow(ctx, findMacroForTicket,
 		arg.TicketID,
@@ -215,7 +215,7 @@ type ListMacrosParams struct {
 	MaxRows         int32
 }
 
-// Newest first. With a text, those that have it in their name or their content, whatever its case.
+// Newest first. With a text, only macros that contain it in their name or content, ignoring case.
 func (q *Queries) ListMacros(ctx context.Context, arg ListMacrosParams) ([]Macro, error) {
 	rows, err := q.db.Query(ctx, listMacros,
 		arg.BeforeCreatedAt,
@@ -330,7 +330,8 @@ type UpdateMacroRow struct {
 	Version    int64
 }
 
-// The macro's row must be locked. No row when another one has the name, unless that comes at the same time.
+// The macro's row must be locked. No row: another macro has the name. A concurrent change to the same name violates the
+// constraint instead.
 func (q *Queries) UpdateMacro(ctx context.Context, arg UpdateMacroParams) (UpdateMacroRow, error) {
 	row := q.db.QueryRow(ctx, updateMacro,
 		arg.Name,

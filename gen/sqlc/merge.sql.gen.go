@@ -24,7 +24,7 @@ type ListTakenTimesParams struct {
 	FromID uuid.UUID
 }
 
-// The messages of a ticket that were written at the same moment as one of another ticket.
+// The messages of a ticket that have the same time as a message of another ticket.
 func (q *Queries) ListTakenTimes(ctx context.Context, arg ListTakenTimesParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listTakenTimes, arg.IntoID, arg.FromID)
 	if err != nil {
@@ -53,7 +53,7 @@ ORDER BY id
 FOR NO KEY UPDATE
 `
 
-// Several, in the order of their ids, so that no two who lock the same ones wait for each other.
+// Locks tickets in the order of their ids, so that concurrent calls do not deadlock.
 func (q *Queries) LockTickets(ctx context.Context, ids []uuid.UUID) ([]Ticket, error) {
 	rows, err := q.db.Query(ctx, lockTickets, ids)
 	if err != nil {
@@ -233,11 +233,10 @@ type MergeTicketRow struct {
 	DisplayName *string
 }
 
-// Moves the conversation of a ticket into another one, its description as the first message, and closes it for good. Both rows
-// must be locked, and no two of the messages may be of the same moment. The AI responses come along: one to the description
-// answers the message that this has become. The other ticket gets the tags, the custom fields and the entries of the
-// journal that are given. It is the caller's answer, with its customer, of any service or only
-// of one.
+// Moves the conversation of a ticket into another one, with the description as a message, and closes the ticket
+// permanently. Both rows must be locked, and no two messages may have the same time. AI responses move too: one to the
+// description becomes one to the new message. The other ticket receives the given tags, custom fields and journal
+// entries. Returns that ticket with its customer, if the caller may see the customer.
 func (q *Queries) MergeTicket(ctx context.Context, arg MergeTicketParams) (MergeTicketRow, error) {
 	row := q.db.QueryRow(ctx, mergeTicket,
 		arg.Tags,
@@ -316,7 +315,7 @@ type ShiftMessageParams struct {
 	ID     uuid.UUID
 }
 
-// Gives a message the next moment at which neither of two tickets has one.
+// Moves a message to the next time at which neither ticket has a message.
 func (q *Queries) ShiftMessage(ctx context.Context, arg ShiftMessageParams) error {
 	_, err := q.db.Exec(ctx, shiftMessage, arg.FromID, arg.IntoID, arg.ID)
 	return err
@@ -349,7 +348,7 @@ type WakeTicketsParams struct {
 	MaxRows  int32
 }
 
-// Wakes tickets that have been snoozed for as long as they were to be.
+// Wakes tickets whose snooze has ended.
 func (q *Queries) WakeTickets(ctx context.Context, arg WakeTicketsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, wakeTickets, arg.SkipRows, arg.MaxRows)
 	if err != nil {

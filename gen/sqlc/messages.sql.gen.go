@@ -34,8 +34,8 @@ type CreateMessageParams struct {
 	ChangeID    uuid.UUID
 }
 
-// A human's message, by the rules of add_message. No row: there is no such ticket, it is closed, or the account that the
-// message counts for, if any, has used up its budget for the day.
+// Adds a human message with add_message. No row: there is no such ticket, it is closed, or the account that the message
+// counts for has used up its budget for the day.
 func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error) {
 	row := q.db.QueryRow(ctx, createMessage,
 		arg.ID,
@@ -90,8 +90,8 @@ type CreateMessagesParams struct {
 	MaxBytes    int64
 }
 
-// Messages of one actor in one ticket, in their order, each as CreateMessage creates it: the next one sees what the one before has
-// left. A message that CreateMessage would return no row for has none here, and the others are created.
+// Adds messages of one actor to one ticket, in order. Each works like CreateMessage, and sees the effects of those
+// before it. A message for which CreateMessage would return no row has none here; the others are created.
 func (q *Queries) CreateMessages(ctx context.Context, arg CreateMessagesParams) ([]Message, error) {
 	rows, err := q.db.Query(ctx, createMessages,
 		arg.Ids,
@@ -171,8 +171,8 @@ type CreateNoteParams struct {
 	ActorKind ActorKind
 }
 
-// A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
-// changes. No row: there is no such ticket, or the actor is not staff.
+// Adds a staff note as the newest message of a ticket, which must be locked. Nothing that customers see changes. No
+// row: there is no such ticket, or the actor is not staff.
 func (q *Queries) CreateNote(ctx context.Context, arg CreateNoteParams) (Message, error) {
 	row := q.db.QueryRow(ctx, createNote,
 		arg.ID,
@@ -231,9 +231,9 @@ type EmptyAIResponsesParams struct {
 	IsNote    bool
 }
 
-// Takes away what the AI wrote in a ticket and nobody published, because it may quote what is redacted there, and, of the answer
-// that a redacted message is, its events. Drafts are discarded. What the AI writes for customers does not quote notes. The ticket
-// must be locked.
+// Removes AI texts that may quote the redacted text: drafts, which are discarded, responses to staff, and answers that
+// ended without a message. For a redacted answer, removes its events. When a note is redacted, answers stay, because
+// they cannot quote notes. The ticket must be locked.
 func (q *Queries) EmptyAIResponses(ctx context.Context, arg EmptyAIResponsesParams) error {
 	_, err := q.db.Exec(ctx, emptyAIResponses,
 		arg.ActorKind,
@@ -310,7 +310,7 @@ type GetMessageByClientIDParams struct {
 	ID       *uuid.UUID
 }
 
-// The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
+// The message with this client_id, or with this id.
 func (q *Queries) GetMessageByClientID(ctx context.Context, arg GetMessageByClientIDParams) (Message, error) {
 	row := q.db.QueryRow(ctx, getMessageByClientID, arg.TicketID, arg.ClientID, arg.ID)
 	var i Message
@@ -349,7 +349,7 @@ type GetMessageWithNameRow struct {
 	AuthorName string
 }
 
-// As ListMessagesByTicket shows it.
+// Returns a message as ListMessagesByTicket does.
 func (q *Queries) GetMessageWithName(ctx context.Context, arg GetMessageWithNameParams) (GetMessageWithNameRow, error) {
 	row := q.db.QueryRow(ctx, getMessageWithName, arg.AllCustomers, arg.CallerID, arg.ID)
 	var i GetMessageWithNameRow
@@ -417,9 +417,9 @@ type ListConversationParams struct {
 	MaxEarlier    int32
 }
 
-// A turn, and before it what was said earlier, without notes and what was redacted: of more than max_earlier, the newest. Answers to earlier turns belong to it
-// also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
-// reads an index backwards and stops, so that a long ticket costs no more than a short one.
+// A turn, preceded by at most max_earlier messages, the newest. Leaves out notes, redacted messages, replaced answers,
+// and answers to this turn. Includes answers to earlier turns that were completed after this turn. Each part reads an
+// index backwards and stops, so that a long ticket costs no more than a short one.
 func (q *Queries) ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error) {
 	rows, err := q.db.Query(ctx, listConversation, arg.TurnMessageID, arg.TicketID, arg.MaxEarlier)
 	if err != nil {
@@ -478,8 +478,8 @@ type ListMessagesByTicketRow struct {
 	AuthorName string
 }
 
-// Includes notes, for staff, and the names of authors, empty when unknown: a customer's is the name that the service gave, if the
-// actor may see it.
+// Includes notes, for staff, and the names of authors, empty when unknown. A customer's name is the one that the
+// service set, if the actor may see it.
 func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]ListMessagesByTicketRow, error) {
 	rows, err := q.db.Query(ctx, listMessagesByTicket,
 		arg.AllCustomers,
@@ -541,7 +541,7 @@ type ListStandingMessagesParams struct {
 	MaxRows  int32
 }
 
-// The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
+// Newest first, without notes, and without answers that were replaced or are being replaced.
 func (q *Queries) ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error) {
 	rows, err := q.db.Query(ctx, listStandingMessages, arg.TicketID, arg.MaxRows)
 	if err != nil {
@@ -587,7 +587,7 @@ type ListTranscriptParams struct {
 	MaxRows  int32
 }
 
-// The newest messages of a ticket, newest first, as staff see them, or without their notes.
+// Newest first, with or without notes.
 func (q *Queries) ListTranscript(ctx context.Context, arg ListTranscriptParams) ([]Message, error) {
 	rows, err := q.db.Query(ctx, listTranscript, arg.TicketID, arg.Notes, arg.MaxRows)
 	if err != nil {
@@ -632,7 +632,7 @@ type LockTicketOfMessageParams struct {
 	Staff     bool
 }
 
-// The ticket that a message stands in, for staff.
+// The ticket of a message, for staff.
 func (q *Queries) LockTicketOfMessage(ctx context.Context, arg LockTicketOfMessageParams) (Ticket, error) {
 	row := q.db.QueryRow(ctx, lockTicketOfMessage, arg.MessageID, arg.Staff)
 	var i Ticket
@@ -699,7 +699,7 @@ type PutMessageFeedbackParams struct {
 	ActorID   uuid.UUID
 }
 
-// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
+// Creates or changes the customer's rating of an answer. No row: the message is not an answer in a ticket of the actor.
 func (q *Queries) PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error) {
 	row := q.db.QueryRow(ctx, putMessageFeedback,
 		arg.Rating,
@@ -769,7 +769,8 @@ type RedactMessageRow struct {
 	RedactedAt   *time.Time
 }
 
-// Takes away what a message said, and what the customer said of it. Its ticket must be locked. No row: it is redacted already.
+// Removes the text of a message and the comment on its rating. Its ticket must be locked. No row: the message is
+// already redacted.
 func (q *Queries) RedactMessage(ctx context.Context, arg RedactMessageParams) (RedactMessageRow, error) {
 	row := q.db.QueryRow(ctx, redactMessage, arg.ID, arg.ActorKind, arg.ActorID)
 	var i RedactMessageRow
@@ -819,8 +820,9 @@ type RedactRememberedResponsesParams struct {
 	TicketID  uuid.UUID
 }
 
-// Puts the tombstone of a ticket or a message into the responses that are remembered for requests in the ticket, and in those to
-// the tickets that were merged into it. What the AI wrote for staff may quote what is redacted. The ticket must be locked.
+// Puts the tombstone of a ticket or message into the stored responses to requests in the ticket, and in tickets that
+// were merged into it. Also redacts stored AI texts for staff, which may quote the redacted text. The ticket must be
+// locked.
 func (q *Queries) RedactRememberedResponses(ctx context.Context, arg RedactRememberedResponsesParams) error {
 	_, err := q.db.Exec(ctx, redactRememberedResponses, arg.ID, arg.Tombstone, arg.TicketID)
 	return err
@@ -846,7 +848,7 @@ type RedactTicketParams struct {
 	ActorID   uuid.UUID
 }
 
-// Takes away what a ticket said when it was opened and when it was handed off. It must be locked, and not be redacted already.
+// Removes the title, description and handoff note of a ticket. The ticket must be locked and not yet redacted.
 func (q *Queries) RedactTicket(ctx context.Context, arg RedactTicketParams) (time.Time, error) {
 	row := q.db.QueryRow(ctx, redactTicket, arg.ID, arg.ActorKind, arg.ActorID)
 	var redacted_at time.Time
@@ -873,8 +875,8 @@ type RedactWebhookResponsesParams struct {
 	ID       uuid.UUID
 }
 
-// What other servers responded to deliveries about a ticket or a message, also before it was merged into this ticket: it may repeat
-// what they were sent.
+// Deletes the stored responses to webhook deliveries about a ticket or message, including those from before a merge
+// into this ticket. They may repeat the redacted text.
 func (q *Queries) RedactWebhookResponses(ctx context.Context, arg RedactWebhookResponsesParams) error {
 	_, err := q.db.Exec(ctx, redactWebhookResponses, arg.TicketID, arg.ID)
 	return err

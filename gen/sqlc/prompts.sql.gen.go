@@ -30,7 +30,7 @@ type CreatePromptParams struct {
 	Instructions string
 }
 
-// A draft with the next version. LockPrompts keeps the number its own.
+// Creates a draft with the next version. The caller holds LockPrompts, so that the version is unique.
 func (q *Queries) CreatePrompt(ctx context.Context, arg CreatePromptParams) (Prompt, error) {
 	row := q.db.QueryRow(ctx, createPrompt,
 		arg.ID,
@@ -210,8 +210,8 @@ const lockPrompts = `-- name: LockPrompts :exec
 SELECT pg_advisory_xact_lock(1886547053)
 `
 
-// Lets one prompt be made, published or withdrawn at a time, until the transaction ends. The number sets this lock apart
-// from others.
+// Until the transaction ends, no other transaction can create, publish or withdraw a prompt. The number distinguishes
+// this lock from others.
 func (q *Queries) LockPrompts(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, lockPrompts)
 	return err
@@ -248,7 +248,7 @@ type PublishPromptParams struct {
 	Actor     uuid.UUID
 }
 
-// Makes a prompt the live one, under LockPrompts, in place of the one that was.
+// Makes a prompt the live one. The caller holds LockPrompts.
 func (q *Queries) PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error) {
 	row := q.db.QueryRow(ctx, publishPrompt, arg.ID, arg.ActorKind, arg.Actor)
 	var i Prompt
@@ -287,7 +287,7 @@ type UpdatePromptParams struct {
 	ID           uuid.UUID
 }
 
-// A draft that is locked.
+// The prompt must be a draft, and its row locked.
 func (q *Queries) UpdatePrompt(ctx context.Context, arg UpdatePromptParams) (Prompt, error) {
 	row := q.db.QueryRow(ctx, updatePrompt,
 		arg.Company,
@@ -335,7 +335,7 @@ type WithdrawPromptParams struct {
 	ID        uuid.UUID
 }
 
-// Takes the live prompt away, under LockPrompts, so that the one which is built in is live.
+// Withdraws the live prompt, so that the AI uses the built-in one. The caller holds LockPrompts.
 func (q *Queries) WithdrawPrompt(ctx context.Context, arg WithdrawPromptParams) error {
 	_, err := q.db.Exec(ctx, withdrawPrompt, arg.ActorKind, arg.Actor, arg.ID)
 	return err

@@ -13,220 +13,227 @@ import (
 
 type Querier interface {
 	AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotencyKeyParams) error
-	// Zero rows: the AI was asked before, or the ticket is no longer to be sorted.
+	// Zero rows: a triage has been started before, or the ticket is no longer in the queue.
 	AssignTriage(ctx context.Context, arg AssignTriageParams) (int64, error)
-	// Closes a customer's account for good and makes it nobody's: nothing in its row says whose it was. The rest follows in batches.
-	// No row: there is no such customer. The accounts of staff and of services are not erased.
+	// Closes a customer's account permanently and removes all personal data from its row. The rest follows in batches. No
+	// row: there is no such customer. Accounts of staff and of services are not erased.
 	BeginErasure(ctx context.Context, arg BeginErasureParams) (uuid.UUID, error)
-	// Zero rows: it has ended already, or the actor does not see it. Its writer finds out by itself.
+	// Zero rows: the response has ended, or the actor does not see it. The writer notices by itself.
 	CancelAIResponse(ctx context.Context, arg CancelAIResponseParams) (int64, error)
-	// One row: the key is this transaction's to use. Zero rows: it was used before. While another transaction holds the key,
-	// this one waits to see whether that commits.
+	// One row: this transaction may use the key. Zero rows: the key has been used. If another transaction is using the key,
+	// waits until it commits or rolls back.
 	ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (int64, error)
-	// The group commit: the next delta of each of many responses, and a longer lease. A response that is not returned is no
-	// longer its writer's, or stands elsewhere in its log than the writer believes. The rows are locked in the order of their
-	// ids, as by every statement for many responses, so that no two of them wait for each other, and checked as they were locked:
-	// a planner who sees the conditions on the table itself looks for each row among all that run. Losing the last moments in a crash of
-	// the database is allowed here, so the commit does not wait for the disk.
+	// The group commit: appends the next delta to many responses, and renews their leases. A response that is not returned
+	// no longer belongs to the writer, or its log does not end where the writer expects. Like every statement for many
+	// responses, it locks the rows in the order of their ids, so that concurrent statements do not deadlock. It checks the
+	// locked rows rather than the table: with the conditions on the table, the planner would search for each row among all
+	// running responses. A crash of the database may lose the last moments, so the commit does not wait for the disk.
 	CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error)
-	// Stores an answer as a message, in place of the one that stood, and ends its response and its log. The ticket's row must
-	// be locked. finished_at is also the message's created_at. That only one answer to a turn stands is checked row by row, so
-	// the one that stood goes first. The message has the response's id, so readers know it from the first event on. No row: the
-	// response is no longer this attempt's to complete, or its log does not end at last_seq.
+	// Stores an answer as a message, supersedes the previous answer to the turn, and ends the response and its log. The
+	// ticket's row must be locked. finished_at is also the message's created_at. PostgreSQL checks row by row that a turn
+	// has only one current answer, so the previous one is superseded first. The message has the response's id, so readers
+	// know its id from the first event on. No row: the response no longer belongs to this attempt, or its log does not end
+	// at last_seq.
 	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error)
-	// Ends a response that only staff see, and its log: its text stays with it. A draft takes the place of the one that waited
-	// for review. The ticket's row must be locked. No row: the response is no longer this attempt's to complete, or its log does
-	// not end at last_seq.
+	// Completes a response that only staff see, with its text, and ends its log. A draft supersedes the one that waited for
+	// review. The ticket's row must be locked. No row: the response no longer belongs to this attempt, or its log does not
+	// end at last_seq.
 	CompleteStaffAIResponse(ctx context.Context, arg CompleteStaffAIResponseParams) (AIResponse, error)
-	// What counts against a user's budget, and in how many seconds the oldest of it no longer does.
+	// The responses that count against a user's budget, and in how many seconds the oldest stops counting.
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
 	CountRunningTriages(ctx context.Context) (int64, error)
-	// How many of the accounts are enabled ones of staff.
+	// How many of the accounts are enabled staff accounts.
 	CountStaff(ctx context.Context, ids []uuid.UUID) (int32, error)
-	// How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only. The order keeps each count
-	// to an index: without it, the planner may read old tickets in search of the few that are not resolved.
+	// The numbers of unresolved tickets, each up to max_counted. Snoozed tickets count only as snoozed. The ORDER BY makes
+	// each count use its index: without it, the planner may read old tickets in search of the few unresolved ones.
 	CountStaffTickets(ctx context.Context, arg CountStaffTicketsParams) (CountStaffTicketsRow, error)
-	// Is 1 if a running response may have to be taken over or failed, and 0 otherwise.
+	// Returns 1 if a running response may need to be taken over or failed, and 0 otherwise.
 	CountStalledAIResponses(ctx context.Context, unknownLeaseSeconds int32) (int32, error)
-	// Zero: no pass of the dispatcher would do anything.
+	// Returns 0 if the dispatcher has nothing to do.
 	CountWebhookWork(ctx context.Context) (int32, error)
-	// No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
+	// No row: the user has used up the budget. A limit of 0 means none. The caller holds LockAIBudget, so that the counts
+	// stay correct.
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
-	// No row: the account is no service's.
+	// No row: the account is not a service's.
 	CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (time.Time, error)
-	// Fills a desk that has no tickets, for "support dev --demo": 40 customers, 2 teams of the members, and 200 tickets that tell the
-	// stories over and over, the youngest minutes old and the oldest months. A story has a title, a description, tags, and turns by
-	// the customer, an agent, the AI, or an agent as a note. Of tickets in the AI mode "draft", the last answer of a story is a draft.
+	// Fills a desk that has no tickets, for "support dev --demo": 40 customers, 2 teams of the members, and 200 tickets
+	// that repeat the stories, from minutes to months old. A story has a title, a description, tags, and turns: by the
+	// customer, an agent or the AI, or an agent's note. In tickets in the AI mode "draft", the last answer of the story is
+	// a draft.
 	CreateDemoDesk(ctx context.Context, arg CreateDemoDeskParams) error
 	// For changes whose statement does not add the entry itself, in a CTE. Run it in the transaction of the change.
 	CreateJournalEntry(ctx context.Context, arg CreateJournalEntryParams) error
-	// No row when the name is taken: PostgreSQL writes the values of a violated constraint to its own log.
+	// No row when the name is taken, rather than an error: PostgreSQL logs the values of a violated constraint.
 	CreateMacro(ctx context.Context, arg CreateMacroParams) (CreateMacroRow, error)
-	// A human's message, by the rules of add_message. No row: there is no such ticket, it is closed, or the account that the
-	// message counts for, if any, has used up its budget for the day.
+	// Adds a human message with add_message. No row: there is no such ticket, it is closed, or the account that the message
+	// counts for has used up its budget for the day.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
-	// Messages of one actor in one ticket, in their order, each as CreateMessage creates it: the next one sees what the one before has
-	// left. A message that CreateMessage would return no row for has none here, and the others are created.
+	// Adds messages of one actor to one ticket, in order. Each works like CreateMessage, and sees the effects of those
+	// before it. A message for which CreateMessage would return no row has none here; the others are created.
 	CreateMessages(ctx context.Context, arg CreateMessagesParams) ([]Message, error)
-	// A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
-	// changes. No row: there is no such ticket, or the actor is not staff.
+	// Adds a staff note as the newest message of a ticket, which must be locked. Nothing that customers see changes. No
+	// row: there is no such ticket, or the actor is not staff.
 	CreateNote(ctx context.Context, arg CreateNoteParams) (Message, error)
-	// A draft with the next version. LockPrompts keeps the number its own.
+	// Creates a draft with the next version. The caller holds LockPrompts, so that the version is unique.
 	CreatePrompt(ctx context.Context, arg CreatePromptParams) (Prompt, error)
-	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
+	// Does nothing if the customer exists. Concurrent calls wait for the first one to commit.
 	CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error
-	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
-	// checked. The lock makes whoever changes the account afterwards see the session.
+	// Creates a session with its first refresh token. No row: the account is disabled, or its password hash is no longer
+	// the one that was checked. The lock ensures that a later change of the account sees the session.
 	CreateSession(ctx context.Context, arg CreateSessionParams) (int32, error)
 	CreateTeam(ctx context.Context, arg CreateTeamParams) (CreateTeamRow, error)
 	// No row: there is no such webhook.
 	CreateTestDelivery(ctx context.Context, arg CreateTestDeliveryParams) (WebhookDelivery, error)
-	// With triage, the AI is to sort it. No row: the account that the ticket counts for, if any, has used up its budget for the day.
+	// With triage, the ticket is queued for the AI to triage. No row: the account that the ticket counts for has used up
+	// its budget for the day.
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
-	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
-	// does not belong there. Without a creator it is the system that creates the account.
+	// No row when the address is taken, rather than an error: PostgreSQL logs the values of a violated constraint, and an
+	// address does not belong in a log. Without a creator, the system creates the account.
 	CreateUser(ctx context.Context, arg CreateUserParams) (CreateUserRow, error)
-	// No row: the limit is reached.
+	// No row: the limit of webhooks is reached.
 	CreateWebhook(ctx context.Context, arg CreateWebhookParams) (Webhook, error)
-	// A delivery that exists becomes due again.
+	// An existing delivery becomes due again.
 	CreateWebhookDeliveries(ctx context.Context, arg CreateWebhookDeliveriesParams) error
-	// Forgets what the key has tried, unless that is as much as is allowed.
+	// Deletes the attempts of a key, unless they have reached the limit.
 	DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error)
 	DeleteDeletedWebhooks(ctx context.Context) error
 	DeleteDeliveriesOfDeletedWebhooks(ctx context.Context, arg DeleteDeliveriesOfDeletedWebhooksParams) (int64, error)
 	DeleteDetachedTeams(ctx context.Context) error
-	// The oldest of an account that has more than it may have.
+	// Deletes the oldest sessions beyond the limit of an account.
 	DeleteExcessSessions(ctx context.Context, arg DeleteExcessSessionsParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
 	DeleteMacro(ctx context.Context, arg DeleteMacroParams) (int64, error)
-	// One batch. Rows that are in use are passed over, so that nobody waits.
+	// Deletes one batch. Skips locked rows, so that nobody waits.
 	DeleteOldAttempts(ctx context.Context, arg DeleteOldAttemptsParams) (int64, error)
 	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
 	DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIdempotencyKeysParams) (int64, error)
 	DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) (int64, error)
 	DeleteOldWebhookDeliveries(ctx context.Context, arg DeleteOldWebhookDeliveriesParams) (int64, error)
-	// Ends a living session by a token of its own that it no longer keeps.
+	// Ends a session whose token has been used twice: the token names the session, but is no longer one of its two.
 	DeleteReusedSession(ctx context.Context, arg DeleteReusedSessionParams) (uuid.UUID, error)
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)
-	// All but one, which may be the nil UUID.
+	// Deletes all sessions of an account except one, or all with the nil UUID.
 	DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsByUserParams) (int64, error)
-	// Nobody sees it any longer; DetachTickets takes it from its tickets. Zero rows: there is no such team.
+	// Marks the team as deleted. DetachTickets removes it from its tickets. Zero rows: there is no such team.
 	DeleteTeam(ctx context.Context, arg DeleteTeamParams) (int64, error)
-	// Its deliveries are deleted later, a batch at a time.
+	// The deliveries are deleted later, in batches.
 	DeleteWebhook(ctx context.Context, id uuid.UUID) (int64, error)
-	// Takes deleted teams from their tickets.
+	// Removes deleted teams from their tickets.
 	DetachTickets(ctx context.Context, arg DetachTicketsParams) (int64, error)
-	// Does nothing when the webhook is disabled already, or, unless its receiver is gone, has failed for less than the patience.
+	// Does nothing if the webhook is already disabled. A webhook whose receiver is not gone must have failed for
+	// patience_seconds.
 	DisableWebhook(ctx context.Context, arg DisableWebhookParams) (int64, error)
-	// No row: it is no draft that waits for review.
+	// No row: the response is not a draft that waits for review.
 	DiscardAIResponse(ctx context.Context, arg DiscardAIResponseParams) (AIResponse, error)
-	// Takes away what the AI wrote in a ticket and nobody published, because it may quote what is redacted there, and, of the answer
-	// that a redacted message is, its events. Drafts are discarded. What the AI writes for customers does not quote notes. The ticket
-	// must be locked.
+	// Removes AI texts that may quote the redacted text: drafts, which are discarded, responses to staff, and answers that
+	// ended without a message. For a redacted answer, removes its events. When a note is redacted, answers stay, because
+	// they cannot quote notes. The ticket must be locked.
 	EmptyAIResponses(ctx context.Context, arg EmptyAIResponsesParams) error
 	// Empties the journal entries of a customer. The entries keep their positions.
 	EraseJournalData(ctx context.Context, arg EraseJournalDataParams) (int64, error)
-	// With the AI responses that belong to them, and their events.
+	// Also deletes the AI responses of the messages, with their events.
 	EraseMessages(ctx context.Context, arg EraseMessagesParams) (int64, error)
 	EraseRememberedResponses(ctx context.Context, arg EraseRememberedResponsesParams) (int64, error)
-	// Deletes tickets, the remembered responses to requests in them, and the data of their journal entries. The entries stay.
+	// Deletes tickets, the stored responses to requests in them, and the data of their journal entries. The entries stay.
 	EraseTickets(ctx context.Context, arg EraseTicketsParams) (int64, error)
 	EraseUsage(ctx context.Context, arg EraseUsageParams) (int64, error)
-	// What other servers responded to deliveries about a customer: it may repeat what they were sent.
+	// Deletes the stored responses to webhook deliveries about a customer, which may repeat personal data.
 	EraseWebhookResponses(ctx context.Context, arg EraseWebhookResponsesParams) (int64, error)
-	// Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
-	// not end at last_seq.
+	// Ends a response and its log without a message. No row: the response has ended or belongs to another owner or attempt,
+	// or its log does not end at last_seq.
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponseEvent, error)
-	// What nobody could finish.
+	// Fails the responses that have crashed too often, or that nobody has taken over for too long.
 	FailAbandonedAIResponses(ctx context.Context, arg FailAbandonedAIResponsesParams) (int64, error)
-	// One that the actor sees.
+	// Returns only what the actor sees.
 	FindAIResponse(ctx context.Context, arg FindAIResponseParams) (AIResponse, error)
-	// A ticket that the actor sees, and what staff asked the AI for there: running is the response of the kind that is being
-	// written, and standing the newest complete one about the ticket as it is now, its notes included. A missing id is the nil UUID.
-	// prompt_version is the live prompt's; NULL is the one that is built in.
+	// A ticket that the actor sees, and what staff requested from the AI there. running is the response of this kind that
+	// is being written. standing is the newest completed one about the current state of the ticket, including its notes.
+	// Missing ids are nil UUIDs. prompt_version is the live prompt's; NULL is the built-in prompt.
 	FindAsked(ctx context.Context, arg FindAskedParams) (FindAskedRow, error)
 	// The entries that a customer sees.
 	FindCustomerJournal(ctx context.Context, arg FindCustomerJournalParams) ([]JournalEntry, error)
-	// Entries in a range of positions: staff see all, but those about accounts and keys only as administrators; a service sees
-	// those that its customers see.
+	// Entries in a range of positions. Staff see all of them, except that only administrators see those about accounts and
+	// keys. A service sees what its customers see.
 	FindJournal(ctx context.Context, arg FindJournalParams) ([]JournalEntry, error)
-	// A macro and what its placeholders say in a ticket that staff see: the customer's name is the one that messages show. Empty is
-	// none.
+	// A macro, and the values of its placeholders in a ticket that staff see. customer_name is the name that messages show,
+	// or empty.
 	FindMacroForTicket(ctx context.Context, arg FindMacroForTicketParams) (FindMacroForTicketRow, error)
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
-	// What matches of the tickets and messages that the actor sees, the best first: a match that is e times as good counts as one
-	// that is 30 days newer. Of more than max_candidates matches, the newest are looked at. Nothing matches without
-	// a word that must be there. Matches in title and text are between the characters 1 and 2, which no text has.
+	// The tickets and messages that match and that the actor sees, best first. A match that is e times as good counts as
+	// much as one that is 30 days newer. Considers at most the newest max_candidates matches. A query without a required
+	// word matches nothing. In title and text, the characters 1 and 2, which no text contains, enclose each matching word.
 	FindSearchResults(ctx context.Context, arg FindSearchResultsParams) ([]FindSearchResultsRow, error)
-	// The response that is being written in a ticket that the actor sees. None is the nil UUID.
+	// The answer that is being written in a ticket that the actor sees, or the nil UUID.
 	FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error)
-	// One that the actor sees.
+	// Returns only what the actor sees.
 	FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error)
-	// The entries of one ticket that the actor sees: staff, a customer, or a service for its customers.
+	// The entries of one ticket that the actor sees. The actor is staff, a customer, or a service for its customers.
 	FindTicketJournal(ctx context.Context, arg FindTicketJournalParams) ([]JournalEntry, error)
-	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
-	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
-	// is the first day of all. Nobody's name is empty.
+	// A ticket that the actor sees, with its service customer if the actor may see them, and the newest messages, newest
+	// first, for staff with notes. One statement, so that all of it is consistent. Each column of the messages is an array,
+	// in which the nil UUID, the year 1 and the empty name stand for NULL.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
-	// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
-	// description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
-	// draft is the newest draft for this turn that waits for review or was discarded. After staff_spoke_last, the AI has nothing to
-	// answer. failure is the error code of the turn's newest response as long as
-	// upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
-	// upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
-	// the live prompt's; NULL is the one that is built in.
+	// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or the
+	// description. running is the answer that is being written in the ticket, for any turn. standing is the completed
+	// answer to this turn. draft is the newest draft for this turn that waits for review or was discarded. If
+	// staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response while the
+	// upstream must not be asked again, and failure_seconds is how long that lasts: until the pause ends, or the wait that
+	// the upstream asked for if that is longer. Missing ids are nil UUIDs, and a missing failure is empty. prompt_version
+	// is the live prompt's; NULL is the built-in prompt.
 	FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow, error)
-	// One that the actor sees: staff, every account; a service, those of its customers; everybody, their own.
+	// An account that the actor sees: staff see every account, a service those of its customers, and everybody their own.
 	FindUser(ctx context.Context, arg FindUserParams) (FindUserRow, error)
-	// A request that began before the account was closed may write after the last batch. By now it has ended.
+	// Waits settled_seconds, because a request that began before the account was closed may still write after the last
+	// batch.
 	FinishErasure(ctx context.Context, arg FinishErasureParams) error
 	GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, error)
-	// Whom a key speaks for, while it is good.
+	// The account of a valid key.
 	GetAPIKeyAccount(ctx context.Context, id uuid.UUID) (GetAPIKeyAccountRow, error)
-	// Whether a ticket may be given to an account, which must be an enabled one of staff, and to a team.
+	// Whether a ticket may be assigned to an account, which must be an enabled staff account, and to a team.
 	GetAssignment(ctx context.Context, arg GetAssignmentParams) (GetAssignmentRow, error)
-	// How many seconds it takes until the key may try again. No row: it may now.
+	// How many seconds the key must wait. No row: it may try now.
 	GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error)
-	// The release of PostgreSQL, for people and as a number, and what time it is there.
+	// The release of PostgreSQL, as text and as a number, and the database's time.
 	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
-	// A customer. No row: there is no such customer. The accounts of staff and of services are not exported.
+	// No row: there is no such customer. Accounts of staff and of services are not exported.
 	GetExportedUser(ctx context.Context, id uuid.UUID) (User, error)
-	// By the database's clock, which is that of all times that are stored.
+	// Compares with the database's clock, which sets all stored times.
 	GetHasPassed(ctx context.Context, at time.Time) (bool, error)
-	// Unless it was used too long ago. Those who read do not wait for each other.
+	// No row: the key is unknown or too old. Readers do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
 	GetJournalHead(ctx context.Context) (int64, error)
-	// The oldest position that is kept; in an empty journal, the first one to come.
+	// The oldest position; in an empty journal, the position of the first entry to come.
 	GetJournalOldest(ctx context.Context) (int64, error)
-	// The newest position, the oldest that is kept, how many entries wait in the outbox (counted to a bound) and for how long.
+	// The newest and the oldest position, the number of entries in the outbox (up to a limit), and the age of the oldest of
+	// them.
 	GetJournalState(ctx context.Context) (GetJournalStateRow, error)
 	GetMacro(ctx context.Context, id uuid.UUID) (Macro, error)
 	GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
-	// The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
+	// The message with this client_id, or with this id.
 	GetMessageByClientID(ctx context.Context, arg GetMessageByClientIDParams) (Message, error)
-	// As ListMessagesByTicket shows it.
+	// Returns a message as ListMessagesByTicket does.
 	GetMessageWithName(ctx context.Context, arg GetMessageWithNameParams) (GetMessageWithNameRow, error)
 	// The age of the oldest pending delivery, in seconds. Deliveries of paused and disabled webhooks do not count.
 	GetOldestPendingDelivery(ctx context.Context) (float64, error)
 	GetPrompt(ctx context.Context, id uuid.UUID) (GetPromptRow, error)
 	GetPromptByVersion(ctx context.Context, version int32) (Prompt, error)
-	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
+	// How many seconds a valid refresh token must wait before it can be exchanged.
 	GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error)
 	GetSLA(ctx context.Context) (SLA, error)
-	// With whether the session it is asked in may only read, as all do of a standby or of a primary that was replaced.
+	// read_only says whether this session is read-only, as on a standby or on a primary that was replaced.
 	GetSchemaMigration(ctx context.Context) (GetSchemaMigrationRow, error)
 	GetServiceCustomer(ctx context.Context, arg GetServiceCustomerParams) (GetServiceCustomerRow, error)
 	GetServiceCustomerByUserID(ctx context.Context, arg GetServiceCustomerByUserIDParams) (GetServiceCustomerByUserIDRow, error)
-	// Whom a session speaks for, while it lives.
+	// The account of a session that has not expired.
 	GetSessionAccount(ctx context.Context, id uuid.UUID) (GetSessionAccountRow, error)
-	// How many sessions the database takes, and how many machines have sessions of the product there, this one included.
+	// How many sessions the database allows, and how many machines have sessions of the product, including this one.
 	GetSessionBudget(ctx context.Context) (GetSessionBudgetRow, error)
-	// With its members in the order of their ids.
+	// Returns the members in the order of their ids.
 	GetTeam(ctx context.Context, id uuid.UUID) (GetTeamRow, error)
 	GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error)
-	// That of a service, or one that no service opened.
+	// The ticket of a service, or one that no service opened.
 	GetTicketByExternalID(ctx context.Context, arg GetTicketByExternalIDParams) (Ticket, error)
-	// The day (UTC) by the clock that all times are of.
+	// The current day (UTC) by the database's clock.
 	GetToday(ctx context.Context) (time.Time, error)
 	GetUser(ctx context.Context, id uuid.UUID) (User, error)
 	GetUserByEmail(ctx context.Context, email string) (User, error)
@@ -234,227 +241,236 @@ type Querier interface {
 	GetWebhookDelivery(ctx context.Context, id uuid.UUID) (WebhookDelivery, error)
 	// The next webhook to replay. The caller holds the cursor's lock.
 	GetWebhookToReplay(ctx context.Context) (Webhook, error)
-	// Indexes what has been waiting longest, and returns how many it took.
+	// Indexes the texts that have waited longest, and returns how many it took.
 	IndexQueued(ctx context.Context, arg IndexQueuedParams) (int64, error)
-	// The events of many responses, of each those from a number on.
+	// The events of many responses, each from a given number on.
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
-	// Those that staff see, or only those that the ticket's customer sees.
+	// For staff all of them, otherwise those that the ticket's customer sees.
 	ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error)
 	ListAPIKeys(ctx context.Context, arg ListAPIKeysParams) ([]ListAPIKeysRow, error)
-	// A turn, and before it what was said earlier, without notes and what was redacted: of more than max_earlier, the newest. Answers to earlier turns belong to it
-	// also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
-	// reads an index backwards and stops, so that a long ticket costs no more than a short one.
+	// A turn, preceded by at most max_earlier messages, the newest. Leaves out notes, redacted messages, replaced answers,
+	// and answers to this turn. Includes answers to earlier turns that were completed after this turn. Each part reads an
+	// index backwards and stops, so that a long ticket costs no more than a short one.
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
-	// The deliveries of a webhook that are due.
+	// The due deliveries of a webhook.
 	ListDueDeliveries(ctx context.Context, arg ListDueDeliveriesParams) ([]WebhookDelivery, error)
-	// New tickets that are to be sorted, the oldest first: those that the AI is still to be asked about, and those of which it has said
-	// what it will. response_status is how the AI response ended; none was asked for without one.
+	// Tickets to triage, oldest first: those without a triage so far, and those whose triage has ended with
+	// response_status.
 	ListDueTriages(ctx context.Context, maxRows int32) ([]ListDueTriagesRow, error)
-	// The webhooks that have deliveries that are due.
+	// The webhooks with due deliveries.
 	ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error)
 	ListErasures(ctx context.Context, maxRows int32) ([]uuid.UUID, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error)
-	// Those that the customer sees, oldest first.
+	// The AI responses that the customer sees, oldest first.
 	ListExportedAIResponses(ctx context.Context, arg ListExportedAIResponsesParams) ([]AIResponse, error)
-	// What the customer sees of a ticket's messages, with the names of their authors and the customer's own ratings.
+	// The messages that the customer sees, with their authors' names and the customer's ratings.
 	ListExportedMessages(ctx context.Context, arg ListExportedMessagesParams) ([]ListExportedMessagesRow, error)
 	// Oldest first.
 	ListExportedTickets(ctx context.Context, arg ListExportedTicketsParams) ([]Ticket, error)
 	ListJournal(ctx context.Context, arg ListJournalParams) ([]JournalEntry, error)
-	// Newest first. With a text, those that have it in their name or their content, whatever its case.
+	// Newest first. With a text, only macros that contain it in their name or content, ignoring case.
 	ListMacros(ctx context.Context, arg ListMacrosParams) ([]Macro, error)
-	// Includes notes, for staff, and the names of authors, empty when unknown: a customer's is the name that the service gave, if the
-	// actor may see it.
+	// Includes notes, for staff, and the names of authors, empty when unknown. A customer's name is the one that the
+	// service set, if the actor may see it.
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]ListMessagesByTicketRow, error)
-	// The responses that a writer is to write, and its attempt at each.
+	// The running responses of a writer, with their attempts.
 	ListOwnedAIResponses(ctx context.Context, ownerID uuid.UUID) ([]ListOwnedAIResponsesRow, error)
 	ListPrompts(ctx context.Context, arg ListPromptsParams) ([]ListPromptsRow, error)
 	ListReplayedEntries(ctx context.Context, arg ListReplayedEntriesParams) ([]ListReplayedEntriesRow, error)
-	// What happened from begins until ends, as a whole and by the day (UTC), the team or the agent whose ticket it is now. The
-	// group of what is nobody's has an empty name. Each kind of fact comes from an index on its time; what is unresolved is counted
-	// as it is now, and belongs to no day. A time that nobody took is -1.
+	// What happened between begins and ends: the total, and per day (UTC), or per current team or assignee of the ticket.
+	// The group without a team or assignee has an empty name. Each kind of fact is read through an index on its time.
+	// Unresolved tickets are counted as they are now, and belong to no day. A percentile of no values is -1.
 	ListReportGroups(ctx context.Context, arg ListReportGroupsParams) ([]ListReportGroupsRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
-	// A page of everybody's tickets, with the customers of all services or only those of one. It takes one walk, chosen by the caller, and
-	// looks at no more than max_walked tickets, however few of them match. The last one that it looked at is returned also when it does
-	// not match: there the next page goes on.
+	// A page of all tickets, with the customers that the caller may see. It follows one walk, chosen by the caller, and
+	// reads at most max_walked tickets, however few of them match. If it stops at that limit, it returns the last ticket
+	// even if that does not match: the next page continues there.
 	ListStaffTickets(ctx context.Context, arg ListStaffTicketsParams) ([]ListStaffTicketsRow, error)
-	// The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
+	// Newest first, without notes, and without answers that were replaced or are being replaced.
 	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)
-	// Responses that ended long ago and still have their events, oldest first, after a position.
+	// Responses that ended before the retention and still have events, oldest first.
 	ListSweepableAIResponses(ctx context.Context, arg ListSweepableAIResponsesParams) ([]ListSweepableAIResponsesRow, error)
-	// The messages of a ticket that were written at the same moment as one of another ticket.
+	// The messages of a ticket that have the same time as a message of another ticket.
 	ListTakenTimes(ctx context.Context, arg ListTakenTimesParams) ([]uuid.UUID, error)
 	ListTeams(ctx context.Context, arg ListTeamsParams) ([]ListTeamsRow, error)
-	// Everybody's, with the customers of all services or only those of one.
+	// All tickets, with the customers that the caller may see.
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error)
-	// The tickets in which a text matches, with the notes in them: of more than max_candidates matches, the newest are looked at. It
-	// matches as FindSearchResults does.
+	// The tickets in which a text matches, including their notes. Considers at most the newest max_candidates matches.
+	// Matches as FindSearchResults does.
 	ListTicketsByText(ctx context.Context, arg ListTicketsByTextParams) ([]uuid.UUID, error)
-	// What a customer sees of its tickets. A list of all columns costs half as much again, here and in PostgreSQL.
+	// The columns of a customer's tickets that the customer sees. All columns would cost half as much again, here and in
+	// PostgreSQL.
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]ListTicketsByUserRow, error)
-	// The newest messages of a ticket, newest first, as staff see them, or without their notes.
+	// Newest first, with or without notes.
 	ListTranscript(ctx context.Context, arg ListTranscriptParams) ([]Message, error)
-	// Which of the limits that every session must have are not set.
+	// The required limits that this session lacks.
 	ListUnlimitedSettings(ctx context.Context) ([]string, error)
-	// With the customers of all services or only those of one.
+	// Returns the accounts with the service customers that the caller may see.
 	ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUsersRow, error)
-	// The prefix is normalised as addresses are. DEL comes after every character that an address may have.
+	// The prefix is normalized like addresses. DEL sorts after every character of an address.
 	ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]ListUsersByEmailPrefixRow, error)
 	// Newest first.
 	ListWebhookAttempts(ctx context.Context, arg ListWebhookAttemptsParams) ([]WebhookAttempt, error)
 	ListWebhookDeliveries(ctx context.Context, arg ListWebhookDeliveriesParams) ([]WebhookDelivery, error)
-	// The entries after a position, each once for every webhook that wants it, or once with NULL.
+	// The entries after a position, one row per webhook that subscribes to them, or one row with NULL.
 	ListWebhookMatches(ctx context.Context, arg ListWebhookMatchesParams) ([]ListWebhookMatchesRow, error)
-	// The sealed secrets, to seal them with another key.
+	// The encrypted secrets, to encrypt them with another key.
 	ListWebhookSecrets(ctx context.Context, arg ListWebhookSecretsParams) ([]ListWebhookSecretsRow, error)
 	ListWebhooks(ctx context.Context, arg ListWebhooksParams) ([]Webhook, error)
-	// Lets one response of a user begin at a time, on all replicas, until the transaction ends. The number sets these locks
-	// apart from others.
+	// Until the transaction ends, no other response of the user can start, on any replica. The number distinguishes these
+	// locks from others.
 	LockAIBudget(ctx context.Context, userID string) error
-	// Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
-	// Services, which cannot log in, do not count.
+	// A change that removes an administrator locks all of them first, in one order, so that the number that remains is
+	// certain. Services do not count, because they cannot log in.
 	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
-	// Lets one ticket of an external id be opened at a time. The number sets these locks apart from others.
+	// Until the transaction ends, no other transaction can open a ticket with this external id. The number distinguishes
+	// these locks from others.
 	LockExternalID(ctx context.Context, arg LockExternalIDParams) error
 	LockMacro(ctx context.Context, id uuid.UUID) (Macro, error)
 	LockPrompt(ctx context.Context, id uuid.UUID) (LockPromptRow, error)
-	// Lets one prompt be made, published or withdrawn at a time, until the transaction ends. The number sets this lock apart
-	// from others.
+	// Until the transaction ends, no other transaction can create, publish or withdraw a prompt. The number distinguishes
+	// this lock from others.
 	LockPrompts(ctx context.Context) error
 	LockSLA(ctx context.Context) (SLA, error)
 	LockTeam(ctx context.Context, id uuid.UUID) (Team, error)
-	// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
+	// A ticket that the actor sees. Every change of a ticket's conversation or status takes this lock first.
 	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
-	// Takes the lock of LockTicket for a statement that reads the ticket itself.
+	// Takes the same lock as LockTicket, for statements that read the ticket themselves.
 	LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error
-	// The ticket that a message stands in, for staff.
+	// The ticket of a message, for staff.
 	LockTicketOfMessage(ctx context.Context, arg LockTicketOfMessageParams) (Ticket, error)
-	// Several, in the order of their ids, so that no two who lock the same ones wait for each other.
+	// Locks tickets in the order of their ids, so that concurrent calls do not deadlock.
 	LockTickets(ctx context.Context, ids []uuid.UUID) ([]Ticket, error)
-	// With the customer, of any service or only of one.
+	// Returns the account with its service customer, if the caller may see it.
 	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
 	LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
-	// No row: another session is making deliveries.
+	// No row: another session is creating deliveries.
 	LockWebhookCursor(ctx context.Context) (int64, error)
-	// For removing responses. Waits until those that may repeat a text that was still there are stored.
+	// Taken to delete responses. Waits for transactions that are storing responses.
 	LockWebhookResponses(ctx context.Context) error
-	// Moves the conversation of a ticket into another one, its description as the first message, and closes it for good. Both rows
-	// must be locked, and no two of the messages may be of the same moment. The AI responses come along: one to the description
-	// answers the message that this has become. The other ticket gets the tags, the custom fields and the entries of the
-	// journal that are given. It is the caller's answer, with its customer, of any service or only
-	// of one.
+	// Moves the conversation of a ticket into another one, with the description as a message, and closes the ticket
+	// permanently. Both rows must be locked, and no two messages may have the same time. AI responses move too: one to the
+	// description becomes one to the new message. The other ticket receives the given tags, custom fields and journal
+	// entries. Returns that ticket with its customer, if the caller may see the customer.
 	MergeTicket(ctx context.Context, arg MergeTicketParams) (MergeTicketRow, error)
-	// Remembers where it stopped. Between two passes of the dispatcher, each entry before that has become a delivery, and none after it.
+	// Remembers the first entry that the webhook misses. The cursor's lock waits for the dispatcher's pass.
 	PauseWebhook(ctx context.Context, id uuid.UUID) error
-	// Stores a draft that waits for review as a message, in place of the answer to its turn that stood. What else is being
-	// written in the ticket is not published. The ticket's row must be locked. No row: the draft does not wait for review.
+	// Stores a draft that waits for review as a message. Supersedes the previous answer to its turn and any answer that is
+	// being written in the ticket. The ticket's row must be locked. No row: the draft does not wait for review, or the
+	// ticket is closed.
 	PublishAIResponse(ctx context.Context, arg PublishAIResponseParams) (Message, error)
-	// Makes a prompt the live one, under LockPrompts, in place of the one that was.
+	// Makes a prompt the live one. The caller holds LockPrompts.
 	PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error)
-	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
+	// Creates or changes the customer's rating of an answer. No row: the message is not an answer in a ticket of the actor.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// Reindexes the next documents after a change of the language, and reports whether there are more. No row: nothing is
 	// left to do, or another replica is doing it.
 	RebuildSearchIndex(ctx context.Context, maxRows int64) (bool, error)
-	// What an answer took that somebody else has ended, told by its writer once that knows.
+	// Records the token usage of a response that somebody else has ended. Its writer calls this when it knows the usage.
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
-	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
+	// Counts an attempt. Zero rows, and nothing counted: max_attempts have been counted within the window, on all replicas
+	// together.
 	RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error)
-	// Records the results of attempts. Skips deliveries that were deleted or delivered meanwhile. It leaves out responses that may
-	// repeat what is redacted or erased; the transaction must hold the lock of ShareWebhookResponses. The rows are looked up by their ids
-	// and checked afterwards: an index of pending deliveries would be read once for each.
+	// Records the results of attempts. Skips deliveries that have been deleted or delivered in the meantime. Leaves out responses that
+	// may repeat a redacted or erased text; the transaction must hold the lock of ShareWebhookResponses. The rows are looked up by id
+	// and checked afterwards: otherwise the planner may read all pending deliveries.
 	RecordWebhookAttempts(ctx context.Context, arg RecordWebhookAttemptsParams) error
-	// Takes away what a message said, and what the customer said of it. Its ticket must be locked. No row: it is redacted already.
+	// Removes the text of a message and the comment on its rating. Its ticket must be locked. No row: the message is
+	// already redacted.
 	RedactMessage(ctx context.Context, arg RedactMessageParams) (RedactMessageRow, error)
-	// Puts the tombstone of a ticket or a message into the responses that are remembered for requests in the ticket, and in those to
-	// the tickets that were merged into it. What the AI wrote for staff may quote what is redacted. The ticket must be locked.
+	// Puts the tombstone of a ticket or message into the stored responses to requests in the ticket, and in tickets that
+	// were merged into it. Also redacts stored AI texts for staff, which may quote the redacted text. The ticket must be
+	// locked.
 	RedactRememberedResponses(ctx context.Context, arg RedactRememberedResponsesParams) error
-	// Takes away what a ticket said when it was opened and when it was handed off. It must be locked, and not be redacted already.
+	// Removes the title, description and handoff note of a ticket. The ticket must be locked and not yet redacted.
 	RedactTicket(ctx context.Context, arg RedactTicketParams) (time.Time, error)
-	// What other servers responded to deliveries about a ticket or a message, also before it was merged into this ticket: it may repeat
-	// what they were sent.
+	// Deletes the stored responses to webhook deliveries about a ticket or message, including those from before a merge
+	// into this ticket. They may repeat the redacted text.
 	RedactWebhookResponses(ctx context.Context, arg RedactWebhookResponsesParams) error
 	// No row: there is no such delivery.
 	RedeliverWebhook(ctx context.Context, id uuid.UUID) (WebhookDelivery, error)
-	// Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
-	// for it: its response may have been lost, so it is exchanged again, and the token in that response is void. Uses of a
-	// session's tokens come one after the other, on the lock of its row, and each compares with the time at which it has the lock.
-	// No row: the token is neither, or refreshes come too fast.
+	// Gives a session its next refresh token. The request's token is the current one, or its parent: the response with the
+	// current token may have been lost, so the parent is exchanged again, which invalidates that token. The row's lock
+	// serializes uses of a session's tokens, and each use compares with the time at which it holds the lock. No row: the
+	// token is neither of the two, the session has expired, or refreshes come too fast.
 	RefreshSession(ctx context.Context, arg RefreshSessionParams) (RefreshSessionRow, error)
-	// Another replica may take the response over at once. Until then it is nobody's, so that nothing which its writer has
-	// still under way makes the lease longer again.
+	// Lets another replica take the response over immediately. Without an owner, no pending statement of its writer can
+	// renew the lease.
 	ReleaseAIResponseLease(ctx context.Context, arg ReleaseAIResponseLeaseParams) error
-	// A response that is not returned is no longer its writer's. The rows are checked as by CommitDeltas.
+	// A response that is not returned no longer belongs to the writer. Locks and checks rows as CommitDeltas does.
 	RenewAIResponseLeases(ctx context.Context, arg RenewAIResponseLeasesParams) ([]uuid.UUID, error)
-	// Puts back deltas that were published and that a crash of the database then lost, where the log ends at log_seq. Zero
-	// rows: not this writer's, or already put back.
+	// Restores deltas that readers received and that a crash of the database then lost. The log ends at log_seq. Zero rows:
+	// the response is not this writer's, or the deltas are already restored.
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
-	// Replays what it has missed, together with what it was to replay, enables it, and forgets what has failed before.
+	// Replays the entries that the webhook missed, together with an unfinished replay, and enables the webhook.
 	ResumeWebhook(ctx context.Context, id uuid.UUID) error
-	// Says whether it was good until now. No row: there is no such key.
+	// Also returns whether this call revoked the key. No row: there is no such key.
 	RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (RevokeAPIKeyRow, error)
 	RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecretParams) (Webhook, error)
 	// Moves committed entries from the outbox to the journal. Returns their number and the new head, or NULL when another session
 	// is doing so.
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
-	// Has everything that is indexed in another language indexed again. A language that the database does not have is 'simple'.
+	// Changes the language, and schedules all documents to be indexed again. Falls back to 'simple' if the database does
+	// not have the language. Zero rows: the language is already set.
 	SetSearchLanguage(ctx context.Context, language string) (int64, error)
-	// For storing responses. The statements that follow see what was redacted or erased.
+	// Taken to store responses. The transaction's next statement sees what has been redacted or erased.
 	ShareWebhookResponses(ctx context.Context) error
-	// Gives a message the next moment at which neither of two tickets has one.
+	// Moves a message to the next time at which neither ticket has a message.
 	ShiftMessage(ctx context.Context, arg ShiftMessageParams) error
 	// Replays up to the newest entry, together with what is still to be replayed. No row: there is no such webhook.
 	StartWebhookReplay(ctx context.Context, arg StartWebhookReplayParams) (int64, error)
-	// Answers that are being written in this ticket are not published, nor is a draft that waits for review; staff_requests are what
-	// staff asked the AI for and is being written. The ticket's row must be locked.
+	// Supersedes running answers and a draft that waits for review (answers), or running requests of staff
+	// (staff_requests). The ticket's row must be locked.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
-	// Deletes the events of responses that have ended; their messages stay.
-	// Another replica may be sweeping the same ones.
+	// Deletes the events of ended responses; their messages stay. Skips rows that another replica is sweeping.
 	SweepAIResponses(ctx context.Context, ids []uuid.UUID) error
 	SweepSLA(ctx context.Context, maxRows int32) (int32, error)
-	// One response whose writer is gone: its lease has ended, or it belongs to the caller, who has not written it for some
-	// seconds and does not know of it, because the reply to its claim was lost. It begins again with a reset. Only a writer
-	// that was lost counts as a crash: a response that was handed over is nobody's, and is taken however often that happens.
+	// Takes over one response without a writer: its lease has expired, or it belongs to the caller, which does not know of
+	// it because the reply to its claim was lost. The response starts over with a reset. Only the loss of an owner counts
+	// as a crash: a response that was handed over has no owner, and may be handed over any number of times.
 	TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponseParams) (uuid.UUID, error)
-	// Zero rows: somebody has sorted the ticket. Its row must be locked.
+	// Zero rows: somebody has triaged the ticket. The ticket's row must be locked.
 	TakeTriage(ctx context.Context, ticketID uuid.UUID) (int64, error)
-	// Drops the oldest partition if all of its entries are older, and returns how many partitions it dropped.
+	// Drops the oldest partition if all its entries are older than kept_seconds, and returns the number of dropped
+	// partitions.
 	TrimJournal(ctx context.Context, keptSeconds float64) (int32, error)
-	// Another model writes it. Zero rows: the response is no longer this attempt's.
+	// Records that another model writes the response. Zero rows: the response no longer belongs to this attempt.
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)
-	// Only those that it says nothing of yet for the last minute. What another server is just writing is as good.
+	// Updates only keys whose last use is older than the interval. Skips rows that another server is updating.
 	UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error
-	// The macro's row must be locked. No row when another one has the name, unless that comes at the same time.
+	// The macro's row must be locked. No row: another macro has the name. A concurrent change to the same name violates the
+	// constraint instead.
 	UpdateMacro(ctx context.Context, arg UpdateMacroParams) (UpdateMacroRow, error)
-	// A draft that is locked.
+	// The prompt must be a draft, and its row locked.
 	UpdatePrompt(ctx context.Context, arg UpdatePromptParams) (Prompt, error)
 	UpdateSLA(ctx context.Context, targets []byte) (SLA, error)
-	// No row: the account is no customer of the service. The row is changed after it was locked: the entry needs the name before.
+	// No row: the account is not a customer of the service. Locks the row first, because the journal entry depends on the
+	// old name.
 	UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error)
-	// The team's row must be locked. Without member_ids, the members stay.
+	// The team's row must be locked. Without new_members, the members stay.
 	UpdateTeam(ctx context.Context, arg UpdateTeamParams) (UpdateTeamRow, error)
-	// With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and
-	// the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
-	// as well. The AI no longer sorts a ticket that is sorted. The customer waits no longer once the ticket is resolved, and from now on when it waits.
+	// Returns the ticket with its customer, if the caller may see the customer. The ticket's row must be locked. Records a
+	// change of status, and adds the given entries to the journal in order; customers see the entries that are shown. With
+	// sorted, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
+	// with waits.
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
-	// Ends the access tokens that there are. The account's row must be locked.
+	// Invalidates the account's access tokens. The account's row must be locked.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
-	// Sets or clears the name beside what an account writes. The account's row must be locked.
+	// Sets or clears the name that is shown beside what the account writes. The account's row must be locked.
 	UpdateUserName(ctx context.Context, arg UpdateUserNameParams) (User, error)
-	// Only while the hash is still the one that was checked: a changed password is never put back.
+	// Only if the hash is still the one that was checked, so that it never undoes a change of the password.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
-	// Changes everything but whether the webhook is paused.
+	// Pausing and resuming are PauseWebhook and ResumeWebhook.
 	UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (Webhook, error)
 	UpdateWebhookCursor(ctx context.Context, position int64) error
 	UpdateWebhookHealth(ctx context.Context, arg UpdateWebhookHealthParams) error
-	// Does nothing when another replay has begun meanwhile. Without a position, the replay has finished.
+	// Does nothing if another replay has begun in the meantime. Without a position, the replay has finished.
 	UpdateWebhookReplay(ctx context.Context, arg UpdateWebhookReplayParams) error
-	// Does nothing when they were replaced meanwhile.
+	// Does nothing if the secrets have been replaced in the meantime.
 	UpdateWebhookSecrets(ctx context.Context, arg UpdateWebhookSecretsParams) error
-	// Wakes tickets that have been snoozed for as long as they were to be.
+	// Wakes tickets whose snooze has ended.
 	WakeTickets(ctx context.Context, arg WakeTicketsParams) (int64, error)
-	// Takes the live prompt away, under LockPrompts, so that the one which is built in is live.
+	// Withdraws the live prompt, so that the AI uses the built-in one. The caller holds LockPrompts.
 	WithdrawPrompt(ctx context.Context, arg WithdrawPromptParams) error
 }
 

@@ -14,7 +14,7 @@ const getToday = `-- name: GetToday :one
 SELECT date_trunc('day', now(), 'UTC')::timestamptz AS today
 `
 
-// The day (UTC) by the clock that all times are of.
+// The current day (UTC) by the database's clock.
 func (q *Queries) GetToday(ctx context.Context) (time.Time, error) {
 	row := q.db.QueryRow(ctx, getToday)
 	var today time.Time
@@ -132,9 +132,9 @@ type ListReportGroupsRow struct {
 	Tokens             int64
 }
 
-// What happened from begins until ends, as a whole and by the day (UTC), the team or the agent whose ticket it is now. The
-// group of what is nobody's has an empty name. Each kind of fact comes from an index on its time; what is unresolved is counted
-// as it is now, and belongs to no day. A time that nobody took is -1.
+// What happened between begins and ends: the total, and per day (UTC), or per current team or assignee of the ticket.
+// The group without a team or assignee has an empty name. Each kind of fact is read through an index on its time.
+// Unresolved tickets are counted as they are now, and belong to no day. A percentile of no values is -1.
 func (q *Queries) ListReportGroups(ctx context.Context, arg ListReportGroupsParams) ([]ListReportGroupsRow, error) {
 	rows, err := q.db.Query(ctx, listReportGroups,
 		arg.GroupBy,

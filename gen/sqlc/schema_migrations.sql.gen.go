@@ -21,7 +21,7 @@ type GetSchemaMigrationRow struct {
 	ReadOnly bool
 }
 
-// With whether the session it is asked in may only read, as all do of a standby or of a primary that was replaced.
+// read_only says whether this session is read-only, as on a standby or on a primary that was replaced.
 func (q *Queries) GetSchemaMigration(ctx context.Context) (GetSchemaMigrationRow, error) {
 	row := q.db.QueryRow(ctx, getSchemaMigration)
 	var i GetSchemaMigrationRow

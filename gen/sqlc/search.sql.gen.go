@@ -87,9 +87,9 @@ type FindSearchResultsRow struct {
 	Text      string
 }
 
-// What matches of the tickets and messages that the actor sees, the best first: a match that is e times as good counts as one
-// that is 30 days newer. Of more than max_candidates matches, the newest are looked at. Nothing matches without
-// a word that must be there. Matches in title and text are between the characters 1 and 2, which no text has.
+// The tickets and messages that match and that the actor sees, best first. A match that is e times as good counts as
+// much as one that is 30 days newer. Considers at most the newest max_candidates matches. A query without a required
+// word matches nothing. In title and text, the characters 1 and 2, which no text contains, enclose each matching word.
 func (q *Queries) FindSearchResults(ctx context.Context, arg FindSearchResultsParams) ([]FindSearchResultsRow, error) {
 	rows, err := q.db.Query(ctx, findSearchResults,
 		arg.Staff,
@@ -138,7 +138,7 @@ type IndexQueuedParams struct {
 	SkipRows int32
 }
 
-// Indexes what has been waiting longest, and returns how many it took.
+// Indexes the texts that have waited longest, and returns how many it took.
 func (q *Queries) IndexQueued(ctx context.Context, arg IndexQueuedParams) (int64, error) {
 	row := q.db.QueryRow(ctx, indexQueued, arg.MaxRows, arg.SkipRows)
 	var index_queued int64
@@ -177,8 +177,8 @@ type ListTicketsByTextParams struct {
 	MaxCandidates int32
 }
 
-// The tickets in which a text matches, with the notes in them: of more than max_candidates matches, the newest are looked at. It
-// matches as FindSearchResults does.
+// The tickets in which a text matches, including their notes. Considers at most the newest max_candidates matches.
+// Matches as FindSearchResults does.
 func (q *Queries) ListTicketsByText(ctx context.Context, arg ListTicketsByTextParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listTicketsByText, arg.Query, arg.MaxCandidates)
 	if err != nil {
@@ -245,7 +245,8 @@ FROM (
 WHERE s.language <> wanted.language
 `
 
-// Has everything that is indexed in another language indexed again. A language that the database does not have is 'simple'.
+// Changes the language, and schedules all documents to be indexed again. Falls back to 'simple' if the database does
+// not have the language. Zero rows: the language is already set.
 func (q *Queries) SetSearchLanguage(ctx context.Context, language string) (int64, error) {
 	result, err := q.db.Exec(ctx, setSearchLanguage, language)
 	if err != nil {

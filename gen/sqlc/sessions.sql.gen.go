@@ -39,8 +39,8 @@ type CreateSessionParams struct {
 	IdleSeconds   int32
 }
 
-// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
-// checked. The lock makes whoever changes the account afterwards see the session.
+// Creates a session with its first refresh token. No row: the account is disabled, or its password hash is no longer
+// the one that was checked. The lock ensures that a later change of the account sees the session.
 func (q *Queries) CreateSession(ctx context.Context, arg CreateSessionParams) (int32, error) {
 	row := q.db.QueryRow(ctx, createSession,
 		arg.UserID,
@@ -73,7 +73,7 @@ type DeleteExcessSessionsParams struct {
 	MaxSessions int32
 }
 
-// The oldest of an account that has more than it may have.
+// Deletes the oldest sessions beyond the limit of an account.
 func (q *Queries) DeleteExcessSessions(ctx context.Context, arg DeleteExcessSessionsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteExcessSessions, arg.UserID, arg.MaxSessions)
 	if err != nil {
@@ -119,7 +119,7 @@ type DeleteReusedSessionParams struct {
 	TokenHash []byte
 }
 
-// Ends a living session by a token of its own that it no longer keeps.
+// Ends a session whose token has been used twice: the token names the session, but is no longer one of its two.
 func (q *Queries) DeleteReusedSession(ctx context.Context, arg DeleteReusedSessionParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, deleteReusedSession, arg.ID, arg.TokenHash)
 	var user_id uuid.UUID
@@ -155,7 +155,7 @@ type DeleteSessionsByUserParams struct {
 	ExceptID uuid.UUID
 }
 
-// All but one, which may be the nil UUID.
+// Deletes all sessions of an account except one, or all with the nil UUID.
 func (q *Queries) DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsByUserParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteSessionsByUser, arg.UserID, arg.ExceptID)
 	if err != nil {
@@ -183,7 +183,7 @@ type GetRefreshWaitParams struct {
 	TokenHash    []byte
 }
 
-// How many seconds it takes until a session may be refreshed again with a token that it keeps.
+// How many seconds a valid refresh token must wait before it can be exchanged.
 func (q *Queries) GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error) {
 	row := q.db.QueryRow(ctx, getRefreshWait, arg.BurstSeconds, arg.ID, arg.TokenHash)
 	var seconds float64
@@ -206,7 +206,7 @@ type GetSessionAccountRow struct {
 	TokenVersion int32
 }
 
-// Whom a session speaks for, while it lives.
+// The account of a session that has not expired.
 func (q *Queries) GetSessionAccount(ctx context.Context, id uuid.UUID) (GetSessionAccountRow, error) {
 	row := q.db.QueryRow(ctx, getSessionAccount, id)
 	var i GetSessionAccountRow
@@ -315,10 +315,10 @@ type RefreshSessionRow struct {
 	TokenVersion int32
 }
 
-// Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
-// for it: its response may have been lost, so it is exchanged again, and the token in that response is void. Uses of a
-// session's tokens come one after the other, on the lock of its row, and each compares with the time at which it has the lock.
-// No row: the token is neither, or refreshes come too fast.
+// Gives a session its next refresh token. The request's token is the current one, or its parent: the response with the
+// current token may have been lost, so the parent is exchanged again, which invalidates that token. The row's lock
+// serializes uses of a session's tokens, and each use compares with the time at which it holds the lock. No row: the
+// token is neither of the two, the session has expired, or refreshes come too fast.
 func (q *Queries) RefreshSession(ctx context.Context, arg RefreshSessionParams) (RefreshSessionRow, error) {
 	row := q.db.QueryRow(ctx, refreshSession,
 		arg.NextHash,

@@ -57,8 +57,8 @@ type CountStaffTicketsRow struct {
 	Unresolved  int32
 }
 
-// How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only. The order keeps each count
-// to an index: without it, the planner may read old tickets in search of the few that are not resolved.
+// The numbers of unresolved tickets, each up to max_counted. Snoozed tickets count only as snoozed. The ORDER BY makes
+// each count use its index: without it, the planner may read old tickets in search of the few unresolved ones.
 func (q *Queries) CountStaffTickets(ctx context.Context, arg CountStaffTicketsParams) (CountStaffTicketsRow, error) {
 	row := q.db.QueryRow(ctx, countStaffTickets, arg.AssigneeID, arg.MaxCounted)
 	var i CountStaffTicketsRow
@@ -167,9 +167,9 @@ type ListStaffTicketsRow struct {
 	Fits        bool
 }
 
-// A page of everybody's tickets, with the customers of all services or only those of one. It takes one walk, chosen by the caller, and
-// looks at no more than max_walked tickets, however few of them match. The last one that it looked at is returned also when it does
-// not match: there the next page goes on.
+// A page of all tickets, with the customers that the caller may see. It follows one walk, chosen by the caller, and
+// reads at most max_walked tickets, however few of them match. If it stops at that limit, it returns the last ticket
+// even if that does not match: the next page continues there.
 func (q *Queries) ListStaffTickets(ctx context.Context, arg ListStaffTicketsParams) ([]ListStaffTicketsRow, error) {
 	rows, err := q.db.Query(ctx, listStaffTickets,
 		arg.AllCustomers,

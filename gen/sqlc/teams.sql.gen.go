@@ -18,7 +18,7 @@ FROM users
 WHERE id = ANY($1::uuid[]) AND role <> 'user' AND disabled_at IS NULL
 `
 
-// How many of the accounts are enabled ones of staff.
+// How many of the accounts are enabled staff accounts.
 func (q *Queries) CountStaff(ctx context.Context, ids []uuid.UUID) (int32, error) {
 	row := q.db.QueryRow(ctx, countStaff, ids)
 	var column_1 int32
@@ -111,7 +111,7 @@ type DeleteTeamParams struct {
 	ID        uuid.UUID
 }
 
-// Nobody sees it any longer; DetachTickets takes it from its tickets. Zero rows: there is no such team.
+// Marks the team as deleted. DetachTickets removes it from its tickets. Zero rows: there is no such team.
 func (q *Queries) DeleteTeam(ctx context.Context, arg DeleteTeamParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteTeam, arg.ActorKind, arg.ActorID, arg.ID)
 	if err != nil {
@@ -147,7 +147,7 @@ type DetachTicketsParams struct {
 	MaxRows  int32
 }
 
-// Takes deleted teams from their tickets.
+// Removes deleted teams from their tickets.
 func (q *Queries) DetachTickets(ctx context.Context, arg DetachTicketsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, detachTickets, arg.SkipRows, arg.MaxRows)
 	if err != nil {
@@ -169,7 +169,7 @@ type GetTeamRow struct {
 	MemberIds []uuid.UUID
 }
 
-// With its members in the order of their ids.
+// Returns the members in the order of their ids.
 func (q *Queries) GetTeam(ctx context.Context, id uuid.UUID) (GetTeamRow, error) {
 	row := q.db.QueryRow(ctx, getTeam, id)
 	var i GetTeamRow
@@ -301,7 +301,7 @@ type UpdateTeamRow struct {
 	DeletedAt *time.Time
 }
 
-// The team's row must be locked. Without member_ids, the members stay.
+// The team's row must be locked. Without new_members, the members stay.
 func (q *Queries) UpdateTeam(ctx context.Context, arg UpdateTeamParams) (UpdateTeamRow, error) {
 	row := q.db.QueryRow(ctx, updateTeam,
 		arg.Name,

@@ -59,7 +59,8 @@ type CreateTicketParams struct {
 	Triage       bool
 }
 
-// With triage, the AI is to sort it. No row: the account that the ticket counts for, if any, has used up its budget for the day.
+// With triage, the ticket is queued for the AI to triage. No row: the account that the ticket counts for has used up
+// its budget for the day.
 func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error) {
 	row := q.db.QueryRow(ctx, createTicket,
 		arg.ID,
@@ -155,7 +156,7 @@ type FindTicketParams struct {
 	Staff   bool
 }
 
-// One that the actor sees.
+// Returns only what the actor sees.
 func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error) {
 	row := q.db.QueryRow(ctx, findTicket, arg.ID, arg.ActorID, arg.Staff)
 	var i Ticket
@@ -253,9 +254,9 @@ type FindTicketWithMessagesRow struct {
 	AuthorNames   []string
 }
 
-// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
-// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
-// is the first day of all. Nobody's name is empty.
+// A ticket that the actor sees, with its service customer if the actor may see them, and the newest messages, newest
+// first, for staff with notes. One statement, so that all of it is consistent. Each column of the messages is an array,
+// in which the nil UUID, the year 1 and the empty name stand for NULL.
 func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error) {
 	row := q.db.QueryRow(ctx, findTicketWithMessages,
 		arg.Staff,
@@ -335,7 +336,7 @@ type GetAssignmentRow struct {
 	ToTeam    bool
 }
 
-// Whether a ticket may be given to an account, which must be an enabled one of staff, and to a team.
+// Whether a ticket may be assigned to an account, which must be an enabled staff account, and to a team.
 func (q *Queries) GetAssignment(ctx context.Context, arg GetAssignmentParams) (GetAssignmentRow, error) {
 	row := q.db.QueryRow(ctx, getAssignment, arg.AssigneeID, arg.TeamID)
 	var i GetAssignmentRow
@@ -401,7 +402,7 @@ type GetTicketByExternalIDParams struct {
 	ExternalID string
 }
 
-// That of a service, or one that no service opened.
+// The ticket of a service, or one that no service opened.
 func (q *Queries) GetTicketByExternalID(ctx context.Context, arg GetTicketByExternalIDParams) (Ticket, error) {
 	row := q.db.QueryRow(ctx, getTicketByExternalID, arg.ServiceID, arg.ExternalID)
 	var i Ticket
@@ -467,7 +468,7 @@ type ListTicketsRow struct {
 	DisplayName *string
 }
 
-// Everybody's, with the customers of all services or only those of one.
+// All tickets, with the customers that the caller may see.
 func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error) {
 	rows, err := q.db.Query(ctx, listTickets,
 		arg.AllCustomers,
@@ -566,7 +567,8 @@ type ListTicketsByUserRow struct {
 	RedactedAt      *time.Time
 }
 
-// What a customer sees of its tickets. A list of all columns costs half as much again, here and in PostgreSQL.
+// The columns of a customer's tickets that the customer sees. All columns would cost half as much again, here and in
+// PostgreSQL.
 func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]ListTicketsByUserRow, error) {
 	rows, err := q.db.Query(ctx, listTicketsByUser,
 		arg.UserID,
@@ -617,7 +619,8 @@ type LockExternalIDParams struct {
 	ExternalID string
 }
 
-// Lets one ticket of an external id be opened at a time. The number sets these locks apart from others.
+// Until the transaction ends, no other transaction can open a ticket with this external id. The number distinguishes
+// these locks from others.
 func (q *Queries) LockExternalID(ctx context.Context, arg LockExternalIDParams) error {
 	_, err := q.db.Exec(ctx, lockExternalID, arg.ServiceID, arg.ExternalID)
 	return err
@@ -636,7 +639,7 @@ type LockTicketParams struct {
 	Staff   bool
 }
 
-// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
+// A ticket that the actor sees. Every change of a ticket's conversation or status takes this lock first.
 func (q *Queries) LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error) {
 	row := q.db.QueryRow(ctx, lockTicket, arg.ID, arg.ActorID, arg.Staff)
 	var i Ticket
@@ -691,7 +694,7 @@ type LockTicketAheadParams struct {
 	Staff   bool
 }
 
-// Takes the lock of LockTicket for a statement that reads the ticket itself.
+// Takes the same lock as LockTicket, for statements that read the ticket themselves.
 func (q *Queries) LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error {
 	_, err := q.db.Exec(ctx, lockTicketAhead, arg.ID, arg.ActorID, arg.Staff)
 	return err
@@ -780,9 +783,10 @@ type UpdateTicketRow struct {
 	DisplayName *string
 }
 
-// With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and
-// the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
-// as well. The AI no longer sorts a ticket that is sorted. The customer waits no longer once the ticket is resolved, and from now on when it waits.
+// Returns the ticket with its customer, if the caller may see the customer. The ticket's row must be locked. Records a
+// change of status, and adds the given entries to the journal in order; customers see the entries that are shown. With
+// sorted, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
+// with waits.
 func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error) {
 	row := q.db.QueryRow(ctx, updateTicket,
 		arg.Status,

@@ -22,7 +22,7 @@ type AssignTriageParams struct {
 	TicketID     uuid.UUID
 }
 
-// Zero rows: the AI was asked before, or the ticket is no longer to be sorted.
+// Zero rows: a triage has been started before, or the ticket is no longer in the queue.
 func (q *Queries) AssignTriage(ctx context.Context, arg AssignTriageParams) (int64, error) {
 	result, err := q.db.Exec(ctx, assignTriage, arg.AIResponseID, arg.TicketID)
 	if err != nil {
@@ -60,8 +60,8 @@ type ListDueTriagesRow struct {
 	ResponseStatus *AIResponseStatus
 }
 
-// New tickets that are to be sorted, the oldest first: those that the AI is still to be asked about, and those of which it has said
-// what it will. response_status is how the AI response ended; none was asked for without one.
+// Tickets to triage, oldest first: those without a triage so far, and those whose triage has ended with
+// response_status.
 func (q *Queries) ListDueTriages(ctx context.Context, maxRows int32) ([]ListDueTriagesRow, error) {
 	rows, err := q.db.Query(ctx, listDueTriages, maxRows)
 	if err != nil {
@@ -87,7 +87,7 @@ DELETE FROM due_triages
 WHERE ticket_id = $1
 `
 
-// Zero rows: somebody has sorted the ticket. Its row must be locked.
+// Zero rows: somebody has triaged the ticket. The ticket's row must be locked.
 func (q *Queries) TakeTriage(ctx context.Context, ticketID uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, takeTriage, ticketID)
 	if err != nil {

@@ -51,8 +51,8 @@ type CreateUserRow struct {
 	DisplayName  *string
 }
 
-// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
-// does not belong there. Without a creator it is the system that creates the account.
+// No row when the address is taken, rather than an error: PostgreSQL logs the values of a violated constraint, and an
+// address does not belong in a log. Without a creator, the system creates the account.
 func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (CreateUserRow, error) {
 	row := q.db.QueryRow(ctx, createUser,
 		arg.ID,
@@ -99,7 +99,7 @@ type FindUserRow struct {
 	DisplayName *string
 }
 
-// One that the actor sees: staff, every account; a service, those of its customers; everybody, their own.
+// An account that the actor sees: staff see every account, a service those of its customers, and everybody their own.
 func (q *Queries) FindUser(ctx context.Context, arg FindUserParams) (FindUserRow, error) {
 	row := q.db.QueryRow(ctx, findUser,
 		arg.AllCustomers,
@@ -197,7 +197,7 @@ type ListUsersRow struct {
 	DisplayName *string
 }
 
-// With the customers of all services or only those of one.
+// Returns the accounts with the service customers that the caller may see.
 func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUsersRow, error) {
 	rows, err := q.db.Query(ctx, listUsers,
 		arg.AllCustomers,
@@ -266,7 +266,7 @@ type ListUsersByEmailPrefixRow struct {
 	DisplayName *string
 }
 
-// The prefix is normalised as addresses are. DEL comes after every character that an address may have.
+// The prefix is normalized like addresses. DEL sorts after every character of an address.
 func (q *Queries) ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]ListUsersByEmailPrefixRow, error) {
 	rows, err := q.db.Query(ctx, listUsersByEmailPrefix,
 		arg.AllCustomers,
@@ -316,8 +316,8 @@ ORDER BY id
 FOR NO KEY UPDATE
 `
 
-// Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
-// Services, which cannot log in, do not count.
+// A change that removes an administrator locks all of them first, in one order, so that the number that remains is
+// certain. Services do not count, because they cannot log in.
 func (q *Queries) LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, lockEnabledAdmins)
 	if err != nil {
@@ -359,7 +359,7 @@ type LockUserRow struct {
 	DisplayName *string
 }
 
-// With the customer, of any service or only of one.
+// Returns the account with its service customer, if the caller may see it.
 func (q *Queries) LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error) {
 	row := q.db.QueryRow(ctx, lockUser, arg.AllCustomers, arg.ServiceID, arg.ID)
 	var i LockUserRow
@@ -412,7 +412,7 @@ type UpdateUserAccessParams struct {
 	UpdatedBy uuid.UUID
 }
 
-// Ends the access tokens that there are. The account's row must be locked.
+// Invalidates the account's access tokens. The account's row must be locked.
 func (q *Queries) UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error) {
 	row := q.db.QueryRow(ctx, updateUserAccess,
 		arg.Role,
@@ -454,7 +454,7 @@ type UpdateUserNameParams struct {
 	UpdatedBy   uuid.UUID
 }
 
-// Sets or clears the name beside what an account writes. The account's row must be locked.
+// Sets or clears the name that is shown beside what the account writes. The account's row must be locked.
 func (q *Queries) UpdateUserName(ctx context.Context, arg UpdateUserNameParams) (User, error) {
 	row := q.db.QueryRow(ctx, updateUserName,
 		arg.DisplayName,
@@ -489,7 +489,7 @@ type UpdateUserPasswordHashParams struct {
 	OldHash string
 }
 
-// Only while the hash is still the one that was checked: a changed password is never put back.
+// Only if the hash is still the one that was checked, so that it never undoes a change of the password.
 func (q *Queries) UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error) {
 	result, err := q.db.Exec(ctx, updateUserPasswordHash, arg.NewHash, arg.ID, arg.OldHash)
 	if err != nil {

@@ -29,7 +29,7 @@ SELECT (
 )::integer AS work
 `
 
-// Zero: no pass of the dispatcher would do anything.
+// Returns 0 if the dispatcher has nothing to do.
 func (q *Queries) CountWebhookWork(ctx context.Context) (int32, error) {
 	row := q.db.QueryRow(ctx, countWebhookWork)
 	var work int32
@@ -87,7 +87,7 @@ type CreateWebhookParams struct {
 	MaxWebhooks int32
 }
 
-// No row: the limit is reached.
+// No row: the limit of webhooks is reached.
 func (q *Queries) CreateWebhook(ctx context.Context, arg CreateWebhookParams) (Webhook, error) {
 	row := q.db.QueryRow(ctx, createWebhook,
 		arg.ID,
@@ -138,7 +138,7 @@ type CreateWebhookDeliveriesParams struct {
 	Types      []string
 }
 
-// A delivery that exists becomes due again.
+// An existing delivery becomes due again.
 func (q *Queries) CreateWebhookDeliveries(ctx context.Context, arg CreateWebhookDeliveriesParams) error {
 	_, err := q.db.Exec(ctx, createWebhookDeliveries,
 		arg.Ids,
@@ -215,7 +215,7 @@ SET deleted_at = clock_timestamp(), replay_position = NULL, replay_until = NULL
 WHERE id = $1 AND deleted_at IS NULL
 `
 
-// Its deliveries are deleted later, a batch at a time.
+// The deliveries are deleted later, in batches.
 func (q *Queries) DeleteWebhook(ctx context.Context, id uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteWebhook, id)
 	if err != nil {
@@ -237,7 +237,8 @@ type DisableWebhookParams struct {
 	PatienceSeconds int32
 }
 
-// Does nothing when the webhook is disabled already, or, unless its receiver is gone, has failed for less than the patience.
+// Does nothing if the webhook is already disabled. A webhook whose receiver is not gone must have failed for
+// patience_seconds.
 func (q *Queries) DisableWebhook(ctx context.Context, arg DisableWebhookParams) (int64, error) {
 	result, err := q.db.Exec(ctx, disableWebhook, arg.Reason, arg.ID, arg.PatienceSeconds)
 	if err != nil {
@@ -370,7 +371,7 @@ type ListDueDeliveriesParams struct {
 	MaxRows   int32
 }
 
-// The deliveries of a webhook that are due.
+// The due deliveries of a webhook.
 func (q *Queries) ListDueDeliveries(ctx context.Context, arg ListDueDeliveriesParams) ([]WebhookDelivery, error) {
 	rows, err := q.db.Query(ctx, listDueDeliveries, arg.WebhookID, arg.MaxRows)
 	if err != nil {
@@ -413,7 +414,7 @@ WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
     )
 `
 
-// The webhooks that have deliveries that are due.
+// The webhooks with due deliveries.
 func (q *Queries) ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listDueWebhooks)
 	if err != nil {
@@ -590,7 +591,7 @@ type ListWebhookMatchesRow struct {
 	WebhookID *uuid.UUID
 }
 
-// The entries after a position, each once for every webhook that wants it, or once with NULL.
+// The entries after a position, one row per webhook that subscribes to them, or one row with NULL.
 func (q *Queries) ListWebhookMatches(ctx context.Context, arg ListWebhookMatchesParams) ([]ListWebhookMatchesRow, error) {
 	rows, err := q.db.Query(ctx, listWebhookMatches, arg.After, arg.MaxRows)
 	if err != nil {
@@ -630,7 +631,7 @@ type ListWebhookSecretsRow struct {
 	PreviousSecret []byte
 }
 
-// The sealed secrets, to seal them with another key.
+// The encrypted secrets, to encrypt them with another key.
 func (q *Queries) ListWebhookSecrets(ctx context.Context, arg ListWebhookSecretsParams) ([]ListWebhookSecretsRow, error) {
 	rows, err := q.db.Query(ctx, listWebhookSecrets, arg.AfterID, arg.MaxRows)
 	if err != nil {
@@ -742,7 +743,7 @@ const lockWebhookCursor = `-- name: LockWebhookCursor :one
 SELECT position FROM webhook_cursor FOR UPDATE SKIP LOCKED
 `
 
-// No row: another session is making deliveries.
+// No row: another session is creating deliveries.
 func (q *Queries) LockWebhookCursor(ctx context.Context) (int64, error) {
 	row := q.db.QueryRow(ctx, lockWebhookCursor)
 	var position int64
@@ -754,7 +755,7 @@ const lockWebhookResponses = `-- name: LockWebhookResponses :exec
 SELECT pg_advisory_xact_lock(2003132015)
 `
 
-// For removing responses. Waits until those that may repeat a text that was still there are stored.
+// Taken to delete responses. Waits for transactions that are storing responses.
 func (q *Queries) LockWebhookResponses(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, lockWebhookResponses)
 	return err
@@ -770,7 +771,7 @@ FROM cursor
 WHERE w.id = $1 AND NOT w.paused
 `
 
-// Remembers where it stopped. Between two passes of the dispatcher, each entry before that has become a delivery, and none after it.
+// Remembers the first entry that the webhook misses. The cursor's lock waits for the dispatcher's pass.
 func (q *Queries) PauseWebhook(ctx context.Context, id uuid.UUID) error {
 	_, err := q.db.Exec(ctx, pauseWebhook, id)
 	return err
@@ -819,9 +820,9 @@ type RecordWebhookAttemptsParams struct {
 	WaitsSeconds []float64
 }
 
-// Records the results of attempts. Skips deliveries that were deleted or delivered meanwhile. It leaves out responses that may
-// repeat what is redacted or erased; the transaction must hold the lock of ShareWebhookResponses. The rows are looked up by their ids
-// and checked afterwards: an index of pending deliveries would be read once for each.
+// Records the results of attempts. Skips deliveries that have been deleted or delivered in the meantime. Leaves out responses that
+// may repeat a redacted or erased text; the transaction must hold the lock of ShareWebhookResponses. The rows are looked up by id
+// and checked afterwards: otherwise the planner may read all pending deliveries.
 func (q *Queries) RecordWebhookAttempts(ctx context.Context, arg RecordWebhookAttemptsParams) error {
 	_, err := q.db.Exec(ctx, recordWebhookAttempts,
 		arg.DeliveryIds,
@@ -877,7 +878,7 @@ FROM cursor
 WHERE w.id = $1
 `
 
-// Replays what it has missed, together with what it was to replay, enables it, and forgets what has failed before.
+// Replays the entries that the webhook missed, together with an unfinished replay, and enables the webhook.
 func (q *Queries) ResumeWebhook(ctx context.Context, id uuid.UUID) error {
 	_, err := q.db.Exec(ctx, resumeWebhook, id)
 	return err
@@ -930,7 +931,7 @@ const shareWebhookResponses = `-- name: ShareWebhookResponses :exec
 SELECT pg_advisory_xact_lock_shared(2003132015)
 `
 
-// For storing responses. The statements that follow see what was redacted or erased.
+// Taken to store responses. The transaction's next statement sees what has been redacted or erased.
 func (q *Queries) ShareWebhookResponses(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, shareWebhookResponses)
 	return err
@@ -977,7 +978,7 @@ type UpdateWebhookParams struct {
 	ID          uuid.UUID
 }
 
-// Changes everything but whether the webhook is paused.
+// Pausing and resuming are PauseWebhook and ResumeWebhook.
 func (q *Queries) UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (Webhook, error) {
 	row := q.db.QueryRow(ctx, updateWebhook,
 		arg.URL,
@@ -1054,7 +1055,7 @@ type UpdateWebhookReplayParams struct {
 	OldUntil    *int64
 }
 
-// Does nothing when another replay has begun meanwhile. Without a position, the replay has finished.
+// Does nothing if another replay has begun in the meantime. Without a position, the replay has finished.
 func (q *Queries) UpdateWebhookReplay(ctx context.Context, arg UpdateWebhookReplayParams) error {
 	_, err := q.db.Exec(ctx, updateWebhookReplay,
 		arg.Position,
@@ -1079,7 +1080,7 @@ type UpdateWebhookSecretsParams struct {
 	OldPreviousSecret []byte
 }
 
-// Does nothing when they were replaced meanwhile.
+// Does nothing if the secrets have been replaced in the meantime.
 func (q *Queries) UpdateWebhookSecrets(ctx context.Context, arg UpdateWebhookSecretsParams) error {
 	_, err := q.db.Exec(ctx, updateWebhookSecrets,
 		arg.Secret,

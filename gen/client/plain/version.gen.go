@@ -2,5 +2,5 @@
 
 package plain
 
-// Version is that of the contract.
+// Version is the contract's version.
 const Version = "0.1.0"

@@ -2,7 +2,7 @@
 
 import type { Deadline } from './deadline.js';
 
-/** Reads a body until it ends or the deadline passes. Leaving it early hangs up. */
+/** Reads a body until it ends or the deadline passes. */
 export class BodyReader {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
 
@@ -13,7 +13,7 @@ export class BodyReader {
     this.#reader = body.getReader();
   }
 
-  /** Returns the next bytes, or nothing at the end. */
+  /** Returns the next bytes, or undefined at the end. */
   async next(): Promise<Uint8Array | undefined> {
     const { value } = await this.deadline.race(this.#reader.read());
     return value;
@@ -24,7 +24,7 @@ export class BodyReader {
   }
 }
 
-/** Whether the body of a response can be read while it comes. In React Native, there is none; in node-fetch, it is another kind. */
+/** Whether a response's body can be read as it arrives. React Native has no body; node-fetch has a Node.js stream. */
 export function canStream(body: unknown): body is ReadableStream<Uint8Array> {
   return typeof (body as Partial<ReadableStream> | null | undefined)?.getReader === 'function';
 }

@@ -10,7 +10,7 @@ const methods = ['connect', 'delete', 'get', 'head', 'options', 'patch', 'post',
 export function createClient(config: Config = {}): Client {
   const client = create(config);
   for (const method of methods) {
-    // The generated client gives its options to Request, with itself as the client, which Deno refuses.
+    // The generated client passes its options on to Request, with itself as the member client, which Deno refuses.
     const send = client[method] as (options: object) => unknown;
     const sendWithout = ({ client: _, ...options }: { client?: Client }) => send(options);
     Object.assign(client, { [method]: sendWithout });

@@ -5,13 +5,13 @@ import { isProblem } from './errors.js';
 import { Final } from './retry.js';
 import type { SessionStore, Tokens } from './session.js';
 
-/** The result of a renewal. A token that is not fresh is one that somebody else got, and may have ended too. */
+/** The result of a renewal. A token that is not fresh came from another tab or process, and may have expired too. */
 export interface Renewed {
   token: string;
   fresh: boolean;
 }
 
-/** The access token, from the store of a session. */
+/** Reads the access token from a session's store, and renews it. */
 export class Credentials {
   #running: { refused: string; result: Promise<Renewed> } | undefined;
 
@@ -20,7 +20,7 @@ export class Credentials {
     private readonly exchange: (refreshToken: string) => Promise<AccessToken>,
   ) {}
 
-  /** The access token. It is empty when there is none and no way to get one. */
+  /** Returns the access token. It is empty when there is none and no refresh token to get one with. */
   async token(): Promise<Renewed> {
     const session = await final(async () => this.store.load());
     if (session?.access_token || !session?.refresh_token) {
@@ -30,8 +30,8 @@ export class Credentials {
   }
 
   /**
-   * An access token that is newer than the refused one, or an empty one when there is no way to get it. Callers at the same
-   * time share one renewal, which goes on when they leave: its refresh token cannot be used again.
+   * Returns an access token that is newer than the refused one, or an empty one when there is no refresh token. Concurrent
+   * callers share one renewal, which continues when they leave, because its refresh token cannot be used again.
    */
   renew(refused: string): Promise<Renewed> {
     if (this.#running?.refused !== refused) {
@@ -64,7 +64,7 @@ export class Credentials {
     return renewed;
   }
 
-  /** Exchanges the refresh token, or takes what somebody without the lock has got for it meanwhile. */
+  /** Exchanges the refresh token. If it has been used, takes the tokens that a tab without locks has stored in the meantime. */
   async #refresh(stored: Tokens, refreshToken: string): Promise<Tokens> {
     try {
       return await this.exchange(refreshToken);
@@ -78,7 +78,10 @@ export class Credentials {
   }
 }
 
-/** Does what is not tried again with the request that needs it: a refresh is tried again by itself, and a store is the caller's. */
+/**
+ * Marks errors as final, so that the request that needs the token is not retried: a refresh has retries of its own, and a
+ * store is the caller's code.
+ */
 async function final<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

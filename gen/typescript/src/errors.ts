@@ -2,11 +2,12 @@
 
 import type { AIFailureCode, FailedEvent, FieldError, Problem as Document, ProblemCode, ReadyEvent } from './api/types.gen.js';
 
-/** The statuses that gateways have for what may pass. */
+/** The statuses of gateways that may disappear when a request is retried. */
 const passing = [429, 502, 503, 504];
 
 /**
- * A response that is no success (RFC 9457). One by something else than the server, such as a proxy, has a status and no code.
+ * An error response (RFC 9457). A response that did not come from the server, such as one from a proxy, has a status but no
+ * code.
  */
 export class Problem extends Error {
   override readonly name = 'Problem';
@@ -14,15 +15,15 @@ export class Problem extends Error {
   readonly title: string;
   readonly status: number;
   readonly detail: string;
-  /** Decide by this: the contract lists the codes. It is empty when the server did not send the response. */
+  /** What went wrong. The contract lists the codes. It is empty when the response did not come from the server. */
   readonly code: ProblemCode | '';
-  /** The request's name in the server's log. */
+  /** Identifies the request in the server's log. */
   readonly requestId: string;
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
-  /** Where the request breaks a rule. */
+  /** The parts of the request that break a rule. */
   readonly errors: FieldError[];
-  /** How many seconds the server asks to wait; 0 if it does not. */
+  /** How many seconds the server asks to wait before a retry, or 0. */
   readonly retryAfter: number;
 
   constructor(response: Pick<Response, 'status' | 'headers'>, document?: Document) {
@@ -48,17 +49,17 @@ export function isProblem(error: unknown, code: ProblemCode): error is Problem {
   return error instanceof Problem && error.code === code;
 }
 
-/** There was no response, or not all of it. The cause says why. */
+/** No response arrived, or only part of one. The cause says why. */
 export class NetworkError extends Error {
   override readonly name = 'NetworkError';
 }
 
-/** The server sent what the contract does not have. */
+/** The server sent a response that the contract does not allow. */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
 }
 
-/** What If-None-Match names is still current. */
+/** The version that If-None-Match names is still current. */
 export class NotModified extends Error {
   override readonly name = 'NotModified';
 
@@ -67,7 +68,7 @@ export class NotModified extends Error {
   }
 }
 
-/** A stream had nothing (more) to tell. */
+/** The stream ended without an answer, because there was nothing to answer or to resume. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
 
@@ -76,7 +77,7 @@ export class NoAnswer extends Error {
   }
 }
 
-/** The event that ended an answer for which askAI waited. */
+/** askAI or answerOf waited for an answer, and it ended with a failed event. */
 export class Failed extends Error {
   override readonly name = 'Failed';
   readonly aiResponseId: string;
@@ -94,7 +95,10 @@ export class Failed extends Error {
   }
 }
 
-/** The event that ended a text for which askAI waited, and which only staff may read: a draft, or what staff asked the AI for. */
+/**
+ * askAI or answerOf waited for an answer, and it ended as a text that only staff may read: a draft, or what staff asked the
+ * AI for.
+ */
 export class Ready extends Error {
   override readonly name = 'Ready';
   readonly aiResponseId: string;
@@ -107,7 +111,7 @@ export class Ready extends Error {
   }
 }
 
-/** Reads the problem that a response with this body is. */
+/** Makes a Problem of an error response and its body. */
 export function readProblem(response: Pick<Response, 'status' | 'headers'>, text: string): Problem {
   if (mediaType(response) === 'application/problem+json') {
     try {
@@ -116,7 +120,7 @@ export function readProblem(response: Pick<Response, 'status' | 'headers'>, text
         return new Problem(response, document);
       }
     } catch {
-      // What is no JSON is not from the server.
+      // The server always sends JSON, so this response is not from it.
     }
   }
   return new Problem(response);

@@ -4,31 +4,34 @@ import type { DeskEvent, DeskEvents } from './api/types.gen.js';
 import { wait } from './deadline.js';
 import { firstPause, mayHelp, pauseAfter } from './retry.js';
 
-/** How many events a page has at most, and how many seconds a request waits for the first of them. */
+/** The most events of a page, and how many seconds a request waits for the first of them. */
 const page = { limit: 200, wait: 20 };
 
-/** Where followEvents begins, and what it follows. */
+/** Where followEvents begins, and which events it returns. */
 export interface EventsFrom {
-  /** The position of the last event that you have processed. Without it, the events begin with the oldest that is kept. */
+  /**
+   * The position of the last event that you have processed. By default, the events begin with the oldest that the server
+   * keeps.
+   */
   after?: number;
-  /** The types that are wanted, separated by commas. */
+  /** Only events of these types, separated by commas. */
   types?: string;
-  /** The ticket whose events are wanted. */
+  /** Only events of this ticket. */
   ticket_id?: string;
 }
 
-/** What followEvents reads with: a Support. */
+/** The part of Support that followEvents uses. */
 export interface EventSourceOf {
   listEvents(params: EventsFrom & { limit: number; wait: number }, options: { signal?: AbortSignal }): Promise<DeskEvents>;
 }
 
 /**
- * Iterates over the events of the desk, in their order, and waits for the next ones until the signal is aborted. It comes back
- * whenever the server or the network fails, as often as it takes. Store each event's position in the transaction with what you
- * make of it, and begin there next time: then nothing is missed or done twice, whoever is killed in between.
+ * Iterates over the events of the desk in order, and waits for new ones until the signal aborts. It retries without a limit
+ * when the server or the network fails. Store each event's position in the same transaction as its effects, and begin there
+ * next time: then you miss no event and process none twice, even after a crash.
  *
- * It throws what does not pass by itself, such as a Problem with the code position_expired when the server no longer keeps what
- * comes after the position.
+ * It throws errors that a retry cannot fix, such as a Problem with the code position_expired when the server has deleted the
+ * events after the position.
  */
 export async function* followEvents(
   support: EventSourceOf, from: EventsFrom = {}, { signal }: { signal?: AbortSignal } = {},

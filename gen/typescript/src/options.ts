@@ -6,63 +6,63 @@ import { version } from './version.js';
 
 const defaultRetries = 2;
 
-/** How to set an SDK up. The options of a call beat these. */
+/** The options of an SDK. The options of a call take precedence. */
 export interface SupportOptions {
   /**
-   * Where the server is, such as `https://support.example.com`; may have a path. Without it, SUPPORT_BASE_URL and SUPPORT_TOKEN
-   * are read from the environment of Node, Deno or Bun, and otherwise the environment is not looked at.
+   * The server's URL, such as `https://support.example.com`. It may have a path. By default, SUPPORT_BASE_URL and
+   * SUPPORT_TOKEN are read from the environment of Node, Deno or Bun; with a baseUrl, the environment is not read.
    */
   baseUrl?: string | undefined;
-  /** The access token or the API key. */
+  /** The access token or API key. */
   token?: string | undefined;
-  /** Lets an access token that has ended be replaced. A refresh token is for one use: keepTokens gets the next one. */
+  /** Replaces an access token that has expired. A refresh token is for one use: keepTokens receives the next one. */
   refreshToken?: string | undefined;
-  /** Is called with each pair of tokens before they are used. */
+  /** Called with each new pair of tokens before the SDK uses them. */
   keepTokens?: ((next: AccessToken) => void | Promise<void>) | undefined;
-  /** Keeps the tokens, in place of the three options above, where tabs or processes share a session. */
+  /** Keeps the tokens when tabs or processes share a session. It replaces the three options above. */
   sessionStore?: SessionStore | undefined;
-  /** How often a request is sent again; 2 by default, 0 is never. */
+  /** How often a request is retried. The default is 2; 0 turns retries off. */
   retries?: number | undefined;
-  /** Headers of every request that does not set them itself. */
+  /** Headers of every request. The headers of a call take precedence. */
   headers?: Record<string, string | undefined> | undefined;
-  /** What to send requests with, in place of the global fetch. */
+  /** Sends the requests. The default is the global fetch. */
   fetch?: typeof fetch | undefined;
 }
 
-/** What is for one call. It beats the options of the SDK. */
+/** The options of one call. They take precedence over those of the SDK. */
 export interface CallOptions {
-  /** Bounds the call with all its retries. */
+  /** Aborts the call, including its retries. */
   signal?: AbortSignal | undefined;
   /** Headers of the request. */
   headers?: Record<string, string | undefined> | undefined;
   /**
-   * The key, in place of a made-up one. With a key that is stored before the request is sent, the request may also be repeated
-   * by another process.
+   * The idempotency key. The SDK generates one by default. Store a key of your own before the call, and another process can
+   * repeat the request.
    */
   idempotencyKey?: string | undefined;
-  /** Makes the request depend on the version of what it changes: it is a Problem with the status 412 if that is another. */
+  /** The version that the request expects. If the current version is another, the call throws a Problem with status 412. */
   ifMatch?: string | undefined;
-  /** Makes the call throw NotModified if what is asked for still has that version. */
+  /** The version that you have. If it is still current, the call throws NotModified. */
   ifNoneMatch?: string | undefined;
   /**
-   * Begins a stream after the event that has this id, which may be one that a browser sent as Last-Event-ID. Without one, it
-   * begins at the start.
+   * Begins a stream after the event with this id, such as one that a browser sent as Last-Event-ID. By default, the stream
+   * begins with its first event.
    */
   lastEventId?: string | null | undefined;
-  /** Is called with the headers of the response, which has the ETag. */
+  /** Called with the headers of the response, such as ETag. */
   responseHeaders?: ((headers: Headers) => void) | undefined;
 }
 
-/** The options without what is for a question alone, and not for the stream of its answer. */
+/** Removes the options that apply to a question only, not to the stream of its answer. */
 export function withoutConditions({ idempotencyKey, ifMatch, headers, ...options }: CallOptions): CallOptions {
   const own = Object.entries(headers ?? {}).filter(([name]) => !/^(idempotency-key|if-match)$/i.test(name));
   return { ...options, headers: Object.fromEntries(own) };
 }
 
-/** Lets what is optional be undefined, too. */
+/** Allows undefined for optional members. */
 export type Optional<T> = { [K in keyof T]: {} extends Pick<T, K> ? T[K] | undefined : T[K] };
 
-/** What the options say. */
+/** The options, checked, with defaults filled in. */
 export interface Setup {
   baseUrl: string;
   retries: number;
@@ -71,21 +71,21 @@ export interface Setup {
   sessionStore: SessionStore;
 }
 
-/** What of Node is used where there is one. */
+/** The part of Node's process that the SDK uses, where there is one. */
 const { process } = globalThis as {
   process?: { env?: Record<string, string | undefined>; versions?: { node?: string } };
 };
 
 export function readOptions(options: SupportOptions): Setup {
-  // Deno asks its user before it lets a program read the environment.
+  // Deno asks its user for permission before a program reads the environment.
   const env = options.baseUrl === undefined ? process?.env : undefined;
   const retries = options.retries ?? defaultRetries;
   if (!Number.isInteger(retries) || retries < 0) {
-    throw new RangeError(`${retries} retries`);
+    throw new RangeError(`retries must be an integer of 0 or more, not ${retries}`);
   }
   const headers = new Headers({ Accept: 'application/json, application/problem+json' });
   if (process?.versions?.node) {
-    headers.set('User-Agent', `support-typescript/${version}`); // Browsers name themselves.
+    headers.set('User-Agent', `support-typescript/${version}`); // Browsers set their own.
   }
   setHeaders(headers, options.headers ?? {});
   return {
@@ -112,11 +112,11 @@ function readBaseURL(text: string): string {
   if (text === '') {
     throw new TypeError('no base URL: set baseUrl or SUPPORT_BASE_URL');
   }
-  // In a browser, it may be relative to the page.
+  // In a browser, the URL may be relative to the page.
   const page = (globalThis as { location?: { href: string } }).location?.href;
   const url = URL.canParse(text, page) ? new URL(text, page) : undefined;
   if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password || url.search) {
-    throw new TypeError('the base URL is not of the form https://host/path');
+    throw new TypeError('the base URL must have the form https://host/path');
   }
   return url.origin + url.pathname.replace(/\/$/, '');
 }

@@ -7,17 +7,17 @@ import { NotModified, Problem, ProtocolError } from './errors.js';
 export const firstPause = 500;
 const maxPause = 30_000;
 
-/** The longest Retry-After that is waited for, in seconds. */
+/** The longest Retry-After that the SDK waits for, in seconds. */
 const maxRetryAfter = 60;
 
-/** An error after which the request is not sent again, whatever it is. */
+/** Wraps an error after which the request must not be retried. */
 export class Final extends Error {
   constructor(override readonly cause: unknown) {
     super();
   }
 }
 
-/** Tries until it succeeds, the retries are used up, or another try would not help. */
+/** Repeats the attempt until it succeeds, the retries are used up, or another attempt cannot help. */
 export async function retry<T>(retries: number, signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> {
   for (let n = 0; ; n++) {
     try {
@@ -32,7 +32,7 @@ export async function retry<T>(retries: number, signal: AbortSignal | undefined,
   }
 }
 
-/** Whether sending the same request again may bring another result. */
+/** Whether another attempt of the same request may succeed. */
 export function mayHelp(error: unknown, signal: AbortSignal | undefined): boolean {
   if (signal?.aborted || error instanceof ProtocolError || error instanceof NotModified || error instanceof Final) {
     return false;
@@ -40,14 +40,14 @@ export function mayHelp(error: unknown, signal: AbortSignal | undefined): boolea
   return !(error instanceof Problem) || (error.retryable && error.retryAfter <= maxRetryAfter);
 }
 
-/** The error as the caller gets it. */
+/** Returns the error that the caller receives. */
 export function reveal(error: unknown): unknown {
   return error instanceof Final ? error.cause : error;
 }
 
 /**
- * How many milliseconds to wait: the pause, doubled n times and lengthened at random by up to a quarter, so that those whom one
- * fault cut off do not all come back at once; or what the server asks for, if that is longer.
+ * Returns how many milliseconds to wait before retry n: the pause, doubled n times and extended at random by up to a quarter,
+ * so that clients that failed together do not all retry together; or what the server asks for, if that is longer.
  */
 export function pauseAfter(error: unknown, pause: number, n: number): number {
   const doubled = Math.min(pause * 2 ** n, maxPause);

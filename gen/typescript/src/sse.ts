@@ -2,10 +2,10 @@
 
 import { ProtocolError } from './errors.js';
 
-/** Bounds a line and the data of an event, in UTF-16 code units. */
+/** The longest line, and the longest data of an event, in UTF-16 code units. */
 const maxEvent = 1 << 20;
 
-/** One event as it was sent. */
+/** One event, as sent. */
 export interface Frame {
   id: string;
   name: string;
@@ -14,20 +14,20 @@ export interface Frame {
 
 /** Reads server-sent events (HTML Living Standard, section 9.2.6). */
 export class EventDecoder {
-  /** How many milliseconds the server last asked to wait before coming back, if it has. */
+  /** How many milliseconds the server last asked clients to wait before they reconnect, if it has. */
   retry: number | undefined;
 
-  // It keeps the bytes of a character that is not complete, and drops the byte order mark that a stream may begin with.
+  // Keeps the bytes of an incomplete character, and drops a byte order mark at the start of the stream.
   readonly #text = new TextDecoder();
   #rest = '';
-  // The last line ended with a CR: an LF that follows belongs to it.
+  // The text so far ends with a CR: an LF that follows belongs to it.
   #afterCR = false;
   #id = '';
   #name = '';
   #data: string[] = [];
   #length = 0;
 
-  /** Yields the events that are complete with these bytes. What a stream breaks off within is lost. */
+  /** Yields the events that these bytes complete. An event that the stream cuts off is lost. */
   *push(bytes: Uint8Array): Generator<Frame, void, undefined> {
     let text = this.#text.decode(bytes, { stream: true });
     if (text === '') {
@@ -79,7 +79,7 @@ export class EventDecoder {
     return undefined;
   }
 
-  /** A blank line ends an event; one without data is not an event. */
+  /** A blank line ends an event. Without data, there is no event. */
   #end(): Frame | undefined {
     const frame = { id: this.#id, name: this.#name, data: this.#data.join('\n') };
     this.#name = '';
@@ -95,6 +95,6 @@ export class EventDecoder {
 
 function bound(length: number, what: string): void {
   if (length > maxEvent) {
-    throw new ProtocolError(`${what} of more than ${maxEvent} characters`);
+    throw new ProtocolError(`${what} is longer than ${maxEvent} characters`);
   }
 }

@@ -103,8 +103,8 @@ export type PreviewPromptParams = Optional<NonNullable<types.PreviewPromptData['
 export type SearchTicketsParams = Optional<NonNullable<types.SearchTicketsData['query']>>;
 
 /**
- * The SDK: a method for each operation of the contract, which retries what may be retried, keeps its access token fresh, and
- * returns values, or throws problems. createSupport makes one.
+ * The SDK: a method for each operation of the contract. It retries requests, refreshes its access token, returns values, and
+ * throws problems. Create one with createSupport.
  */
 export class Support {
   readonly #caller: Caller;
@@ -115,25 +115,26 @@ export class Support {
   }
 
   /**
-   * Returns an SDK whose requests all act for that customer of the service, by the id that the customer has in the service:
-   * visible ASCII characters, and at least one. It needs an API key with the scope on_behalf. It shares its tokens with this SDK,
-   * which goes on acting for the service itself; making one for each request is cheap. Operations that are not for customers
-   * throw a Problem: nothing is ever done for somebody else instead.
+   * Returns an SDK whose requests all act for one customer of the service. The id is the service's own id for the customer:
+   * one or more visible ASCII characters. It needs an API key with the scope on_behalf. It shares tokens with this SDK, which
+   * still acts for the service itself, so you can create one per request. Operations that are not for customers throw a
+   * Problem: no request ever acts for anybody else.
    */
   forCustomer(id: string): Support {
     return new Support(this.#caller.forCustomer(id));
   }
 
   /**
-   * Adds the question to the ticket, waits for its answer and returns the message that the answer is stored as. It throws Failed
-   * when the answer ends without one, and a Problem when no answer begins: ai_in_review where staff review answers first,
-   * ai_disabled where the AI is off, and so on. The question is stored all the same.
+   * Adds the question to the ticket, waits for its answer and returns the message that stores it. Throws Failed when the
+   * answer ends without a message, and a Problem when no answer starts: ai_in_review where staff review answers first,
+   * ai_disabled where the AI is off, and so on. The question stays in the ticket in any case.
    *
-   * It is createMessage with respond, which starts the answer in the same transaction, and streamAIResponseByID. When that answer
-   * fails for a reason that may pass, or could not begin, streamAIResponse asks for it again. With an idempotencyKey, a call may
-   * be repeated: the question is added once, and its own answer returned, whatever was said since.
+   * askAI calls createMessage with respond, which starts the answer in the same transaction, and then streamAIResponseByID.
+   * When that answer did not start, or fails and is retryable, askAI asks again with streamAIResponse. With an
+   * idempotencyKey, you can repeat a call: it adds the question once and returns that question's answer, even when the
+   * conversation has gone on.
    *
-   * For the answer to what the ticket says already, such as the description of a new one, give streamAIResponse to answerOf.
+   * For an answer to what the ticket already says, such as a new ticket's description, pass streamAIResponse to answerOf.
    */
   async askAI(ticketId: TicketID, question: string, options: CallOptions = {}): Promise<Message> {
     const asked = await this.createMessage(ticketId, { content: question, respond: true }, options);
@@ -727,8 +728,8 @@ export class Support {
   }
 
   /**
-   * Iterates over all the items of GET /tickets/{ticket_id}/ai-responses, from the page that params begin with. It asks for the next page when it
-   * is needed.
+   * Iterates over the items of GET /tickets/{ticket_id}/ai-responses, beginning with the page that params name, and fetches each page
+   * when it is needed.
    *
    * List the AI responses of a ticket.
    *
@@ -744,8 +745,8 @@ export class Support {
   }
 
   /**
-   * Iterates over all the items of GET /api-keys, from the page that params begin with. It asks for the next page when it
-   * is needed.
+   * Iterates over the items of GET /api-keys, beginning with the page that params name, and fetches each page
+   * when it is needed.
    *
    * List API keys.
    *
@@ -779,8 +780,8 @@ export class Support {
   }
 
   /**
-   * Iterates over all the items of GET /macros, from the page that params begin with. It asks for the next page when it
-   * is needed.
+   * Iterates over the items of GET /macros, beginning with the page that params name, and fetches each page
+   * when it is needed.
    *
    * List macros.
    *
@@ -796,8 +797,8 @@ export class Support {
   }
 
   /**
-   * Iterates over all the items of GET /tickets/{ticket_id}/messages, from the page that params begin with. It asks for the next page when it
-   * is needed.
+   * Iterates over the items of GET /tickets/{ticket_id}/messages, beginning with the page that params name, and fetches each page
+   * when it is needed.
    *
    * List a ticket's messages.
    *
@@ -814,8 +815,8 @@ export class Support {
   }
 
   /**
-   * Iterates over all the items of GET /prompts, from the page that params begin with. It asks for the next page when it
-   * is needed.
+   * Iterates over the items of GET /prompts, beginning with the page that params name, and fetches each page
+   * when it is needed.
    *
    * List prompts.
    *
@@ -831,8 +832,8 @@ export class Support {
   }
 
   /**
-   * Iterates over all the items of GET /auth/sessions, from the page that params begin with. It asks for the next page when it
-   * is needed.
+   * Iterates over the items of GET /auth/sessions, beginning with the page that params name, and fetches each page
+   * when it is needed.
    *
    * List your sessions.
    *
@@ -848,8 +849,8 @@ export class Support {
   }
 
   /**
-   * Iterates over all the items of GET /staff/tickets, from the page that params begin with. It asks for the next page when it
-   * is needed.
+   * Iterates over the items of GET /staff/tickets, beginning with the page that params name, and fetches each page
+   * when it is needed.
    *
    * List tickets for staff.
    *
@@ -869,8 +870,8 @@ export class Support {
   }
 
   /**
-   * Iterates over all the items of GET /teams, from the page that params begin with. It asks for the next page when it
-   * is needed.
+   * Iterates over the items of GET /teams, beginning with the page that params name, and fetches each page
+   * when it is needed.
    *
    * List teams.
    *
@@ -886,8 +887,8 @@ export class Support {
   }
 
   /**
-   * Iterates over all the items of GET /tickets, from the page that params begin with. It asks for the next page when it
-   * is needed.
+   * Iterates over the items of GET /tickets, beginning with the page that params name, and fetches each page
+   * when it is needed.
    *
    * List tickets.
    *
@@ -904,8 +905,8 @@ export class Support {
   }
 
   /**
-   * Iterates over all the items of GET /users, from the page that params begin with. It asks for the next page when it
-   * is needed.
+   * Iterates over the items of GET /users, beginning with the page that params name, and fetches each page
+   * when it is needed.
    *
    * List accounts.
    *
@@ -921,8 +922,8 @@ export class Support {
   }
 
   /**
-   * Iterates over all the items of GET /webhooks/{webhook_id}/deliveries, from the page that params begin with. It asks for the next page when it
-   * is needed.
+   * Iterates over the items of GET /webhooks/{webhook_id}/deliveries, beginning with the page that params name, and fetches each page
+   * when it is needed.
    *
    * List a webhook's deliveries.
    *
@@ -938,8 +939,8 @@ export class Support {
   }
 
   /**
-   * Iterates over all the items of GET /webhooks, from the page that params begin with. It asks for the next page when it
-   * is needed.
+   * Iterates over the items of GET /webhooks, beginning with the page that params name, and fetches each page
+   * when it is needed.
    *
    * List webhooks.
    *
@@ -1205,8 +1206,8 @@ export class Support {
   }
 
   /**
-   * Iterates over all the items of GET /search, from the page that params begin with. It asks for the next page when it
-   * is needed.
+   * Iterates over the items of GET /search, beginning with the page that params name, and fetches each page
+   * when it is needed.
    *
    * Search tickets and messages.
    *
@@ -1249,8 +1250,8 @@ export class Support {
   }
 
   /**
-   * Reads the events of GET /tickets/{ticket_id}/ai-response. What is cut is resumed; the events end with done, ready or failed, or with
-   * an error.
+   * Reads the events of GET /tickets/{ticket_id}/ai-response, and resumes the stream when its connection is lost. The events end with
+   * done, ready or failed, or with an error.
    *
    * Stream the AI's answer.
    *
@@ -1273,8 +1274,8 @@ export class Support {
   }
 
   /**
-   * Reads the events of GET /ai-responses/{ai_response_id}/stream. What is cut is resumed; the events end with done, ready or failed, or with
-   * an error.
+   * Reads the events of GET /ai-responses/{ai_response_id}/stream, and resumes the stream when its connection is lost. The events end with
+   * done, ready or failed, or with an error.
    *
    * Stream one AI response.
    *
@@ -1433,8 +1434,8 @@ export class Support {
 }
 
 /**
- * Returns an SDK. Without a baseUrl, it is for the server at SUPPORT_BASE_URL, with the access token or API key SUPPORT_TOKEN,
- * unless the options say otherwise. It sends nothing yet. Redirects are not followed.
+ * Creates an SDK. Without a baseUrl, it uses the server at SUPPORT_BASE_URL, and the access token or API key in SUPPORT_TOKEN
+ * unless the options set one. It sends no request yet, and never follows redirects.
  */
 export function createSupport(options: SupportOptions = {}): Support {
   return new Support(Caller.with(options));

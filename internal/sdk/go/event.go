@@ -45,7 +45,7 @@ type Delta struct {
 	sent string // the data
 }
 
-// Reset means that the answer starts over with the next Delta: clear what you have shown.
+// Reset means that the answer starts over with the next Delta: clear the text so far.
 type Reset struct {
 	// EventID is the event's id in the stream.
 	EventID string `json:"-"`

@@ -12,8 +12,9 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 )
 
-// TestEveryEventOfTheContractIsKnown finds the contract's events in the methods of the generated union, such as AsDeltaEvent.
-func TestEveryEventOfTheContractIsKnown(t *testing.T) {
+// TestEveryEventTypeIsKnown finds the contract's event types in the methods of the generated union, such as
+// AsDeltaEvent.
+func TestEveryEventTypeIsKnown(t *testing.T) {
 	t.Parallel()
 	found := 0
 	for method := range reflect.TypeFor[plain.AIResponseEvent]().Methods() {
@@ -35,7 +36,7 @@ func TestEveryEventOfTheContractIsKnown(t *testing.T) {
 	require.Len(t, decoders, found)
 }
 
-// fieldsOf are the types and tags of the fields that have JSON, by name.
+// fieldsOf returns the types and tags of the fields with JSON names.
 func fieldsOf(structure reflect.Type) map[string][2]string {
 	fields := map[string][2]string{}
 	for field := range structure.Fields() {
@@ -46,7 +47,7 @@ func fieldsOf(structure reflect.Type) map[string][2]string {
 	return fields
 }
 
-func TestUnknownEventsAreNone(t *testing.T) {
+func TestUnknownEventsAreIgnored(t *testing.T) {
 	t.Parallel()
 	for _, sent := range []struct{ name, data string }{
 		{"ping", "not JSON"}, {"", `{"type":"later"}`}, {"later", `{"type":"delta"}`}, {"", `{}`},
@@ -79,7 +80,7 @@ func TestEventDecoder(t *testing.T) {
 	}
 }
 
-func TestEventsAreBounded(t *testing.T) {
+func TestEventDecoderLimitsSizes(t *testing.T) {
 	t.Parallel()
 	line := strings.Repeat("x", maxEvent/2)
 	for _, stream := range []string{

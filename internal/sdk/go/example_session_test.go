@@ -17,16 +17,16 @@ import (
 	"github.com/supportbackend/support/gen/client"
 )
 
-// sessionFile keeps a session in a file, which all processes of a machine may share.
+// sessionFile keeps a session in a file that all processes of a machine can share.
 type sessionFile string
 
-// Update locks the session, so that one process at a time reads, changes and replaces its file.
+// Update locks the session, so that only one process at a time reads, changes and replaces the file.
 func (f sessionFile) Update(_ context.Context, change func(client.AccessToken) (client.AccessToken, error)) error {
 	lock, err := os.OpenFile(string(f)+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = lock.Close() }() // This unlocks it, and so does the end of the process.
+	defer func() { _ = lock.Close() }() // Closing the file unlocks it, and so does the end of the process.
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (f sessionFile) Update(_ context.Context, change func(client.AccessToken) (
 	return os.Rename(string(f)+".new", string(f))
 }
 
-// home is the folder of the file.
+// home is the directory of the session file.
 var home string
 
 func TestMain(m *testing.M) {

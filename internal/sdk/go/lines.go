@@ -61,7 +61,7 @@ func (s *Support) openLines(
 	}
 	if mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); mediaType != mediaTypeLines {
 		_ = response.Body.Close()
-		return nil, fmt.Errorf("%w: %q in place of lines", ErrProtocol, mediaType)
+		return nil, fmt.Errorf("%w: expected lines of JSON, received %q", ErrProtocol, mediaType)
 	}
 	return response, nil
 }
@@ -74,7 +74,7 @@ func readLines[T any](r io.Reader, isEnd func(T) bool, yield func(T, error) bool
 	for {
 		text, err := decoder.readLine()
 		if err != nil {
-			return fmt.Errorf("support: the response was cut: %w", err)
+			return fmt.Errorf("support: the connection was lost within the response: %w", err)
 		}
 		var line T
 		if err := json.Unmarshal(text, &line); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 )
 
-func TestLinesEndWithTheirLastOne(t *testing.T) {
+func TestLinesEndWithTheLineOfTypeEnd(t *testing.T) {
 	t.Parallel()
 	const user, end = `{"type":"user"}` + "\n", `{"type":"end"}` + "\n"
 	for name, test := range map[string]struct {

@@ -22,7 +22,7 @@ func items[T any](page func(cursor string) (*Page[T], error)) iter.Seq2[T, error
 		for cursor := ""; ; {
 			current, err := page(cursor)
 			if err == nil && current.Next == cursor && cursor != "" {
-				err = fmt.Errorf("%w: a page that is its own next one", ErrProtocol)
+				err = fmt.Errorf("%w: the link to the next page leads to the same page", ErrProtocol)
 			}
 			if err != nil {
 				var none T
@@ -68,7 +68,7 @@ func nextCursor(header http.Header) (string, error) {
 		}
 		location, err := url.Parse(strings.TrimPrefix(strings.TrimSpace(target), "<"))
 		if err != nil || location.Query().Get("cursor") == "" {
-			return "", fmt.Errorf("%w: a link to the next page without a cursor", ErrProtocol)
+			return "", fmt.Errorf("%w: the link to the next page has no cursor", ErrProtocol)
 		}
 		return location.Query().Get("cursor"), nil
 	}

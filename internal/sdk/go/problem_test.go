@@ -10,7 +10,7 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 )
 
-func TestProblemSaysWhatItIs(t *testing.T) {
+func TestProblemError(t *testing.T) {
 	t.Parallel()
 	problem := Problem{Problem: plain.Problem{
 		Status: 422, Code: plain.ProblemCodeValidationFailed, Title: "Validation failed", Detail: "The body breaks a rule.",

@@ -22,11 +22,11 @@ const (
 	processes = 3
 	workers   = 4
 	calls     = 50
-	// usesOfAToken is how many requests an access token is good for.
+	// usesOfAToken is the number of requests that an access token lasts.
 	usesOfAToken = 100
 )
 
-// strict is a server that ends the session when a refresh token is used twice.
+// strict is a server that ends a session whose refresh token is used twice.
 type strict struct {
 	mu              sync.Mutex
 	number, uses    int
@@ -67,7 +67,8 @@ func refuse(w http.ResponseWriter, code client.ProblemCode) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"code": code})
 }
 
-// TestProcessesShareASession lets processes, each with two SDKs, use one session, whose access tokens end all the time.
+// TestProcessesShareASession runs several processes with two SDKs each on one session whose access tokens expire
+// constantly.
 func TestProcessesShareASession(t *testing.T) {
 	t.Parallel()
 	if file := os.Getenv("SUPPORT_SESSION_FILE"); file != "" {
@@ -108,7 +109,7 @@ func useSession(t *testing.T, file sessionFile) {
 		for range workers {
 			group.Go(func() {
 				for range calls {
-					// A request that waits for a processor may find its token ended, and the next one too.
+					// On a busy machine, a request's token may expire before it is sent, and so may the next one.
 					if _, err := support.GetMe(t.Context()); err != nil && !client.IsProblem(err, client.ProblemCodeInvalidToken) {
 						t.Error(err)
 						return

@@ -134,7 +134,7 @@ func (r *streamReader) read(ctx context.Context, silence *time.Timer) error {
 		return errEnd
 	}
 	if mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); mediaType != "text/event-stream" {
-		return fmt.Errorf("%w: %q in place of a stream", ErrProtocol, mediaType)
+		return fmt.Errorf("%w: expected an event stream, received %q", ErrProtocol, mediaType)
 	}
 	decoder := newEventDecoder(watched{response.Body, silence})
 	for {
@@ -143,7 +143,7 @@ func (r *streamReader) read(ctx context.Context, silence *time.Timer) error {
 			r.comeBack = *decoder.retry
 		}
 		if err != nil {
-			return fmt.Errorf("support: the stream was cut: %w", err)
+			return fmt.Errorf("support: the connection of the stream was lost: %w", err)
 		}
 		if err := r.deliver(event); err != nil {
 			return err

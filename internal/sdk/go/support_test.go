@@ -13,12 +13,12 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 )
 
-// doer answers requests without a network, so that time may be synctest's.
+// doer answers requests without a network, so that tests can run on synctest's clock.
 type doer func(*http.Request) *http.Response
 
 func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r), nil }
 
-// answers is a doer with one response after the other.
+// answers returns a doer that gives one response after the other.
 func answers(responses ...*http.Response) doer {
 	return func(*http.Request) *http.Response {
 		next := responses[0]
@@ -43,14 +43,14 @@ func newSupport(t *testing.T, d doer) *Support {
 	return s
 }
 
-// get makes a request for a path.
+// get returns a function that builds a GET request.
 func get(path string) func(string) (*http.Request, error) {
 	return func(server string) (*http.Request, error) {
-		return http.NewRequest(http.MethodGet, server+path, bytes.NewReader(nil)) //nolint:noctx // The SDK gives it one.
+		return http.NewRequest(http.MethodGet, server+path, bytes.NewReader(nil)) //nolint:noctx // The SDK sets the server.
 	}
 }
 
-func TestOnlyWhatIsRepeatableIsSentAgain(t *testing.T) {
+func TestOnlyRepeatableRequestsAreRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for _, o := range []operation{{}, {repeatable: true}} {
@@ -69,7 +69,7 @@ func TestOnlyWhatIsRepeatableIsSentAgain(t *testing.T) {
 	})
 }
 
-func TestPagesAreFollowedByTheirCursors(t *testing.T) {
+func TestItemsFollowCursors(t *testing.T) {
 	t.Parallel()
 	s := newSupport(t, answers(
 		response(http.StatusOK, "application/json", "[1,2]",
@@ -89,7 +89,7 @@ func TestPagesAreFollowedByTheirCursors(t *testing.T) {
 	require.Equal(t, []string{"", "b"}, cursors)
 }
 
-func TestAnswerIsTheMessageOfItsStream(t *testing.T) {
+func TestAnswerOf(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, stream string

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The vector of the reference library.
+// The test vector of the reference library.
 const (
 	vectorSecret    = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	vectorID        = "msg_p5jXN8AQM9LWM0D4loKWxJek"
@@ -27,7 +27,7 @@ func delivery(id string, timestamp int64, signature string) http.Header {
 	return header
 }
 
-func TestWebhookOfTheReferenceLibraryIsVerified(t *testing.T) {
+func TestVerifyWebhookAcceptsTheReferenceVector(t *testing.T) {
 	t.Parallel()
 	at := time.Unix(vectorTimestamp, 0)
 	event, err := verifyWebhook(vectorSecret, delivery(vectorID, vectorTimestamp, vectorSignature), []byte(vectorBody), at)
@@ -47,7 +47,7 @@ func TestWebhookOfTheReferenceLibraryIsVerified(t *testing.T) {
 	require.Equal(t, 2026, event.Timestamp.Year())
 }
 
-func TestWebhookThatIsNotGenuineIsRefused(t *testing.T) {
+func TestVerifyWebhookRefusesForgeries(t *testing.T) {
 	t.Parallel()
 	at := time.Unix(vectorTimestamp, 0)
 	for name, c := range map[string]struct {
@@ -78,5 +78,5 @@ func TestWebhookThatIsNotGenuineIsRefused(t *testing.T) {
 	}
 	_, err := VerifyWebhook("whsec_?", delivery(vectorID, vectorTimestamp, vectorSignature), []byte(vectorBody))
 	require.Error(t, err)
-	require.NotErrorIs(t, err, ErrWebhook, "the secret is wrong, and not the request")
+	require.NotErrorIs(t, err, ErrWebhook, "a malformed secret is not the request's fault")
 }

@@ -6,14 +6,14 @@ const ticketId = '0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22';
 const support = createSupport({ baseUrl: process.env.SUPPORT_BASE_URL, token: process.env.SUPPORT_TOKEN });
 
 export async function exampleCreateSupport() {
-  let support = createSupport(); // SUPPORT_BASE_URL says where, SUPPORT_TOKEN as whom
+  let support = createSupport(); // reads SUPPORT_BASE_URL and SUPPORT_TOKEN
   const tokens = await support.logIn({ email: 'ada@example.com', password: 'correct horse battery' });
   support = createSupport({
     baseUrl: process.env.SUPPORT_BASE_URL,
     token: tokens.access_token,
     refreshToken: tokens.refresh_token,
     keepTokens: (next) => {
-      // Keep next.refresh_token in place of the one before.
+      // Store next.refresh_token. The previous one no longer works.
     },
   });
 }
@@ -41,7 +41,7 @@ export async function exampleStreamAIResponse() {
         process.stdout.write(event.content);
         break;
       case 'reset':
-        console.log(' … from the beginning:'); // clear what you have shown
+        console.log(' … from the beginning:'); // clear the text so far
         break;
       case 'done':
         console.log('\nstored as', event.message.id);
@@ -92,12 +92,12 @@ export async function exampleForCustomer() {
 }
 
 export async function exampleStaff() {
-  const support = createSupport(); // SUPPORT_TOKEN is an agent's
+  const support = createSupport(); // SUPPORT_TOKEN is an agent's access token
   for await (const ticket of support.listTickets()) {
     if (ticket.status !== 'open') {
       continue;
     }
-    // From here on, people answer. A message by staff alone also ends an answer that is being written.
+    // From now on, only people answer. A staff message also cancels an answer that is being written.
     await support.updateTicket(ticket.id, { ai_mode: 'off' });
     await support.createMessage(ticket.id, { content: 'You get it back this week.' });
     await support.updateTicket(ticket.id, { status: 'resolved' });
@@ -106,7 +106,7 @@ export async function exampleStaff() {
 
 export async function exampleListTickets() {
   const support = createSupport();
-  // limit is that of a page; the iterator goes over all pages
+  // limit is the size of a page; the loop covers all pages
   for await (const ticket of support.listTickets({ limit: 2 })) {
     console.log(ticket.id, ticket.title);
   }
@@ -115,13 +115,13 @@ export async function exampleListTickets() {
 export async function exampleIfMatch() {
   const support = createSupport();
   try {
-    // An ETag that responseHeaders got.
+    // The ETag of an earlier response, from responseHeaders.
     await support.updateTicket(ticketId, { status: 'pending' }, { ifMatch: '"3"' });
   } catch (error) {
     if (!isProblem(error, 'precondition_failed')) {
       throw error;
     }
-    console.log('somebody was faster');
+    console.log('somebody else changed it first');
   }
 }
 

@@ -13,33 +13,33 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// lastEventID is a query parameter for clients that cannot send Last-Event-ID. The SDKs send it.
+// lastEventID is a query parameter for clients that cannot send the header Last-Event-ID. The SDKs send the header.
 const lastEventID = "lastEventId"
 
-// The union of events that streams may have.
+// The union of the events of streams.
 const eventUnion = "AIResponseEvent"
 
-// contract is what the templates need to know.
+// contract is the data of the templates.
 type contract struct {
 	Version    string
 	Operations []operation
 	Events     []event
-	// GoTypes are those of Types in Go, and the types that they consist of. GoParams are the parameters of queries.
+	// GoTypes are the Go types of Types, with the types of their fields. GoParams are the parameters of queries.
 	GoTypes  []goType
 	GoParams []goParams
 }
 
-// Paged are the operations that are lists with pages.
+// Paged returns the operations that return lists in pages.
 func (c *contract) Paged() []operation {
 	return c.where(func(o operation) bool { return o.Item != "" })
 }
 
-// Queried are the operations with parameters of the query.
+// Queried returns the operations with query parameters.
 func (c *contract) Queried() []operation {
 	return c.where(func(o operation) bool { return o.HasQuery })
 }
 
-// Types are the components that the methods' signatures name, and those that the templates name themselves.
+// Types returns the components that the methods' signatures name, and those that the templates name themselves.
 func (c *contract) Types() []string {
 	used := map[string]bool{eventUnion: true, "Message": true, "TicketID": true}
 	for _, o := range c.Operations {
@@ -54,12 +54,12 @@ func (c *contract) Types() []string {
 	return slices.Sorted(maps.Keys(used))
 }
 
-// Unkeyed are the operations that may be repeated by their own nature, not by that of their method or by a key.
+// Unkeyed returns the operations that may be repeated although neither their method nor a key makes them repeatable.
 func (c *contract) Unkeyed() []operation {
 	return c.where(func(o operation) bool { return o.Method == http.MethodPost && o.Repeatable && !o.TakesKey })
 }
 
-// Unrepeatable are the operations with POST that may not be repeated.
+// Unrepeatable returns the POST operations that must not be repeated.
 func (c *contract) Unrepeatable() []operation {
 	return c.where(func(o operation) bool { return o.Method == http.MethodPost && !o.Repeatable })
 }
@@ -68,31 +68,31 @@ func (c *contract) where(is func(operation) bool) []operation {
 	return slices.DeleteFunc(slices.Clone(c.Operations), func(o operation) bool { return !is(o) })
 }
 
-// event is one kind of event of a stream.
+// event is one type of event in a stream.
 type event struct {
 	Kind   string // the discriminator's value
 	Schema string // the generated type
 }
 
-// operation is one operation, with the names of the generated code.
+// operation is one operation, with its names in the generated code.
 type operation struct {
 	ID, Method, Path     string
 	Summary, Description string
 	PathParams           []pathParam
-	// HasParams means that the generated request takes parameters, HasQuery that some are of the query, and NeedsQuery that one of
+	// HasParams: the generated request takes parameters. HasQuery: some of them belong to the query. NeedsQuery: one of
 	// those is required.
 	HasParams, HasQuery, NeedsQuery bool
-	// Body and Result are types; empty if there is none.
+	// Body and Result are types, or empty.
 	Body, Result string
-	// Item is the type of a list's items, when the list has pages, and Line that of each line, when the response is lines of JSON.
+	// Item is the type of the items of a list with pages. Line is the type of each line of a response of JSON lines.
 	Item, Line string
 	Stream     bool
-	// Public operations take no token. TakesKey says that an Idempotency-Key has an effect, and Repeatable that repeating
-	// the operation does no harm and gives the same answer.
+	// Public: the operation needs no token. TakesKey: it accepts an Idempotency-Key. Repeatable: it may be repeated
+	// without harm, with the same result.
 	Public, TakesKey, Repeatable bool
 }
 
-// pathParam is a parameter of the path: the argument's name in Go, the contract's, and the type.
+// pathParam is a path parameter: its name in Go, its name in the contract, and its type.
 type pathParam struct{ Name, Wire, Type string }
 
 func readContract(file string) (*contract, error) {
@@ -178,7 +178,7 @@ func (o *operation) readBody(body *openapi3.RequestBodyRef) error {
 	return nil
 }
 
-// readResult wants all successful responses to have the same type.
+// readResult requires all successful responses to have the same type.
 func (o *operation) readResult(responses *openapi3.Responses, paged bool) error {
 	for _, status := range slices.Sorted(maps.Keys(responses.Map())) {
 		content := responses.Value(status).Value.Content
@@ -212,7 +212,7 @@ func (o *operation) readResult(responses *openapi3.Responses, paged bool) error 
 	return nil
 }
 
-// sentence ends a title as a sentence.
+// sentence ends a title with a full stop.
 func sentence(title string) string {
 	if strings.HasSuffix(title, "?") {
 		return title
@@ -220,7 +220,7 @@ func sentence(title string) string {
 	return title + "."
 }
 
-// base is the name of a component that is referred to.
+// base returns the name of the component that a reference points to.
 func base(ref string) string {
 	if ref == "" {
 		return ""
@@ -228,7 +228,7 @@ func base(ref string) string {
 	return path.Base(ref)
 }
 
-// lowerFirst makes an exported name one of an argument: AIResponseID is aiResponseID, TicketID is ticketID.
+// lowerFirst turns an exported name into an argument's: AIResponseID is aiResponseID, TicketID is ticketID.
 func lowerFirst(name string) string {
 	runes := []rune(name)
 	for i := range runes {

@@ -11,28 +11,28 @@ import (
 	"strings"
 )
 
-// goType is a type of the plain client that the SDK names too.
+// goType is a type of the plain client that the SDK also exports.
 type goType struct {
 	Name, Doc string
 	Constants []string
-	// Fields are those of a struct, for the documentation: go doc does not show what an alias stands for.
+	// Fields are listed in the documentation, because go doc does not show an alias's struct.
 	Fields []goField
 }
 
-// goParams are the parameters of an operation's query. The plain client's type has those of the header too, for which the
-// SDK has options.
+// goParams are the parameters of an operation's query. The plain client's type also has those of the header, for which
+// the SDK has options.
 type goParams struct {
 	ID     string
 	Fields []goField
 }
 
-// goField is a field of a struct. Tag has its backquotes.
+// goField is a field of a struct. Tag includes the backquotes.
 type goField struct{ Name, Type, Tag, Doc string }
 
-// handWritten has the types of the plain client for which the SDK has its own.
+// handWritten lists the types of the plain client that the SDK replaces by its own.
 var handWritten = []string{"Problem"}
 
-// readGoTypes finds the types that methods take or return, and those that these consist of, in the generated file.
+// readGoTypes finds the types that methods take or return, and the types of their fields, in the generated file.
 func (c *contract) readGoTypes(file string) error {
 	source, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 	if err != nil {
@@ -91,7 +91,7 @@ func (c *contract) readGoTypes(file string) error {
 	return nil
 }
 
-// reach marks the declared types that an expression names, and those that these consist of.
+// reach marks the declared types that an expression names, and the types of their fields.
 func reach(expression ast.Expr, declared map[string]ast.Expr, reached map[string]bool) {
 	ast.Inspect(expression, func(node ast.Node) bool {
 		used, isName := node.(*ast.Ident)
@@ -103,7 +103,7 @@ func reach(expression ast.Expr, declared map[string]ast.Expr, reached map[string
 	})
 }
 
-// readGoField calls the library's UUIDs by the name that the contract has for them.
+// readGoField replaces the library's UUID types by the contract's names for them.
 func readGoField(field *ast.Field) goField {
 	kind := strings.ReplaceAll(types.ExprString(field.Type), "openapi_types.UUID", "ID")
 	return goField{
@@ -112,7 +112,7 @@ func readGoField(field *ast.Field) goField {
 	}
 }
 
-// goDoc sets the contract's description apart from the name that oapi-codegen puts before it.
+// goDoc puts a colon between the name with which oapi-codegen begins and the contract's description.
 func goDoc(name, doc string) string {
 	description, isNamed := strings.CutPrefix(doc, name+" ")
 	if !isNamed || strings.HasPrefix(description, "defines ") {

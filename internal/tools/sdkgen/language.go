@@ -10,7 +10,7 @@ import (
 	"text/template"
 )
 
-// functions are those of the templates of a language, whose hand-written half is in the folder.
+// functions returns the functions of a language's templates. The folder holds the hand-written half.
 func functions(language, folder string) template.FuncMap {
 	if language == "go" {
 		return template.FuncMap{
@@ -29,7 +29,7 @@ func functions(language, folder string) template.FuncMap {
 	}
 }
 
-// typeScriptResult is the type of an operation's result, which the contract's model spells as Go does.
+// typeScriptResult returns the TypeScript type of an operation's result, which the contract's model spells as in Go.
 func typeScriptResult(name string) string {
 	if item, isArray := strings.CutPrefix(name, "[]"); isArray {
 		return item + "[]"
@@ -37,7 +37,7 @@ func typeScriptResult(name string) string {
 	return name
 }
 
-// comment makes the lines of a text those of a comment.
+// comment turns a text into the lines of a comment.
 func comment(prefix, text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for i, line := range lines {
@@ -46,8 +46,8 @@ func comment(prefix, text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// goExample returns the body of an example for the README: without its server, the set-up and the output. The name may be
-// a whole signature.
+// goExample returns the body of an example for the README, without its server, set-up and output. The name may be a
+// whole signature.
 func goExample(folder, name string) (string, error) {
 	if !strings.Contains(name, "(") {
 		name += "()"
@@ -77,8 +77,8 @@ func typeScriptExample(folder, name string) (string, error) {
 
 var errNoExample = errors.New("there is no such example")
 
-// example returns the body of a function, which is compiled and run as a test, without the first line if that begins with
-// skipped, without the set-up, which is only worth reading once, and without the output.
+// example returns the body of a function that the tests compile and run. It drops the first line if that begins with
+// skipped, the set-up, which readers need only once, and the output.
 func example(file, head, indent, skipped, setUp string) (string, error) {
 	source, err := os.ReadFile(file)
 	if err != nil {
@@ -97,7 +97,7 @@ func example(file, head, indent, skipped, setUp string) (string, error) {
 	return strings.TrimSpace(strings.TrimPrefix(body[1:], setUp)), nil
 }
 
-// camel makes the contract's name of a parameter one of an argument: ticket_id is ticketId.
+// camel turns a parameter's name in the contract into an argument's: ticket_id is ticketId.
 func camel(name string) string {
 	parts := strings.Split(name, "_")
 	for i := range parts[1:] {
@@ -108,7 +108,7 @@ func camel(name string) string {
 
 var initialism = regexp.MustCompile(`([A-Z])([A-Z]+)([A-Z][a-z]|$)`)
 
-// heyName is what openapi-ts calls an operation in the names of its types: StreamAIResponseByID is StreamAiResponseById.
+// heyName returns an operation's name as openapi-ts spells it in types: StreamAIResponseByID is StreamAiResponseById.
 func heyName(id string) string {
 	return initialism.ReplaceAllStringFunc(id, func(match string) string {
 		parts := initialism.FindStringSubmatch(match)

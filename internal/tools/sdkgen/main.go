@@ -1,7 +1,7 @@
-// Command sdkgen makes an SDK of three parts: what the generator of its language makes of the contract, which is there
-// already; its hand-written half, which is copied; and what depends on the contract and that generator does not make, such as
-// a method for each operation, from templates. It runs from the root of the repository, after oapi-codegen and openapi-ts:
-//
+// Command sdkgen assembles an SDK from three parts: the output of the language's own generator, which must exist
+// already; the hand-written half, which it copies; and the rest of the code that depends on the contract, such as a
+// method for each operation, which it renders from templates. Run it from the root of the repository, after
+// oapi-codegen and openapi-ts:
 //	go run -C internal/tools ./sdkgen go ../../openapi.yaml ../sdk/go ../../gen/client
 //	go run -C internal/tools ./sdkgen typescript ../../openapi.yaml ../sdk/typescript ../../gen/typescript
 package main
@@ -23,7 +23,7 @@ import (
 //go:embed templates
 var templates embed.FS
 
-// copied are the files of the hand-written halves that are part of the SDKs: their tests are not, but their examples are.
+// copied matches the files of the hand-written halves that belong to the SDKs: examples, but no tests.
 var copied = map[string][]string{
 	"go":         {"*.go"},
 	"typescript": {"package.json", "cjs/package.json", "tsconfig.package.json", "tsconfig.cjs.json", "examples.js", "src/*.ts"},
@@ -60,7 +60,7 @@ func run(language, spec, source, out string) error {
 	return renderFiles(language, functions(language, source), contract, out)
 }
 
-// copyFiles copies the hand-written half of an SDK. Only its package.json knows the version, which is that of the contract.
+// copyFiles copies the hand-written half of an SDK. It sets the version in package.json to the contract's.
 func copyFiles(source fs.FS, patterns []string, version, out string) error {
 	for _, pattern := range patterns {
 		names, err := fs.Glob(source, pattern)
@@ -78,7 +78,7 @@ func copyFiles(source fs.FS, patterns []string, version, out string) error {
 			if name == "package.json" {
 				content = bytes.Replace(content, []byte(`"version": "0.0.0"`), []byte(`"version": "`+version+`"`), 1)
 			}
-			// The source has a tsconfig.json of its own, which finds the generated files.
+			// The source's own tsconfig.json also finds the generated files, so the package has another one.
 			name = strings.Replace(name, ".package.", ".", 1)
 			if err := write(filepath.Join(out, name), content); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
@@ -124,7 +124,7 @@ func render(source string, functions template.FuncMap, contract *contract) ([]by
 	return text.Bytes(), err
 }
 
-// write stores a file. Sources say that they are generated, and those in Go are formatted and get .gen in their names.
+// write stores a file. It marks sources as generated, formats Go, and adds .gen to the names of Go files.
 func write(name string, content []byte) error {
 	base, isGo := strings.CutSuffix(name, ".go")
 	if isGo || strings.HasSuffix(name, ".ts") || strings.HasSuffix(name, ".js") {

@@ -2,12 +2,12 @@ import type { Message } from './api/types.gen.js';
 import { Failed, NoAnswer, Ready } from './errors.js';
 import type { StreamEvent } from './stream.js';
 
-/** How many milliseconds a relayed stream may be silent before a comment is sent, for the proxies on the way. */
+/** How many milliseconds of silence pass before a relayed stream sends a comment, so that proxies keep the connection open. */
 const keepAlive = 15_000;
 
 /**
- * Waits for the end of a stream, such as that of streamAIResponse, and returns the message that the answer is stored as. It
- * throws Failed when the answer ends without one, and Ready when it is a text that only staff may read.
+ * Waits for the end of a stream, such as that of streamAIResponse, and returns the message that stores the answer. Throws
+ * Failed when the answer ends without a message, and Ready when it is a text that only staff may read.
  */
 export async function answerOf(events: AsyncIterable<StreamEvent>): Promise<Message> {
   for await (const event of events) {
@@ -24,13 +24,13 @@ export async function answerOf(events: AsyncIterable<StreamEvent>): Promise<Mess
 }
 
 /**
- * Makes the events of a stream a response for a browser's EventSource, as the server sends them, with their ids. Give the
- * stream the Last-Event-ID of the browser's request, so that a browser that comes back goes on where it was. When the browser
- * hangs up, the stream is left.
+ * Turns the events of a stream into a response for a browser's EventSource, as the server sends them, with their ids. Pass
+ * the Last-Event-ID of the browser's request to the stream, so that a browser that reconnects continues where it stopped.
+ * When the browser disconnects, relay leaves the stream.
  *
- * It rejects when the first that comes is an error. A stream without events is a response with the status 204, which stops an
- * EventSource. An error that comes later ends the response; the browser comes back, and what does not pass by itself is the
- * first error then.
+ * It rejects when the stream fails before its first event. A stream without events becomes a response with status 204, which
+ * stops an EventSource. A later error ends the response; the browser then reconnects, and an error that persists makes that
+ * call reject.
  */
 export async function relay(events: AsyncGenerator<StreamEvent, void, undefined>): Promise<Response> {
   const first = await events.next();
@@ -50,7 +50,7 @@ export async function relay(events: AsyncGenerator<StreamEvent, void, undefined>
     {
       async pull(controller) {
         silence ??= setInterval(() => {
-          // What is not read yet is not silence.
+          // While an event waits to be read, the stream is not silent.
           if (controller.desiredSize === 0) {
             controller.enqueue(comment);
           }
@@ -75,7 +75,7 @@ export async function relay(events: AsyncGenerator<StreamEvent, void, undefined>
   });
 }
 
-/** The event as the server sends it. A delta has no name. */
+/** Encodes an event as the server does. A delta has no event name. */
 function encode({ id, ...event }: StreamEvent): string {
   const name = event.type === 'delta' ? '' : `event: ${event.type}\n`;
   return `${id && `id: ${id}\n`}${name}data: ${JSON.stringify(event)}\n\n`;

@@ -10,19 +10,22 @@ import { type Arguments, type Operation, readTarget, type Target } from './reque
 import { Final, retry } from './retry.js';
 import { type StreamEvent, StreamReader } from './stream.js';
 
-/** Bounds one attempt of a request that is no stream, in milliseconds. */
+/** The timeout of one attempt of a request that does not stream, in milliseconds. */
 const attemptTimeout = 60_000;
-/** Bounds one attempt to refresh the access token, for which other calls wait, in milliseconds. */
+/** The timeout of one attempt to refresh the access token, in milliseconds. Other calls wait for it. */
 const refreshTimeout = 10_000;
-/** How often a request is sent when its token has ended: with that, with the one that was stored, and with a fresh one. */
+/**
+ * How often a request is sent when its access token has expired: with the old token, with the stored one, and with a fresh
+ * one.
+ */
 const maxTokens = 3;
 
-/** Names the customer whom a request acts for. */
+/** The header that names the customer for whom a request acts. */
 const onBehalfOf = 'X-On-Behalf-Of';
 
 const refreshSession: Operation = { method: 'POST', path: '/auth/refresh', public: true, repeatable: true };
 
-/** Sends requests: again where that may help, and with a token that is fresh. */
+/** Sends requests, retries them, and replaces expired access tokens. */
 export class Caller {
   private constructor(
     private readonly setup: Setup,
@@ -43,7 +46,8 @@ export class Caller {
 
   /** Returns a caller that acts for the customer, with the same tokens. */
   forCustomer(id: string): Caller {
-    // A proxy might drop an empty header, and white space around a value is not sent: that would be another customer.
+    // A proxy might drop an empty header, and white space around a value is not sent: the request would act for somebody
+    // else.
     if (!/^[!-~]+$/.test(id)) {
       throw new TypeError(`${JSON.stringify(id)} is not the id of a customer`);
     }
@@ -86,7 +90,7 @@ export class Caller {
     }).events();
   }
 
-  /** Reads a response of one JSON object per line, up to the one of the type end. */
+  /** Reads a response of one JSON object per line, up to the line of type end. */
   lines<T extends Line>(operation: Operation, args: Arguments, options: CallOptions): AsyncGenerator<T, void, undefined> {
     const target = readTarget(this.setup.baseUrl, operation, args);
     const headers = this.#headers(operation, target, options);
@@ -126,7 +130,7 @@ export class Caller {
     return sent;
   }
 
-  /** All the headers but the token. Those of the call come last, so that they beat the others. */
+  /** All headers except the token. Those of the call come last, so that they take precedence. */
   #headers(operation: Operation, target: Target, options: CallOptions): Headers {
     const headers = new Headers(this.setup.headers);
     setHeaders(headers, {
@@ -144,7 +148,10 @@ export class Caller {
     return headers;
   }
 
-  /** Sends the request, again when the token had to be replaced in between. The response is a success, with its body unread. */
+  /**
+   * Sends the request, and sends it again when the server refuses the access token. The response is a success; its body is
+   * unread.
+   */
   async #exchange(operation: Operation, target: Target, headers: Headers, deadline: Deadline): Promise<Response> {
     const { credentials } = this;
     if (operation.public || headers.has('Authorization') || !credentials) {
@@ -179,7 +186,7 @@ export class Caller {
       headers,
       signal,
       redirect: 'manual',
-      // A browser's cache keeps nothing of this anyway, and lets requests for the same URL wait for each other.
+      // The responses cannot be cached, and a browser's cache would make requests for the same URL wait for each other.
       cache: 'no-store',
       ...(body !== undefined && { body }),
     };
@@ -195,7 +202,7 @@ export class Caller {
       return response;
     }
     if (response.type === 'opaqueredirect') {
-      throw new ProtocolError('a redirect');
+      throw new ProtocolError('the response is a redirect');
     }
     if (response.status === 304) {
       throw new NotModified();
@@ -204,7 +211,7 @@ export class Caller {
   }
 }
 
-/** Does one attempt of a request; the error is one of this SDK's. */
+/** Makes one attempt of a request. It throws only errors of this SDK. */
 async function attempt<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -219,7 +226,7 @@ function parse<T>(body: string): T {
   try {
     value = JSON.parse(body);
   } catch (cause) {
-    throw new ProtocolError('a body that is no JSON', { cause });
+    throw new ProtocolError('the body is not JSON', { cause });
   }
   if (value === null) {
     throw new ProtocolError('the body is null');
@@ -227,7 +234,7 @@ function parse<T>(body: string): T {
   return value;
 }
 
-/** A UUID of version 4 (RFC 9562). crypto.randomUUID is only there in pages that came by HTTPS. */
+/** A version 4 UUID (RFC 9562). Browsers offer crypto.randomUUID only on pages loaded over HTTPS. */
 function randomUUID(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6]! & 0x0f) | 0x40;

@@ -1,4 +1,4 @@
-/** Who wants to know when a signal aborts, and the one listener that tells them. */
+/** The callbacks of a signal, and the one listener that calls them. */
 interface Followers {
   callbacks: Set<() => void>;
   tell: () => void;
@@ -7,8 +7,8 @@ interface Followers {
 const followers = new WeakMap<AbortSignal, Followers>();
 
 /**
- * Calls back when the signal aborts, or now if it has, until the returned function is called. A signal has one listener
- * however many calls it is given to, because Node warns of a leak when there are more than ten.
+ * Calls back when the signal aborts, or immediately if it already has. The returned function cancels that. A signal gets one
+ * listener however many calls use it, because Node warns of a leak when there are more than ten.
  */
 export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (!signal) {
@@ -38,8 +38,8 @@ function follow(signal: AbortSignal): Followers {
 }
 
 /**
- * Ends a piece of work when a signal aborts, or when the work takes too long. A runtime may forget the signal that fetch was
- * given, as Node does after a garbage collection, so what is waited for is raced with it.
+ * Ends work when a signal aborts or when the work takes too long. A runtime may lose the signal that was passed to fetch, as
+ * Node does after a garbage collection, so race also rejects by itself.
  */
 export class Deadline {
   readonly #controller = new AbortController();
@@ -58,26 +58,26 @@ export class Deadline {
     return this.#controller.signal;
   }
 
-  /** Begins to count the time again. */
+  /** Restarts the timer. */
   start(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      this.#abort(new DOMException(`nothing for ${this.#milliseconds} ms`, 'TimeoutError'));
+      this.#abort(new DOMException(`no data for ${this.#milliseconds} ms`, 'TimeoutError'));
     }, this.#milliseconds);
   }
 
-  /** Stops counting the time. */
+  /** Stops the timer. */
   pause(): void {
     clearTimeout(this.#timer);
   }
 
-  /** Stops counting the time, and releases the other signal. */
+  /** Stops the timer and releases the outer signal. */
   end(): void {
     this.pause();
     this.#unfollow();
   }
 
-  /** Waits for what is under way, unless the deadline passes first. One thing at a time can be waited for. */
+  /** Waits for the work, and rejects if the deadline passes first. Only one race may run at a time. */
   race<T>(work: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#reject = reject;
@@ -97,7 +97,7 @@ export class Deadline {
 export function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     let unfollow = () => {};
-    // A timer that fires a moment early would come back before it is asked to.
+    // Timers may fire a moment early: wait at least as long as the server asks.
     const timer = setTimeout(() => {
       unfollow();
       resolve();

@@ -7,15 +7,15 @@ import { maxSilence, noStreams, requireStreams } from './stream.js';
 /** Newline-delimited JSON. */
 export const mediaTypeLines = 'application/x-ndjson';
 
-/** Bounds a line, in UTF-16 code units. */
+/** The longest line, in UTF-16 code units. */
 const maxLine = 1 << 20;
 
-/** What every line has. The last one has the type end. */
+/** The member that all lines have. The last line has the type end. */
 export interface Line {
   type: string;
 }
 
-/** How to read a response of lines. */
+/** How to request a response of lines. */
 export interface LineSource {
   retries: number;
   signal: AbortSignal | undefined;
@@ -25,8 +25,8 @@ export interface LineSource {
 }
 
 /**
- * Yields the lines as they arrive, up to the last one. It throws when the response ends before that, because it is incomplete. The
- * request is retried only until the response begins.
+ * Yields the lines as they arrive, up to the one of type end. It throws when the response ends without that line, because the
+ * response is then incomplete. The request is retried only until a response begins.
  */
 export async function* readLines<T extends Line>(source: LineSource): AsyncGenerator<T, void, undefined> {
   requireStreams(source.usesGlobalFetch);
@@ -34,7 +34,7 @@ export async function* readLines<T extends Line>(source: LineSource): AsyncGener
   let reader: BodyReader | undefined;
   try {
     const response = await retry(source.retries, source.signal, async () => {
-      // A pause between two tries is not silence, and neither is the time that the caller takes for a line.
+      // Neither the pause between two attempts nor the time that the caller takes over a line counts as silence.
       silence.start();
       const opened = await source.open(silence);
       silence.pause();
@@ -45,7 +45,7 @@ export async function* readLines<T extends Line>(source: LineSource): AsyncGener
     }
     reader = new BodyReader(response.body, silence);
     if (mediaType(response) !== mediaTypeLines) {
-      throw new ProtocolError(`${mediaType(response)} in place of lines`);
+      throw new ProtocolError(`expected ${mediaTypeLines}, received ${mediaType(response)}`);
     }
     const decoder = new TextDecoder();
     for (let rest = ''; ; ) {
@@ -60,7 +60,7 @@ export async function* readLines<T extends Line>(source: LineSource): AsyncGener
         silence.signal.throwIfAborted();
       }
       if (rest.length > maxLine) {
-        throw new ProtocolError(`a line of more than ${maxLine} characters`);
+        throw new ProtocolError(`a line is longer than ${maxLine} characters`);
       }
     }
   } finally {
@@ -69,7 +69,7 @@ export async function* readLines<T extends Line>(source: LineSource): AsyncGener
   }
 }
 
-/** The next bytes. The end of the response comes too early here. */
+/** Returns the next bytes. The line of type end has not come yet, so the end of the response is an error. */
 async function next(reader: BodyReader, silence: Deadline, signal: AbortSignal | undefined): Promise<Uint8Array> {
   let cause: unknown;
   silence.start();
@@ -84,7 +84,7 @@ async function next(reader: BodyReader, silence: Deadline, signal: AbortSignal |
   } finally {
     silence.pause();
   }
-  throw new NetworkError('the response was cut', { cause });
+  throw new NetworkError('the connection was lost within the response', { cause });
 }
 
 function parse<T>(text: string): T {
@@ -92,10 +92,10 @@ function parse<T>(text: string): T {
   try {
     line = JSON.parse(text);
   } catch (cause) {
-    throw new ProtocolError('a line that is no JSON', { cause });
+    throw new ProtocolError('a line is not JSON', { cause });
   }
   if (typeof line !== 'object' || line === null) {
-    throw new ProtocolError('a line that is no object');
+    throw new ProtocolError('a line is not an object');
   }
   return line;
 }

@@ -3,11 +3,11 @@ export interface Operation {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** The path, with its parameters in braces. */
   path: string;
-  /** It takes no token. */
+  /** The operation needs no token. */
   public?: boolean;
-  /** An Idempotency-Key has an effect. */
+  /** The operation accepts an Idempotency-Key. */
   takesKey?: boolean;
-  /** Repeating it does no harm and gives the same answer. */
+  /** The operation may be repeated without harm, with the same result. */
   repeatable?: boolean;
 }
 
@@ -18,7 +18,7 @@ export interface Arguments {
   body?: unknown;
 }
 
-/** A request, but for its headers. */
+/** A request without its headers. */
 export interface Target {
   url: string;
   method: string;

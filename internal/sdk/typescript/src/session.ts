@@ -1,37 +1,37 @@
 import type { AccessToken } from './api/types.gen.js';
 
-/** The tokens of a session, such as those that logIn returned. */
+/** The tokens of a session, such as those that logIn returns. */
 export type Tokens = Partial<AccessToken>;
 
-/** Changes the tokens of a session; undefined is no session. */
+/** Changes the tokens of a session. Undefined means no session. */
 export type TokensChange = (stored: Tokens | undefined) => Tokens | undefined | Promise<Tokens | undefined>;
 
 /**
- * Keeps the tokens of one session: in a browser's storage, in a row of a database. Several SDKs, tabs and processes may share
- * one session through their stores.
+ * Keeps the tokens of one session, such as in a browser's storage or in a database. Several SDKs, tabs and processes can
+ * share one session through a store.
  */
 export interface SessionStore {
-  /** Returns the tokens that are stored. The SDK calls it for every request, so that it follows what others store. */
+  /** Returns the stored tokens. The SDK calls it for every request, so that it sees tokens that others store. */
   load(): Tokens | undefined | Promise<Tokens | undefined>;
   /**
-   * Calls change with the tokens that are stored, stores those that it returns, and returns after they are stored. It must
-   * hold a lock that everybody who shares the session takes, from before it reads the tokens until it returns: a refresh token
-   * is for one use. When change throws, it stores nothing and throws the same.
+   * Calls change with the stored tokens and stores what it returns. A refresh token is for one use, so update must hold a
+   * lock that everyone who shares the session takes, from before it reads the tokens until the new ones are stored. When
+   * change throws, update stores nothing and throws the same error.
    *
-   * The SDK calls it when the server refuses the access token. Change returns the tokens as they are when somebody else has
-   * replaced the refused one; otherwise it sends a request, within two minutes.
+   * The SDK calls it when the server refuses the access token. If the refused token has already been replaced, change returns
+   * the stored tokens; otherwise it sends a request, which takes at most two minutes.
    */
   update(change: TokensChange): Promise<void>;
 }
 
-/** What of a browser's Storage is used. */
+/** The part of a browser's Storage that browserSession uses. */
 export interface Items {
   getItem(name: string): string | null;
   setItem(name: string, value: string): void;
   removeItem(name: string): void;
 }
 
-/** Keeps a session for one SDK, and tells its caller. */
+/** Keeps a session in memory for one SDK, and passes new tokens to the callback. */
 export class MemorySession implements SessionStore {
   #tokens: Tokens;
 
@@ -52,7 +52,7 @@ export class MemorySession implements SessionStore {
     if (!next || next === this.#tokens) {
       return;
     }
-    // Also when it cannot be kept: the refresh token before it is used up.
+    // The old refresh token is used up, so the new one is kept even when the callback throws.
     this.#tokens = { ...this.#tokens, refresh_token: next.refresh_token ?? '' };
     await this.keep?.(next as AccessToken);
     this.#tokens = next;
@@ -60,9 +60,9 @@ export class MemorySession implements SessionStore {
 }
 
 /**
- * Keeps a session in the browser, for all its tabs: in localStorage, or in another storage. Its name is that of the stored item
- * and of the lock that is held while the session is refreshed. Pages that came by plain HTTP have no locks; there, tabs that
- * refresh at the same time take what another one has stored.
+ * Keeps a session for all tabs of a browser, in localStorage or in the storage that you pass. The name is that of the stored
+ * item and of the lock that a refresh holds. Pages loaded over plain HTTP have no locks; there, a tab whose refresh is
+ * refused takes the tokens that another tab has stored.
  */
 export function browserSession(name = 'support-session', storage?: Items): SessionStore {
   const items = (): Items => storage ?? globalThis.localStorage;
@@ -72,7 +72,7 @@ export function browserSession(name = 'support-session', storage?: Items): Sessi
       return typeof stored === 'object' && stored !== null ? stored : undefined;
     } catch (error) {
       if (error instanceof SyntaxError) {
-        return undefined; // Another program's.
+        return undefined; // Not an item of this SDK.
       }
       throw error;
     }

@@ -5,41 +5,41 @@ import { mediaType, NetworkError, ProtocolError } from './errors.js';
 import { Final, firstPause, mayHelp, pauseAfter, reveal } from './retry.js';
 import { EventDecoder, type Frame } from './sse.js';
 
-/** The pause before a stream is resumed, in milliseconds, unless the server asks for another. */
+/** The pause before a stream is resumed, in milliseconds, unless the server asks for another one. */
 const defaultComeBack = 1000;
-/** How many times in a row a stream is resumed without getting an event. */
+/** How many times in a row a stream is resumed without an event. */
 const maxFruitless = 10;
-/** How many milliseconds a stream may be silent before it counts as cut: the server sends a comment every 15 seconds. */
+/** How many milliseconds of silence count as a lost connection. The server sends a comment every 15 seconds. */
 export const maxSilence = 45_000;
 
-/** An event of a stream. Its id, with which the stream goes on after it, is empty for a start. */
+/** An event of a stream. Resume the stream after this event with its id, which is empty for a start. */
 export type StreamEvent = AIResponseEvent & { id: string };
 
-/** The kinds of events that this version of the contract has. */
+/** The types of events in this version of the contract. */
 const kinds: Record<AIResponseEvent['type'], true> = { start: true, delta: true, reset: true, done: true, ready: true, failed: true };
 
-/** How to read a stream. */
+/** How to open a stream. */
 export interface StreamSource {
   retries: number;
   signal: AbortSignal | undefined;
-  /** That of the event after which the stream begins. */
+  /** The id of the event after which the stream begins. */
   lastEventId: string;
   usesGlobalFetch: boolean;
   /** Sends the request. */
   open: (lastEventId: string, deadline: Deadline) => Promise<Response>;
 }
 
-/** The reading of one stream, over all its connections. */
+/** Reads one stream over all its connections. */
 export class StreamReader {
-  // Aborts when the caller's signal does, and when the caller leaves.
+  // Aborts when the caller's signal does, and when the caller leaves the loop.
   readonly #ending = new AbortController();
   #left = false;
   #opened = false;
   #comeBack = defaultComeBack;
-  // Retries of the first request, later resumptions in a row without an event.
+  // Until the stream is open, the retries of the first request; then the resumptions in a row without an event.
   #fruitless = 0;
   #lastEventId: string;
-  // The AI response that #lastSeq is of, and that of the last start.
+  // The AI response that #lastSeq belongs to, and the one of the last start event.
   #response: string;
   #lastSeq: number;
   #started = '';
@@ -49,11 +49,11 @@ export class StreamReader {
     [this.#response, this.#lastSeq] = split(source.lastEventId);
   }
 
-  /** Yields the events and resumes the stream wherever it is cut. It throws unless the stream ended as it should. */
+  /** Yields the events, and resumes the stream when its connection is lost. It throws unless the stream ends properly. */
   events(): AsyncGenerator<StreamEvent, void, undefined> {
     const events = this.#events();
     const leave = events.return.bind(events);
-    // Without this, leaving would wait for the event that is being read.
+    // By itself, return waits until the pending read ends.
     events.return = (value) => {
       this.#left = true;
       this.#ending.abort();
@@ -90,7 +90,7 @@ export class StreamReader {
     }
   }
 
-  /** Reads one connection, up to the end of the stream. It throws when the connection is cut. */
+  /** Reads one connection up to the end of the stream. It throws when the connection is lost. */
   async *#connection(): AsyncGenerator<StreamEvent, void, undefined> {
     const silence = new Deadline(maxSilence, this.#ending.signal);
     let reader: BodyReader | undefined;
@@ -109,11 +109,11 @@ export class StreamReader {
       }
       reader = new BodyReader(response.body, silence);
       if (mediaType(response) !== 'text/event-stream') {
-        throw new ProtocolError(`${mediaType(response)} in place of a stream`);
+        throw new ProtocolError(`expected text/event-stream, received ${mediaType(response)}`);
       }
       const decoder = new EventDecoder();
       for (;;) {
-        // The time that the caller takes for an event is not silence.
+        // The time that the caller takes over an event does not count as silence.
         silence.start();
         const bytes = await read(reader);
         silence.pause();
@@ -136,7 +136,7 @@ export class StreamReader {
     }
   }
 
-  /** Returns the event unless it was accepted before or is not known. */
+  /** Returns the event, unless it is a repetition or of an unknown type. */
   #accept(frame: Frame): StreamEvent | undefined {
     const [response, seq] = split(frame.id);
     if (seq > 0 && response === this.#response && seq <= this.#lastSeq) {
@@ -160,8 +160,8 @@ export class StreamReader {
 }
 
 /**
- * Throws when the responses of the global fetch have no streaming bodies. In React Native, such a fetch would wait for the end
- * of the stream.
+ * Throws when responses of the global fetch have no streaming bodies. React Native's fetch, for example, would wait for the
+ * end of the stream.
  */
 export function requireStreams(usesGlobalFetch: boolean): void {
   if (usesGlobalFetch && !('body' in globalThis.Response.prototype)) {
@@ -171,7 +171,7 @@ export function requireStreams(usesGlobalFetch: boolean): void {
 
 export function noStreams(): Final {
   return new Final(
-    new TypeError('fetch does not stream bodies here: give createSupport a fetch that does, or poll listAIResponseEvents'),
+    new TypeError('this fetch does not stream bodies: pass one that does to createSupport, or poll listAIResponseEvents'),
   );
 }
 
@@ -185,16 +185,16 @@ async function read(reader: BodyReader): Promise<Uint8Array> {
   } catch (error) {
     cause = error;
   }
-  throw new NetworkError('the stream was cut', { cause });
+  throw new NetworkError('the connection of the stream was lost', { cause });
 }
 
-/** The AI response and the number that an event's id names. The attempt may follow. */
+/** Splits an event's id into the AI response and the sequence number. The attempt may follow them. */
 function split(id: string): [response: string, seq: number] {
   const [response = '', number = ''] = id.split(':');
   return [response, /^\d+$/.test(number) ? Number(number) : 0];
 }
 
-/** The event's name is its type, but a delta has no name. */
+/** An event's name is its type. A delta has no name. */
 function decode(frame: Frame): StreamEvent | undefined {
   if (frame.name !== '' && !Object.hasOwn(kinds, frame.name)) {
     return undefined;
@@ -203,10 +203,10 @@ function decode(frame: Frame): StreamEvent | undefined {
   try {
     event = JSON.parse(frame.data);
   } catch (cause) {
-    throw new ProtocolError('an event that is no JSON', { cause });
+    throw new ProtocolError('an event is not JSON', { cause });
   }
   if (typeof event !== 'object' || event === null) {
-    throw new ProtocolError('an event that is no object');
+    throw new ProtocolError('an event is not an object');
   }
   return Object.hasOwn(kinds, event.type) ? { ...event, id: frame.id } : undefined;
 }

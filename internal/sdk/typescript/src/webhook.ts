@@ -1,17 +1,17 @@
-/** How far the time of a delivery may be from this computer's, in seconds. */
+/** How far the timestamp of a delivery may differ from the local clock, in seconds. */
 const tolerance = 300;
 
-/** What a delivery says. */
+/** The contents of a delivery. */
 export interface WebhookEvent {
-  /** The same in every attempt: ignore what you have had. */
+  /** Identifies the event. It is the same in every attempt: ignore events that you have processed. */
   id: string;
   type: string;
   timestamp: string;
-  /** The event, as the webhook's payload has it. */
+  /** The event, thin or full, as the webhook is configured. */
   data: unknown;
 }
 
-/** A request is not a delivery by the server, or an old one. */
+/** The request is not a delivery of the server, or it is too old. */
 export class WebhookError extends Error {
   override readonly name = 'WebhookError';
 
@@ -20,13 +20,13 @@ export class WebhookError extends Error {
   }
 }
 
-/** The headers of a request, as fetch or Node.js has them. */
+/** The headers of a request, as a fetch Headers object or as Node.js provides them. */
 export type WebhookHeaders = Headers | Record<string, string | string[] | undefined>;
 
 /**
- * Checks that the server has sent a request to a webhook with that secret (whsec_…) within the last 5 minutes, and returns what
- * it says. The body is the request's as it came, before it is parsed. While the secret is being replaced, either one will do.
- * Rejects with a WebhookError.
+ * Checks that the server sent this request to the webhook with this secret (whsec_…) within the last 5 minutes, and returns
+ * its contents. Pass the raw body, as received. While a secret is being rotated, both secrets are valid. Rejects with a
+ * WebhookError.
  */
 export async function verifyWebhook(
   secret: string, headers: WebhookHeaders, body: string | Uint8Array, now: number = Date.now(),
@@ -59,12 +59,12 @@ function read(headers: WebhookHeaders, name: string): string {
   return (Array.isArray(value) ? value[0] : value) ?? '';
 }
 
-/** Web Crypto compares in constant time. */
+/** Checks one signature. Web Crypto compares in constant time. */
 async function isGenuine(key: CryptoKey, signature: string, signed: Uint8Array<ArrayBuffer>): Promise<boolean> {
   try {
     return await crypto.subtle.verify('HMAC', key, decode(signature), signed);
   } catch {
-    return false; // What is no base64 is no signature.
+    return false; // The signature is not base64.
   }
 }
 

@@ -8,8 +8,8 @@ async function* events(...all: object[]): AsyncGenerator<StreamEvent, void, unde
   yield* all as StreamEvent[];
 }
 
-test('a relayed stream is what the server sent', async (t) => {
-  // A member that this version of the contract does not have.
+test('a relayed stream equals the original, byte for byte', async (t) => {
+  // This version of the contract does not have the member "later".
   const done = `id: ${responseId}:3\nevent: done\ndata: {"type":"done","later":[1],"message":{}}\n\n`;
   const sent = delta(1, 'Grüß\n') + delta(2, '👋') + done;
   const support = await connect(t, (_, response) => {
@@ -23,7 +23,7 @@ test('a relayed stream is what the server sent', async (t) => {
   assert.equal(await response.text(), sent);
 });
 
-test('a relayed stream goes on after the last event of the browser', async (t) => {
+test('a stream begins after the last event id of the browser', async (t) => {
   let last: unknown;
   const support = await connect(t, (request, response) => {
     last = request.headers['last-event-id'];
@@ -38,7 +38,7 @@ test('a relayed stream goes on after the last event of the browser', async (t) =
   assert.deepEqual(ids, [`${responseId}:2`, `${responseId}:3`]);
 });
 
-test('the first error is the one who relays', async (t) => {
+test('relay rejects when the stream fails before its first event', async (t) => {
   const support = await connect(t, (_, response) => problem(response, 404, 'not_found'));
   await assert.rejects(relay(support.streamAIResponse(ticketId)), (error) => isProblem(error, 'not_found'));
 });
@@ -47,15 +47,15 @@ test('a relayed stream without events stops an EventSource', async () => {
   assert.equal((await relay(events())).status, 204);
 });
 
-test('a relayed stream ends with an error', async () => {
+test('a relayed stream ends when the stream fails', async () => {
   const response = await relay((async function* () {
     yield { type: 'delta', content: 'Hello', id: 'a:1' } as const;
-    throw new Error('the stream was cut');
+    throw new Error('the connection of the stream was lost');
   })());
   assert.equal(await response.text(), 'id: a:1\ndata: {"type":"delta","content":"Hello"}\n\n');
 });
 
-test('a relayed stream is not silent', async (t) => {
+test('a relayed stream sends comments while it waits', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] });
   let end: () => void = () => undefined;
   const waiting = new Promise<void>((resolve) => (end = resolve));
@@ -75,7 +75,7 @@ test('a relayed stream is not silent', async (t) => {
   assert.equal((await reader.read()).done, true);
 });
 
-test('a browser that hangs up leaves the stream', async (t) => {
+test('relay leaves the stream when the browser disconnects', async (t) => {
   let closed: Promise<unknown> | undefined;
   const support = await connect(t, (_, response) => {
     closed = once(response, 'close');
@@ -91,7 +91,7 @@ test('a browser that hangs up leaves the stream', async (t) => {
   await closed;
 });
 
-test('askAI asks and waits for the answer', async (t) => {
+test('askAI adds the question and waits for its answer', async (t) => {
   const requests: string[] = [];
   const support = await connect(t, async (request, response) => {
     const { 'idempotency-key': key, 'if-match': version, 'x-on-behalf-of': customer } = request.headers;
@@ -112,13 +112,13 @@ test('askAI asks and waits for the answer', async (t) => {
   ]);
 });
 
-test('an answer that failed is an error', async () => {
+test('answerOf throws Failed or NoAnswer', async () => {
   const event = { type: 'failed', ai_response_id: 'a', code: 'cancelled', detail: '', retryable: true, id: 'a:1' };
   await assert.rejects(answerOf(events(event)), Failed);
   await assert.rejects(answerOf(events()), NoAnswer);
 });
 
-test('a text that only staff may read is an error that has it', async () => {
+test('answerOf throws Ready, with the text, for what only staff may read', async () => {
   const usage = { prompt_tokens: 1, completion_tokens: 1 };
   const event = { type: 'ready', ai_response_id: 'a', content: 'Thank you.', finish_reason: 'stop', usage, id: 'a:1' };
   await assert.rejects(answerOf(events(event)), { name: 'Ready', aiResponseId: 'a', content: 'Thank you.' });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { standingParts } from '../src/chat.js';
 
-test('parts before the last attempt do not stand', () => {
+test('standingParts drops the parts before the last attempt', () => {
   const text = (words: string) => ({ type: 'text', text: words });
   const attempt = { type: 'data-attempt', data: { attempt: 2 } };
   assert.deepEqual(standingParts([]), []);

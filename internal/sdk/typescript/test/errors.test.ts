@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { isProblem, readProblem } from '../src/errors.js';
 import { mayHelp, pauseAfter } from '../src/retry.js';
 
-test('a problem says what it is', () => {
+test('the message of a problem', () => {
   const document = {
     type: '/problems/validation_failed', code: 'validation_failed', status: 422, title: 'Validation failed',
     detail: 'The body breaks a rule.', request_id: '0199d3c6', errors: [{ pointer: '/title', code: 'too_long' }],
@@ -18,14 +18,14 @@ test('a problem says what it is', () => {
   assert.equal(mayHelp(problem, undefined), false);
 });
 
-test('what a proxy answers has a status and no code', () => {
+test('a response of a proxy has a status and no code', () => {
   const problem = readProblem({ status: 502, headers: new Headers({ 'Retry-After': '7' }) }, '<html>');
   assert.equal(problem.code, '');
   assert.equal(mayHelp(problem, undefined), true);
   assert.equal(pauseAfter(problem, 500, 0), 7000);
 });
 
-test('a pause doubles, up to a limit, and is longer by up to a quarter', () => {
+test('a pause doubles up to a limit, plus up to a quarter', () => {
   for (const [n, least] of [[0, 500], [3, 4000], [20, 30_000]] as const) {
     const pause = pauseAfter(undefined, 500, n);
     assert.ok(pause >= least && pause <= least * 1.25, `${pause}`);

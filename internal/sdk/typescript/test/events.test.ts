@@ -11,7 +11,7 @@ function eventAt(position: number): DeskEvent {
   };
 }
 
-test('events come in order over failures, until their position has expired', async () => {
+test('followEvents continues after failures and ends when its position has expired', async () => {
   const asked: (number | undefined)[] = [];
   const answers = [
     () => ({ events: [eventAt(1), eventAt(2)], position: 2, head: 2 }),

@@ -6,7 +6,7 @@ import { NetworkError } from '../src/errors.js';
 import type { Support } from '../src/index.js';
 import { collections, connect, delta, failed, json, openStream, problem, ticketId } from './server.js';
 
-/** Holds each request back: nothing, only the headers, or only half of the body is sent. */
+/** Stalls the response: sends nothing, only the headers, or half of the body. */
 const stalled: Record<string, (response: ServerResponse, events: boolean) => void> = {
   nothing: () => undefined,
   headers: (response, events) => {
@@ -24,7 +24,7 @@ const calls: Record<string, (support: Support, signal: AbortSignal) => Promise<u
   stream: (support, signal) => support.streamAIResponse(ticketId, { signal }).next(),
 };
 
-/** How a caller's signal comes about, and what aborts it. */
+/** Ways to make a caller's signal, and to abort it. */
 const signals: Record<string, () => [AbortSignal, () => void]> = {
   controller: () => {
     const controller = new AbortController();
@@ -40,7 +40,7 @@ const signals: Record<string, () => [AbortSignal, () => void]> = {
 for (const [collection, collect] of Object.entries(collections)) {
   for (const [kind, make] of Object.entries(signals)) {
     if (collection === 'natural' && kind !== 'controller') {
-      continue; // It takes its time.
+      continue; // A natural collection takes long.
     }
     for (const [how, hold] of Object.entries(stalled)) {
       for (const [name, call] of Object.entries(calls)) {
@@ -59,13 +59,13 @@ for (const [collection, collect] of Object.entries(collections)) {
           await collect();
           abort();
           await result;
-          await closed; // The server notices, too.
+          await closed; // The server's connection closes too.
         });
       }
     }
   }
 
-  test(`an abort ends a stream at once, after a ${collection} collection`, async (t) => {
+  test(`an abort ends a stream immediately, after a ${collection} collection`, async (t) => {
     const support = await connect(t, (_, response) => {
       openStream(response);
       for (let seq = 1; seq <= 500; seq++) {
@@ -108,7 +108,7 @@ for (const [collection, collect] of Object.entries(collections)) {
     assert.match(String(resumed), /:1$/);
   });
 
-  test(`a call has a limit, after a ${collection} collection`, async (t) => {
+  test(`a call times out, after a ${collection} collection`, async (t) => {
     let came: () => void = () => undefined;
     const arrived = new Promise<void>((resolve) => (came = resolve));
     const support = await connect(t, () => came());
@@ -120,13 +120,13 @@ for (const [collection, collect] of Object.entries(collections)) {
     await result;
   });
 
-  test(`a lost refresh does not block, after a ${collection} collection`, async (t) => {
+  test(`a refresh without a response does not block other calls, after a ${collection} collection`, async (t) => {
     let refreshes = 0;
     const support = await connect(
       t,
       (request, response) => {
         if (request.url === '/auth/refresh') {
-          refreshes++; // It is never answered.
+          refreshes++; // The server never answers it.
         } else {
           problem(response, 401, 'invalid_token');
         }
@@ -147,7 +147,7 @@ for (const [collection, collect] of Object.entries(collections)) {
   });
 }
 
-test('the time that a caller takes for an event is not silence', async (t) => {
+test('the time that a caller takes over an event does not count as silence', async (t) => {
   let requests = 0;
   const support = await connect(t, (_, response) => {
     requests++;
@@ -162,7 +162,7 @@ test('the time that a caller takes for an event is not silence', async (t) => {
   assert.equal(requests, 1);
 });
 
-test('a stream that is left hangs up while it waits', async (t) => {
+test('leaving a stream disconnects while it waits', async (t) => {
   let response: ServerResponse | undefined;
   const support = await connect(t, (_, opened) => {
     response = opened;
@@ -178,7 +178,7 @@ test('a stream that is left hangs up while it waits', async (t) => {
   await closed;
 });
 
-test('one signal is enough for many calls', async (t) => {
+test('many calls can share one signal', async (t) => {
   const warnings: Error[] = [];
   const warn = (warning: Error) => warnings.push(warning);
   process.on('warning', warn);
@@ -191,11 +191,11 @@ test('one signal is enough for many calls', async (t) => {
   assert.deepEqual(warnings, []);
 });
 
-/** Lets time pass, by mocked and by real means, until something has happened. */
+/** Advances the mocked clock and lets the event loop run until something has happened. */
 async function tickUntil(timers: { tick(ms: number): void }, ms: number, happened: () => boolean): Promise<void> {
   timers.tick(ms);
   await turnUntil(() => {
-    timers.tick(10); // The pause before the stream is resumed.
+    timers.tick(10); // Covers the pause before the stream is resumed.
     return happened();
   });
 }

@@ -5,7 +5,7 @@ import { ticketId } from './server.js';
 
 const baseUrl = 'https://support.example.com';
 
-/** Returns an SDK whose server is away, and the headers of what it sends. */
+/** Returns an SDK whose server is unreachable, and the headers of its requests. */
 function offline(options: SupportOptions = {}): [Support, Headers[]] {
   const sent: Headers[] = [];
   const support = createSupport({
@@ -14,7 +14,7 @@ function offline(options: SupportOptions = {}): [Support, Headers[]] {
     retries: 0,
     fetch: async (_, init) => {
       sent.push(new Headers(init?.headers));
-      throw new TypeError('the server is away');
+      throw new TypeError('the server is unreachable');
     },
     ...options,
   });
@@ -23,12 +23,12 @@ function offline(options: SupportOptions = {}): [Support, Headers[]] {
 
 const notOperations = ['constructor', 'forCustomer', 'askAI'];
 
-/** Calls each operation. */
+/** Calls every operation, and returns how many there are. */
 async function callEverything(support: Support, options: object): Promise<number> {
   const names = Object.getOwnPropertyNames(Object.getPrototypeOf(support)).filter((name) => !notOperations.includes(name));
   for (const name of names) {
     const method = (support as unknown as Record<string, (...args: unknown[]) => unknown>)[name]!;
-    // How many arguments it takes before the first that has a default.
+    // A function's length counts the arguments before the first default.
     const result = method.call(support, ...Array(method.length).fill('x'), ...(/params = {}/.test(String(method)) ? [{}] : []), options);
     await assert.rejects(Promise.resolve(isIterator(result) ? result.next() : result), NetworkError, name);
   }
@@ -56,7 +56,7 @@ test('every operation acts for the customer', async () => {
   }
 });
 
-test('nothing is sent for a customer without an id', () => {
+test('forCustomer refuses ids that cannot be sent', () => {
   const [service] = offline();
   for (const id of ['', ' ', ' ada', 'ada\n', 'a da', 'adä']) {
     assert.throws(() => service.forCustomer(id), /is not the id of a customer/);
@@ -73,7 +73,7 @@ for (const [name, options] of Object.entries({
   'user-agent': { headers: { 'User-Agent': 'mine' } },
   [onBehalfOf]: { headers: { [onBehalfOf]: 'mine' } },
 })) {
-  test(`the ${name} of a call beats that of the SDK`, async () => {
+  test(`the ${name} of a call takes precedence over that of the SDK`, async () => {
     const [support, sent] = offline({ headers: { [name]: "the SDK's" } });
     await assert.rejects(support.forCustomer('ada').createTicket({ title: 'x', description: 'x' }, options), NetworkError);
     await assert.rejects(support.streamAIResponse(ticketId, options).next(), NetworkError);
@@ -84,7 +84,7 @@ for (const [name, options] of Object.entries({
   });
 }
 
-test("the SDK's headers take the place of its defaults", async () => {
+test('headers of the options replace the defaults', async () => {
   const [support, sent] = offline({ headers: { 'user-agent': 'mine', accept: 'mine' } });
   await assert.rejects(support.getMe(), NetworkError);
   assert.equal(sent[0]!.get('User-Agent'), 'mine');
@@ -103,7 +103,7 @@ test('the environment is read only without a base URL', (t) => {
   assert.throws(() => createSupport(), /no permission/);
 });
 
-test('what fetch is given is what the standard has', async () => {
+test('fetch receives only standard options', async () => {
   let members: string[] = [];
   const support = createSupport({
     baseUrl,
@@ -120,7 +120,7 @@ for (const [name, options, requests] of [
   ['the global fetch', {}, 0],
   ['a fetch of the caller', { fetch: async () => ({ ok: true, status: 200, headers: new Headers(), body: undefined }) }, 1],
 ] as const) {
-  test(`a stream is an error at once when ${name} does not stream`, async (t) => {
+  test(`a stream throws immediately when ${name} does not stream`, async (t) => {
     const { fetch } = globalThis;
     const body = Object.getOwnPropertyDescriptor(Response.prototype, 'body')!;
     t.after(() => {
@@ -128,17 +128,17 @@ for (const [name, options, requests] of [
       Object.defineProperty(Response.prototype, 'body', body);
     });
     let sent = 0;
-    // React Native's is of this kind.
+    // As in React Native.
     Reflect.deleteProperty(Response.prototype, 'body');
     globalThis.fetch = () => assert.fail('a request was sent');
     const given = 'fetch' in options ? ((async () => (sent++, options.fetch())) as unknown as typeof fetch) : undefined;
     const support = createSupport({ baseUrl, fetch: given });
-    await assert.rejects(support.streamAIResponse(ticketId).next(), /^TypeError: fetch does not stream bodies here/);
+    await assert.rejects(support.streamAIResponse(ticketId).next(), /^TypeError: this fetch does not stream bodies/);
     assert.equal(sent, requests);
   });
 }
 
-test('calls need no streaming bodies', async () => {
+test('calls do not need streaming bodies', async () => {
   const response = { ok: true, status: 200, headers: new Headers(), text: async () => '{"id":"1"}' };
   const support = createSupport({ baseUrl, fetch: (async () => response) as unknown as typeof fetch });
   assert.equal((await support.getMe()).id, '1');

@@ -9,7 +9,7 @@ import { createSupport, type Support, type SupportOptions } from '../src/index.j
 export const ticketId = '0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22';
 export const responseId = '0199d3c6-4a10-7d0b-8c55-2f9f60d0a4b7';
 
-/** Returns an SDK at a server that ends with the test. */
+/** Starts a server for one test, and returns an SDK for it. */
 export async function connect(t: TestContext, listener: RequestListener, options: SupportOptions = {}): Promise<Support> {
   const server = createServer(listener).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -57,7 +57,7 @@ const collect: () => void = runInNewContext('gc');
 
 const registry = new FinalizationRegistry<() => void>((collected) => collected());
 
-/** Ways to have garbage collected; each lets the event loop turn, so that finalizers run. */
+/** Ways to collect garbage. Each lets the event loop run, so that finalizers are called. */
 export const collections: Record<string, () => Promise<void>> = {
   async forced() {
     for (let i = 0; i < 5; i++) {
@@ -68,7 +68,7 @@ export const collections: Record<string, () => Promise<void>> = {
   async natural() {
     let collected = false;
     registry.register({}, () => (collected = true));
-    // What lives for a while and then dies fills the old generation, whose collection is the one that counts.
+    // Objects that live for a while and then die fill the old generation. Only its collection shows the fault.
     const held: object[] = [];
     for (let i = 0; !collected; i++) {
       held[i % 20] = Array.from({ length: 50_000 }, () => ({ i }));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { browserSession, createSupport, isProblem, type Items, type SessionStore, type Support, type Tokens } from '../src/index.js';
 
-/** A server whose access token is the last one that it issued. */
+/** A server that accepts only the last access token that it issued. */
 class Issuer {
   current = 1;
   sent: string[] = [];
@@ -28,7 +28,7 @@ function refusal(code: string): Response {
   return new Response(body, { status: 401, headers: { 'Content-Type': 'application/problem+json' } });
 }
 
-/** A storage, as browsers have it. */
+/** A storage like those of browsers. */
 class Storage implements Items {
   #items = new Map<string, string>();
 
@@ -47,10 +47,10 @@ async function tabs(issuer: Issuer): Promise<[SessionStore, Support, Support]> {
   return [session, issuer.connect(session), issuer.connect(browserSession('session', storage))];
 }
 
-test('the stored tokens are read before they are refreshed', async () => {
+test('a refresh reads the stored tokens first', async () => {
   const issuer = new Issuer();
   const [session, one, other] = await tabs(issuer);
-  issuer.current = 2; // The token has ended.
+  issuer.current = 2; // The token has expired.
   await one.forCustomer('ada').getMe();
   await other.getMe();
   assert.deepEqual(issuer.sent, [
@@ -59,7 +59,7 @@ test('the stored tokens are read before they are refreshed', async () => {
   assert.equal((await session.load())?.refresh_token, 'srt_3');
 });
 
-test('a token that another tab stored meanwhile takes the place of the refused one', async () => {
+test('a token that another tab has stored replaces the refused one', async () => {
   const issuer = new Issuer();
   const [session, one] = await tabs(issuer);
   issuer.current = 2;
@@ -74,7 +74,7 @@ test('a token that another tab stored meanwhile takes the place of the refused o
   assert.deepEqual(issuer.sent, ['/me Bearer access-1', '/me Bearer access-2', '/me Bearer access-2']);
 });
 
-test('a stored token may have ended, too', async () => {
+test('a stored token may have expired too', async () => {
   const issuer = new Issuer();
   const [session] = await tabs(issuer);
   issuer.current = 3;
@@ -91,7 +91,7 @@ test('a stored token may have ended, too', async () => {
   assert.deepEqual(issuer.sent, ['/me Bearer access-1', '/me Bearer access-2', '/auth/refresh -', '/me Bearer access-4']);
 });
 
-test('another tab logs in as another account, and out', async () => {
+test('a tab follows when another one logs in or out', async () => {
   const issuer = new Issuer();
   const [session, one, other] = await tabs(issuer);
   await one.getMe();
@@ -103,7 +103,7 @@ test('another tab logs in as another account, and out', async () => {
   assert.deepEqual(issuer.sent, ['/me Bearer access-1', '/me Bearer access-7', '/me -']);
 });
 
-test('the token of another tab is accepted where there is no lock', async () => {
+test('without locks, a tab whose refresh is refused takes the token of another tab', async () => {
   const issuer = new Issuer();
   const [session] = await tabs(issuer);
   issuer.current = 2;
@@ -112,14 +112,14 @@ test('the token of another tab is accepted where there is no lock', async () => 
     if (!String(url).endsWith('/auth/refresh')) {
       return fetch(url, init);
     }
-    await session.update(() => signedIn(2)); // Another tab was faster.
+    await session.update(() => signedIn(2)); // Another tab refreshes first.
     return refusal('token_reuse');
   };
   await issuer.connect(session).getMe();
   assert.deepEqual(issuer.sent, ['/me Bearer access-1', '/me Bearer access-2']);
 });
 
-test('a refresh that is refused is an error, and changes nothing', async () => {
+test('a refused refresh throws and changes nothing', async () => {
   const issuer = new Issuer();
   const [session] = await tabs(issuer);
   issuer.current = 2;
@@ -139,7 +139,7 @@ test('a refresh holds the lock of the session', async (t) => {
   assert.deepEqual(held, ['session']);
 });
 
-/** Gives this Node the locks that browsers have, and returns the names of those that were taken. */
+/** Adds a browser's locks to Node, and returns the names of the locks that were taken. */
 function mockLocks(t: TestContext): string[] {
   const held: string[] = [];
   const before = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
@@ -160,9 +160,9 @@ function mockLocks(t: TestContext): string[] {
   return held;
 }
 
-test('what a store throws is thrown, and nothing is sent', async () => {
+test('an error of the store is thrown, and nothing is sent', async () => {
   const issuer = new Issuer();
-  const away = new Error('the database is away');
+  const away = new Error('the database is unreachable');
   const support = issuer.connect({
     load: () => {
       throw away;
@@ -173,7 +173,7 @@ test('what a store throws is thrown, and nothing is sent', async () => {
   assert.deepEqual(issuer.sent, []);
 });
 
-test("another program's item is no session", async () => {
+test('an item of another program is ignored', async () => {
   const storage = new Storage();
   for (const item of ['{', '1', 'null', '"x"']) {
     storage.setItem('session', item);

@@ -10,7 +10,7 @@ const frames: Frame[] = [
 ];
 
 for (const [name, end] of [['LF', '\n'], ['CRLF', '\r\n'], ['CR', '\r']] as const) {
-  test(`events are the same with ${name}, whole and byte by byte`, () => {
+  test(`events decode the same with ${name}, as a whole and byte by byte`, () => {
     const bytes = new TextEncoder().encode(lines.join(end));
     const whole = new EventDecoder();
     assert.deepEqual([...whole.push(bytes)], frames);
@@ -20,7 +20,7 @@ for (const [name, end] of [['LF', '\n'], ['CRLF', '\r\n'], ['CR', '\r']] as cons
   });
 }
 
-test('a line and an event are bounded', () => {
+test('lines and events have a maximum length', () => {
   const half = 'x'.repeat(1 << 19);
   for (const stream of [`data: ${half}${half}`, `data: ${half}\n`.repeat(3)]) {
     assert.throws(() => [...new EventDecoder().push(new TextEncoder().encode(stream))], ProtocolError);
