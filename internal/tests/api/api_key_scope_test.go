@@ -10,7 +10,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/account"
+	"github.com/supportbackend/support/internal/apikey"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/testing/desk"
 )
@@ -26,7 +26,7 @@ func (s service) bearer() string { return "Authorization: Bearer " + s.key }
 
 func (c *cast) apiKey(t *testing.T, role auth.Role, scopes ...auth.Scope) service {
 	t.Helper()
-	row, key, err := c.Accounts.CreateAPIKey(t.Context(), auth.Actor{ID: c.admin.ID}, account.NewAPIKey{
+	row, key, err := c.APIKeys.Create(t.Context(), auth.Actor{ID: c.admin.ID}, apikey.NewKey{
 		Name: "A service", Role: role, Scopes: scopes,
 	})
 	require.NoError(t, err)
