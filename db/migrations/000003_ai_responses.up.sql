@@ -21,6 +21,9 @@ CREATE TYPE ai_review AS ENUM ('pending', 'published', 'discarded');
 -- until staff publish it, edited or not, or discard it. edit_distance is the number of words that staff changed before
 -- they published it. prompt_version names the prompt; NULL is the built-in one. ticket_version is the state of the
 -- ticket, including its notes, about which staff asked.
+--
+-- Every commit of an answer's text updates its row. Half of each page stays free, so that the row's new versions fit
+-- beside the old ones and no index changes.
 CREATE TABLE ai_responses (
     id                uuid               NOT NULL,
     ticket_id         uuid               NOT NULL,
@@ -60,7 +63,7 @@ CREATE TABLE ai_responses (
     CONSTRAINT ai_responses_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES users (id) ON DELETE SET NULL,
     CONSTRAINT ai_responses_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES users (id),
     CONSTRAINT ai_responses_reviewed_by_fkey FOREIGN KEY (reviewed_by) REFERENCES users (id) ON DELETE SET NULL
-);
+) WITH (fillfactor = 50);
 
 -- The rules that every AI response satisfies; see is_valid_ticket.
 CREATE FUNCTION is_valid_ai_response(r ai_responses) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$

@@ -46,6 +46,29 @@ func TestDataSurvivesARestart(t *testing.T) {
 	require.FileExists(t, filepath.Join(second.Dir(), "server.log.old"))
 }
 
+func TestServerBeginsWithTheDataOfItsTemplate(t *testing.T) {
+	t.Parallel()
+	e := isolated(t)
+	template := openDir(t)
+	first := startServer(t, e, Options{Dir: template, Unsafe: true})
+	execute(t, first.URL(""), "CREATE TABLE kept AS SELECT 'still here' AS word")
+	require.NoError(t, first.Stop())
+	e.initdb = nil // Nothing needs it now.
+	for range 2 {
+		s := startServer(t, e, Options{Template: template, Unsafe: true})
+		require.Equal(t, "still here", queryText(t, s.URL(""), "SELECT word FROM kept"))
+		execute(t, s.URL(""), "DROP TABLE kept")
+		require.NoError(t, s.Stop())
+	}
+	requireEmpty(t, e.temp)
+}
+
+func TestTemplateOfAnotherMajorVersionIsNotCopied(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, quick(t), Options{Template: openDir(t), Unsafe: true})
+	require.Equal(t, "postgres", queryText(t, s.URL(""), "SELECT current_database()"))
+}
+
 func TestThrowAwayFolderIsRemoved(t *testing.T) {
 	t.Parallel()
 	e := quick(t)

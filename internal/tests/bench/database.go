@@ -15,6 +15,8 @@ import (
 	"github.com/supportbackend/support/internal/dev/pgembed"
 )
 
+const indexPoll = 100 * time.Millisecond
+
 // database is a private PostgreSQL with the settings that PostgreSQL comes with: what is committed is on the disk.
 type database struct {
 	server *pgembed.Server
@@ -123,4 +125,28 @@ func (d *database) addTickets(ctx context.Context, user uuid.UUID, n int) ([]uui
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+}
+
+// deleteRunningAnswers deletes the answers that a killed server was writing. The next server would take them over, and what they
+// cost it would be measured, too.
+func (d *database) deleteRunningAnswers(ctx context.Context) error {
+	_, err := d.conn.Exec(ctx, "DELETE FROM ai_responses WHERE status = 'streaming'")
+	return err
+}
+
+// awaitIndexing returns when the server has indexed what was added for the search, which is not a part of what is measured next.
+func (d *database) awaitIndexing(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	for {
+		var queued bool
+		if err := d.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM search_queue)").Scan(&queued); err != nil || !queued {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(indexPoll):
+		}
+	}
 }

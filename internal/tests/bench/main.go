@@ -46,6 +46,7 @@ type settings struct {
 	watching        time.Duration
 	scale           int
 	answers         int
+	perSecond       int
 	messages        int
 	starts          bool
 	brief           bool
@@ -62,6 +63,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&s.proxy, "proxy", "", "run only the plain proxy, on this `address`")
 	flags.IntVar(&s.requests, "requests", 5, "how many rounds of requests to send; 0 leaves them out")
 	flags.IntVar(&s.answers, "answers", 5000, "how many answers to run at once; 0 leaves them out")
+	flags.IntVar(&s.perSecond, "per-second", 600, "how many answers to begin each second, of those that run at once")
 	flags.IntVar(&s.messages, "messages", 100_000, "how many messages the long ticket has; 0 leaves flat cost out")
 	flags.BoolVar(&s.starts, "starts", true, "measure the start of the server")
 	flags.BoolVar(&s.brief, "brief", false, "ask for two answers in each round, to see that the benchmark works")
@@ -149,7 +151,7 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report, erro
 		name    string
 		measure func() (stage, error)
 	}{
-		{s.answers > 0, fmt.Sprintf("%d answers at once", s.answers), func() (stage, error) { return measureRunning(ctx, r, s.answers) }},
+		{s.answers > 0, fmt.Sprintf("%d answers at once", s.answers), func() (stage, error) { return measureRunning(ctx, r, s.answers, s.perSecond) }},
 		{s.readers > 0, fmt.Sprintf("%d idle readers", s.readers), func() (stage, error) {
 			return measureReaders(ctx, r, &crowd{wanted: s.readers, answers: min(maxAnswers, s.readers), watching: s.watching})
 		}},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,8 +127,11 @@ func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questi
 	if err := c.open(ctx, server, questions, c.answers); err != nil {
 		return err
 	}
-	return r.simulator.Wait(ctx, func(requests []groqsim.RequestRecord) bool {
-		held := 0
+	held := 0
+	waiting, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	err := r.simulator.Wait(waiting, func(requests []groqsim.RequestRecord) bool {
+		held = 0
 		for _, request := range requests {
 			if request.HeldAt == beat(0) {
 				held++
@@ -135,6 +139,10 @@ func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questi
 		}
 		return held == c.answers
 	})
+	if err != nil {
+		return fmt.Errorf("%d of %d answers stand still: %w", held, c.answers, err)
+	}
+	return nil
 }
 
 // hold makes the simulator answer everything with so many tokens, and then nothing but beats until ctx ends.
@@ -172,7 +180,7 @@ func (c *crowd) open(ctx context.Context, server *process, questions []question,
 	}
 	close(next)
 	var mu sync.Mutex
-	var failures []error
+	var failure error
 	var doors sync.WaitGroup
 	for range opening {
 		doors.Go(func() {
@@ -180,7 +188,7 @@ func (c *crowd) open(ctx context.Context, server *process, questions []question,
 				conn, err := openReader(ctx, server, q)
 				mu.Lock()
 				if err != nil {
-					failures = append(failures, err)
+					failure = cmp.Or(failure, err)
 				} else {
 					c.conns = append(c.conns, conn)
 					c.wg.Go(func() { c.listen(conn) })
@@ -193,7 +201,7 @@ func (c *crowd) open(ctx context.Context, server *process, questions []question,
 		})
 	}
 	doors.Wait()
-	return errors.Join(failures...)
+	return failure
 }
 
 // accepted is how a response begins that has a stream.
@@ -223,7 +231,9 @@ func openReader(ctx context.Context, server *process, q question) (net.Conn, err
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open a reader: %w: %.300q", err, text), conn.Close())
+		status, _, _ := bytes.Cut(text, []byte("\r\n"))
+		_, body, _ := bytes.Cut(text, []byte("\r\n\r\n"))
+		return nil, errors.Join(fmt.Errorf("open a reader: %w: %s %.300q", err, status, body), conn.Close())
 	}
 	return conn, conn.SetDeadline(time.Time{})
 }

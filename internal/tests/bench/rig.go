@@ -109,8 +109,11 @@ func (r *rig) server(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// startServer starts a server that has done nothing yet.
+// startServer starts a server that has done nothing yet, and has no answers to take over from the server before it.
 func (r *rig) startServer(ctx context.Context) (*process, error) {
+	if err := r.database.deleteRunningAnswers(ctx); err != nil {
+		return nil, err
+	}
 	return startProcess(ctx, r.dir, "/readyz", func(addr string) *exec.Cmd {
 		cmd := r.server(ctx, "serve")
 		cmd.Env = append(cmd.Env, "SUPPORT_ADDR="+addr)

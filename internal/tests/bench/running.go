@@ -12,8 +12,6 @@ import (
 )
 
 const (
-	// startsPerSecond is how many answers begin, whether the server keeps up or not.
-	startsPerSecond = 600
 	// runningTokens is how many tokens they have before they fall silent.
 	runningTokens = 20
 	// standing is how long they run together before the server's memory is looked at.
@@ -22,8 +20,9 @@ const (
 	maxAnswerKiB = 64
 )
 
-// measureRunning begins so many answers at a steady rate, with a reader each, and lets all of them run at once.
-func measureRunning(ctx context.Context, r *rig, wanted int) (stage, error) {
+// measureRunning begins so many answers, perSecond of them each second, with a reader each, whether the server keeps up or not. It
+// lets all of them run at once.
+func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (stage, error) {
 	all := wanted
 	wanted = min(wanted, (openFiles()-200)/2) // A reader here, and a connection of the simulator.
 	server, err := r.startServer(ctx)
@@ -45,11 +44,17 @@ func measureRunning(ctx context.Context, r *rig, wanted int) (stage, error) {
 		return stage{}, err
 	}
 	defer func() { _ = warm.Close() }()
+	if err := r.database.awaitIndexing(ctx); err != nil {
+		return stage{}, err
+	}
 	before, err := server.rss()
 	if err != nil {
 		return stage{}, err
 	}
-	a := startAnswers(ctx, server, questions[:wanted])
+	a, err := r.startAnswers(ctx, server, questions[:wanted], perSecond)
+	if err != nil {
+		return stage{}, err
+	}
 	defer a.close()
 	select {
 	case <-ctx.Done():
@@ -61,12 +66,17 @@ func measureRunning(ctx context.Context, r *rig, wanted int) (stage, error) {
 		return stage{}, err
 	}
 	n := float64(len(a.conns))
-	out := stage{Name: fmt.Sprintf("%d answers at once, %d begun each second", wanted, startsPerSecond), Figures: []figure{
+	out := stage{Name: fmt.Sprintf("%d answers at once, %d begun each second", wanted, perSecond), Figures: []figure{
 		figure{Name: "answers that were not refused", Server: n}.against("begun", float64(wanted)).atLeast(1),
 		{Name: "memory per answer", Unit: unitKiB, Server: float64(rss-before) / kib / max(n, 1), Budget: maxAnswerKiB},
 		{Name: "memory of the server", Unit: unitMiB, Server: float64(rss) / mib},
 		{Name: "starts per second", Server: n / a.took.Seconds()},
+		{Name: "CPU per answer", Unit: unitMicros, Server: micros(a.cpu) / max(n, 1)},
+		{Name: "… of the database", Unit: unitMicros, Server: micros(a.work.cpu) / max(n, 1)},
 	}}
+	if r.database.statements {
+		out.Figures = append(out.Figures, figure{Name: "database statements per answer", Server: float64(a.work.statements) / max(n, 1)})
+	}
 	if wanted < all {
 		out.Note = tooFewFiles(all)
 	}
@@ -119,11 +129,33 @@ type begun struct {
 	firstTokens []time.Duration
 	failure     error
 	took        time.Duration
+	// cpu is what they have taken of the server's time, and work of the database.
+	cpu  time.Duration
+	work counters
 }
 
-// startAnswers asks for the answers, startsPerSecond of them each second, and returns when each has begun or failed.
-func startAnswers(ctx context.Context, server *process, questions []question) *begun {
+// startAnswers asks for the answers, perSecond of them each second, and returns when each has begun or failed.
+func (r *rig) startAnswers(ctx context.Context, server *process, questions []question, perSecond int) (*begun, error) {
+	cpu, err := server.cpu()
+	if err != nil {
+		return nil, err
+	}
+	work, err := r.database.counters(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var a begun
+	a.start(ctx, server, questions, perSecond)
+	after, err := r.database.counters(ctx)
+	a.work = after.minus(work)
+	if err == nil {
+		a.cpu, err = server.cpu()
+		a.cpu -= cpu
+	}
+	return &a, err
+}
+
+func (a *begun) start(ctx context.Context, server *process, questions []question, perSecond int) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	begin := time.Now()
@@ -131,7 +163,7 @@ func startAnswers(ctx context.Context, server *process, questions []question) *b
 	for i, q := range questions {
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Until(begin.Add(time.Duration(i) * time.Second / startsPerSecond))):
+		case <-time.After(time.Until(begin.Add(time.Duration(i) * time.Second / time.Duration(perSecond)))):
 		}
 		starts.Go(func() {
 			asked := time.Now()
@@ -148,7 +180,6 @@ func startAnswers(ctx context.Context, server *process, questions []question) *b
 	}
 	starts.Wait()
 	a.took = time.Since(begin)
-	return &a
 }
 
 func (a *begun) close() {
