@@ -195,24 +195,24 @@ WHERE id = @id AND disabled_at IS NULL AND deleted_at IS NULL
 
 -- name: DeleteOldWebhookDeliveries :execrows
 DELETE FROM webhook_deliveries
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT d.id
     FROM webhook_deliveries AS d
     WHERE d.status <> 'pending' AND d.finished_at < statement_timestamp() - make_interval(secs => @kept_seconds::integer)
     ORDER BY d.finished_at
     LIMIT @max_rows OFFSET @skip_rows
     FOR UPDATE SKIP LOCKED
-);
+));
 
 -- name: DeleteDeliveriesOfDeletedWebhooks :execrows
 DELETE FROM webhook_deliveries
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT d.id
     FROM webhook_deliveries AS d
     JOIN webhooks AS w ON w.id = d.webhook_id
     WHERE w.deleted_at IS NOT NULL
     LIMIT @max_rows OFFSET @skip_rows
-);
+));
 
 -- name: DeleteDeletedWebhooks :exec
 DELETE FROM webhooks AS w

@@ -161,13 +161,13 @@ func (q *Queries) DeleteDeletedWebhooks(ctx context.Context) error {
 
 const deleteDeliveriesOfDeletedWebhooks = `-- name: DeleteDeliveriesOfDeletedWebhooks :execrows
 DELETE FROM webhook_deliveries
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT d.id
     FROM webhook_deliveries AS d
     JOIN webhooks AS w ON w.id = d.webhook_id
     WHERE w.deleted_at IS NOT NULL
     LIMIT $2 OFFSET $1
-)
+))
 `
 
 type DeleteDeliveriesOfDeletedWebhooksParams struct {
@@ -185,14 +185,14 @@ func (q *Queries) DeleteDeliveriesOfDeletedWebhooks(ctx context.Context, arg Del
 
 const deleteOldWebhookDeliveries = `-- name: DeleteOldWebhookDeliveries :execrows
 DELETE FROM webhook_deliveries
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT d.id
     FROM webhook_deliveries AS d
     WHERE d.status <> 'pending' AND d.finished_at < statement_timestamp() - make_interval(secs => $1::integer)
     ORDER BY d.finished_at
     LIMIT $3 OFFSET $2
     FOR UPDATE SKIP LOCKED
-)
+))
 `
 
 type DeleteOldWebhookDeliveriesParams struct {
