@@ -127,3 +127,40 @@ func TestCallsOfFunctionsThatAddToTheJournalWakeTheSequencer(t *testing.T) {
 		}
 	}
 }
+
+var subselect = regexp.MustCompile(`(?is)\w\s+IN\s*\(\s*(SELECT\b.*)`)
+
+// PostgreSQL plans IN (SELECT … LIMIT) as a join, which may read the whole table for a batch, and does for a batch whose size
+// is a parameter. An array's elements are looked up in the index.
+func TestBatchesAreLookedUpByIndex(t *testing.T) {
+	t.Parallel()
+	queries, err := filepath.Glob("../../db/queries/*.sql")
+	require.NoError(t, err)
+	migrations, err := filepath.Glob("../../db/migrations/*.up.sql")
+	require.NoError(t, err)
+	for _, file := range append(queries, migrations...) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		rest := sqlComment.ReplaceAllString(string(text), "")
+		for found := subselect.FindStringSubmatch(rest); found != nil; found = subselect.FindStringSubmatch(rest) {
+			rest = found[1]
+			require.NotRegexp(t, `\b(LIMIT|OFFSET)\b`, enclosed(rest), "%s: use = ANY (ARRAY(SELECT …))", file)
+		}
+	}
+}
+
+// enclosed is the text up to the parenthesis that closes the one before it.
+func enclosed(text string) string {
+	depth := 0
+	for i, c := range text {
+		switch c {
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth < 0 {
+				return text[:i]
+			}
+		}
+	}
+	return text
+}

@@ -165,23 +165,75 @@ func TestReplayBringsWhatHasHappenedOnceMore(t *testing.T) {
 	require.EqualValues(t, 3, got.data(t)["position"])
 }
 
-func TestPausedWebhookKeepsItsDeliveries(t *testing.T) {
+// A paused webhook costs nothing: what happens meanwhile becomes deliveries when it resumes, each once, in order.
+func TestPausedWebhookGetsWhatItMissed(t *testing.T) {
 	t.Parallel()
 	r := newReplica(t, options{allow: loopback})
 	to := newReceiver(t, accept)
 	hook, _ := r.hook(t, to.URL)
+	deliveries := func() int { return storetest.QueryInt(t, r.url, "SELECT count(*) FROM webhook_deliveries") }
+	pause := func(paused bool) {
+		_, err := r.Update(t.Context(), hook.ID, webhook.Change{Paused: &paused})
+		require.NoError(t, err)
+	}
+	r.happen(t, "ticket.created")
+	require.EqualValues(t, 1, to.next(t).data(t)["position"])
+	for round := range 2 {
+		pause(true)
+		pause(true) // Again changes nothing.
+		for range 3 {
+			r.happen(t, "ticket.created")
+		}
+		last := 4 + round*4
+		require.Eventually(t, func() bool {
+			return storetest.QueryInt(t, r.url, "SELECT position FROM webhook_cursor") == last
+		}, patience, pollInterval)
+		require.Equal(t, last-3, deliveries())
+		require.Empty(t, to.got)
+		pause(false)
+		r.happen(t, "ticket.created")
+		got := make(map[float64]bool)
+		for range 4 {
+			got[to.next(t).data(t)["position"].(float64)] = true
+		}
+		require.Len(t, got, 4, "each comes once")
+		require.Equal(t, last+1, deliveries())
+		require.Empty(t, to.got)
+	}
+}
+
+// What is to be replayed waits while its webhook is paused. What was missed and what is replayed again come together.
+func TestReplayOfAPausedWebhookWaits(t *testing.T) {
+	t.Parallel()
+	r := newReplica(t, options{allow: loopback})
+	to := newReceiver(t, accept)
+	hook, _ := r.hook(t, to.URL)
+	for range 3 {
+		r.happen(t, "ticket.created")
+	}
+	for range 3 {
+		to.next(t)
+	}
 	_, err := r.Update(t.Context(), hook.ID, webhook.Change{Paused: new(true)})
+	require.NoError(t, err)
+	_, _, err = r.Replay(t.Context(), hook.ID, 2)
 	require.NoError(t, err)
 	r.happen(t, "ticket.created")
 	require.Eventually(t, func() bool {
-		return storetest.QueryInt(t, r.url, "SELECT count(*) FROM webhook_deliveries") == 1
+		return storetest.QueryInt(t, r.url, "SELECT position FROM webhook_cursor") == 4
 	}, patience, pollInterval)
 	_, _, err = r.Dispatch(t.Context())
 	require.NoError(t, err)
-	require.Empty(t, to.got)
+	require.Zero(t, storetest.QueryInt(t, r.url, "SELECT count(*) FROM webhook_deliveries WHERE status = 'pending'"))
 	_, err = r.Update(t.Context(), hook.ID, webhook.Change{Paused: new(false)})
 	require.NoError(t, err)
-	to.next(t)
+	_, _, err = r.Replay(t.Context(), hook.ID, 4)
+	require.NoError(t, err, "a second replay takes nothing away from the first")
+	got := make(map[float64]bool)
+	for len(got) < 3 {
+		got[to.next(t).data(t)["position"].(float64)] = true
+	}
+	require.Equal(t, map[float64]bool{2: true, 3: true, 4: true}, got)
 }
 
 // The dead receiver's attempts are still open when the other one has got all of its deliveries.
