@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/supportbackend/support/internal/account"
+	"github.com/supportbackend/support/internal/apikey"
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
@@ -55,7 +55,7 @@ func makeDemo(ctx context.Context, cfg config.Config, dir string) (key string, e
 			return "", err
 		}
 	}
-	_, key, err = accounts.CreateAPIKey(ctx, auth.Actor{}, account.NewAPIKey{
+	_, key, err = apikey.NewService(s, authn, nil).Create(ctx, auth.Actor{}, apikey.NewKey{
 		Name:   "Demo shop",
 		Scopes: []auth.Scope{auth.ScopeTicketsRead, auth.ScopeTicketsWrite, auth.ScopeAI, auth.ScopeOnBehalf},
 	})

@@ -108,7 +108,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(1702392943);
     WITH taken AS (
         DELETE FROM search_queue
-        WHERE number IN (SELECT q.number FROM search_queue AS q ORDER BY q.number LIMIT max_rows OFFSET skip_rows)
+        WHERE number = ANY (ARRAY(SELECT q.number FROM search_queue AS q ORDER BY q.number LIMIT max_rows OFFSET skip_rows))
         RETURNING number, id
     )
     SELECT array_agg(taken.id ORDER BY taken.number) INTO ids FROM taken;
@@ -121,8 +121,8 @@ BEGIN
         END
     FROM (SELECT q.id, min(q.number) AS number FROM unnest(ids) WITH ORDINALITY AS q (id, number) GROUP BY q.id) AS q
     CROSS JOIN search_index AS s
-    LEFT JOIN messages AS m ON m.id = q.id
-    JOIN tickets AS t ON t.id = coalesce(m.ticket_id, q.id)
+    LEFT JOIN LATERAL (SELECT * FROM messages AS m WHERE m.id = q.id OFFSET 0) AS m ON true
+    CROSS JOIN LATERAL (SELECT * FROM tickets AS t WHERE t.id = coalesce(m.ticket_id, q.id) OFFSET 0) AS t
     ORDER BY q.number
     ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id, words = excluded.words;
     RETURN coalesce(cardinality(ids), 0);
@@ -318,7 +318,10 @@ BEGIN
         NEW.first_response_due_at := NEW.created_at + (minutes ->> 'first_response_minutes')::integer * interval '1 minute';
         NEW.resolution_due_at := NEW.created_at + (minutes ->> 'resolution_minutes')::integer * interval '1 minute';
     END IF;
-    NEW.sla_check_at := (SELECT min(step.happens_at) FROM sla_steps(NEW) AS step);
+    NEW.sla_check_at := NULL;
+    IF NEW.first_response_due_at IS NOT NULL OR NEW.resolution_due_at IS NOT NULL THEN
+        NEW.sla_check_at := (SELECT min(step.happens_at) FROM sla_steps(NEW) AS step);
+    END IF;
     RETURN NEW;
 END
 $$;

@@ -23,11 +23,11 @@ WHERE id = @id;
 
 -- name: DeleteOldIdempotencyKeys :execrows
 DELETE FROM idempotency_keys
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT k.id
     FROM idempotency_keys AS k
     WHERE k.created_at < now() - make_interval(secs => @kept_seconds::integer)
     ORDER BY k.created_at
     LIMIT @max_rows OFFSET @skip_rows
     FOR UPDATE SKIP LOCKED
-);
+));

@@ -82,14 +82,14 @@ func (q *Queries) DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdem
 
 const deleteOldIdempotencyKeys = `-- name: DeleteOldIdempotencyKeys :execrows
 DELETE FROM idempotency_keys
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT k.id
     FROM idempotency_keys AS k
     WHERE k.created_at < now() - make_interval(secs => $1::integer)
     ORDER BY k.created_at
     LIMIT $3 OFFSET $2
     FOR UPDATE SKIP LOCKED
-)
+))
 `
 
 type DeleteOldIdempotencyKeysParams struct {

@@ -1,4 +1,4 @@
-// Package account manages accounts of people and services, their sessions and API keys.
+// Package account manages the accounts of people and their sessions.
 package account
 
 import (
@@ -14,6 +14,9 @@ import (
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
+// NoPassword replaces the hash of accounts that nobody can log in to.
+const NoPassword = "!"
+
 // Options configure a Service.
 type Options struct {
 	// Secret signs the refresh tokens. It has at least auth.MinSecretBytes.
@@ -28,7 +31,7 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Service creates and changes accounts, sessions and keys. Besides the errors that its methods name, each returns the
+// Service creates and changes accounts and sessions. Besides the errors that its methods name, each returns the
 // errors of store.Store.
 type Service struct {
 	store         *store.Store
@@ -190,7 +193,7 @@ func (s *Service) checkCredentials(ctx context.Context, c credentials) (user sql
 		return sqlc.User{}, false, err
 	}
 	hash := s.passwords.Dummy()
-	if known = known && user.PasswordHash != noPassword; known {
+	if known = known && user.PasswordHash != NoPassword; known {
 		hash = user.PasswordHash
 	}
 	right, outdated, err := s.passwords.Verify(ctx, networkOf(c.client.Addr), c.password, hash)

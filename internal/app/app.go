@@ -15,6 +15,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/supportbackend/support/internal/account"
+	"github.com/supportbackend/support/internal/apikey"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/background"
@@ -70,6 +71,7 @@ type App struct {
 	Store     *store.Store
 	Auth      *auth.Service
 	Accounts  *account.Service
+	APIKeys   *apikey.Service
 	Tickets   *ticket.Service
 	Inbox     *inbox.Service
 	Teams     *team.Service
@@ -111,7 +113,7 @@ func New(o Options) (*App, error) {
 	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
 	o.Journal.Metrics, o.Journal.Logger = set, o.Logger
 	a := &App{
-		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: tickets,
+		Store: o.Store, Auth: authn, Accounts: accounts, APIKeys: apikey.NewService(o.Store, authn, o.Logger), Tickets: tickets,
 		Assistant: assistant.NewService(o.Store, o.Assistant), Prompts: prompts, Keys: idempotency.NewService(o.Store),
 		Journal: journal.NewService(o.Store, o.Journal), debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 		Search:  search.NewService(o.Store, o.SearchLanguage, o.Logger),
@@ -124,7 +126,7 @@ func New(o Options) (*App, error) {
 	}
 	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
 	o.HTTP.Inbox, o.HTTP.Teams, o.HTTP.Prompts, o.HTTP.Macros = a.Inbox, a.Teams, a.Prompts, a.Macros
-	o.HTTP.Journal = a.Journal
+	o.HTTP.Journal, o.HTTP.APIKeys = a.Journal, a.APIKeys
 	o.HTTP.Search, o.HTTP.Reports = a.Search, a.Reports
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
 	o.HTTP.Metrics, o.HTTP.Webhooks = set, a.Webhooks

@@ -3,7 +3,7 @@ package httpapi
 import (
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/account"
+	"github.com/supportbackend/support/internal/apikey"
 	"github.com/supportbackend/support/internal/auth"
 )
 
@@ -39,8 +39,8 @@ func toCreatedAPIKey(k sqlc.ListAPIKeysRow, key string) api.CreatedAPIKey {
 	}
 }
 
-func fromCreateAPIKeyRequest(r api.CreateAPIKeyRequest) account.NewAPIKey {
-	return account.NewAPIKey{
+func fromCreateAPIKeyRequest(r api.CreateAPIKeyRequest) apikey.NewKey {
+	return apikey.NewKey{
 		Name:      r.Name,
 		Scopes:    convertAll(r.Scopes, func(name api.Scope) auth.Scope { return auth.Scope(name) }),
 		Role:      auth.Role(r.Role),

@@ -16,7 +16,7 @@ import (
 
 const recheck = 30 * time.Second
 
-// asking returns permits that give these answers, one after the other, and when they were asked.
+// asking returns permits whose checks return these results in turn, and the times of the checks.
 func asking(answers ...error) (_ *permits, asked *[]time.Duration) {
 	begin := time.Now()
 	asked = &[]time.Duration{}
@@ -44,7 +44,7 @@ func TestStreamEndsWithinAMinuteOfItsPermit(t *testing.T) {
 		<-ctx.Done()
 		require.Equal(t, errWithdrawn, context.Cause(ctx))
 		const step = recheck
-		require.Equal(t, []time.Duration{step, 2 * step, 3 * step, 4 * step}, *asked, "neither a fault of the database ends it")
+		require.Equal(t, []time.Duration{step, 2 * step, 3 * step, 4 * step}, *asked, "a database error does not end the stream")
 		require.Less(t, step+5*time.Second, time.Minute)
 	})
 }
@@ -69,7 +69,7 @@ func TestStreamsOfOneCallerAreCheckedTogether(t *testing.T) {
 			ctx, stop := p.whileAllowed(request(t.Context(), one))
 			defer stop()
 			streams = append(streams, ctx)
-			time.Sleep(recheck / 200) //nolint:forbidigo // The clock is the test's own.
+			time.Sleep(recheck / 200) //nolint:forbidigo // synctest's clock
 		}
 		another, stop := p.whileAllowed(request(t.Context(), other))
 		defer stop()
@@ -83,24 +83,24 @@ func TestStreamsOfOneCallerAreCheckedTogether(t *testing.T) {
 	})
 }
 
-func TestStreamThatHasEndedAsksNoMore(t *testing.T) {
+func TestEndedStreamIsNotRechecked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p, asked := asking()
 		ctx, stop := p.whileAllowed(request(t.Context(), auth.Actor{ID: uuid.New()}))
-		time.Sleep(recheck + time.Second) //nolint:forbidigo // The clock is the test's own.
+		time.Sleep(recheck + time.Second) //nolint:forbidigo // synctest's clock
 		synctest.Wait()
 		stop()
 		require.ErrorIs(t, ctx.Err(), context.Canceled)
 		require.NotEqual(t, errWithdrawn, context.Cause(ctx))
 		require.Empty(t, p.held)
-		time.Sleep(10 * recheck) //nolint:forbidigo // The clock is the test's own.
+		time.Sleep(10 * recheck) //nolint:forbidigo // synctest's clock
 		synctest.Wait()
 		require.Len(t, *asked, 1)
 	})
 }
 
-func TestRequestThatNeedsNoPermitIsLeftAlone(t *testing.T) {
+func TestRequestWithoutAPermitIsNotRechecked(t *testing.T) {
 	t.Parallel()
 	p, _ := asking()
 	ctx, stop := p.whileAllowed(t.Context())

@@ -17,6 +17,7 @@ import (
 
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/internal/account"
+	"github.com/supportbackend/support/internal/apikey"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
@@ -46,6 +47,7 @@ const (
 type Options struct {
 	Auth      *auth.Service
 	Accounts  *account.Service
+	APIKeys   *apikey.Service
 	Tickets   *ticket.Service
 	Inbox     *inbox.Service
 	Teams     *team.Service
@@ -90,6 +92,7 @@ type Options struct {
 type Server struct {
 	auth      *auth.Service
 	accounts  *account.Service
+	apiKeys   *apikey.Service
 	tickets   *ticket.Service
 	inbox     *inbox.Service
 	teams     *team.Service
@@ -149,7 +152,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, macros: o.Macros, journal: o.Journal,
+		auth: o.Auth, accounts: o.Accounts, apiKeys: o.APIKeys, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, macros: o.Macros, journal: o.Journal,
 		webhooks: o.Webhooks, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
 		search: o.Search, reports: o.Reports, inbox: o.Inbox, teams: o.Teams,

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -100,7 +101,7 @@ func (f folder) otherMajors() (majors []string) {
 	return majors
 }
 
-// create runs initdb in a temporary sibling and renames that when it is complete.
+// create copies the template or runs initdb, in a temporary sibling, and renames that when it is complete.
 func (f folder) create(ctx context.Context, programs binaries, who account, o Options) (err error) {
 	temp, err := os.MkdirTemp(f.base, filepath.Base(f.path())+".init-*")
 	if err != nil {
@@ -111,6 +112,30 @@ func (f folder) create(ctx context.Context, programs binaries, who account, o Op
 			err = errors.Join(err, os.RemoveAll(temp))
 		}
 	}()
+	template := filepath.Join(o.Template, strconv.Itoa(f.major))
+	if _, missing := os.Stat(template); o.Template != "" && missing == nil {
+		if err := copyFolder(ctx, template, temp); err != nil {
+			return err
+		}
+		return os.Rename(temp, f.path())
+	}
+	if err := f.initialize(ctx, temp, programs, who, o); err != nil {
+		return err
+	}
+	return os.Rename(temp, f.path())
+}
+
+// copyFolder copies what is in a folder to another one, with its owners.
+func copyFolder(ctx context.Context, from, to string) error {
+	output, err := exec.CommandContext(ctx, "cp", "-a", from+"/.", to).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("copy %s: %w: %s", from, err, output)
+	}
+	return nil
+}
+
+// initialize runs initdb for the data folder in temp.
+func (f folder) initialize(ctx context.Context, temp string, programs binaries, who account, o Options) error {
 	password := filepath.Join(temp, "password")
 	if err := errors.Join(os.Chmod(temp, who.folderMode()), writeSynced(password, rand.Text()), who.own(password)); err != nil {
 		return err
@@ -132,7 +157,7 @@ func (f folder) create(ctx context.Context, programs binaries, who account, o Op
 	if err != nil {
 		return fmt.Errorf("initdb: %w; its last lines:\n%s", err, lastLines(output))
 	}
-	return os.Rename(temp, f.path())
+	return nil
 }
 
 // initdb runs initdb once, in an empty data folder, and returns what it wrote.

@@ -19,7 +19,7 @@ const portAttempts = 10
 // launch runs the server until it is ready for connections.
 func (s *Server) launch(ctx context.Context, o Options) error {
 	port := o.Port
-	if port == 0 {
+	if port == 0 && !s.scratch {
 		port = s.folder.lastPort()
 	}
 	for attempt := 1; ; {

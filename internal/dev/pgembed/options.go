@@ -41,6 +41,10 @@ type Options struct {
 	// and be open to the unprivileged user that runs the server; t.TempDir() is not.
 	Dir string
 
+	// Template is the Dir of a server that Stop has ended, whose data is copied instead of making new data. It counts when the
+	// data folder is created, and only if it holds data of the same major version.
+	Template string
+
 	// Temp is where a throw-away folder is made. Empty means the system's temporary folder.
 	Temp string
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/account"
+	"github.com/supportbackend/support/internal/apikey"
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
@@ -103,6 +104,7 @@ type Desk struct {
 	Store       *store.Store
 	Auth        *auth.Service
 	Accounts    *account.Service
+	APIKeys     *apikey.Service
 	Assistant   *assistant.Service
 	Keys        *idempotency.Service
 	Search      *search.Service
@@ -119,10 +121,11 @@ func New(t testing.TB, o Options) *Desk {
 	t.Helper()
 	d := &Desk{DatabaseURL: o.DatabaseURL, Simulator: o.Simulator}
 	if d.DatabaseURL == "" {
-		d.DatabaseURL = storetest.NewURL(t)
+		d.DatabaseURL, d.Store = storetest.Lend(t)
 		t.Cleanup(func() { d.CheckEntries(t, d.DatabaseURL) })
+	} else {
+		d.Store = storetest.Open(t, d.DatabaseURL)
 	}
-	d.Store = storetest.Open(t, d.DatabaseURL)
 	output := t.Output()
 	if o.Log != nil {
 		output = io.MultiWriter(output, o.Log)
@@ -164,7 +167,7 @@ func (d *Desk) start(t testing.TB, o Options, logger *slog.Logger) {
 	a, err := app.New(options)
 	require.NoError(t, err)
 	d.Auth, d.Accounts, d.Assistant, d.Keys, d.API = a.Auth, a.Accounts, a.Assistant, a.Keys, a.API
-	d.Reports = a.Reports
+	d.APIKeys, d.Reports = a.APIKeys, a.Reports
 	d.Search, d.Journal, d.Debug = a.Search, a.Journal, a.Debug()
 
 	server := httptest.NewUnstartedServer(d.API)

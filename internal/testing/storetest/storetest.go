@@ -1,19 +1,18 @@
 // Package storetest gives every test a database of its own, on a real PostgreSQL.
 //
 // The server is the one that TEST_DATABASE_URL names, or else an embedded one that the test binary starts when its first
-// test asks and that Main stops. A template database is migrated once; each test gets a clone of it, which takes about
-// 20 ms. On Linux the embedded server keeps its files in memory. Set TEST_KEEP_DATABASES to keep the databases of failed tests; their names are logged.
+// test asks and that Main stops. A template database is migrated once, and its files are kept for other test binaries. New
+// clones it, which takes about 20 ms; Lend lends a clone to one test after another. On Linux the embedded server keeps its files
+// in memory. Set TEST_KEEP_DATABASES to keep the databases of failed tests; their names are logged.
 package storetest
 
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"io/fs"
 	"net/url"
 	"os"
 	"runtime"
@@ -27,8 +26,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/db"
-	"github.com/supportbackend/support/internal/dev/pgembed"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -85,12 +82,18 @@ func New(t testing.TB) *store.Store {
 // Open returns a Store on the database, closed when the test ends.
 func Open(t testing.TB, databaseURL string) *store.Store {
 	t.Helper()
+	s := open(t, databaseURL)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func open(t testing.TB, databaseURL string) *store.Store {
+	t.Helper()
 	s, err := store.Open(context.Background(), store.Config{URL: databaseURL, MaxConns: 8, Lazy: true})
 	require.NoError(t, err)
-	t.Cleanup(s.Close)
 	// On a machine that is busy with other tests, the first connection may take longer than a request waits for one.
 	for range maxConnectTries {
-		if _, err := s.GetSessionBudget(context.Background()); err == nil {
+		if _, err := s.GetSchemaMigration(context.Background()); err == nil || errors.Is(err, store.ErrNoRows) {
 			break
 		}
 	}
@@ -101,14 +104,14 @@ func Open(t testing.TB, databaseURL string) *store.Store {
 func NewURL(t testing.TB) string {
 	t.Helper()
 	admin, template := prepare(t)
-	return create(t, admin, "TEMPLATE "+template)
+	return createForTest(t, admin, "TEMPLATE "+template)
 }
 
 // NewEmptyURL returns the URL of a database of the test's own that has no schema.
 func NewEmptyURL(t testing.TB) string {
 	t.Helper()
 	admin, _ := prepare(t)
-	return create(t, admin, "TEMPLATE template0")
+	return createForTest(t, admin, "TEMPLATE template0")
 }
 
 // Exec runs a statement on the database, for what the product has no query for.
@@ -116,6 +119,9 @@ func Exec(t testing.TB, databaseURL, sql string, args ...any) {
 	t.Helper()
 	pool, done := poolOf(t, databaseURL)
 	defer done()
+	if definition.MatchString(sql) {
+		lent.altered.Store(databaseURL, nil)
+	}
 	_, err := pool.Exec(context.Background(), sql, args...)
 	require.NoError(t, err)
 }
@@ -187,21 +193,37 @@ var digest struct {
 // a test does to the schema.
 func prepared(args []any) []any { return append([]any{pgx.QueryExecModeCacheStatement}, args...) }
 
+// createForTest returns the URL of a new database, which is dropped when the test ends.
+func createForTest(t testing.TB, admin, options string) string {
+	t.Helper()
+	databaseURL := create(t, admin, options)
+	forget := keepPool(t, databaseURL)
+	t.Cleanup(func() {
+		forget()
+		drop(t, admin, databaseURL)
+	})
+	return databaseURL
+}
+
+// create returns the URL of a new database.
 func create(t testing.TB, admin, options string) string {
 	t.Helper()
 	name := "support_test_" + randomName()
 	Exec(t, admin, "CREATE DATABASE "+name+" STRATEGY file_copy "+options)
-	databaseURL := withDatabase(t, admin, name)
-	forget := keepPool(t, databaseURL)
-	t.Cleanup(func() {
-		forget()
-		if t.Failed() && os.Getenv("TEST_KEEP_DATABASES") != "" {
-			t.Log("kept database", name)
-			return
-		}
-		Exec(t, admin, "DROP DATABASE "+name+" WITH (FORCE)")
-	})
-	return databaseURL
+	return withDatabase(t, admin, name)
+}
+
+// drop drops a test's database, unless it is kept because the test has failed.
+func drop(t testing.TB, admin, databaseURL string) {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	require.NoError(t, err)
+	name := strings.TrimPrefix(u.Path, "/")
+	if t.Failed() && os.Getenv("TEST_KEEP_DATABASES") != "" {
+		t.Log("kept database", name)
+		return
+	}
+	Exec(t, admin, "DROP DATABASE "+name+" WITH (FORCE)")
 }
 
 func connect(t testing.TB, databaseURL string) (conn *pgx.Conn, hangUp func()) {
@@ -261,106 +283,4 @@ func poolOf(t testing.TB, databaseURL string) (pool *pgxpool.Pool, done func()) 
 	pool, err := pgxpool.New(context.Background(), databaseURL)
 	require.NoError(t, err)
 	return pool, pool.Close
-}
-
-var shared struct {
-	mu       sync.Mutex
-	server   *pgembed.Server
-	admin    string
-	template string
-	forget   func()
-}
-
-// prepare returns the server's address and the name of the migrated template, both made at the first call.
-func prepare(t testing.TB) (admin, template string) {
-	t.Helper()
-	shared.mu.Lock()
-	defer shared.mu.Unlock()
-	if shared.template == "" {
-		shared.admin = startServer(t)
-		shared.forget = keepPool(t, shared.admin)
-		shared.template = migrateTemplate(t, shared.admin)
-	}
-	return shared.admin, shared.template
-}
-
-// settings suit many small databases that nobody keeps: no write-ahead log worth the name, no vacuum, and one plan for each
-// statement of a connection, which rarely runs it more than a few times.
-var settings = map[string]string{
-	"max_connections": "500", "shared_buffers": "64MB", "autovacuum": "off", "jit": "off",
-	"plan_cache_mode": "force_generic_plan", "wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "256MB",
-	"checkpoint_timeout": "1h",
-}
-
-func startServer(t testing.TB) string {
-	t.Helper()
-	if databaseURL := os.Getenv("TEST_DATABASE_URL"); databaseURL != "" {
-		return databaseURL
-	}
-	server, err := pgembed.Start(context.Background(), pgembed.Options{
-		Temp: memoryDir(), Unsafe: true, Trust: true, Download: true, Log: io.Discard, Settings: settings,
-	})
-	require.NoError(t, err)
-	shared.server = server
-	return server.URL("postgres")
-}
-
-// migrateTemplate makes the template unless another test binary has made it on the same server. It is named by what it
-// is made from, so a change of the migrations makes a new one.
-func migrateTemplate(t testing.TB, admin string) string {
-	t.Helper()
-	name := "support_template_" + migrationsHash(t)
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, admin)
-	require.NoError(t, err)
-	defer func() { _ = conn.Close(ctx) }()
-	_, err = conn.Exec(ctx, "SELECT pg_advisory_lock(hashtext($1))", name)
-	require.NoError(t, err)
-	var exists bool
-	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1 AND datistemplate)", name).Scan(&exists)
-	require.NoError(t, err)
-	if exists {
-		return name
-	}
-	// One that is not marked as a template was left half-made.
-	_, err = conn.Exec(ctx, "DROP DATABASE IF EXISTS "+name)
-	require.NoError(t, err)
-	_, err = conn.Exec(ctx, "CREATE DATABASE "+name)
-	require.NoError(t, err)
-	m, err := store.OpenMigrator(withDatabase(t, admin, name))
-	require.NoError(t, err)
-	require.NoError(t, m.Up())
-	require.NoError(t, m.Close())
-	// The first connection writes a cache of the catalog to a file, which the clones then have.
-	_, hangUp := connect(t, withDatabase(t, admin, name))
-	hangUp()
-	_, err = conn.Exec(ctx, "ALTER DATABASE "+name+" WITH IS_TEMPLATE true")
-	require.NoError(t, err)
-	return name
-}
-
-func migrationsHash(t testing.TB) string {
-	t.Helper()
-	names, err := fs.Glob(db.Migrations, "migrations/*.up.sql")
-	require.NoError(t, err)
-	var all strings.Builder
-	for _, name := range names {
-		text, err := fs.ReadFile(db.Migrations, name)
-		require.NoError(t, err)
-		fmt.Fprintf(&all, "%s\n%s\n", name, text)
-	}
-	sum := sha256.Sum256([]byte(all.String()))
-	return hex.EncodeToString(sum[:8])
-}
-
-func stop() error {
-	shared.mu.Lock()
-	defer shared.mu.Unlock()
-	if shared.forget != nil {
-		shared.forget()
-	}
-	if shared.server == nil {
-		return nil
-	}
-	return shared.server.Stop()
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// auditQuery counts what must not be in a database in which every answer has ended and every entry has its position.
+// auditQuery counts the violations in a database in which every answer has ended and every journal entry has its
+// position.
 const auditQuery = `
 WITH logs AS (
     SELECT r.id, r.ticket_id, r.turn_message_id, r.status, r.last_seq, r.message_id,
@@ -139,11 +140,11 @@ SELECT json_build_object(
     )
 )::text`
 
-// audit checks the database against the rules, once every answer has ended. It starts one more server: whatever was broken
-// before, that one has to give every entry its position, and to return them all.
+// audit checks the database once every answer has ended. It starts one more server: whatever failed before, that server
+// must give every entry its position and return all of them.
 func (c *cluster) audit() {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), cleanUpTime) // The test's own context is over.
+	ctx, cancel := context.WithTimeout(context.Background(), cleanUpTime) // The test's own context has ended.
 	defer cancel()
 	c.ctx = ctx
 	last := new(replica)
@@ -169,7 +170,7 @@ func (c *cluster) audit() {
 	}
 }
 
-// compareFeed reads all events that staff see, and compares them with the journal.
+// compareFeed compares all events that staff see with the journal.
 func (c *cluster) compareFeed(at *replica) {
 	c.t.Helper()
 	var got strings.Builder
@@ -190,13 +191,13 @@ func (c *cluster) compareFeed(at *replica) {
 	c.add("events", strings.Count(want, "\n"))
 }
 
-// countAnswers counts the answers of a status.
+// countAnswers counts the answers with a status.
 func (c *cluster) countAnswers(status string) int {
 	c.t.Helper()
 	return storetest.QueryInt(c.t, c.databases, "SELECT count(*) FROM ai_responses WHERE status = $1::text::ai_response_status", status)
 }
 
-// check compares what the readers show at the end with what is stored, and that with what upstream has said.
+// check compares the readers' final text with the stored message, and that with the upstream's text.
 func (c *cluster) check(readers []*reader) {
 	c.t.Helper()
 	var stored map[string]string

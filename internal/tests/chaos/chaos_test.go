@@ -1,11 +1,11 @@
 //go:build chaos && linux
 
-// Package chaos breaks a whole installation on purpose and checks the promises about AI answers against what its readers
-// then see: three server processes, a PostgreSQL and a Groq simulator for each scenario, and readers that resume by
+// Package chaos breaks a whole installation on purpose and checks that readers of AI answers still see what is
+// promised. Each scenario has three server processes, a PostgreSQL, a Groq simulator, and readers that resume with
 // Last-Event-ID.
 //
-// It runs by "task chaos" and prints its figures as JSON. CHAOS_SEED repeats the random choices of an earlier run; -run
-// picks scenarios.
+// Run it with "task chaos". It prints its figures as JSON. CHAOS_SEED repeats the random choices of an earlier run;
+// -run selects scenarios.
 package chaos
 
 import (
@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// suite is what the scenarios of a run share.
+// suite is the state that the scenarios of a run share.
 var suite struct {
 	// dir holds the program and the data of all scenarios, and is removed at the end.
 	dir    string
@@ -65,7 +65,7 @@ func prepare() (err error) {
 	if suite.dir, err = os.MkdirTemp("", "support-chaos-"); err != nil {
 		return err
 	}
-	// PostgreSQL does not run as root: the user it then runs as must be able to pass.
+	// PostgreSQL refuses to run as root, so it runs as another user, who must be able to enter the directory.
 	if err := os.Chmod(suite.dir, 0o755); err != nil {
 		return err
 	}
@@ -74,10 +74,10 @@ func prepare() (err error) {
 	return build.Run()
 }
 
-// program is the path of the program under test.
+// program returns the path of the program under test.
 func program() string { return filepath.Join(suite.dir, "support") }
 
-// cleanUpOnSignal leaves nothing behind when somebody gives the run up: the processes end with this one.
+// cleanUpOnSignal removes the files when the run is interrupted. The processes end with this one.
 func cleanUpOnSignal() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

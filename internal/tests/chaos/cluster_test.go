@@ -21,12 +21,12 @@ import (
 
 const (
 	replicaCount = 3
-	// cleanUpTime is what the end of a scenario has before the whole run's time is over.
+	// cleanUpTime is the time that the clean-up of a scenario has before the run's deadline.
 	cleanUpTime = 20 * time.Second
 	password    = "correct horse battery"
 )
 
-// cluster is a whole installation: some servers on one database, with a simulated upstream.
+// cluster is a whole installation: several servers on one database, with a simulated upstream.
 type cluster struct {
 	*figures
 	t   *testing.T
@@ -47,17 +47,17 @@ type cluster struct {
 	tickets         atomic.Int64
 }
 
-// replica is a server that may be replaced by another one at another address.
+// replica is a server that may be replaced by another one, at another address.
 type replica struct {
 	current atomic.Pointer[process]
-	// out means that it is not to be sent any requests.
+	// out means that readers send it no requests.
 	out atomic.Bool
 }
 
 func (r *replica) address() string { return r.current.Load().address }
 
-// newCluster starts a cluster that ends with the test, and after limit at the latest. At the end, an audit compares what the
-// database has, whatever the scenario was.
+// newCluster starts a cluster that ends with the test, and after limit at the latest. After every scenario, an audit
+// checks the database.
 func newCluster(t *testing.T, scenario string, limit time.Duration, settings ...string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, figures: measure(t, scenario)}
@@ -81,14 +81,14 @@ func newCluster(t *testing.T, scenario string, limit time.Duration, settings ...
 		c.replicas = append(c.replicas, r)
 		c.startReplica(r)
 	}
-	// A connection of its own for every request, so that what breaks is that request's.
+	// Each request has a connection of its own, so that a broken connection affects only that request.
 	c.http = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	c.makeAccounts()
 	t.Cleanup(c.audit)
 	return c
 }
 
-// bounded returns a context that ends after limit, and early enough for the clean-up within the time of the whole run.
+// bounded returns a context that ends after limit, and early enough to clean up before the run's deadline.
 func bounded(t *testing.T, limit time.Duration) context.Context {
 	t.Helper()
 	end := time.Now().Add(limit)
@@ -111,14 +111,14 @@ func (c *cluster) startUpstream() {
 	c.environ = append(c.environ, "GROQ_API_URL="+c.upstream.URL)
 }
 
-// startReplica starts a server in the replica's place.
+// startReplica starts a server for the replica.
 func (c *cluster) startReplica(r *replica) {
 	c.t.Helper()
 	r.current.Store(start(c.ctx, c.t, c.environ))
 	r.out.Store(false)
 }
 
-// kill ends the replica's process at once, without a word.
+// kill ends the replica's process immediately, without a shutdown.
 func (r *replica) kill() { r.current.Load().signal(syscall.SIGKILL) }
 
 // signal sends a signal to all servers.
@@ -128,7 +128,7 @@ func (c *cluster) signal(s syscall.Signal) {
 	}
 }
 
-// others returns the replicas but one.
+// others returns all replicas except one.
 func (c *cluster) others(but *replica) []*replica {
 	var others []*replica
 	for _, r := range c.replicas {
@@ -139,19 +139,19 @@ func (c *cluster) others(but *replica) []*replica {
 	return others
 }
 
-// newRandom returns a source of randomness for one goroutine. Sources are drawn in the same order in every run.
+// newRandom returns a source of randomness for one goroutine. Every run creates its sources in the same order.
 func (c *cluster) newRandom() *rand.Rand {
 	c.drawn++
 	return rand.New(rand.NewPCG(c.random.Uint64(), c.drawn))
 }
 
-// violate means that a promise was broken. It may be called from any goroutine.
+// violate reports a broken promise. It may be called from any goroutine.
 func (c *cluster) violate(format string, args ...any) {
 	c.add("violations", 1)
 	c.t.Errorf(format, args...)
 }
 
-// sleep waits, and returns false when the scenario is over meanwhile.
+// sleep waits. It returns false if the scenario ends meanwhile.
 func (c *cluster) sleep(d time.Duration) bool {
 	select {
 	case <-time.After(d):
@@ -161,7 +161,7 @@ func (c *cluster) sleep(d time.Duration) bool {
 	}
 }
 
-// eventually waits for a condition, which it looks at often.
+// eventually waits for a condition, which it checks often.
 func (c *cluster) eventually(what string, within time.Duration, condition func() bool) {
 	c.t.Helper()
 	for end := time.Now().Add(within); !condition(); {
@@ -172,7 +172,7 @@ func (c *cluster) eventually(what string, within time.Duration, condition func()
 	}
 }
 
-// awaitUpstream waits until the simulator's requests are as they should be.
+// awaitUpstream waits until done accepts the simulator's requests.
 func (c *cluster) awaitUpstream(done func([]groqsim.RequestRecord) bool) {
 	c.t.Helper()
 	require.NoError(c.t, c.simulator.Wait(c.ctx, done))

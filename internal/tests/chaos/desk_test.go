@@ -18,7 +18,7 @@ import (
 	"github.com/supportbackend/support/internal/dev/groqsim"
 )
 
-// makeAccounts makes a customer and an agent, and logs them in.
+// makeAccounts creates a customer and an agent, and logs them in.
 func (c *cluster) makeAccounts() {
 	c.t.Helper()
 	const customer, agent = "ada@example.com", "grace@example.com"
@@ -47,30 +47,30 @@ func (c *cluster) api(r *replica, token string) *plain.ClientWithResponses {
 			return nil
 		}))
 	if err != nil {
-		panic(err) // Only an address that is no URL does this.
+		panic(err) // Only an invalid URL causes an error.
 	}
 	return api
 }
 
-// answer is one that is to be written to a ticket of its own.
+// answer is an AI answer in a ticket of its own.
 type answer struct {
 	ticket uuid.UUID
-	// texts are what upstream says, each at one attempt, and the last one at all that follow.
+	// texts are the upstream's texts, one per attempt. The last one also serves all later attempts.
 	texts []string
 }
 
-// plan is how upstream answers.
+// plan is how the upstream answers.
 type plan struct {
 	tokens int
-	// laterTokens are those of all attempts but the first; 0 is as many.
+	// laterTokens is the number of tokens of later attempts; 0 means as many as in the first.
 	laterTokens int
-	speed       float64 // tokens per second; negative is as fast as possible
-	// gates hold the first attempt, and laterGates all others.
+	speed       float64 // tokens per second; negative means as fast as possible
+	// gates hold the first attempt, and laterGates hold all later ones.
 	gates, laterGates []groqsim.Gate
 }
 
-// newAnswer opens a ticket at a replica, and has upstream say something else at the first attempt than at later ones: a
-// text put together from two would not go unnoticed. It returns false when the ticket could not be opened.
+// newAnswer opens a ticket at a replica. The upstream's text differs between the first attempt and later ones, so that
+// a mixture of two attempts is noticed. It returns false when the ticket could not be opened.
 func (c *cluster) newAnswer(at *replica, random *rand.Rand, p plan) (answer, bool) {
 	marker := "ticket <" + itoa(int(c.tickets.Add(1))) + ">"
 	script := groqsim.Script{Match: marker, TokensPerSecond: p.speed, Deltas: tokens(random, p.tokens), Gates: p.gates}
@@ -105,7 +105,7 @@ func (c *cluster) mustAnswer(at *replica, p plan) answer {
 	return a
 }
 
-// tokens makes a text up, of characters of one to four bytes.
+// tokens returns a random text with characters of one to four bytes.
 func tokens(random *rand.Rand, n int) []string {
 	words := []string{" the", " a", " crème", " brûlée", " 你好", " 👋", "\n", " \"quoted\"", " <b>", " and", ".", " ticket", " ряд"}
 	list := make([]string, n)
@@ -117,7 +117,7 @@ func tokens(random *rand.Rand, n int) []string {
 	return list
 }
 
-// reply lets the agent answer a ticket, and says how long that took.
+// reply makes the agent answer a ticket, and returns how long that took.
 func (c *cluster) reply(at *replica, ticket uuid.UUID) time.Duration {
 	begin := time.Now()
 	created, err := c.api(at, c.agent).CreateMessageWithResponse(c.ctx, ticket, nil, client.CreateMessageRequest{

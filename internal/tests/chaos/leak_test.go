@@ -12,21 +12,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestReadersThatHangUpLeaveNothing(t *testing.T) {
+func TestReadersThatHangUpLeakNothing(t *testing.T) {
 	t.Parallel()
 	const (
 		cycles, atOnce, answers = 1000, 20, 10
-		slack                   = 5 // goroutines and files more than before
+		slack                   = 5 // how many more goroutines and files than before are accepted
 		within                  = 10 * time.Second
 	)
-	// So few database connections are all open before and after.
+	// With so few database connections, all of them are open before and after.
 	c := newCluster(t, "1,000 connect-and-cut cycles", 2*time.Minute, "SUPPORT_DB_MAX_CONNS=4")
 	cut, spared := c.replicas[0], c.replicas[1]
 	for _, replica := range c.replicas {
 		c.warmUp(replica)
 	}
 	files, sessions := cut.current.Load().countFiles(t), c.countSessions("TRUE")
-	// Half of the answers are written where the readers are, half elsewhere.
+	// Half of the answers are written by the readers' replica, half by another one.
 	var readers []*reader
 	for i := range answers {
 		a := c.mustAnswer(cut, plan{tokens: 1200, speed: 60})
@@ -56,7 +56,7 @@ func TestReadersThatHangUpLeaveNothing(t *testing.T) {
 		c.query(`SELECT count(*)::text FROM ai_responses WHERE status = 'streaming'`, &n)
 		return n == 0
 	})
-	// What the groq client keeps open for its next request is no reader's.
+	// The groq client's idle connections do not belong to readers.
 	c.upstream.CloseClientConnections()
 	quiet := time.Now()
 	c.eventually("files and sessions are as before", within, func() bool {
@@ -70,8 +70,8 @@ func TestReadersThatHangUpLeaveNothing(t *testing.T) {
 	require.GreaterOrEqual(t, c.get("cuts"), cycles)
 	require.LessOrEqual(t, c.get("sessions_after"), sessions)
 	require.Equal(t, answers, c.countAnswers("completed"))
-	// Only a process that ends tells its goroutines. One that has had no readers says how many there are to be. River's do not
-	// count: one replica has more of them, which leads the others.
+	// A process dumps its goroutines only when it ends, so a process without readers serves as the baseline. River's
+	// goroutines do not count, because the replica that leads has more of them.
 	goroutines := func(r *replica) []string {
 		return slices.DeleteFunc(r.current.Load().dumpGoroutines(c.ctx, t), func(stack string) bool {
 			return strings.Contains(stack, "github.com/riverqueue/river")
@@ -84,7 +84,7 @@ func TestReadersThatHangUpLeaveNothing(t *testing.T) {
 	require.LessOrEqual(t, len(got), len(want)+slack, "%s", strings.Join(got, "\n\n"))
 }
 
-// warmUp lets a replica open all database connections that it may.
+// warmUp makes a replica open all its database connections.
 func (c *cluster) warmUp(at *replica) {
 	var wg sync.WaitGroup
 	for range 200 {
@@ -93,7 +93,7 @@ func (c *cluster) warmUp(at *replica) {
 	wg.Wait()
 }
 
-// countSessions counts the servers' sessions that the database has.
+// countSessions counts the servers' sessions in the database.
 func (c *cluster) countSessions(condition string) int {
 	c.t.Helper()
 	var n int

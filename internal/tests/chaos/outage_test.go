@@ -17,9 +17,9 @@ import (
 func TestDatabaseGoesAwayUnderStreams(t *testing.T) {
 	t.Parallel()
 	const (
-		// hangs is how long a request takes at most, whatever happens to the database.
+		// hangs is the longest that a request may take, whatever happens to the database.
 		hangs = 7 * time.Second
-		// recovers is how long the servers may need once the database accepts connections.
+		// recovers is how long the servers may take after the database accepts connections again.
 		recovers = 5 * time.Second
 	)
 	c := newCluster(t, "PostgreSQL restarted fast, restarted immediately, stopped for 45 s, and crashed along with an owner, "+
@@ -37,7 +37,7 @@ func TestDatabaseGoesAwayUnderStreams(t *testing.T) {
 				c.sleep(45 * time.Second)
 			})
 		}),
-		// Whoever comes has the database write down what was before, which it is to lose here.
+		// No readers come late, because each new one makes the database write the WAL that it should lose here.
 		c.outage("crashed_along_with_an_owner", staying, func() { c.loseEvents(c.replicas[0]) }),
 	)
 	c.add("readers", len(all))
@@ -46,10 +46,10 @@ func TestDatabaseGoesAwayUnderStreams(t *testing.T) {
 	require.Less(t, c.most("recovery"), recovers)
 }
 
-// audience is what the readers do in an outage.
+// audience says what the readers do in an outage.
 type audience struct {
-	cuts int // how often every other one hangs up and comes back
-	late int // how many come when the database goes away, within a second
+	cuts int // how often every other reader disconnects and reconnects
+	late int // how many readers arrive within the second in which the database stops
 }
 
 var (
@@ -57,13 +57,13 @@ var (
 	staying    = audience{}
 )
 
-// outage takes the database away and brings it back in the midst of streams, while requests go on, and returns the
-// streams' readers once they have come to an end.
+// outage stops the database and starts it again during streams and other requests. It returns the readers after the end
+// of their streams.
 func (c *cluster) outage(name string, who audience, restart func()) []*reader {
 	c.t.Helper()
 	const (
 		streams     = 50
-		probedAfter = 6 * time.Second // the return of the database
+		probedAfter = 6 * time.Second // after the database has returned
 	)
 	var readers []*reader
 	var wg sync.WaitGroup
@@ -123,8 +123,8 @@ func (c *cluster) probe(ctx context.Context, at *replica, failed func()) {
 	}
 }
 
-// probeOnce sends a request that needs the database. It succeeds, or is told that the database is away, which is false;
-// nothing else happens to it.
+// probeOnce sends a request that needs the database. It returns false if the server responds that the database is
+// unavailable. Any other failure is a violation.
 func (c *cluster) probeOnce(ctx context.Context, at *replica) bool {
 	begin := time.Now()
 	list, err := c.api(at, c.customer).ListTicketsWithResponse(ctx, nil)
@@ -146,9 +146,9 @@ func (c *cluster) probeOnce(ctx context.Context, at *replica) bool {
 	return true
 }
 
-// loseEvents crashes the database and kills an owner with it, so that nobody can put back what was lost and readers have
-// seen. Before that, the database is kept from writing what commits do not wait for. The other servers stand still until
-// what was lost is counted.
+// loseEvents crashes the database and kills an owner, so that nobody can restore lost events that readers have seen.
+// Before the crash, it keeps the database from writing asynchronous commits. The other servers are frozen until the
+// lost events are counted.
 func (c *cluster) loseEvents(owner *replica) {
 	c.t.Helper()
 	var walWriter int
@@ -165,7 +165,7 @@ func (c *cluster) loseEvents(owner *replica) {
 	c.startReplica(owner)
 }
 
-// countEvents counts what the logs of the answers hold.
+// countEvents counts the events in the logs of all answers.
 func (c *cluster) countEvents() (n int) {
 	c.t.Helper()
 	c.query("SELECT count(*)::text FROM ai_response_events", &n)

@@ -18,7 +18,7 @@ import (
 	"github.com/supportbackend/support/internal/dev/pgembed"
 )
 
-// postgres is a PostgreSQL server that is stopped and started again at the same address.
+// postgres is a PostgreSQL server that can be stopped and started again at the same address.
 type postgres struct {
 	options pgembed.Options
 	server  *pgembed.Server
@@ -33,9 +33,9 @@ func startPostgres(ctx context.Context, t *testing.T) *postgres {
 		Dir: dir, Port: freePort(ctx, t), Download: true,
 		Settings: map[string]string{
 			"max_connections": "150",
-			// The machine does not lose power here. Commits wait to be written, or not, as they do in production.
+			// The machine does not lose power here. Commits wait for their WAL, or not, as in production.
 			"fsync": "off",
-			// What a commit has not waited for stays unwritten for long, so that a crash loses much of it.
+			// Asynchronous commits stay unwritten for long, so that a crash loses many of them.
 			"wal_writer_delay": "10s",
 		},
 	}}
@@ -53,14 +53,14 @@ func (p *postgres) start(ctx context.Context, t *testing.T) {
 	p.server = server
 }
 
-// stop is the fast shutdown: sessions are ended, and everything is written.
+// stop is the fast shutdown: the server ends its sessions and writes everything.
 func (p *postgres) stop(t *testing.T) {
 	t.Helper()
 	require.NoError(t, p.server.Stop())
 }
 
-// crash is the immediate shutdown: nothing more is written, as when the process is killed. Processes of the server that
-// are frozen are killed.
+// crash is the immediate shutdown: the server writes nothing more, as if it were killed. It also kills frozen processes
+// of the server.
 func (p *postgres) crash(ctx context.Context, t *testing.T, frozen ...int) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(p.server.Dir(), "data", "postmaster.pid"))
@@ -75,13 +75,13 @@ func (p *postgres) crash(ctx context.Context, t *testing.T, frozen ...int) {
 	select {
 	case <-p.server.Done():
 	case <-ctx.Done():
-		require.NoError(t, context.Cause(ctx), "PostgreSQL does not end")
+		require.NoError(t, context.Cause(ctx), "PostgreSQL does not stop")
 	}
 	require.NoError(t, p.server.Stop())
 }
 
-// freePort returns a port that nobody uses, outside the range from which the system takes those of outgoing connections:
-// while the server is down, nobody else gets it.
+// freePort returns an unused port outside the range of ports for outgoing connections, so that no connection takes it
+// while the server is down.
 func freePort(ctx context.Context, t *testing.T) int {
 	t.Helper()
 	const lowest, highest = 20_000, 32_000

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// keptLines bounds what is kept of a process's output.
+// keptLines limits how many lines of a process's output are kept.
 const keptLines = 20_000
 
 var servingPattern = regexp.MustCompile(`"msg":"serving","addr":"([^"]+)"`)
@@ -30,14 +30,14 @@ var servingPattern = regexp.MustCompile(`"msg":"serving","addr":"([^"]+)"`)
 type process struct {
 	cmd     *exec.Cmd
 	address string
-	ended   chan struct{} // closed when the process is gone and its output read
+	ended   chan struct{} // closed when the process has ended and its output is read
 	err     error         // how it ended
 
 	mu    sync.Mutex
 	lines []string
 }
 
-// start starts the program and returns when it serves. It ends with the test in any case, and even when this process is
+// start starts the program and returns when it serves. The program ends with the test, even when this process is
 // killed.
 func start(ctx context.Context, t *testing.T, environ []string) *process {
 	t.Helper()
@@ -48,7 +48,7 @@ func start(ctx context.Context, t *testing.T, environ []string) *process {
 	require.NoError(t, err)
 	started, serving := make(chan error, 1), make(chan string, 1)
 	go func() {
-		// The kernel ties the child to the thread that started it.
+		// Pdeathsig ties the child to the thread that started it.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := p.cmd.Start()
@@ -106,21 +106,21 @@ func (p *process) output() []string {
 	return slices.Clone(p.lines)
 }
 
-// logTrouble shows what the process has complained about.
+// logTrouble logs the warnings and errors of the process.
 func (p *process) logTrouble(t *testing.T) {
 	t.Helper()
 	const shown = 40
 	trouble := slices.DeleteFunc(p.output(), func(line string) bool {
 		return strings.Contains(line, `"level":"INFO"`) || strings.Contains(line, `"msg":"request"`)
 	})
-	t.Logf("%s: the last of %d complaints:\n%s", p.address, len(trouble),
+	t.Logf("%s: the last of %d warnings and errors:\n%s", p.address, len(trouble),
 		strings.Join(trouble[max(0, len(trouble)-shown):], "\n"))
 }
 
-// signal sends a signal; to a process that is gone, it does nothing.
+// signal sends a signal. It does nothing if the process has ended.
 func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 
-// await waits for the process to end by itself and returns its exit code.
+// await waits for the process to exit and returns its exit code.
 func (p *process) await(ctx context.Context, t *testing.T) int {
 	t.Helper()
 	select {
@@ -131,7 +131,7 @@ func (p *process) await(ctx context.Context, t *testing.T) int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// countFiles is how many files the process has open, sockets among them.
+// countFiles counts the process's open files, including sockets.
 func (p *process) countFiles(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/" + itoa(p.cmd.Process.Pid) + "/fd")
@@ -156,7 +156,7 @@ func (p *process) dumpGoroutines(ctx context.Context, t *testing.T) []string {
 	return stacks
 }
 
-// command runs one of the program's other commands.
+// command runs another command of the program.
 func command(ctx context.Context, t *testing.T, environ []string, stdin string, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)

@@ -21,43 +21,43 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 )
 
-// connectPause is what a reader waits that was refused a connection, or told nothing about when to come back.
+// connectPause is how long a reader waits after a refused connection, or when the server has not set a pause.
 const connectPause = 200 * time.Millisecond
 
-// reader follows an answer as a browser's EventSource does (HTML Living Standard, section 9.2): it shows the deltas, clears
-// them at a reset, and comes back with the last event's id until it has the end. It is used by one goroutine.
+// reader follows an answer as a browser's EventSource does (HTML Living Standard, section 9.2): it shows the deltas,
+// clears them at a reset, and reconnects with the last event's id until it has the end. Only one goroutine uses it.
 type reader struct {
 	c      *cluster
 	random *rand.Rand
 	answer answer
-	// among are the replicas that it connects to, each time another one by chance.
+	// among are the replicas to which it connects, each time a random one.
 	among []*replica
-	// cuts is how often it hangs up by itself, after up to cutBytes each time.
+	// cuts is how often it disconnects by itself, each time after up to cutBytes.
 	cuts, cutBytes int
-	// onText is called once there is text, if it is not nil.
+	// onText, if not nil, is called when there is text.
 	onText func()
 
 	text strings.Builder
-	// lastID is the last event's id, responseID and seq its parts.
+	// lastID is the last event's id; responseID and seq are its parts.
 	lastID     string
 	responseID string
 	seq        int
 
-	// message is the stored message at the end, and failed the code if the answer failed.
+	// message is the message of the event done, and failed is the code of the event failed.
 	message *client.Message
 	failed  string
-	// resetAt is when the text started over at another attempt.
+	// resetAt is when another attempt started the text over.
 	resetAt time.Time
 	retry   time.Duration
 }
 
-// event is one as it comes over the wire.
+// event is an event as received.
 type event struct{ id, name, data string }
 
 // ended reports whether the reader has the end.
 func (r *reader) ended() bool { return r.message != nil || r.failed != "" }
 
-// follow reads until the answer's end, over as many connections as that takes.
+// follow reads until the answer's end, over any number of connections.
 func (r *reader) follow() {
 	for !r.ended() {
 		if r.c.ctx.Err() != nil {
@@ -74,7 +74,7 @@ func (r *reader) follow() {
 	}
 }
 
-// connect reads one stream to its end and returns when to come back.
+// connect reads one stream to its end and returns how long to wait before the next.
 func (r *reader) connect() time.Duration {
 	ctx, cancel := context.WithCancel(r.c.ctx)
 	defer cancel()
@@ -118,7 +118,7 @@ func (r *reader) connect() time.Duration {
 	}
 }
 
-// pick chooses a replica that takes requests.
+// pick returns a random replica that accepts requests.
 func (r *reader) pick() *replica {
 	var open []*replica
 	for _, replica := range r.among {
@@ -132,7 +132,7 @@ func (r *reader) pick() *replica {
 	return open[r.random.IntN(len(open))]
 }
 
-// takeProblem takes an error instead of a stream. Some say to come back, some are the answer's end.
+// takeProblem handles an error response. Some ask the reader to come back, others end the answer.
 func (r *reader) takeProblem(response *http.Response) time.Duration {
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<16))
 	var problem plain.Problem
@@ -154,13 +154,13 @@ func (r *reader) takeProblem(response *http.Response) time.Duration {
 	return connectPause
 }
 
-// readStream takes events until the stream ends, and returns how often the server has said when to come back.
+// readStream handles events until the stream ends, and returns the number of retry fields.
 func (r *reader) readStream(lines *bufio.Reader) (retries int, err error) {
 	var e event
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			return retries, err // What was not ended by an empty line is no event.
+			return retries, err // An event without its empty line does not count.
 		}
 		field, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
 		switch field {
@@ -186,7 +186,7 @@ func (r *reader) readStream(lines *bufio.Reader) (retries int, err error) {
 	}
 }
 
-// take shows an event. Its number must be the next one.
+// take applies an event. Its number must be the next one.
 func (r *reader) take(e event) {
 	if e.name != "start" {
 		if err := r.number(e); err != nil {
@@ -222,13 +222,14 @@ func (r *reader) take(e event) {
 	}
 }
 
-// number checks the number of an event: neither a gap nor a repetition. A reset with the number 0 starts a log over.
+// number checks that the event's number is neither a gap nor a repetition. A reset with the number 0 starts the log
+// over.
 func (r *reader) number(e event) error {
 	responseID, number, _ := strings.Cut(e.id, ":")
-	number, _, _ = strings.Cut(number, ":") // From the second attempt on, it follows.
+	number, _, _ = strings.Cut(number, ":") // From the second attempt on, the attempt follows.
 	seq, err := strconv.Atoi(number)
 	if err != nil {
-		return fmt.Errorf("%q is no id: %w", e.id, err)
+		return fmt.Errorf("%q is not an id: %w", e.id, err)
 	}
 	before := r.seq
 	over := e.name == "reset" && seq == 0
@@ -239,14 +240,14 @@ func (r *reader) number(e event) error {
 		r.c.add("rewound", 1)
 		return nil
 	case other:
-		return fmt.Errorf("%q is of another answer, without a reset", e.id)
+		return fmt.Errorf("%q belongs to another answer, without a reset", e.id)
 	case seq != before+1:
-		return fmt.Errorf("%q is not the next", e.id)
+		return fmt.Errorf("%q is not the next event", e.id)
 	}
 	return nil
 }
 
-// sum is the SHA-256 of what the reader shows.
+// sum returns the SHA-256 of the text that the reader shows.
 func (r *reader) sum() string { return sumOf(r.text.String()) }
 
 func sumOf(text string) string {

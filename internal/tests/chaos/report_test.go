@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// report is what a run prints.
+// report is the output of a run.
 type report struct {
 	mu        sync.Mutex
 	scenarios []*figures
@@ -28,7 +28,7 @@ func (r *report) write(w io.Writer, seed uint64, took time.Duration, ok bool) er
 	})
 }
 
-// figures are those of one scenario.
+// figures are the results of one scenario.
 type figures struct {
 	mu        sync.Mutex
 	scenario  string
@@ -38,7 +38,7 @@ type figures struct {
 	durations map[string][]time.Duration
 }
 
-// measure makes the figures of a scenario, which are reported when the test ends.
+// measure returns the figures of a scenario. They are reported when the test ends.
 func measure(t *testing.T, scenario string) *figures {
 	t.Helper()
 	f := &figures{scenario: scenario, counts: make(map[string]int), durations: make(map[string][]time.Duration)}
@@ -54,7 +54,7 @@ func measure(t *testing.T, scenario string) *figures {
 	return f
 }
 
-// add counts something up; adding 0 makes it appear.
+// add increases a counter. Adding 0 makes it appear in the report.
 func (f *figures) add(name string, n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -67,14 +67,14 @@ func (f *figures) get(name string) int {
 	return f.counts[name]
 }
 
-// lasted notes how long something took.
+// lasted records a duration.
 func (f *figures) lasted(name string, d time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.durations[name] = append(f.durations[name], d)
 }
 
-// most is the longest of what was noted under a name.
+// most returns the longest duration recorded under a name.
 func (f *figures) most(name string) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()

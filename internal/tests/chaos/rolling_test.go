@@ -15,11 +15,11 @@ import (
 func TestRollingRestartBreaksNoStream(t *testing.T) {
 	t.Parallel()
 	const (
-		// streams are open at any time: two readers for each answer, the second one on any replica.
+		// streams is the number of open streams: two readers per answer, the second one on any replica.
 		streams = 300
-		// long ones cannot end within the drain of the last restart, and are handed over.
+		// long is the number of answers that cannot end within the drain of the last restart, and are handed over.
 		long = 15
-		// ended is how long a process has from SIGTERM on.
+		// ended is how long a process may take to end after SIGTERM.
 		ended = 30 * time.Second
 	)
 	c := newCluster(t, "rolling restart of 3 processes under 300 streams", 4*time.Minute, "SUPPORT_DB_MAX_CONNS=10")
@@ -85,19 +85,19 @@ func TestRollingRestartBreaksNoStream(t *testing.T) {
 	}
 	c.check(all)
 	require.Equal(t, len(all), c.get("readers_with_the_stored_text"))
-	require.Zero(t, c.get("broken_off"), "streams ended without a word")
+	require.Zero(t, c.get("broken_off"), "streams ended without an end event or a retry field")
 	require.Zero(t, c.get("refused"), "requests were refused")
 	require.GreaterOrEqual(t, c.get("handed_over"), long)
 	require.Less(t, c.most("restart"), ended)
 }
 
-// restart ends a replica as a platform does, and starts it again. It says how long the process took to end.
+// restart stops a replica as a platform does, and starts it again. It returns how long the process took to end.
 func (c *cluster) restart(r *replica) time.Duration {
 	c.t.Helper()
 	old := r.current.Load()
 	old.signal(syscall.SIGTERM)
 	begin := time.Now()
-	// The platform asks by and by, and sends no more requests once it knows.
+	// The platform polls readiness, and sends no more requests after it fails.
 	c.eventually("the replica is not ready", 2*time.Second, func() bool {
 		response, err := c.api(r, "").GetReadinessWithResponse(c.ctx)
 		return err == nil && response.StatusCode() == http.StatusServiceUnavailable

@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/dev/groqsim"
 )
 
-// takenOverWithin is how long an answer stands still at most whose process is gone.
+// takenOverWithin is the longest that an answer may stand still after its process has died.
 const takenOverWithin = 20 * time.Second
 
 func TestKilledOwnersLoseNoAnswer(t *testing.T) {
@@ -33,12 +33,12 @@ func TestKilledOwnersLoseNoAnswer(t *testing.T) {
 	require.Less(t, c.most("takeover"), takenOverWithin)
 }
 
-// killOwner has a replica begin answers one after the other, kills it at one moment, so that each is at another point,
-// and starts it again. It returns the readers once they have come to an end.
+// killOwner starts answers on a replica one after the other, kills the replica while each answer is at another point,
+// and starts it again. It returns the readers after the end of their answers.
 func (c *cluster) killOwner(victim *replica, answers int) []*reader {
 	c.t.Helper()
 	const followers = 5
-	const window = 4200 * time.Millisecond // a little more than an answer takes
+	const window = 4200 * time.Millisecond // a little longer than an answer takes
 	var readers []*reader
 	var wg sync.WaitGroup
 	begin := time.Now()
@@ -93,7 +93,7 @@ func TestFrozenOwnerWritesNothingWhenItWakesUp(t *testing.T) {
 	c := newCluster(t, "SIGSTOP of the owner past its lease, then SIGCONT", 2*time.Minute)
 	const quick, held = 4, 4
 	owner, others := c.replicas[0], c.others(c.replicas[0])
-	// At its first attempt an answer is so long that its owner has text to write when it wakes up.
+	// The first attempt is so long that its owner still has text to write when it wakes up.
 	p := plan{tokens: 4000, laterTokens: 100, speed: 40}
 	var readers []*reader
 	var wg sync.WaitGroup
@@ -128,7 +128,7 @@ func TestFrozenOwnerWritesNothingWhenItWakesUp(t *testing.T) {
 		}
 		return completed == quick && waiting == held
 	})
-	// What the others write is committed when it stands still.
+	// The other servers' writes are committed when the snapshot no longer changes.
 	before := c.snapshot()
 	c.eventually("the others have committed", 10*time.Second, func() bool {
 		last := before
@@ -139,7 +139,7 @@ func TestFrozenOwnerWritesNothingWhenItWakesUp(t *testing.T) {
 	c.lasted("frozen", time.Since(frozen))
 	owner.current.Load().signal(syscall.SIGCONT)
 	woken := time.Now()
-	// It notices when it looks after its leases, or has something to write.
+	// The owner notices when it renews its leases or writes something.
 	c.awaitUpstream(func(records []groqsim.RequestRecord) bool {
 		var gone int
 		for _, r := range records {
@@ -168,8 +168,8 @@ func TestFrozenOwnerWritesNothingWhenItWakesUp(t *testing.T) {
 	require.Equal(t, quick+held, c.countAnswers("completed"))
 }
 
-// snapshot names every row that belongs to an answer, with the transaction that wrote it: a row that was written with the
-// values which it had already is another one. Only leases that are kept meanwhile may write.
+// snapshot lists every row of the answers with the transaction that wrote it, so that it also notices a write that
+// changes no value. Only renewals of leases may write meanwhile.
 func (c *cluster) snapshot() string {
 	c.t.Helper()
 	var rows struct{ Responses, Events, Messages string }

@@ -20,8 +20,8 @@ import (
 
 const guideFile = "../../httpapi/docs/guides/7-your-own-copy.md"
 
-// The program of the guide keeps a copy that has every event once, however often it or the server is killed.
-func TestCopyOfTheGuideStaysInStep(t *testing.T) {
+// The guide's program keeps a copy with every event exactly once, however often it or the server is killed.
+func TestGuideCopyHasEveryEventOnce(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile(guideFile)
 	require.NoError(t, err)
@@ -53,22 +53,22 @@ func TestCopyOfTheGuideStaysInStep(t *testing.T) {
 		if n%3 == 2 {
 			server.kill()
 			server = startReplica(t, s.DatabaseURL, replicaOptions{addr: strings.TrimPrefix(server.address, "http://")})
-			continue // The program goes on by itself.
+			continue // The program retries by itself.
 		}
 		require.NoError(t, program.Process.Kill())
-		_ = program.Wait() // It was killed.
+		_ = program.Wait() // The error says that it was killed.
 		program = run()
 	}
 	head := storetest.QueryInt(t, s.DatabaseURL, "SELECT (SELECT position FROM journal_head) + (SELECT count(*) FROM journal_outbox)")
 	require.Eventually(t, func() bool { return len(readCopy(t, dir)) >= head }, 2*time.Minute, 20*time.Millisecond)
 	require.NoError(t, program.Process.Kill())
-	_ = program.Wait() // It was killed.
+	_ = program.Wait() // The error says that it was killed.
 	for i, e := range readCopy(t, dir) {
 		require.EqualValues(t, i+1, e.Position)
 	}
 }
 
-// readCopy returns the events of the whole lines.
+// readCopy returns the events of the complete lines.
 func readCopy(t *testing.T, dir string) (events []client.DeskEvent) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "copy.ndjson"))

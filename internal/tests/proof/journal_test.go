@@ -18,14 +18,14 @@ import (
 )
 
 const (
-	// maxCommitToReadable bounds 99 % of the times from a commit to a reader, in milliseconds, on 2 cores that have nothing else to
-	// do, and maxTakeOver the time without a sequencer.
+	// maxCommitToReadable is the limit of the p99 from a commit to a reader, in milliseconds, on 2 quiet cores;
+	// maxTakeOver is the limit of the time without a sequencer.
 	maxCommitToReadable = 150.0
 	maxTakeOver         = 10 * time.Second
 )
 
-// prepare adds tables in which the database itself notes, in the transaction of each entry, that it was written, and its place
-// in the order of its ticket's lock.
+// prepare adds tables in which triggers record each entry in its own transaction, with its place in the order of its
+// ticket's lock.
 const prepare = `
 CREATE TABLE proof (name uuid PRIMARY KEY, ticket uuid NOT NULL, place bigint NOT NULL);
 CREATE TABLE proof_places (ticket uuid PRIMARY KEY, place bigint NOT NULL);
@@ -42,7 +42,7 @@ END;
 $$;
 CREATE TRIGGER prove AFTER INSERT ON journal_outbox FOR EACH ROW WHEN (NEW.ticket_id IS NOT NULL) EXECUTE FUNCTION prove();`
 
-// commits are when the writers' commits returned, by the entry's name.
+// commits holds the times at which writers' commits returned, by the entry's name.
 type commits struct {
 	mu sync.Mutex
 	at map[uuid.UUID]time.Time
@@ -54,7 +54,7 @@ func (c *commits) note(name uuid.UUID, at time.Time) {
 	c.at[name] = at
 }
 
-// milliseconds are the shares of some times that are shorter.
+// milliseconds are percentiles of durations.
 type milliseconds struct {
 	P50 float64 `json:"p50"`
 	P99 float64 `json:"p99"`
@@ -71,7 +71,7 @@ func shares(took []time.Duration) (ms milliseconds) {
 	return milliseconds{at(.5), at(.99)}
 }
 
-// journalFigures are what the proof of the journal prints.
+// journalFigures is the output of the proof of the journal.
 type journalFigures struct {
 	Entries          int          `json:"entries"`
 	PerSecond        float64      `json:"measured_entries_per_second"`
@@ -91,7 +91,7 @@ type journalFigures struct {
 	Continued        int          `json:"entries_after_restore"`
 }
 
-// proof is a whole installation, its readers, and what is known of both.
+// proof is a whole installation, its readers, and the records of both.
 type proof struct {
 	plan
 	url      string
@@ -117,7 +117,7 @@ func TestEveryCommittedEntryIsReadOnce(t *testing.T) {
 	for _, r := range p.replicas.all {
 		r.kill()
 	}
-	p.replicas.become(startReplica(t, p.url, replicaOptions{})) // One that only serves, so that there is an end.
+	p.replicas.become(startReplica(t, p.url, replicaOptions{})) // This replica writes nothing, so that the journal has an end.
 	journal := p.crowd.finish(t, p.url)
 	checkJournal(t, p.url, len(journal))
 	p.crowd.check(t, journal)
@@ -158,14 +158,14 @@ func newProof(t *testing.T) *proof {
 	return p
 }
 
-// begin starts a replica that writes its share.
+// begin starts a replica that does its share of the writing.
 func (p *proof) begin(t *testing.T) *replica {
 	t.Helper()
 	n := p.plan.replicas
 	return startReplica(t, p.url, replicaOptions{writers: p.writers / n, rate: p.rate / n, committed: p.commits.note})
 }
 
-// startReaders starts readers of all ways at random positions that the journal has.
+// startReaders starts readers of all kinds at random positions of the journal.
 func (p *proof) startReaders(t *testing.T, count int) {
 	t.Helper()
 	head := storetest.QueryInt(t, p.url, "SELECT position FROM journal_head")
@@ -178,7 +178,7 @@ func (p *proof) startReaders(t *testing.T, count int) {
 	}
 }
 
-// breakThings leaves a transaction open, and kills and freezes the replica that moves entries, again and again.
+// breakThings leaves a transaction open, and repeatedly kills and freezes the replica that moves entries.
 func (p *proof) breakThings(t *testing.T) {
 	t.Helper()
 	stall, late := watchStalls(t, p.url), openTransaction(t, p.url, p.open)
@@ -203,7 +203,7 @@ func openTransaction(t *testing.T, url string, open time.Duration) (wait func())
 	return running.Wait
 }
 
-// watchStalls returns a function that says for how long, at most, committed entries have waited while none was moved.
+// watchStalls returns a function that returns the longest time in which committed entries waited and none was moved.
 func watchStalls(t *testing.T, url string) (longest func() time.Duration) {
 	t.Helper()
 	ended := make(chan struct{})
@@ -231,12 +231,12 @@ func watchStalls(t *testing.T, url string) (longest func() time.Duration) {
 	}
 }
 
-// checkJournal wants the journal to be dense, to have what was committed once and nothing that was undone, and to have the
-// entries of each ticket in the order of its lock.
+// checkJournal checks that the journal is dense, has every committed entry once and no rolled-back one, and keeps the
+// order of each ticket's lock.
 func checkJournal(t *testing.T, url string, entries int) {
 	t.Helper()
 	count := func(sql string) int { return storetest.QueryInt(t, url, sql) }
-	require.Equal(t, entries, count("SELECT max(position) FROM journal"), "positions have holes")
+	require.Equal(t, entries, count("SELECT max(position) FROM journal"), "positions have gaps")
 	require.Zero(t, count(`SELECT count(*) FROM proof AS p WHERE (SELECT count(*) FROM journal AS j
 		WHERE j.subject_id = p.name AND j.ticket_id = p.ticket) <> 1`), "a committed entry is not there exactly once")
 	require.Equal(t, count("SELECT count(*) FROM proof"), count("SELECT count(*) FROM journal WHERE ticket_id IS NOT NULL"),
@@ -247,7 +247,7 @@ func checkJournal(t *testing.T, url string, entries int) {
 	) AS o WHERE o.place <> o.read`), "a ticket's entries are not in the order of its lock")
 }
 
-// measure computes how long it took from a commit to the reader that streams, while nothing was broken.
+// measure computes the times from a commit to a streaming reader, while nothing was broken.
 func (p *proof) measure(begin, end time.Time, entries int) {
 	f := &p.figures
 	f.Entries, f.Sightings = entries, p.crowd.sightings()
@@ -260,8 +260,8 @@ func (p *proof) measure(begin, end time.Time, entries int) {
 	f.CommitToReadable, f.PerSecond = shares(took), float64(len(took))/end.Sub(begin).Seconds()
 }
 
-// goOn restores what was dumped as another database, and wants the journal and its readers to go on there: the positions that
-// they have stay good, and new entries follow.
+// goOn restores the dump into another database, and checks that the journal and its readers continue there: their
+// positions stay valid, and new entries follow.
 func (p *proof) goOn(t *testing.T, copied string) {
 	t.Helper()
 	original := p.url

@@ -1,5 +1,5 @@
-// Package proof_test proves the promise of the journal on a whole installation: everything that was committed is read exactly
-// once, by every reader, in one order, whatever breaks.
+// Package proof_test proves the journal's promise on a whole installation: every reader reads every committed entry
+// exactly once, in one order, whatever breaks.
 package proof_test
 
 import (

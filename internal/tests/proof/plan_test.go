@@ -18,32 +18,33 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// plan is how much the proofs do.
+// plan sets the size of the proofs.
 type plan struct {
-	// full is for figures: clusters of their own, with the settings that PostgreSQL comes with.
+	// full is for figures: each proof uses its own cluster, with PostgreSQL's default settings.
 	full                       bool
 	replicas, writers, readers int
-	// measuring is how many of the readers there are while the figures are measured, for quiet, after they have warmed up.
+	// measuring is the number of readers while the figures are measured, for the time quiet, after a warm-up.
 	measuring   int
 	warm, quiet time.Duration
-	// rate is how many transactions begin in a second, on all replicas.
+	// rate is the number of transactions per second, on all replicas together.
 	rate int
 	// open is how long one transaction stays open.
 	open, frozen time.Duration
 	kills        int
-	// webhooks are readers too, of the entries of one type.
+	// webhooks is the number of webhooks, which receive the entries of one type.
 	webhooks int
-	// restored is how long a restored database goes on.
+	// restored is how long the restored database is used.
 	restored time.Duration
-	// rounds is how often writers take turns, for round each.
+	// rounds is the number of turns of the writers, each as long as round.
 	rounds int
 	round  time.Duration
-	// queued is how many deliveries wait for a dead receiver, and watched how long the others are watched beside it.
+	// queued is the number of deliveries that wait for a dead receiver, and watched is how long the others are measured
+	// beside it.
 	queued  int
 	watched time.Duration
 }
 
-// thePlan is that of the gate, or with PROOF=full that of the tasks.
+// thePlan returns the plan of the gate, or with PROOF=full that of the tasks.
 func thePlan() plan {
 	if os.Getenv("PROOF") == "full" {
 		return plan{
@@ -73,7 +74,7 @@ func (p plan) database(t *testing.T) string {
 	return url
 }
 
-// emptyDatabase returns the URL of a database without a schema, in a full proof that of a new cluster.
+// emptyDatabase returns the URL of a database without a schema, in a full proof in a new cluster.
 func (p plan) emptyDatabase(t *testing.T) string {
 	t.Helper()
 	if !p.full {
@@ -87,7 +88,7 @@ func (p plan) emptyDatabase(t *testing.T) string {
 	return url
 }
 
-// dump writes what a database has, while it is in use, to a file.
+// dump dumps a database that is in use to a file.
 func dump(t *testing.T, url string) (file string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "dump.sql")
@@ -96,7 +97,7 @@ func dump(t *testing.T, url string) (file string) {
 	return file
 }
 
-// restore returns the URL of a new database that has what was dumped.
+// restore restores a dump and returns the URL of the new database.
 func (p plan) restore(t *testing.T, file string) (url string) {
 	t.Helper()
 	url = p.emptyDatabase(t)
@@ -106,11 +107,11 @@ func (p plan) restore(t *testing.T, file string) (url string) {
 	return url
 }
 
-// postgresProgram is the newest one of that name on this machine.
+// postgresProgram returns the newest program with this name on this machine.
 func postgresProgram(t *testing.T, name string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil && !strings.Contains(path, "/usr/bin/") {
-		return path // Debian's own wrappers choose by cluster.
+		return path // Debian's wrappers choose the version by cluster.
 	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
 	require.NoError(t, err)

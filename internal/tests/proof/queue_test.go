@@ -23,19 +23,20 @@ import (
 )
 
 const (
-	// receivers are how many receivers do well, and eventPause and requestPause how often something happens for all of them, and
-	// somebody asks for something else.
+	// receivers is the number of healthy receivers. eventPause is the time between events for all of them, and
+	// requestPause the time between other requests.
 	receivers    = 4
 	eventPause   = 50 * time.Millisecond
 	requestPause = 20 * time.Millisecond
-	// deadType is what only the dead receiver is to get.
+	// deadType is the type of event that only the dead receiver subscribes to.
 	deadType = "ticket.snoozed"
-	// maxSlower is by how much the others' times may grow, beside a little that a measurement does.
+	// maxSlower is the factor by which the others' times may grow, plus a little for the precision of measurements.
 	maxSlower     = 1.1
 	maxDifference = 10.0
 )
 
-// queueFigures are what the others see, and what a server and its database do, alone and beside a dead receiver.
+// queueFigures are the times of the others, and the work of a server and its database, without and with a dead
+// receiver.
 type queueFigures struct {
 	Queued int       `json:"queued"`
 	Alone  watchings `json:"alone"`
@@ -52,7 +53,7 @@ type watchings struct {
 	DeadAttempts     int          `json:"attempts_at_the_dead_receiver"`
 }
 
-// arrivals are when deliveries came, by their subject.
+// arrivals are the times at which deliveries arrived, by subject.
 type arrivals struct {
 	mu sync.Mutex
 	at map[uuid.UUID][]time.Time
@@ -81,7 +82,7 @@ type queueDesk struct {
 	arrivals *arrivals
 }
 
-// A receiver that is dead, with a long queue, changes nothing for the others, for requests, and for the database.
+// A dead receiver with a long queue changes nothing for other receivers, for requests, and for the database.
 func TestDeadReceiverChangesNothingForTheOthers(t *testing.T) {
 	t.Parallel()
 	p := thePlan()
@@ -101,7 +102,7 @@ func TestDeadReceiverChangesNothingForTheOthers(t *testing.T) {
 	d.subscribe(t, dead.URL, deadType)
 
 	f := queueFigures{Queued: p.queued}
-	d.watch(t, p.watched/4) // It warms up.
+	d.watch(t, p.watched/4) // Warm-up.
 	f.Alone = d.watch(t, p.watched)
 	storetest.Exec(t, d.url, `INSERT INTO journal_outbox (type, actor_kind, subject_id)
 		SELECT $1, 'system', gen_random_uuid() FROM generate_series(1, $2::integer)`, deadType, p.queued)
@@ -110,7 +111,7 @@ func TestDeadReceiverChangesNothingForTheOthers(t *testing.T) {
 	}, 5*time.Minute, 200*time.Millisecond)
 	storetest.Exec(t, d.url, "ANALYZE webhook_deliveries")
 	f.Beside = d.watch(t, p.watched)
-	require.Less(t, f.Beside.DeadAttempts, 200, "it is not tried with all of them")
+	require.Less(t, f.Beside.DeadAttempts, 200, "the dead receiver gets only a few attempts")
 	printFigures(t, f)
 	if p.full {
 		require.Less(t, f.Beside.CommitToReceived.P99, maxSlower*f.Alone.CommitToReceived.P99+maxDifference)
@@ -125,7 +126,7 @@ func (d *queueDesk) subscribe(t *testing.T, url, kind string) {
 	require.NotNil(t, made.JSON201, "%s", made.Body)
 }
 
-// watch lets things happen, and looks how long they take.
+// watch commits events and sends requests, and measures how long they take.
 func (d *queueDesk) watch(t *testing.T, duration time.Duration) (w watchings) {
 	t.Helper()
 	rows, commits := d.counted(t)
@@ -162,7 +163,7 @@ func (d *queueDesk) watch(t *testing.T, duration time.Duration) (w watchings) {
 	return w
 }
 
-// received waits until all that was committed has come to all, and returns how long it took.
+// received waits until every receiver has every committed event, and returns how long that took.
 func (d *queueDesk) received(t *testing.T, committed map[uuid.UUID]time.Time) (ms milliseconds, count int) {
 	t.Helper()
 	var took []time.Duration
@@ -180,7 +181,7 @@ func (d *queueDesk) received(t *testing.T, committed map[uuid.UUID]time.Time) (m
 	return shares(took), len(took)
 }
 
-// counted is how many rows the database has read and how many transactions it has committed.
+// counted returns how many rows the database has read and how many transactions it has committed.
 func (d *queueDesk) counted(t *testing.T) (rows, commits int) {
 	t.Helper()
 	number := func(column string) int {
@@ -189,7 +190,7 @@ func (d *queueDesk) counted(t *testing.T) (rows, commits int) {
 	return number("tup_returned + tup_fetched"), number("xact_commit")
 }
 
-// memoryOf is how much memory the process takes, in MiB, as far as that can be seen.
+// memoryOf returns the memory of the process in MiB, where the system tells it.
 func memoryOf(t *testing.T, r *replica) float64 {
 	t.Helper()
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(r.cmd.Process.Pid) + "/statm")

@@ -20,7 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// sighting is an event as a reader got it.
+// sighting is an event that a reader has received.
 type sighting struct {
 	position int64
 	name     uuid.UUID
@@ -35,14 +35,14 @@ func sightingOf(e client.DeskEvent) sighting {
 	return s
 }
 
-// crowd is readers who all read to the end.
+// crowd is a group of readers that read to the end.
 type crowd struct {
-	ctx      context.Context //nolint:containedctx // It bounds them all.
+	ctx      context.Context //nolint:containedctx // It ends all readers.
 	token    string
 	replicas *replicas
 	readers  []*reader
 	running  sync.WaitGroup
-	// end is the last position, once there is one.
+	// end is the last position, once it is known.
 	end atomic.Int64
 }
 
@@ -53,14 +53,14 @@ func newCrowd(t *testing.T, token string, rs *replicas) *crowd {
 	return &crowd{ctx: ctx, token: token, replicas: rs}
 }
 
-// add starts a reader behind a position. Readers take turns in how they read: they stream, wait for pages, or ask for pages.
+// add starts a reader after a position. Readers alternate between streams, long polls and plain pages.
 func (c *crowd) add(from int64) {
 	r := &reader{crowd: c, from: from, position: from}
 	way := []func(context.Context){r.stream, r.wait, r.ask}[len(c.readers)%3]
 	c.readers = append(c.readers, r)
 	c.running.Go(func() {
 		for c.ctx.Err() == nil && !r.ended() {
-			// A connection is cut at random, and what a frozen replica does not answer is asked elsewhere.
+			// The timeout cuts connections at random, and moves readers away from a frozen replica.
 			ctx, cancel := context.WithTimeout(c.ctx, 500*time.Millisecond+rand.N(3*time.Second))
 			way(ctx)
 			cancel()
@@ -68,7 +68,7 @@ func (c *crowd) add(from int64) {
 	})
 }
 
-// finish waits until all have read to the end, and returns the subjects of the journal's entries in order.
+// finish waits until all readers have read to the end, and returns the subjects of the journal's entries in order.
 func (c *crowd) finish(t *testing.T, url string) (journal []uuid.UUID) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -76,13 +76,13 @@ func (c *crowd) finish(t *testing.T, url string) (journal []uuid.UUID) {
 	}, time.Minute, 50*time.Millisecond, "the outbox is not emptied")
 	c.end.Store(int64(storetest.QueryInt(t, url, "SELECT position FROM journal_head")))
 	c.running.Wait()
-	require.NoError(t, c.ctx.Err(), "readers do not come to the end")
+	require.NoError(t, c.ctx.Err(), "readers do not reach the end")
 	text := storetest.QueryText(t, url, "SELECT json_agg(subject_id ORDER BY position)::text FROM journal")
 	require.NoError(t, json.Unmarshal([]byte(text), &journal))
 	return journal
 }
 
-// check wants each reader to have seen each position after its first once, in order, and at each what the journal has there.
+// check checks that each reader has seen each position after its first once, in order, with the journal's entry.
 func (c *crowd) check(t *testing.T, journal []uuid.UUID) {
 	t.Helper()
 	for n, r := range c.readers {
@@ -101,7 +101,7 @@ func (c *crowd) sightings() (n int) {
 	return n
 }
 
-// reader reads the journal from a position on, from any replica, and goes on at another when one fails.
+// reader reads the journal from a position on, from any replica, and switches to another one when a replica fails.
 type reader struct {
 	*crowd
 	from, position int64
@@ -116,7 +116,7 @@ func (r *reader) ended() bool {
 func (r *reader) wait(ctx context.Context) { r.poll(ctx, new(int32(5))) }
 func (r *reader) ask(ctx context.Context)  { r.poll(ctx, nil) }
 
-// poll reads pages until one fails, or the end.
+// poll reads pages until one fails or the journal ends.
 func (r *reader) poll(ctx context.Context, wait *int32) {
 	support := r.replicas.any().client(r.token)
 	for !r.ended() {
@@ -163,7 +163,8 @@ func (r *reader) stream(ctx context.Context) {
 	}
 }
 
-// dispatch takes what an empty line has ended. What the stream breaks off within is no event, and comes again.
+// dispatch handles an event that ended with an empty line. An event that the stream cuts off does not count, and comes
+// again.
 func (r *reader) dispatch(id, data string) {
 	if data != "" {
 		var e client.DeskEvent

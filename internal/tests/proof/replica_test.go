@@ -38,24 +38,24 @@ import (
 
 const (
 	addrVariable, writersVariable, rateVariable = "PROOF_ADDR", "PROOF_WRITERS", "PROOF_RATE"
-	// entryType is the type of most of the writers' entries. One of webhookShare has webhookType, which webhooks get.
+	// entryType is the type of most entries. One in webhookShare has webhookType, which webhooks receive.
 	entryType, webhookType = "ticket.updated", "ticket.tagged"
 	webhookShare           = 20
-	// tickets is how many tickets the writers share, and rollbacks the share of transactions that are undone.
+	// tickets is the number of tickets that the writers share, and rollbacks the share of transactions that roll back.
 	tickets   = 20
 	rollbacks = 0.2
-	// maxThink bounds what a writer thinks inside its transaction, while it holds a ticket's lock.
+	// maxThink is the longest that a writer pauses inside its transaction, while it holds a ticket's lock.
 	maxThink = 10 * time.Millisecond
 )
 
-// errUndone is why a writer undoes its transaction.
-var errUndone = errors.New("undone on purpose")
+// errUndone makes a transaction roll back.
+var errUndone = errors.New("rolled back on purpose")
 
-// ticketID is one of the tickets.
+// ticketID returns the id of the n-th ticket.
 func ticketID(n int) uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceURL, []byte(strconv.Itoa(n))) }
 
-// runReplica serves, and writes at the rate that the environment says, until it is killed. It prints its address, and then the
-// name and the time of each commit.
+// runReplica serves and writes, at the rate in the environment, until it is killed. It prints its address, then the
+// name and time of each commit.
 func runReplica(url string) int {
 	ctx := context.Background()
 	s, err := store.Open(ctx, store.Config{URL: url, MaxConns: 40})
@@ -72,7 +72,7 @@ func runReplica(url string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	listener, err := net.Listen("tcp", os.Getenv(addrVariable)) //nolint:noctx // It lives as long as the process.
+	listener, err := net.Listen("tcp", os.Getenv(addrVariable)) //nolint:noctx // The listener lives as long as the process.
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -89,9 +89,9 @@ func runReplica(url string) int {
 	return 1
 }
 
-// write commits an entry in each period, or undoes it, after some thought inside the transaction.
+// write adds an entry in each period and commits or rolls back, after a pause inside the transaction.
 func write(ctx context.Context, s *store.Store, period time.Duration) {
-	<-time.After(rand.N(period)) // Not all at once.
+	<-time.After(rand.N(period)) // Writers start at different times.
 	for tick := time.NewTicker(period); ; <-tick.C {
 		name, ticket, kind := uuid.New(), ticketID(rand.IntN(tickets)), entryType
 		if rand.IntN(webhookShare) == 0 {
@@ -116,12 +116,12 @@ func write(ctx context.Context, s *store.Store, period time.Duration) {
 	}
 }
 
-// replicaOptions are what a replica does beside serving.
+// replicaOptions says what a replica does besides serving.
 type replicaOptions struct {
-	// addr is where it listens; empty is anywhere.
+	// addr is the address to listen on; empty means any.
 	addr          string
 	writers, rate int
-	// committed is told of each commit.
+	// committed is called for each commit.
 	committed func(name uuid.UUID, at time.Time)
 }
 
@@ -145,7 +145,7 @@ func startReplica(t *testing.T, databaseURL string, o replicaOptions) *replica {
 	require.NoError(t, r.cmd.Start())
 	lines := bufio.NewScanner(output)
 	if !lines.Scan() {
-		_ = r.cmd.Wait() // It has said why.
+		_ = r.cmd.Wait() // Its output says why.
 		require.FailNow(t, "the replica did not start")
 	}
 	r.address = lines.Text()
@@ -160,7 +160,7 @@ func startReplica(t *testing.T, databaseURL string, o replicaOptions) *replica {
 				o.committed(name, time.Unix(0, nanos))
 			}
 		}
-		_ = r.cmd.Wait() // It was killed.
+		_ = r.cmd.Wait() // The error says that it was killed.
 	}()
 	return r
 }
@@ -170,13 +170,13 @@ func (r *replica) client(token string) *plain.ClientWithResponses {
 	c, _ := plain.NewClientWithResponses(r.address, plain.WithRequestEditorFn(func(_ context.Context, q *http.Request) error {
 		q.Header.Set("Authorization", "Bearer "+token)
 		return nil
-	})) // The address is one.
+	})) // The address is valid.
 	return c
 }
 
-// kill ends the process at once.
+// kill ends the process immediately.
 func (r *replica) kill() {
-	_ = r.cmd.Process.Kill() // It may be gone already.
+	_ = r.cmd.Process.Kill() // It may have ended already.
 	<-r.ended
 }
 
@@ -203,7 +203,7 @@ func (r *replica) hasPort(port int) bool {
 	})
 }
 
-// replicas are those that readers may ask, of which some are gone at times.
+// replicas are the replicas that readers use. Some may be down.
 type replicas struct {
 	mu  sync.Mutex
 	all []*replica
@@ -221,14 +221,14 @@ func (rs *replicas) replace(i int, r *replica) {
 	rs.all[i] = r
 }
 
-// become leaves a single replica.
+// become replaces all replicas by one.
 func (rs *replicas) become(r *replica) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.all = []*replica{r}
 }
 
-// sequencing is the replica that moves entries at this moment, or any one where that cannot be seen.
+// sequencing returns the replica that is moving entries, or any one if that is unknown.
 func (rs *replicas) sequencing(t *testing.T, url string) int {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); <-time.After(time.Millisecond) {

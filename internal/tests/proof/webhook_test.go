@@ -21,22 +21,22 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// trouble is the share of deliveries that the receiver does something else with than take them.
+// trouble is the share of deliveries that the receiver does not simply accept.
 const trouble = 0.25
 
-// subscription is what came to one webhook.
+// subscription is what one webhook has received.
 type subscription struct {
 	secret string
-	// from is a position after which everything has to come.
+	// from is the position after which every entry must arrive.
 	from int64
-	// got is the position of each delivery by its id.
+	// got has the position of each accepted delivery by its id.
 	got map[string]int64
-	// seen says which ids have come at all, and repeated counts those that were taken more than once.
+	// seen has every id that has arrived; repeated counts deliveries that were accepted more than once.
 	seen     map[string]bool
 	repeated int
 }
 
-// receiver takes deliveries, fails some, delays some, and hangs up on some, before or after it has taken them.
+// receiver accepts deliveries, but fails some, delays some, and disconnects from some, before or after accepting them.
 type receiver struct {
 	*httptest.Server
 	mu            sync.Mutex
@@ -52,7 +52,7 @@ func newReceiver(t *testing.T) *receiver {
 	return r
 }
 
-// subscribe makes a webhook to the receiver for all entries of webhookType.
+// subscribe creates a webhook for all entries of webhookType.
 func (r *receiver) subscribe(t *testing.T, url string, support *plain.ClientWithResponses) {
 	t.Helper()
 	r.mu.Lock() // Deliveries wait for the secret.
@@ -73,7 +73,7 @@ func (s *subscription) reset(t *testing.T, url string) {
 	s.got, s.seen = make(map[string]int64), make(map[string]bool)
 }
 
-// forget begins again, with another database.
+// forget starts over with another database.
 func (r *receiver) forget(t *testing.T, url string) {
 	t.Helper()
 	r.mu.Lock()
@@ -111,7 +111,7 @@ func (r *receiver) subscriptionOf(request *http.Request) *subscription {
 	return r.subscriptions[n]
 }
 
-// look reports whether a delivery comes for the first time.
+// look reports whether a delivery arrives for the first time.
 func (r *receiver) look(request *http.Request) (first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,7 +121,7 @@ func (r *receiver) look(request *http.Request) (first bool) {
 	return first
 }
 
-// take keeps a delivery.
+// take records an accepted delivery.
 func (r *receiver) take(request *http.Request, body []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -145,8 +145,8 @@ func (r *receiver) take(request *http.Request, body []byte) {
 	s.got[event.ID] = data.Position
 }
 
-// drain waits until everything was delivered. It lets the time pass that deliveries wait for another attempt, and unless
-// patient also that until the jobs of replicas that are gone are done again.
+// drain waits until everything is delivered. It shortens the waits for another attempt and, unless patient, for the
+// jobs of dead replicas.
 func (r *receiver) drain(t *testing.T, url string, patient bool) {
 	t.Helper()
 	if !patient {
@@ -160,8 +160,8 @@ func (r *receiver) drain(t *testing.T, url string, patient bool) {
 	}, 3*time.Minute, 250*time.Millisecond, "not everything is delivered")
 }
 
-// check wants each webhook to have got every entry of its type, each under one id. It returns how many there were, and how
-// many of them came more than once.
+// check checks that each webhook has received every entry of its type, each under one id. It returns the number of
+// deliveries, and how many of them were repeated.
 func (r *receiver) check(t *testing.T, url string) (deliveries, repeated int) {
 	t.Helper()
 	r.mu.Lock()

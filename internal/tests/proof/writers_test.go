@@ -22,28 +22,28 @@ import (
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
-// minThroughput is the least share of their throughput that writers keep who do not use up the machine.
+// minThroughput is the least share of throughput that writers keep when they do not saturate the machine.
 const minThroughput = 0.95
 
-// writersFigures are how many messages writers add in a second, each in a ticket of its own.
+// writersFigures are the messages per second of writers, each in a ticket of its own.
 type writersFigures struct {
 	Writers int `json:"writers"`
-	// Think is how long a writer thinks at most, inside its transaction, while it holds the ticket's lock. Without it, a message
-	// is one statement.
+	// Think is the longest pause of a writer inside its transaction, while it holds the ticket's lock. Without a pause,
+	// a message is one statement.
 	Think       float64 `json:"think_ms"`
 	WithJournal float64 `json:"messages_per_second_with_journal"`
 	Without     float64 `json:"messages_per_second_without"`
 	Ratio       float64 `json:"ratio"`
 }
 
-// bareFunction makes add_message_bare, which is add_message without the statements that write to the journal.
+// bareFunction creates add_message_bare: add_message without the statements that write to the journal.
 const bareFunction = `DO $do$ BEGIN
 	EXECUTE regexp_replace(
 		replace(pg_get_functiondef('add_message'::regproc), 'add_message', 'add_message_bare'), 'INSERT INTO journal_outbox[^;]*;', 'NULL;', 'g'
 	);
 END $do$`
 
-// bare adds messages without what they add to the journal.
+// bare adds messages without journal entries.
 type bare struct{ sqlc.DBTX }
 
 func (b bare) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
@@ -56,7 +56,7 @@ type writers struct {
 	think time.Duration
 }
 
-// The same statements, with their part for the journal and the work of the sequencer, and without both, take turns.
+// Writers take turns with and without the journal, including the sequencer.
 func TestWritersKeepTheirThroughput(t *testing.T) {
 	t.Parallel()
 	p := thePlan()
@@ -82,7 +82,7 @@ func TestWritersKeepTheirThroughput(t *testing.T) {
 	}
 }
 
-// compare lets writers with and without the journal take turns.
+// compare runs writers with and without the journal in turns.
 func (f *writersFigures) compare(t *testing.T, w writers, url string, p plan) {
 	t.Helper()
 	number := func(sql string) int { return storetest.QueryInt(t, url, sql) }
@@ -90,25 +90,25 @@ func (f *writersFigures) compare(t *testing.T, w writers, url string, p plan) {
 	var count [2]int
 	var took [2]time.Duration
 	for round := range 2 * p.rounds {
-		mode := (round + round/2) % 2 // 0 1 1 0 0 1 1 0 …, so that what grows meanwhile costs both the same.
+		mode := (round + round/2) % 2 // 0 1 1 0 0 1 1 0 …, so that growing tables cost both the same.
 		stop := func() {}
 		if mode == 1 {
 			stop = sequence(t, url)
 		}
 		begin := time.Now()
 		count[mode] += w.write(t, f.Writers, mode == 1, p.round)
-		if mode == 1 { // What is left to move is part of the work.
+		if mode == 1 { // Moving the remaining entries is part of the work.
 			require.Eventually(t, func() bool { return number("SELECT count(*) FROM journal_outbox") == 0 }, time.Minute, time.Millisecond)
 		}
 		took[mode] += time.Since(begin)
 		stop()
 	}
-	require.Equal(t, count[1], number("SELECT position FROM journal_head")-before, "the others have added entries")
+	require.Equal(t, count[1], number("SELECT position FROM journal_head")-before, "writers without the journal have added entries")
 	f.Without, f.WithJournal = float64(count[0])/took[0].Seconds(), float64(count[1])/took[1].Seconds()
 	f.Ratio = f.WithJournal / f.Without
 }
 
-// write adds messages for a time, and returns how many there were.
+// write adds messages for a duration, and returns how many.
 func (w writers) write(t *testing.T, count int, journal bool, d time.Duration) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)

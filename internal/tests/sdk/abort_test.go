@@ -13,7 +13,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 )
 
-// answered is what a server has sent when it hangs.
+// answered is what a server sends before it hangs.
 type answered struct {
 	status    int
 	mediaType string
@@ -30,7 +30,7 @@ func (a answered) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_ = http.NewResponseController(w).Flush()
 }
 
-// watched says when everything that was sent has been read, and somebody waits for more.
+// watched reports when the client has read everything and waits for more.
 type watched struct {
 	io.ReadCloser
 	left    int
@@ -46,8 +46,8 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestEveryAbortEndsTheCall gives up a call wherever it can hang, with the real HTTP client.
-func TestEveryAbortEndsTheCall(t *testing.T) {
+// TestCancelledContextEndsTheCall cancels a call at each point where it can hang, with the real HTTP client.
+func TestCancelledContextEndsTheCall(t *testing.T) {
 	t.Parallel()
 	getMe := func(ctx context.Context, support *client.Support) error {
 		_, err := support.GetMe(ctx)
@@ -72,7 +72,7 @@ func TestEveryAbortEndsTheCall(t *testing.T) {
 			_, err := support.ListTicketsPage(ctx, nil)
 			return err
 		}, nil},
-		"while a question is asked": {answered{}, func(ctx context.Context, support *client.Support) error {
+		"while askAI waits": {answered{}, func(ctx context.Context, support *client.Support) error {
 			_, err := support.AskAI(ctx, ticketID, "Are you there?")
 			return err
 		}, nil},
@@ -109,7 +109,7 @@ func TestEveryAbortEndsTheCall(t *testing.T) {
 			case err := <-ended:
 				require.ErrorIs(t, err, context.Canceled)
 			case <-time.After(30 * time.Second):
-				require.FailNow(t, "the call goes on")
+				require.FailNow(t, "the call does not end")
 			}
 		})
 	}

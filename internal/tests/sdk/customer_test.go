@@ -17,7 +17,7 @@ import (
 
 const onBehalfOf = "X-On-Behalf-Of"
 
-// callEverything calls each operation of an SDK with zero values and the options, and returns the errors by method.
+// callEverything calls every operation of an SDK with zero values and the options, and returns the errors by method.
 func callEverything(t *testing.T, support *client.Support, options ...client.CallOption) map[string]error {
 	t.Helper()
 	failures := map[string]error{}
@@ -36,7 +36,7 @@ func callZero(t *testing.T, support *client.Support, method reflect.Method, opti
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	if method.Name == "FollowEvents" { // It comes back for ever.
+	if method.Name == "FollowEvents" { // It retries without a limit.
 		ctx = context.WithValue(ctx, endKey{}, cancel)
 	}
 	arguments := []reflect.Value{reflect.ValueOf(support), reflect.ValueOf(ctx)}
@@ -53,7 +53,7 @@ func callZero(t *testing.T, support *client.Support, method reflect.Method, opti
 	return failure
 }
 
-func TestEveryMethodActsForTheCustomer(t *testing.T) {
+func TestForCustomerAppliesToEveryMethod(t *testing.T) {
 	t.Parallel()
 	var sent [][]string
 	service := newSupport(t, func(r *http.Request) (*http.Response, error) {
@@ -67,7 +67,7 @@ func TestEveryMethodActsForTheCustomer(t *testing.T) {
 		want    string
 	}{
 		{"customer", service.ForCustomer("ada"), nil, "ada"},
-		{"customer of a customer's", service.ForCustomer("bob").ForCustomer("ada"), nil, "ada"},
+		{"the last ForCustomer counts", service.ForCustomer("bob").ForCustomer("ada"), nil, "ada"},
 		{"call", service.ForCustomer("bob"), []client.CallOption{client.WithHeader(onBehalfOf, "ada")}, "ada"},
 		{"none", service, nil, "eve"},
 	} {
@@ -80,7 +80,7 @@ func TestEveryMethodActsForTheCustomer(t *testing.T) {
 	}
 }
 
-func TestNothingIsSentForACustomerWithoutAnID(t *testing.T) {
+func TestForCustomerRefusesInvalidIDs(t *testing.T) {
 	t.Parallel()
 	service := newSupport(t, func(*http.Request) (*http.Response, error) {
 		return nil, errors.New("a request was sent")
@@ -92,8 +92,8 @@ func TestNothingIsSentForACustomerWithoutAnID(t *testing.T) {
 	}
 }
 
-// TestOptionsOfACallBeatThoseOfTheClient wants each option of a call to be sent, whatever the client's headers are.
-func TestOptionsOfACallBeatThoseOfTheClient(t *testing.T) {
+// TestCallOptionsTakePrecedence checks that each option of a call is sent, whatever the client's headers are.
+func TestCallOptionsTakePrecedence(t *testing.T) {
 	t.Parallel()
 	options := map[string]client.CallOption{
 		"Accept-Language": client.WithHeader("Accept-Language", "mine"),
@@ -116,8 +116,8 @@ func TestOptionsOfACallBeatThoseOfTheClient(t *testing.T) {
 	}
 }
 
-// TestParametersAreThoseOfTheQuery wants one way to set a header: an option.
-func TestParametersAreThoseOfTheQuery(t *testing.T) {
+// TestParamsHaveNoHeaders ensures that there is only one way to set a header: an option.
+func TestParamsHaveNoHeaders(t *testing.T) {
 	t.Parallel()
 	seen := 0
 	for method := range reflect.TypeFor[*client.Support]().Methods() {
@@ -134,7 +134,7 @@ func TestParametersAreThoseOfTheQuery(t *testing.T) {
 	require.NotZero(t, seen)
 }
 
-func TestSDKActsForCustomersAtTheRealServer(t *testing.T) {
+func TestForCustomerWithTheRealServer(t *testing.T) {
 	t.Parallel()
 	server := desk.New(t, desk.Options{})
 	key := server.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{})
@@ -156,5 +156,5 @@ func TestSDKActsForCustomersAtTheRealServer(t *testing.T) {
 	_, err = bob.GetTicket(t.Context(), ticket.ID)
 	require.True(t, client.IsProblem(err, client.ProblemCodeNotFound), "%v", err)
 	_, err = ada.ListAPIKeysPage(t.Context(), nil)
-	require.Error(t, err, "keys are not for customers")
+	require.Error(t, err, "customers cannot manage keys")
 }

@@ -1,6 +1,6 @@
-// Package sdktest is the behaviour that every SDK has in common, as fixtures: what a server answers, in which order and
-// with which faults, and what the caller of an SDK then gets. README.md describes their form. A Player plays the server of
-// one fixture; the program in play serves all of them, for SDKs in other languages.
+// Package sdktest defines the common behavior of all SDKs, as fixtures: a server's responses, their order and faults,
+// and what the caller of an SDK receives. README.md describes their form. A Player plays the server of one fixture; the
+// program in play serves all of them, for SDKs in other languages.
 package sdktest
 
 import (
@@ -15,82 +15,82 @@ import (
 //go:embed fixtures/*.json
 var files embed.FS
 
-// Fixture is one script of a server and what the caller of an SDK gets from it.
+// Fixture is the script of one server, and what the caller of an SDK receives.
 type Fixture struct {
-	// Name is that of the file, without .json.
+	// Name is the file's name without .json.
 	Name string `json:"name,omitempty"`
-	// About says what the fixture holds an SDK to.
+	// About is the rule that the fixture checks.
 	About  string `json:"about"`
 	Client Client `json:"client"`
 	Call   Call   `json:"call"`
 	// Unordered lets the requests come in any order.
 	Unordered bool       `json:"unordered,omitempty"`
 	Exchanges []Exchange `json:"exchanges,omitempty"`
-	// Transcript is what the caller gets, in order; of parallel calls, what each one gets.
+	// Transcript is what the caller receives, in order; with parallel calls, what each of them receives.
 	Transcript []json.RawMessage `json:"transcript"`
-	// Tokens are the tokens that the SDK asks its caller to keep, in order.
+	// Tokens are the tokens that the SDK passes to the caller's callback, in order.
 	Tokens []json.RawMessage `json:"tokens,omitempty"`
 }
 
-// Client is how the SDK is set up.
+// Client is the configuration of the SDK.
 type Client struct {
 	Token        string `json:"token,omitempty"`
 	RefreshToken string `json:"refresh_token,omitempty"`
-	// Retries is how often a request is repeated; nil is the SDK's default, two.
+	// Retries is how often a request is retried; nil is the SDK's default, two.
 	Retries *int `json:"retries,omitempty"`
 }
 
-// Call is what is called.
+// Call is the call to make.
 type Call struct {
 	// Method is an operationId of the contract, askAI, or answerOf of a ticket's stream.
 	Method string `json:"method"`
-	// ID is the value of the path's parameter.
+	// ID is the value of the path parameter.
 	ID string `json:"id,omitempty"`
-	// Params are the parameters of the query.
+	// Params are the query parameters.
 	Params json.RawMessage `json:"params,omitempty"`
-	// Headers are what the caller sets.
+	// Headers are the headers that the caller sets.
 	Headers map[string]string `json:"headers,omitempty"`
 	Body    json.RawMessage   `json:"body,omitempty"`
-	// Parallel is how many such calls are made at once; 0 is one.
+	// Parallel is how many such calls run at the same time; 0 means one.
 	Parallel int `json:"parallel,omitempty"`
 }
 
 // Exchange is one request that the server expects, and its response.
 type Exchange struct {
-	// Times is how often it happens; 0 is once. The responses wait until all the requests have come.
+	// Times is the number of such requests; 0 means one. The responses wait until all the requests have arrived.
 	Times    int      `json:"times,omitempty"`
 	Request  Request  `json:"request"`
 	Response Response `json:"response"`
 }
 
-// Request is what a request must look like.
+// Request is the request that must arrive.
 type Request struct {
 	Method string `json:"method"`
 	// Path is the path and the query, below the base URL.
 	Path string `json:"path"`
-	// Headers are wanted as they are given; null wants none, and "$name" is a variable.
+	// Headers must have these values. A header that is null must be absent, and "$name" is a variable.
 	Headers map[string]*string `json:"headers,omitempty"`
 	Body    json.RawMessage    `json:"body,omitempty"`
-	// MinDelayMS is how many milliseconds it comes after the response before it, at least.
+	// MinDelayMS is the least number of milliseconds since the previous response.
 	MinDelayMS int `json:"min_delay_ms,omitempty"`
 }
 
-// Response is what a request is answered with: a body, or chunks, or nothing at all.
+// Response is the response to a request: a body, chunks, or nothing at all.
 type Response struct {
 	Status  int               `json:"status,omitempty"`
 	Headers map[string]string `json:"headers,omitempty"`
 	Body    json.RawMessage   `json:"body,omitempty"`
 	Chunks  []Chunk           `json:"chunks,omitempty"`
-	// PauseMS is how many milliseconds pass between two chunks.
+	// PauseMS is the number of milliseconds between chunks.
 	PauseMS int `json:"pause_ms,omitempty"`
-	// Cut breaks the connection off after the last chunk, within the response.
+	// Cut breaks the connection after the last chunk, within the response.
 	Cut bool `json:"cut,omitempty"`
-	// Drop breaks the connection off without a response.
+	// Drop breaks the connection without a response.
 	Drop bool `json:"drop,omitempty"`
 }
 
-// Chunk is a piece of a body that is sent by itself. It is written as a string, as {"base64": "…"} for what is no whole
-// UTF-8, or as {"id": "…", "event": "…", "data": {…}} for a server-sent event.
+// Chunk is a part of a body that is sent separately. In JSON it is a string, {"base64": "…"} for bytes that are not
+// complete UTF-8, or {"id": "…", "event": "…", "data": {…}} for a server-sent event.
 type Chunk []byte
 
 // UnmarshalJSON reads any of the forms.

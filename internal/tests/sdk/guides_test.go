@@ -18,7 +18,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-// requireShown wants a guide to show a program as it stands in this file, from its first comment to the next one that ends it.
+// requireShown checks that a guide contains a program of this file, from its first comment to the one that follows it.
 func requireShown(t *testing.T, guide, begins, ends string) {
 	t.Helper()
 	text, err := os.ReadFile("../../httpapi/docs/guides/" + guide)
@@ -32,7 +32,7 @@ func requireShown(t *testing.T, guide, begins, ends string) {
 	require.Equal(t, shown, begins+program)
 }
 
-func TestAIHelpOfTheGuideWorks(t *testing.T) {
+func TestGuideAIRequests(t *testing.T) {
 	t.Parallel()
 	requireShown(t, "8-ai-requests.md", "// assist prints", "\n// saveExport writes")
 	s := desk.New(t, desk.Options{})
@@ -55,7 +55,7 @@ func TestAIHelpOfTheGuideWorks(t *testing.T) {
 	require.Equal(t, client.TicketPriorityHigh, sorted.Priority)
 }
 
-func TestExportOfTheGuideWorks(t *testing.T) {
+func TestGuideExport(t *testing.T) {
 	t.Parallel()
 	requireShown(t, "8-customer-data.md", "// saveExport writes", "\n// find prints")
 	s := desk.New(t, desk.Options{NoAI: true})
@@ -70,7 +70,7 @@ func TestExportOfTheGuideWorks(t *testing.T) {
 	require.True(t, client.IsProblem(saveExport(t.Context(), support, admin.ID, &out), client.ProblemCodeNotFound))
 }
 
-func TestSearchOfTheGuideWorks(t *testing.T) {
+func TestGuideSearch(t *testing.T) {
 	t.Parallel()
 	requireShown(t, "8-search.md", "// find prints", "\x00")
 	s := desk.New(t, desk.Options{NoAI: true})

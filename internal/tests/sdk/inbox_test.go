@@ -16,8 +16,8 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-// The guide shows the program below as it stands here, and it works.
-func TestStaffInboxOfTheGuideWorks(t *testing.T) {
+// The guide contains the program below, and the program works.
+func TestGuideStaffInbox(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile("../../httpapi/docs/guides/8-staff-inbox.md")
 	require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 	"github.com/supportbackend/support/internal/tests/sdk/npmtest"
 )
 
-// takesACustomerThrough runs a journey through the product, in Node and in a page of another origin.
+// takesACustomerThrough runs a customer's journey in Node and in a page of another origin.
 func takesACustomerThrough(t *testing.T, project npmtest.Project) {
 	t.Helper()
 	arguments := func(s *desk.Desk, email string) string {

@@ -28,14 +28,14 @@ type Player struct {
 	unordered bool
 
 	mu        sync.Mutex
-	seen      []int           // how often each exchange has begun
-	gathered  []chan struct{} // closed when all requests of an exchange have come
+	seen      []int           // how often each exchange has started
+	gathered  []chan struct{} // closed when all requests of an exchange have arrived
 	variables map[string]string
 	answered  time.Time // when the last response ended
 	faults    []error
 }
 
-// NewPlayer returns a server that is at the beginning of the fixture.
+// NewPlayer returns a server at the beginning of the fixture.
 func NewPlayer(f Fixture) *Player {
 	p := &Player{
 		exchanges: f.Exchanges, unordered: f.Unordered,
@@ -47,7 +47,7 @@ func NewPlayer(f Fixture) *Player {
 	return p
 }
 
-// Verify returns what was wrong with the requests, and which ones did not come.
+// Verify returns the faults of the requests, and which requests did not arrive.
 func (p *Player) Verify() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -60,13 +60,13 @@ func (p *Player) Verify() error {
 	return errors.Join(faults...)
 }
 
-// ServeHTTP answers the next request of the fixture, and any other one with 500.
+// ServeHTTP plays the response to the next request of the fixture. Any other request gets 500.
 func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return
 	}
-	// A client that keeps no connection cannot repeat a request unseen when a kept one was closed.
+	// Without kept connections, the client cannot silently repeat a request whose connection was closed.
 	w.Header().Set("Connection", "close")
 	i, err := p.take(r, body)
 	if err != nil {
@@ -83,7 +83,7 @@ func (p *Player) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer(r.Context(), w, p.exchanges[i].Response)
 }
 
-// take returns which exchange a request begins.
+// take returns the exchange that a request belongs to.
 func (p *Player) take(r *http.Request, body []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,7 +133,7 @@ func (p *Player) match(want Request, r *http.Request, body []byte) error {
 	return nil
 }
 
-// matchHeader wants a variable to have the value it had before, and the first time one that no other variable has.
+// matchHeader checks that a variable has the value that it had before, or a new one that no other variable has.
 func (p *Player) matchHeader(name string, want *string, got []string, bound map[string]string) error {
 	switch {
 	case want == nil && len(got) == 0:
@@ -214,7 +214,7 @@ func answer(ctx context.Context, w http.ResponseWriter, response Response) {
 
 func times(e Exchange) int { return max(e.Times, 1) }
 
-// sameURL compares without regard to the order of the query's parameters.
+// sameURL compares URLs, ignoring the order of query parameters.
 func sameURL(want string, got *url.URL) bool {
 	wanted, err := url.Parse(want)
 	return err == nil && wanted.Path == got.Path && reflect.DeepEqual(wanted.Query(), got.Query())

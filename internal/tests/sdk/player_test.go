@@ -52,7 +52,7 @@ func newPlayer(t *testing.T) (player *sdktest.Player, send func(method, path, bo
 	}
 }
 
-func TestPlayerPlaysItsFixture(t *testing.T) {
+func TestPlayer(t *testing.T) {
 	t.Parallel()
 	player, send := newPlayer(t)
 	require.ErrorContains(t, player.Verify(), "missing")
@@ -63,7 +63,7 @@ func TestPlayerPlaysItsFixture(t *testing.T) {
 
 	status, _, err = send(http.MethodPost, "/tickets", "", "Idempotency-Key", "one")
 	require.NoError(t, err)
-	require.Equal(t, http.StatusInternalServerError, status, "it comes too early")
+	require.Equal(t, http.StatusInternalServerError, status, "the request comes too early")
 	require.ErrorContains(t, player.Verify(), "want it after 1s")
 
 	require.Eventually(t, func() bool {
@@ -77,7 +77,7 @@ func TestPlayerPlaysItsFixture(t *testing.T) {
 	require.NotContains(t, player.Verify().Error(), "missing")
 }
 
-func TestPlayerRefusesOtherRequests(t *testing.T) {
+func TestPlayerRefusesUnexpectedRequests(t *testing.T) {
 	t.Parallel()
 	const path, body = "/tickets?a=1&b=2", `{"title":"Hello"}`
 	for name, wrong := range map[string][]string{
@@ -99,7 +99,7 @@ func TestPlayerRefusesOtherRequests(t *testing.T) {
 	}
 }
 
-func TestServerBeginsRunsOfTheirOwn(t *testing.T) {
+func TestServerSeparatesRuns(t *testing.T) {
 	t.Parallel()
 	fixtures, err := sdktest.Load()
 	require.NoError(t, err)

@@ -18,9 +18,9 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-func TestRelayPassesOnWhatTheServerSent(t *testing.T) {
+func TestRelayForwardsTheStreamUnchanged(t *testing.T) {
 	t.Parallel()
-	// A member that this version of the contract does not have, and a time with all its digits.
+	// An unknown member, and a time with all its digits.
 	done := frame(2, "done", `{"type":"done","later":[1],"message":{"created_at":"2026-11-22T09:31:16.402100Z"}}`)
 	support := newSupport(t, func(*http.Request) (*http.Response, error) {
 		return streamOf(strings.NewReader("retry: 100\n\n" + delta(1, "Grüß <b>\n") + ": a comment\n\n" + done)), nil
@@ -34,7 +34,7 @@ func TestRelayPassesOnWhatTheServerSent(t *testing.T) {
 	require.True(t, w.Flushed)
 }
 
-func TestRelayMakesWhatTheCallerMade(t *testing.T) {
+func TestRelayEncodesEventsOfTheCaller(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
 	require.NoError(t, client.Relay(w, events(
@@ -54,7 +54,7 @@ func events(all ...client.Event) iter.Seq2[client.Event, error] {
 	}
 }
 
-func TestRelayAnswersNothingWhenTheFirstIsAnError(t *testing.T) {
+func TestRelayWritesNothingWhenTheFirstEventIsAnError(t *testing.T) {
 	t.Parallel()
 	support := newSupport(t, func(*http.Request) (*http.Response, error) {
 		return problemOf(http.StatusNotFound, client.ProblemCodeNotFound), nil
@@ -66,14 +66,14 @@ func TestRelayAnswersNothingWhenTheFirstIsAnError(t *testing.T) {
 	require.Empty(t, w.Header())
 }
 
-func TestRelayOfNothingStopsAnEventSource(t *testing.T) {
+func TestRelayWithoutEventsStopsAnEventSource(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
 	require.NoError(t, client.Relay(w, events()))
 	require.Equal(t, http.StatusNoContent, w.Code)
 }
 
-func TestRelayIsNotSilent(t *testing.T) {
+func TestRelaySendsCommentsWhileItWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := httptest.NewRecorder()
@@ -87,7 +87,7 @@ func TestRelayIsNotSilent(t *testing.T) {
 	})
 }
 
-// TestBrowserResumesARelayedStream lets a browser come back to a back end after every single event.
+// TestBrowserResumesARelayedStream reconnects a browser to a back end after every event.
 func TestBrowserResumesARelayedStream(t *testing.T) {
 	t.Parallel()
 	server := desk.New(t, desk.Options{})
@@ -98,7 +98,7 @@ func TestBrowserResumesARelayedStream(t *testing.T) {
 	require.NoError(t, err)
 
 	backEnd := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Each connection breaks off after one event.
+		// Each connection ends after one event.
 		stream := support.StreamAIResponse(r.Context(), ticket.ID, client.WithLastEventID(r.Header.Get("Last-Event-ID")))
 		if err := client.Relay(w, upToOneDelta(stream)); err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
@@ -129,7 +129,7 @@ func TestBrowserResumesARelayedStream(t *testing.T) {
 	require.Equal(t, stored, text.String())
 }
 
-// upToOneDelta ends after the first event that has an id.
+// upToOneDelta ends a stream after the first event with an id.
 func upToOneDelta(stream iter.Seq2[client.Event, error]) iter.Seq2[client.Event, error] {
 	return func(yield func(client.Event, error) bool) {
 		for event, err := range stream {

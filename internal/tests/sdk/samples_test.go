@@ -20,12 +20,12 @@ import (
 	"github.com/supportbackend/support/gen/api"
 )
 
-// sampled are the operations that a newcomer meets first.
+// sampled lists the operations that newcomers use first.
 var sampled = []string{
 	"signUp", "logIn", "createTicket", "createMessage", "createAIResponse", "streamAIResponse", "createAPIKey", "createWebhook",
 }
 
-// pathParameter is a parameter of a path.
+// pathParameter matches a path parameter.
 var pathParameter = regexp.MustCompile(`\{\w+\}`)
 
 // samples are the code samples of an operation by language.
@@ -58,7 +58,7 @@ func samplesOf(t *testing.T) map[string]samples {
 	return all
 }
 
-func TestMainOperationsHaveSamplesThatCallThem(t *testing.T) {
+func TestMainOperationsHaveSamples(t *testing.T) {
 	t.Parallel()
 	all := samplesOf(t)
 	call := regexp.MustCompile(`support\.(\w+)\(`)
@@ -92,7 +92,7 @@ func TestGoSamplesCompile(t *testing.T) {
 	require.NoError(t, err, "%s\n%s", output, file.String())
 }
 
-// used is code that uses what a sample declares and leaves to its reader.
+// used returns code that uses the variables that a sample declares without using them.
 func used(t *testing.T, source string) string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "", "package p\nfunc f() {\n"+source+"}\n", 0)

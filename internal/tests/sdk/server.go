@@ -84,5 +84,5 @@ func (s *server) find(r *http.Request) *Player {
 
 func writeJSON(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(value) // What is written are strings and what was read from JSON.
+	_ = json.NewEncoder(w).Encode(value) // The values are strings or come from JSON, so encoding cannot fail.
 }

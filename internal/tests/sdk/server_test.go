@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// connect returns the SDK of a user at the real server, whose responses are validated against the contract.
+// connect returns a user's SDK for the real server. Its responses are validated against the contract.
 func connect(t *testing.T, server *desk.Desk, options ...client.Option) *client.Support {
 	t.Helper()
 	support, err := client.New(append([]client.Option{
@@ -41,7 +41,7 @@ func openTicket(t *testing.T, support *client.Support) *client.Ticket {
 	return ticket
 }
 
-func TestSDKWalksFromSignUpToTheAnswer(t *testing.T) {
+func TestSDKJourneyFromSignUpToAnswer(t *testing.T) {
 	t.Parallel()
 	server := desk.New(t, desk.Options{})
 	anonymous := connect(t, server)
@@ -71,7 +71,7 @@ func TestSDKWalksFromSignUpToTheAnswer(t *testing.T) {
 	require.True(t, client.IsProblem(err, client.ProblemCodeInvalidToken), "%v", err)
 }
 
-func TestAskingTwiceWithOneKeyAsksOnce(t *testing.T) {
+func TestAskAIRepeatedWithOneKeyAsksOnce(t *testing.T) {
 	t.Parallel()
 	server := desk.New(t, desk.Options{})
 	support := connect(t, server, client.WithToken(server.Customer(t).Token))
@@ -92,12 +92,12 @@ func TestAskingTwiceWithOneKeyAsksOnce(t *testing.T) {
 	server.Staff(t, sqlc.UserRoleAgent).Say(t, ticket.ID, "I am on it.")
 	again, err := support.AskAI(t.Context(), ticket.ID, "Are you there?", client.WithIdempotencyKey("question-1"))
 	require.NoError(t, err)
-	require.Equal(t, answers[0], again.ID, "it is the answer to that question")
+	require.Equal(t, answers[0], again.ID, "the answer to that question")
 	require.NotEqual(t, later.ID, again.ID)
 	require.Len(t, server.Simulator.Requests(), 2)
 }
 
-func TestAskingSaysWhyNoMessageComes(t *testing.T) {
+func TestAskAIReturnsTheReasonWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	for mode, code := range map[sqlc.AIMode]client.ProblemCode{
 		sqlc.AIModeDraft: client.ProblemCodeAIInReview, sqlc.AIModeOff: client.ProblemCodeAIDisabled,
@@ -118,7 +118,7 @@ func TestAskingSaysWhyNoMessageComes(t *testing.T) {
 	}
 }
 
-func TestAskingInATicketOfStaffReturnsTheDraft(t *testing.T) {
+func TestAskAIReturnsADraftAsReady(t *testing.T) {
 	t.Parallel()
 	server := desk.New(t, desk.Options{AIMode: sqlc.AIModeDraft})
 	require.NoError(t, server.Simulator.Enqueue(groqsim.Script{Deltas: []string{"Thank ", "you."}}))
@@ -129,7 +129,7 @@ func TestAskingInATicketOfStaffReturnsTheDraft(t *testing.T) {
 	require.Equal(t, "Thank you.", ready.Content)
 }
 
-// cutting breaks every stream off after so many bytes more than the one before, and asks for no long pause.
+// cutting cuts each stream off, each time after more bytes, and shortens the pause before a resumption.
 type cutting struct {
 	client   plain.HttpRequestDoer
 	limit    atomic.Int64
@@ -153,7 +153,7 @@ func (c *cutting) Do(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-func TestSDKResumesTheRealServersStreams(t *testing.T) {
+func TestSDKResumesStreamsOfTheRealServer(t *testing.T) {
 	t.Parallel()
 	server := desk.New(t, desk.Options{})
 	user := server.Customer(t)
@@ -180,7 +180,7 @@ func TestSDKResumesTheRealServersStreams(t *testing.T) {
 	require.Greater(t, fragile.requests.Load(), int64(2), "nothing was cut")
 }
 
-func TestSDKPollsTheEventsOfTheRealServer(t *testing.T) {
+func TestSDKPollsEventsOfTheRealServer(t *testing.T) {
 	t.Parallel()
 	server := desk.New(t, desk.Options{})
 	support := connect(t, server, client.WithToken(server.Customer(t).Token))
@@ -207,7 +207,7 @@ func TestSDKPollsTheEventsOfTheRealServer(t *testing.T) {
 	require.Equal(t, stored, text)
 }
 
-func TestSDKGoesThroughAllPages(t *testing.T) {
+func TestSDKReadsAllPages(t *testing.T) {
 	t.Parallel()
 	server := desk.New(t, desk.Options{})
 	support := connect(t, server, client.WithToken(server.Customer(t).Token))
@@ -229,7 +229,7 @@ func TestSDKGoesThroughAllPages(t *testing.T) {
 	require.Equal(t, want[2], page.Items[0].ID)
 }
 
-// forgetful loses the responses to the first requests with a method.
+// forgetful loses the responses to the first requests of a method.
 type forgetful struct {
 	client plain.HttpRequestDoer
 	method string
@@ -245,7 +245,7 @@ func (f *forgetful) Do(r *http.Request) (*http.Response, error) {
 	return nil, errors.New("the reply is lost")
 }
 
-func TestSDKOpensOneTicketWhenRepliesAreLost(t *testing.T) {
+func TestSDKOpensOneTicketWhenResponsesAreLost(t *testing.T) {
 	t.Parallel()
 	server := desk.New(t, desk.Options{})
 	lossy := &forgetful{client: server.HTTP, method: http.MethodPost}
@@ -256,10 +256,10 @@ func TestSDKOpensOneTicketWhenRepliesAreLost(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, page.Items, 1)
 	require.Equal(t, ticket.ID, page.Items[0].ID)
-	require.Negative(t, lossy.losses.Load(), "no reply was lost")
+	require.Negative(t, lossy.losses.Load(), "no response was lost")
 }
 
-func TestSDKRefreshesAtTheRealServer(t *testing.T) {
+func TestSDKRefreshesTokensOfTheRealServer(t *testing.T) {
 	t.Parallel()
 	server := desk.New(t, desk.Options{})
 	user := server.Customer(t)
@@ -275,12 +275,12 @@ func TestSDKRefreshesAtTheRealServer(t *testing.T) {
 
 	again := connect(t, server, client.WithRefreshToken(kept[0], nil))
 	_, err = again.GetMe(t.Context())
-	require.NoError(t, err, "the token that was kept is the one to go on with")
+	require.NoError(t, err, "the stored token continues the session")
 	_, err = connect(t, server, client.WithRefreshToken(user.Refresh, nil)).GetMe(t.Context())
 	require.True(t, client.IsProblem(err, client.ProblemCodeTokenReuse), "%v", err)
 }
 
-func TestSDKKnowsVersions(t *testing.T) {
+func TestSDKHandlesETags(t *testing.T) {
 	t.Parallel()
 	server := desk.New(t, desk.Options{})
 	support := connect(t, server, client.WithToken(server.Customer(t).Token))
@@ -298,7 +298,7 @@ func TestSDKKnowsVersions(t *testing.T) {
 	require.True(t, client.IsProblem(err, client.ProblemCodePreconditionFailed), "%v", err)
 }
 
-func TestSDKSendsOnlyTheFiltersThatAreSet(t *testing.T) {
+func TestSDKSendsOnlyFiltersThatAreSet(t *testing.T) {
 	t.Parallel()
 	server := desk.New(t, desk.Options{})
 	server.Customer(t)

@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-// row is a store that several SDKs share.
+// row is a SessionStore that several SDKs share.
 type row struct {
 	mu          sync.Mutex
 	tokens      client.AccessToken
@@ -38,7 +38,7 @@ func (r *row) Update(_ context.Context, change func(client.AccessToken) (client.
 	return nil
 }
 
-// issuer is a server whose access token is the last one that it issued.
+// issuer is a server that accepts only the last access token that it issued.
 type issuer struct {
 	mu      sync.Mutex
 	current int
@@ -59,7 +59,7 @@ func (i *issuer) Do(r *http.Request) (*http.Response, error) {
 	return jsonOf(http.StatusOK, `{}`), nil
 }
 
-func TestSDKReadsTheStoreBeforeItRefreshes(t *testing.T) {
+func TestRefreshReadsTheStoreFirst(t *testing.T) {
 	t.Parallel()
 	server, store := &issuer{current: 1}, &row{tokens: client.AccessToken{AccessToken: "access-1", RefreshToken: "srt_1"}}
 	one := newSupport(t, server.Do, client.WithSessionStore(store))
@@ -68,7 +68,7 @@ func TestSDKReadsTheStoreBeforeItRefreshes(t *testing.T) {
 		_, err := support.GetMe(t.Context())
 		require.NoError(t, err)
 	}
-	server.current = 2 // The token has ended.
+	server.current = 2 // The token has expired.
 	server.sent = nil
 	for _, support := range []*client.Support{other, one} {
 		_, err := support.GetMe(t.Context())
@@ -81,7 +81,7 @@ func TestSDKReadsTheStoreBeforeItRefreshes(t *testing.T) {
 	require.Equal(t, "srt_3", store.tokens.RefreshToken)
 }
 
-func TestTokenOfTheStoreMayHaveEndedToo(t *testing.T) {
+func TestStoredTokenMayHaveExpired(t *testing.T) {
 	t.Parallel()
 	server, store := &issuer{current: 1}, &row{tokens: client.AccessToken{AccessToken: "access-1", RefreshToken: "srt_1"}}
 	support := newSupport(t, server.Do, client.WithSessionStore(store))
@@ -97,7 +97,7 @@ func TestTokenOfTheStoreMayHaveEndedToo(t *testing.T) {
 	}, server.sent)
 }
 
-func TestTokensThatCouldNotBeStoredAreNotUsed(t *testing.T) {
+func TestTokensAreNotUsedWhenTheStoreFails(t *testing.T) {
 	t.Parallel()
 	full := errors.New("the disk is full")
 	server, store := &issuer{current: 2}, &row{tokens: client.AccessToken{AccessToken: "access-1", RefreshToken: "srt_1"}, write: full}
@@ -108,10 +108,10 @@ func TestTokensThatCouldNotBeStoredAreNotUsed(t *testing.T) {
 
 	store.write = nil
 	_, err = support.GetMe(t.Context())
-	require.NoError(t, err, "the old refresh token is still good")
+	require.NoError(t, err, "the old refresh token is still valid")
 }
 
-func TestStoreThatCannotBeReadIsAnError(t *testing.T) {
+func TestErrorOfTheStoreIsReturned(t *testing.T) {
 	t.Parallel()
 	away := errors.New("the database is away")
 	_, err := newSupport(t, func(*http.Request) (*http.Response, error) {
@@ -120,7 +120,7 @@ func TestStoreThatCannotBeReadIsAnError(t *testing.T) {
 	require.ErrorIs(t, err, away)
 }
 
-func TestEmptyStoreIsNobody(t *testing.T) {
+func TestEmptyStoreSendsNoToken(t *testing.T) {
 	t.Parallel()
 	_, err := newSupport(t, func(r *http.Request) (*http.Response, error) {
 		require.Empty(t, r.Header.Values("Authorization"))
@@ -129,7 +129,7 @@ func TestEmptyStoreIsNobody(t *testing.T) {
 	require.True(t, client.IsProblem(err, client.ProblemCodeUnauthenticated), "%v", err)
 }
 
-func TestTokensThatCouldNotBeStoredLogNobodyOut(t *testing.T) {
+func TestFailureToStoreTokensKeepsTheSession(t *testing.T) {
 	t.Parallel()
 	server := desk.New(t, desk.Options{})
 	full := errors.New("the disk is full")
@@ -144,7 +144,7 @@ func TestTokensThatCouldNotBeStoredLogNobodyOut(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestSDKsShareASessionAtTheRealServer(t *testing.T) {
+func TestSDKsShareASessionOfTheRealServer(t *testing.T) {
 	t.Parallel()
 	server := desk.New(t, desk.Options{})
 	user := server.Customer(t)

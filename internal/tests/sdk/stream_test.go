@@ -18,7 +18,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 )
 
-// collectText writes the events of a stream down as one line, and returns the error that ended it.
+// collectText returns the events of a stream as one line, and the error that ended it.
 func collectText(ctx context.Context, support *client.Support) (string, error) {
 	var text strings.Builder
 	for event, err := range support.StreamAIResponse(ctx, ticketID) {
@@ -66,7 +66,7 @@ func TestStreamSurvivesACutAtEveryByte(t *testing.T) {
 	}
 }
 
-func TestStreamIsReadByteByByte(t *testing.T) {
+func TestStreamArrivesByteByByte(t *testing.T) {
 	t.Parallel()
 	text, err := collectText(t.Context(), newSupport(t, func(*http.Request) (*http.Response, error) {
 		return streamOf(iotest.OneByteReader(strings.NewReader(answerFrom(0)))), nil
@@ -75,14 +75,14 @@ func TestStreamIsReadByteByByte(t *testing.T) {
 	require.Equal(t, "start Grüß 👋 reset Grüße failed cancelled", text)
 }
 
-func TestStreamThatFallsSilentIsResumed(t *testing.T) {
+func TestSilentStreamIsResumed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begin, requests := time.Now(), 0
 		text, err := collectText(t.Context(), newSupport(t, func(r *http.Request) (*http.Response, error) {
 			requests++
 			switch requests {
-			case 1: // Not even a header.
+			case 1: // Nothing, not even a header.
 				<-r.Context().Done()
 				return nil, r.Context().Err()
 			case 2:
@@ -98,7 +98,7 @@ func TestStreamThatFallsSilentIsResumed(t *testing.T) {
 	})
 }
 
-func TestStreamThatKeepsAliveIsNotCut(t *testing.T) {
+func TestKeepAliveCommentsAreNotSilence(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begin, requests := time.Now(), 0
@@ -134,7 +134,7 @@ func TestStreamGivesUpAfterTenResumptionsWithoutAnEvent(t *testing.T) {
 	})
 }
 
-func TestStreamThatBringsAnEventEachTimeIsResumedForever(t *testing.T) {
+func TestStreamIsResumedWithoutLimitWhileEventsArrive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begin, requests := time.Now(), 0
@@ -151,7 +151,7 @@ func TestStreamThatBringsAnEventEachTimeIsResumedForever(t *testing.T) {
 	})
 }
 
-func TestStreamsDoNotComeBackAllAtOnce(t *testing.T) {
+func TestPausesBeforeResumptionsAreRandom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		pauses := map[time.Duration]bool{}
@@ -171,7 +171,7 @@ func TestStreamsDoNotComeBackAllAtOnce(t *testing.T) {
 	})
 }
 
-func TestStreamEndsWithItsContext(t *testing.T) {
+func TestStreamEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	for name, upstream := range map[string]upstream{
 		"while connecting": func(r *http.Request) (*http.Response, error) {
@@ -197,7 +197,7 @@ func TestStreamEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestLeavingAStreamHangsUp(t *testing.T) {
+func TestLeavingAStreamDisconnects(t *testing.T) {
 	t.Parallel()
 	var request *http.Request
 	support := newSupport(t, func(r *http.Request) (*http.Response, error) {
@@ -214,7 +214,7 @@ func TestLeavingAStreamHangsUp(t *testing.T) {
 	require.ErrorIs(t, request.Context().Err(), context.Canceled)
 }
 
-func TestStreamIsReadFromItsStartEachTime(t *testing.T) {
+func TestStreamCanBeReadAgain(t *testing.T) {
 	t.Parallel()
 	support := newSupport(t, func(r *http.Request) (*http.Response, error) {
 		if r.Header.Get("Last-Event-ID") != "" {
@@ -233,7 +233,7 @@ func TestStreamIsReadFromItsStartEachTime(t *testing.T) {
 	}
 }
 
-func TestStreamBoundsWhatItKeeps(t *testing.T) {
+func TestStreamLimitsSizes(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 1<<16)
 	for name, body := range map[string]string{
@@ -253,7 +253,7 @@ func TestStreamBoundsWhatItKeeps(t *testing.T) {
 	}
 }
 
-func TestOtherMediaTypesAreNoStream(t *testing.T) {
+func TestStreamRefusesOtherMediaTypes(t *testing.T) {
 	t.Parallel()
 	_, err := collectText(t.Context(), newSupport(t, func(*http.Request) (*http.Response, error) {
 		response := streamOf(strings.NewReader("<html>"))
@@ -263,7 +263,7 @@ func TestOtherMediaTypesAreNoStream(t *testing.T) {
 	require.ErrorIs(t, err, client.ErrProtocol)
 }
 
-func TestStreamWithoutAnAnswerSaysSo(t *testing.T) {
+func TestStreamWithoutAnAnswerReturnsErrNoAnswer(t *testing.T) {
 	t.Parallel()
 	_, err := client.AnswerOf(newSupport(t, func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}, nil
@@ -271,7 +271,7 @@ func TestStreamWithoutAnAnswerSaysSo(t *testing.T) {
 	require.ErrorIs(t, err, client.ErrNoAnswer)
 }
 
-func TestStreamMayWaitForItsReader(t *testing.T) {
+func TestSlowReaderIsNotSilence(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0
@@ -291,7 +291,7 @@ func TestStreamMayWaitForItsReader(t *testing.T) {
 	})
 }
 
-func TestEventsHaveTheirIDs(t *testing.T) {
+func TestEventsHaveIDs(t *testing.T) {
 	t.Parallel()
 	support := newSupport(t, func(*http.Request) (*http.Response, error) {
 		return streamOf(strings.NewReader(answerFrom(0))), nil
@@ -304,12 +304,12 @@ func TestEventsHaveTheirIDs(t *testing.T) {
 	require.Equal(t, []string{"", ":1", ":2", ":3", ":4", ":5"}, ids)
 }
 
-func TestStreamBeginsAfterTheEventThatIsNamed(t *testing.T) {
+func TestStreamBeginsAfterLastEventID(t *testing.T) {
 	t.Parallel()
 	var sent []string
 	support := newSupport(t, func(r *http.Request) (*http.Response, error) {
 		sent = r.Header.Values("Last-Event-ID")
-		return streamOf(strings.NewReader(answerFrom(1))), nil // One event more than was asked for.
+		return streamOf(strings.NewReader(answerFrom(1))), nil // One event more than requested.
 	})
 	id := responseID.String() + ":2"
 	var ids []string

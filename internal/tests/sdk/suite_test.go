@@ -18,8 +18,8 @@ import (
 	sdktest "github.com/supportbackend/support/internal/tests/sdk"
 )
 
-// TestGoSDKKeepsToTheSuite runs every fixture.
-func TestGoSDKKeepsToTheSuite(t *testing.T) {
+// TestGoSDKFixtures runs every fixture.
+func TestGoSDKFixtures(t *testing.T) {
 	t.Parallel()
 	fixtures, err := sdktest.Load()
 	require.NoError(t, err)
@@ -45,7 +45,7 @@ func TestGoSDKKeepsToTheSuite(t *testing.T) {
 	}
 }
 
-// play makes the calls of a fixture and returns what each of them got.
+// play makes the calls of a fixture and returns the transcript of each.
 func play(t *testing.T, fixture sdktest.Fixture, baseURL string, keep func(client.AccessToken)) [][]any {
 	t.Helper()
 	options := []client.Option{client.WithBaseURL(baseURL), client.WithToken(fixture.Client.Token)}
@@ -67,7 +67,7 @@ func play(t *testing.T, fixture sdktest.Fixture, baseURL string, keep func(clien
 	return transcripts
 }
 
-// call calls the method that is named and writes down what comes of it.
+// call calls the named method and returns the transcript.
 func call(t *testing.T, support *client.Support, c sdktest.Call) []any {
 	t.Helper()
 	if c.Method == "answerOf" {
@@ -109,7 +109,7 @@ func call(t *testing.T, support *client.Support, c sdktest.Call) []any {
 	return []any{map[string]any{"value": results[0].Interface()}}
 }
 
-// collect writes down what an iterator yields.
+// collect returns the transcript of an iterator.
 func collect(iterator reflect.Value) []any {
 	var transcript []any
 	for value, failure := range iterator.Seq2() {
@@ -126,7 +126,7 @@ func collect(iterator reflect.Value) []any {
 	return transcript
 }
 
-// describe is an error as transcripts have it.
+// describe returns an error in the form of transcripts.
 func describe(err error) any {
 	var problem *client.Problem
 	var failed client.Failed

@@ -37,7 +37,7 @@ func problemOf(status int, code client.ProblemCode, header ...string) *http.Resp
 
 const pair = `{"access_token":"access-2","token_type":"bearer","expires_in":900,"refresh_token":"srt_2"}`
 
-func TestEveryOperationOfTheContractIsAMethod(t *testing.T) {
+func TestEveryOperationHasAMethod(t *testing.T) {
 	t.Parallel()
 	contract, err := os.ReadFile("../../../openapi.yaml")
 	require.NoError(t, err)
@@ -46,14 +46,14 @@ func TestEveryOperationOfTheContractIsAMethod(t *testing.T) {
 	support := reflect.TypeFor[*client.Support]()
 	for _, operation := range operations {
 		if strings.Contains(operation[0], "x-sdk: none") {
-			continue // It has clients of its own.
+			continue // It has its own clients.
 		}
 		_, isThere := support.MethodByName(strings.ToUpper(operation[1][:1]) + operation[1][1:])
 		require.True(t, isThere, operation[1])
 	}
 }
 
-func TestSetUpComesFromTheEnvironment(t *testing.T) {
+func TestNewReadsTheEnvironment(t *testing.T) {
 	t.Setenv("SUPPORT_BASE_URL", "https://support.example.com/v0")
 	t.Setenv("SUPPORT_TOKEN", "from-the-environment")
 	var sent *http.Request
@@ -69,7 +69,7 @@ func TestSetUpComesFromTheEnvironment(t *testing.T) {
 	require.Regexp(t, `^support-go/\d+\.\d+\.\d+$`, sent.Header.Get("User-Agent"))
 }
 
-func TestSetUpRefusesWhatCannotWork(t *testing.T) {
+func TestNewRefusesInvalidOptions(t *testing.T) {
 	t.Setenv("SUPPORT_BASE_URL", "")
 	for _, options := range [][]client.Option{
 		nil,
@@ -90,7 +90,7 @@ func TestTokensDoNotFollowRedirects(t *testing.T) {
 	support, err := client.New(client.WithBaseURL("http://127.0.0.1:1"), client.WithRetries(0))
 	require.NoError(t, err)
 	_, err = support.GetMe(t.Context())
-	require.Error(t, err, "nothing listens there")
+	require.Error(t, err, "no server listens there")
 
 	_, err = newSupport(t, func(*http.Request) (*http.Response, error) {
 		return jsonOf(http.StatusFound, "", "Location: https://elsewhere.example.com/"), nil
@@ -100,7 +100,7 @@ func TestTokensDoNotFollowRedirects(t *testing.T) {
 	require.EqualValues(t, http.StatusFound, problem.Status)
 }
 
-func TestKeysAreUUIDsOfTheirOwn(t *testing.T) {
+func TestIdempotencyKeysAreUniqueUUIDs(t *testing.T) {
 	t.Parallel()
 	keys := map[string]bool{}
 	support := newSupport(t, func(r *http.Request) (*http.Response, error) {
@@ -134,7 +134,7 @@ func TestRetryAfterMayBeADate(t *testing.T) {
 	})
 }
 
-func TestRequestThatHangsIsTriedAgain(t *testing.T) {
+func TestHangingRequestIsRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begin, requests := time.Now(), 0
@@ -168,7 +168,7 @@ func TestContextEndsTheWaitForARetry(t *testing.T) {
 	})
 }
 
-func TestCallerWhoLeavesDoesNotLoseTheRefreshToken(t *testing.T) {
+func TestRefreshContinuesWhenTheCallerLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		refreshes := 0
@@ -199,7 +199,7 @@ func TestCallerWhoLeavesDoesNotLoseTheRefreshToken(t *testing.T) {
 	})
 }
 
-func TestOwnAuthorizationIsLeftAlone(t *testing.T) {
+func TestCallersAuthorizationHeaderIsKept(t *testing.T) {
 	t.Parallel()
 	requests := 0
 	_, err := newSupport(t, func(r *http.Request) (*http.Response, error) {
@@ -211,7 +211,7 @@ func TestOwnAuthorizationIsLeftAlone(t *testing.T) {
 	require.Equal(t, 1, requests)
 }
 
-func TestBodiesThatAreNotOfTheContractAreErrors(t *testing.T) {
+func TestBodiesOutsideTheContractAreErrors(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"", "null", "[]", "<html>", `{"id":`} {
 		requests := 0
@@ -224,7 +224,7 @@ func TestBodiesThatAreNotOfTheContractAreErrors(t *testing.T) {
 	}
 }
 
-func TestPageThatIsItsOwnNextOneEndsTheList(t *testing.T) {
+func TestLinkToTheSamePageEndsTheList(t *testing.T) {
 	t.Parallel()
 	requests := 0
 	support := newSupport(t, func(*http.Request) (*http.Response, error) {
@@ -243,7 +243,7 @@ func TestPageThatIsItsOwnNextOneEndsTheList(t *testing.T) {
 	require.Equal(t, 2, requests)
 }
 
-func TestListStopsAskingWhenItsReaderLeaves(t *testing.T) {
+func TestListStopsWhenTheReaderLeaves(t *testing.T) {
 	t.Parallel()
 	requests := 0
 	support := newSupport(t, func(*http.Request) (*http.Response, error) {

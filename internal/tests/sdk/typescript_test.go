@@ -22,7 +22,7 @@ func TestTypeScriptUnits(t *testing.T) {
 	npmtest.RunUnitTests(t, typeScript, "../../sdk/typescript/test")
 }
 
-// TestTypeScriptSDK tests the packed SDK, which is compiled and installed once.
+// TestTypeScriptSDK tests the packed SDK. It compiles and installs it once.
 func TestTypeScriptSDK(t *testing.T) {
 	t.Parallel()
 	project := npmtest.Install(t, typeScript)
@@ -67,8 +67,8 @@ func keepsToTheSuite(t *testing.T, project npmtest.Project) {
 	})
 }
 
-// loadUnhurried returns the fixtures with a moment before each cut: when a connection breaks, fetch drops what has come and was
-// not read yet, so that a script could see fewer events before the cut, and more after it.
+// loadUnhurried returns the fixtures with a pause before each cut. When a connection breaks, fetch drops the bytes that
+// the script has not read yet, so without the pause a script may see fewer events before the cut and more after it.
 func loadUnhurried(t *testing.T) []sdktest.Fixture {
 	t.Helper()
 	fixtures, err := sdktest.Load()
@@ -116,7 +116,7 @@ func allowCrossOrigin(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		w.Header().Set("Connection", "close") // As the Player does, and for the same reason.
+		w.Header().Set("Connection", "close") // For the same reason as in Player.
 		w.Header().Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
 		w.Header().Set("Access-Control-Allow-Headers",
 			"Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID")
@@ -124,7 +124,7 @@ func allowCrossOrigin(next http.Handler) http.Handler {
 	})
 }
 
-// doesWhatExamplesSay runs examples of the README with fixtures.
+// doesWhatExamplesSay runs the README's examples against fixtures.
 func doesWhatExamplesSay(t *testing.T, project npmtest.Project) {
 	t.Helper()
 	fixtures, err := sdktest.Load()
@@ -163,7 +163,7 @@ func doesWhatExamplesSay(t *testing.T, project npmtest.Project) {
 	}
 }
 
-// sendsWhatExamplesSay runs those examples of the README that show what is sent.
+// sendsWhatExamplesSay runs the README's examples that show requests.
 func sendsWhatExamplesSay(t *testing.T, project npmtest.Project) {
 	t.Helper()
 	const path = "/tickets/0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22"
@@ -220,7 +220,7 @@ func runExample(t *testing.T, project npmtest.Project, handler http.Handler, tok
 	return project.Node(t, env, "--input-type=module", "--eval", "import * as examples from './examples.js'; "+script)
 }
 
-// inTurn answers one request after the other with its bodies, and remembers what was asked.
+// inTurn answers one request after the other with its bodies, and records the requests.
 type inTurn struct {
 	mu               sync.Mutex
 	bodies, requests []string

@@ -20,7 +20,7 @@ var (
 	responseID = uuid.MustParse("0199d3c6-4a10-7d0b-8c55-2f9f60d0a4b7")
 )
 
-// upstream answers requests without a network, so that time may be synctest's.
+// upstream answers requests without a network, so that tests can run on synctest's clock.
 type upstream func(*http.Request) (*http.Response, error)
 
 func (u upstream) Do(r *http.Request) (*http.Response, error) {
@@ -30,7 +30,7 @@ func (u upstream) Do(r *http.Request) (*http.Response, error) {
 	return u(r)
 }
 
-// endKey is under what a context has what ends a method after its first request.
+// endKey is the context key of the function that ends a method after its first request.
 type endKey struct{}
 
 func newSupport(t *testing.T, u upstream, options ...client.Option) *client.Support {
@@ -56,7 +56,7 @@ func delta(seq int, text string) string {
 	return fmt.Sprintf("id: %s:%d\ndata: {\"type\":\"delta\",\"content\":%q}\n\n", responseID, seq, text)
 }
 
-// answerFrom is the stream of one answer after the event that has the number.
+// answerFrom returns the stream of one answer after the event with this number.
 func answerFrom(seq int) string {
 	frames := []string{
 		delta(1, "Grüß"), delta(2, " 👋"), frame(3, "reset", `{"type":"reset","attempt":2}`), delta(4, "Grüße"),
@@ -67,7 +67,7 @@ func answerFrom(seq int) string {
 	return "retry: 100\n\n" + start + strings.Join(frames[seq:], "")
 }
 
-// hanging is a body that sends nothing more until its request is given up.
+// hanging is a body that sends nothing until its request is cancelled.
 type hanging struct{ ctx context.Context }
 
 func (h hanging) Read([]byte) (int, error) {
@@ -75,7 +75,7 @@ func (h hanging) Read([]byte) (int, error) {
 	return 0, h.ctx.Err()
 }
 
-// ticking is a body that says that it is alive, again and again.
+// ticking is a body that sends a keep-alive comment again and again.
 type ticking struct{ left int }
 
 func (k *ticking) Read(p []byte) (int, error) {
@@ -87,7 +87,7 @@ func (k *ticking) Read(p []byte) (int, error) {
 	return copy(p, ": keep-alive\n\n"), nil
 }
 
-// alive is a body that can be read until its request is given up.
+// alive is a body that can be read until its request is cancelled.
 type alive struct {
 	ctx context.Context
 	io.Reader

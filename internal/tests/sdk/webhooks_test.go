@@ -25,7 +25,7 @@ const (
 	webhookGuide = "../../httpapi/docs/guides/8-webhooks.md"
 )
 
-// shown returns the program in a language that the webhook guide shows.
+// shown returns the webhook guide's program in a language.
 func shown(t *testing.T, language string) string {
 	t.Helper()
 	guide, err := os.ReadFile(webhookGuide)
@@ -36,7 +36,7 @@ func shown(t *testing.T, language string) string {
 	return program
 }
 
-// delivery returns a delivery that is genuine under its id.
+// delivery returns a delivery whose signature is genuine for its id.
 func delivery(ctx context.Context, t *testing.T, url, id string) *http.Request {
 	t.Helper()
 	const body = `{"type":"ticket.created","timestamp":"2026-11-22T09:30:00.123456Z","data":{"position":4711}}`
@@ -53,8 +53,8 @@ func delivery(ctx context.Context, t *testing.T, url, id string) *http.Request {
 	return r
 }
 
-// takes sends deliveries to a receiver as the guide shows it, and wants it to store those that are genuine. failing switches
-// the receiver's store off.
+// takes sends deliveries to the guide's receiver, and checks that it stores the genuine ones. failing makes the
+// receiver's store fail.
 func takes(t *testing.T, url string, failing func(bool)) {
 	t.Helper()
 	for _, c := range []struct {
@@ -74,8 +74,8 @@ func takes(t *testing.T, url string, failing func(bool)) {
 	}
 }
 
-// The guide shows hooks as it stands below, and it works.
-func TestReceiverOfTheGuideWorks(t *testing.T) {
+// The guide contains the function hooks below, and it works.
+func TestGuideWebhookReceiver(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("webhooks_test.go")
 	require.NoError(t, err)
@@ -95,7 +95,8 @@ func TestReceiverOfTheGuideWorks(t *testing.T) {
 	require.Equal(t, []string{"an-id"}, stored)
 }
 
-// takesDeliveriesAsTheGuideDoes compiles the guide's receiver by the strictest rules, and runs it on what Express gives it.
+// takesDeliveriesAsTheGuideDoes compiles the guide's receiver with the strictest options, and runs it on requests as
+// Express passes them.
 func takesDeliveriesAsTheGuideDoes(t *testing.T, project npmtest.Project) {
 	t.Helper()
 	project.Write(t, "receiver.mts", `
@@ -123,7 +124,7 @@ await handle!({ headers, body: new TextEncoder().encode(body) }, { sendStatus: (
 	require.Equal(t, "503\n", project.Node(t, env, "receiver.mjs"))
 }
 
-// asExpress is a delivery as Express gives it to a handler, as JSON.
+// asExpress returns a delivery as Express passes it to a handler, as JSON.
 func asExpress(t *testing.T, id string) string {
 	t.Helper()
 	r := delivery(t.Context(), t, "http://localhost", id)

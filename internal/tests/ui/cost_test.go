@@ -23,17 +23,19 @@ const (
 	costReaders = 100
 	costTokens  = 400
 	costRounds  = 4
-	// maxCost is how much more a token may cost a chat client's server than the native stream's; the machine may be busy.
+	// maxCost is how much more a token may cost in the AI SDK's stream than in the native one. The bound is generous,
+	// because the machine may be busy.
 	maxCost = 1.5
 )
 
-// TestChatTokenCostsLittleMoreThanANativeOne compares the CPU time of one server while many read the same answers.
+// TestChatTokenCostsLittleMoreThanANativeOne compares the CPU time of one server while many readers read the same
+// answers.
 func TestChatTokenCostsLittleMoreThanANativeOne(t *testing.T) { //nolint:paralleltest // It measures.
 	d := newDesk(t)
 	var spent [2]time.Duration
 	for i := range 2 * (costRounds + 1) {
 		cpu := d.costOf(t, i%2 == 1)
-		if i >= 2 { // The first of each warm up.
+		if i >= 2 { // The first round of each is a warm-up.
 			spent[i%2] += cpu
 		}
 	}
@@ -43,7 +45,7 @@ func TestChatTokenCostsLittleMoreThanANativeOne(t *testing.T) { //nolint:paralle
 	require.Less(t, ratio, maxCost)
 }
 
-// costOf has many readers read one answer, and returns the CPU time that this takes the server.
+// costOf makes many readers read one answer, and returns the server's CPU time.
 func (d *desk) costOf(t *testing.T, chat bool) time.Duration {
 	t.Helper()
 	gate := uuid.NewString()
@@ -83,7 +85,7 @@ func (d *desk) costOf(t *testing.T, chat bool) time.Duration {
 	return d.cpu(t) - before
 }
 
-// cpu is the CPU time that the first server has taken so far.
+// cpu returns the CPU time of the first server so far.
 func (d *desk) cpu(t *testing.T) time.Duration {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.replicas[0].Process.Pid))

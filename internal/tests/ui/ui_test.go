@@ -1,7 +1,7 @@
 //go:build ui && linux
 
-// Package ui runs the clients that teams use in their pages, as npm has them, against running servers: the AI SDK in three
-// major versions, AG-UI, and the example page in a browser. It needs Node and npm, and Chromium for the page.
+// Package ui runs chat clients from npm against running servers: three major versions of the AI SDK, AG-UI, and the
+// example page in a browser. It needs Node and npm, and Chromium for the page.
 package ui
 
 import (
@@ -31,13 +31,13 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 
 const password = "correct horse battery"
 
-// desk is an installation: three replicas, of which the last one may be killed, and the simulator behind them.
+// desk is an installation: three replicas, of which the scripts may kill the last one, and the simulator.
 type desk struct {
 	t         *testing.T
 	database  string
 	simulator *groqsim.Simulator
 	replicas  []*exec.Cmd
-	// These are for the scripts.
+	// The scripts read these fields.
 	Servers  []string `json:"servers"`
 	Control  string   `json:"control"`
 	Page     string   `json:"page"`
@@ -64,7 +64,7 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-// run runs a program and wants it to succeed.
+// run runs a program and fails the test unless it succeeds.
 func run(t *testing.T, dir, name string, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
@@ -73,7 +73,7 @@ func run(t *testing.T, dir, name string, args ...string) {
 	require.NoError(t, err, "%s", output)
 }
 
-// buildPage installs the packages and builds the example page, and returns where it is.
+// buildPage installs the packages, builds the example page, and returns its directory.
 func buildPage(t *testing.T) string {
 	t.Helper()
 	if _, err := os.Stat("node_modules"); err != nil {
@@ -113,7 +113,7 @@ func (d *desk) start(program, upstream string) {
 	require.Fail(d.t, "the server did not start")
 }
 
-// controls are what the scripts do that no client can.
+// controls lets the scripts do what no client can.
 func (d *desk) controls() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /scripts", func(w http.ResponseWriter, r *http.Request) {
@@ -158,7 +158,7 @@ func (d *desk) controls() http.Handler {
 	return mux
 }
 
-// account makes an account and returns an access token of it.
+// account creates an account and returns an access token for it.
 func (d *desk) account(role string) string {
 	d.t.Helper()
 	body := `{"email":"` + uuid.NewString() + `@example.com","password":"` + password + `"}`
@@ -172,7 +172,7 @@ func (d *desk) account(role string) string {
 	return tokens.AccessToken
 }
 
-// send sends a request, in the customer's name once there is one.
+// send sends a request, as the customer once there is one.
 func (d *desk) send(t *testing.T, method, path, body string) *http.Response {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, d.Servers[0]+path, strings.NewReader(body))
@@ -186,7 +186,7 @@ func (d *desk) send(t *testing.T, method, path, body string) *http.Response {
 	return response
 }
 
-// call sends a request and decodes what it is answered with.
+// call sends a request and decodes the response.
 func (d *desk) call(t *testing.T, method, path, body string, result any) {
 	t.Helper()
 	response := d.send(t, method, path, body)

@@ -16,7 +16,7 @@ import (
 // maxResult bounds what a page may report, in bytes.
 const maxResult = 16 << 20
 
-// page runs the script of the project that its address names, and reports what it returns.
+// page runs the script that its address names, and reports the result.
 const page = `<!doctype html>
 <meta charset="utf-8">
 <script type="importmap">{"imports":{"@supportbackend/support":"/node_modules/@supportbackend/support/dist/index.js"}}</script>
@@ -34,7 +34,7 @@ try {
 
 // Browser is a headless browser, and the site whose pages it opens.
 type Browser struct {
-	// Origin is that of the pages.
+	// Origin is the origin of the pages.
 	Origin string
 
 	program string
@@ -71,7 +71,7 @@ func (b *Browser) Run(t testing.TB, script, arguments string) string {
 	t.Helper()
 	query := url.Values{"script": {script}, "arguments": {arguments}}
 	ctx, cancel := context.WithCancel(t.Context())
-	// The sandbox does not start as root; what is opened here is this repository's own.
+	// Chromium's sandbox does not start as root. The pages are this repository's own.
 	cmd := exec.CommandContext(ctx, b.program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
 		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 		"--user-data-dir="+t.TempDir(), b.Origin+"/?"+query.Encode())
@@ -79,7 +79,7 @@ func (b *Browser) Run(t testing.TB, script, arguments string) string {
 	require.NoError(t, cmd.Start())
 	defer func() {
 		cancel()
-		_ = cmd.Wait() // It was killed.
+		_ = cmd.Wait() // The error says that it was killed.
 	}()
 	select {
 	case result := <-b.result:

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// endWithChildren lets the end of the command be that of the processes it has started.
+// endWithChildren makes cancelling the command also kill the processes that it has started.
 func endWithChildren(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -1,5 +1,5 @@
-// Package npmtest tests the TypeScript SDK as its users have it: packed, installed in a project of its own, and run by Node
-// or by a browser.
+// Package npmtest tests the TypeScript SDK as users have it: packed, installed in a project, and run by Node or by a
+// browser.
 package npmtest
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// timeout is how long one program may take.
+// timeout is the time limit of one program.
 const timeout = 5 * time.Minute
 
 //go:embed scripts
@@ -60,8 +60,8 @@ func RunUnitTests(t testing.TB, source, tests string) {
 	command(t, dir, "node", append([]string{"--test"}, compiled...)...)
 }
 
-// copySource copies the SDK, so that packing it leaves nothing behind. Without npm and the Node tools the test is skipped, but
-// not in CI. What the test itself reads, and not npm alone, makes go test run it again after a change.
+// copySource copies the SDK, so that packing leaves nothing behind. Except in CI, it skips the test without npm and the
+// Node tools. Reading the files in this process, and not only in npm, lets go test notice changes of them.
 func copySource(t testing.TB, source string) string {
 	t.Helper()
 	_, noCompiler := os.Stat(filepath.Join(nodeTools(t), ".bin", "tsc"))
@@ -73,7 +73,7 @@ func copySource(t testing.TB, source string) string {
 	return dir
 }
 
-// nodeTools is the folder of the pinned Node tools.
+// nodeTools returns the directory of the pinned Node tools.
 func nodeTools(t testing.TB) string {
 	t.Helper()
 	_, file, _, _ := runtime.Caller(0)
@@ -82,7 +82,8 @@ func nodeTools(t testing.TB) string {
 	return dir
 }
 
-// Compile compiles TypeScript modules of the project by the strictest rules, and checks the declarations of the SDK.
+// Compile compiles TypeScript modules of the project with the strictest options, and checks the declarations of the
+// SDK.
 func (p Project) Compile(t testing.TB, files ...string) {
 	t.Helper()
 	command(t, p.dir, filepath.Join(nodeTools(t), ".bin", "tsc"), append([]string{
@@ -105,7 +106,7 @@ func (p Project) Write(t testing.TB, name, content string) {
 	require.NoError(t, os.WriteFile(filepath.Join(p.dir, name), []byte(content), 0o600))
 }
 
-// Node runs a script of the project and returns what it prints. The environment has the given entries besides.
+// Node runs a script of the project with additional environment entries, and returns what it prints.
 func (p Project) Node(t testing.TB, env []string, arguments ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)

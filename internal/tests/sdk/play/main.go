@@ -1,8 +1,7 @@
 // Command play serves the fixtures of sdktest to tests that are not written in Go:
 //
 //	go run ./internal/tests/sdk/play
-//
-// It prints its URL and ends when its standard input does, so that it does not outlive the test that started it.
+// It prints its URL and ends when its standard input is closed, so that it does not outlive the test that started it.
 package main
 
 import (
@@ -28,7 +27,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // It listens at once.
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // Listen returns immediately.
 	if err != nil {
 		return err
 	}

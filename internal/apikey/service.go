@@ -1,4 +1,5 @@
-package account
+// Package apikey manages API keys, and the accounts of the services that hold them. What a key allows is in package auth.
+package apikey
 
 import (
 	"context"
@@ -9,24 +10,39 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/timestamp"
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
 const (
-	// noPassword replaces the hash of accounts that nobody can log in to.
-	noPassword = "!"
 	// serviceDomain is the domain of the addresses of services' accounts. No real address has it (RFC 2606, section 2).
 	serviceDomain = "@service.invalid"
-	// maxYear is the last year of RFC 3339.
-	maxYear = 9999
 )
 
-// NewAPIKey describes a new API key.
-type NewAPIKey struct {
+// Service creates, lists and revokes API keys. Besides the errors that its methods name, each returns the errors of
+// store.Store.
+type Service struct {
+	store  *store.Store
+	auth   *auth.Service
+	logger *slog.Logger
+}
+
+// NewService returns a Service. On this server, its changes take effect in a at once. The logger receives a line for each
+// security event; nil discards them.
+func NewService(s *store.Store, a *auth.Service, logger *slog.Logger) *Service {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return &Service{store: s, auth: a, logger: logger}
+}
+
+// NewKey describes a new API key.
+type NewKey struct {
 	Name   string
 	Scopes []auth.Scope
 	// Role is the role of a new service's account; empty means auth.RoleUser. It excludes ServiceID.
@@ -37,13 +53,13 @@ type NewAPIKey struct {
 	ExpiresAt *string
 }
 
-// CreateAPIKey creates an API key and, unless it is for an existing service, the service's account. The caller has
+// Create creates an API key and, unless it is for an existing service, the service's account. The caller has
 // decided that the actor may. Nothing else ever returns the key itself.
 //
 // It returns ValidationFailed for an account that is not a service's, for a role together with a service's id, and for
 // an expiry time that is malformed or has passed.
-func (s *Service) CreateAPIKey(
-	ctx context.Context, actor auth.Actor, n NewAPIKey,
+func (s *Service) Create(
+	ctx context.Context, actor auth.Actor, n NewKey,
 ) (row sqlc.ListAPIKeysRow, key string, err error) {
 	expires, err := s.expiryOf(ctx, n)
 	if err != nil {
@@ -75,12 +91,12 @@ func (s *Service) CreateAPIKey(
 	case err != nil:
 		return row, "", err
 	}
-	s.warn(ctx, "api key created", row.ServiceID, slog.Any("api_key_id", id), slog.Any("by_user_id", actor.ID))
+	s.warn(ctx, "api key created", id, row.ServiceID, actor)
 	return row, key, nil
 }
 
 // serviceOf returns the account of the service that gets the key. It returns store.ErrNoRows for an unknown service.
-func (s *Service) serviceOf(ctx context.Context, actor auth.Actor, n NewAPIKey) (sqlc.User, error) {
+func (s *Service) serviceOf(ctx context.Context, actor auth.Actor, n NewKey) (sqlc.User, error) {
 	switch {
 	case n.ServiceID != nil && n.Role != "":
 		return sqlc.User{}, invalidField("/role", apperr.NotAllowed)
@@ -93,24 +109,20 @@ func (s *Service) serviceOf(ctx context.Context, actor auth.Actor, n NewAPIKey) 
 		role = auth.RoleUser
 	}
 	user, err := s.store.CreateUser(ctx, sqlc.CreateUserParams{
-		ID: id, Email: id.String() + serviceDomain, PasswordHash: noPassword, Role: role,
+		ID: id, Email: id.String() + serviceDomain, PasswordHash: account.NoPassword, Role: role,
 		CreatorKind: new(actor.Kind()), CreatedBy: &actor.ID,
 	})
 	return sqlc.User(user), err
 }
 
 // expiryOf returns when a key expires, nil for never, in the database's precision.
-func (s *Service) expiryOf(ctx context.Context, n NewAPIKey) (*time.Time, error) {
+func (s *Service) expiryOf(ctx context.Context, n NewKey) (*time.Time, error) {
 	if n.ExpiresAt == nil {
 		return nil, nil //nolint:nilnil // Nil means never.
 	}
-	expires, err := time.Parse(time.RFC3339, *n.ExpiresAt)
-	if err != nil {
-		return nil, invalidField("/expires_at", apperr.InvalidFormat)
-	}
-	expires = expires.UTC().Truncate(time.Microsecond)
-	if expires.Year() > maxYear {
-		return nil, invalidField("/expires_at", apperr.OutOfRange)
+	expires, code := timestamp.Parse(*n.ExpiresAt)
+	if code != "" {
+		return nil, invalidField("/expires_at", code)
 	}
 	passed, err := s.store.GetHasPassed(ctx, expires)
 	if err == nil && passed {
@@ -119,9 +131,9 @@ func (s *Service) expiryOf(ctx context.Context, n NewAPIKey) (*time.Time, error)
 	return &expires, err
 }
 
-// ListAPIKeys returns a page of the API keys, newest first, and where the next page begins, if there is one. The caller has
+// List returns a page of the API keys, newest first, and where the next page begins, if there is one. The caller has
 // decided that the actor may see them.
-func (s *Service) ListAPIKeys(ctx context.Context, p page.Page) ([]sqlc.ListAPIKeysRow, *page.Position, error) {
+func (s *Service) List(ctx context.Context, p page.Page) ([]sqlc.ListAPIKeysRow, *page.Position, error) {
 	after := p.AfterOr(page.Last)
 	rows, err := s.store.ListAPIKeys(ctx, sqlc.ListAPIKeysParams{
 		BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
@@ -135,16 +147,27 @@ func (s *Service) ListAPIKeys(ctx context.Context, p page.Page) ([]sqlc.ListAPIK
 	return keys, next, nil
 }
 
-// RevokeAPIKey revokes an API key. Revoking it again changes nothing. The caller has decided that the actor may. It
+// Revoke revokes an API key. Revoking it again changes nothing. The caller has decided that the actor may. It
 // returns NotFound.
-func (s *Service) RevokeAPIKey(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
+func (s *Service) Revoke(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
 	key, err := s.store.RevokeAPIKey(ctx, sqlc.RevokeAPIKeyParams{ID: id, ActorKind: actor.Kind(), RevokedBy: actor.ID})
 	if err != nil {
 		return store.NotFound(err)
 	}
 	s.auth.ForgetAPIKey(id)
 	if key.Revoked {
-		s.warn(ctx, "api key revoked", key.ServiceID, slog.Any("api_key_id", id), slog.Any("by_user_id", actor.ID))
+		s.warn(ctx, "api key revoked", id, key.ServiceID, actor)
 	}
 	return nil
+}
+
+// warn logs a security event. Its line holds ids only.
+func (s *Service) warn(ctx context.Context, event string, key, service uuid.UUID, actor auth.Actor) {
+	s.logger.LogAttrs(ctx, slog.LevelWarn, "security", slog.String("event", event), slog.Any("api_key_id", key),
+		slog.Any("by_user_id", actor.ID), slog.Any("user_id", service))
+}
+
+func invalidField(pointer string, code apperr.FieldCode) error {
+	return apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.").
+		At(apperr.Field{Pointer: pointer, Code: code})
 }

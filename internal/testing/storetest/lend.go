@@ -1,0 +1,146 @@
+package storetest
+
+import (
+	"context"
+	"regexp"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/supportbackend/support/internal/store"
+)
+
+const (
+	// maxLoans is how many tests use a database one after another: nobody vacuums what they delete.
+	maxLoans = 20
+	// maxLeft is the maximum number of rows that a test may leave in a database that is lent again.
+	maxLeft = 2000
+)
+
+// loan is a database that tests use one after another, with connections that know the schema and the statements. To make
+// both costs more than most tests do.
+type loan struct {
+	*store.Store
+
+	url    string
+	count  int
+	forget func()
+}
+
+// lent are the databases of this process that tests use one after another.
+var lent loans
+
+type loans struct {
+	mu   sync.Mutex
+	free []*loan
+
+	once sync.Once
+	// clear are statements that make a database as it was when it was new, and tables is how many tables it had.
+	clear  string
+	tables int
+	// altered are the URLs of databases whose schema a test may have changed.
+	altered sync.Map
+}
+
+// definition matches statements that may change more than rows.
+var definition = regexp.MustCompile(`(?i)\b(alter|analyze|create|do|drop|grant|reindex|truncate|vacuum)\b`)
+
+// Lend returns the URL of a migrated database of the test's own and a Store on it, which earlier tests may have used. The
+// database is as empty as a new one. The test may change the schema and close the Store.
+func Lend(t testing.TB) (databaseURL string, s *store.Store) {
+	t.Helper()
+	l := borrow(t)
+	t.Cleanup(func() {
+		l.count++
+		_, altered := lent.altered.LoadAndDelete(l.url)
+		if altered || t.Failed() || l.count == maxLoans || l.PoolStats().Acquired > 0 || !l.empty() {
+			l.Close()
+			l.forget()
+			drop(t, shared.admin, l.url)
+			return
+		}
+		lent.giveBack(l)
+	})
+	return l.url, l.Store
+}
+
+// borrow returns the database that was given back last, or else a new one.
+func borrow(t testing.TB) *loan {
+	t.Helper()
+	if l := lent.take(); l != nil {
+		return l
+	}
+	admin, template := prepare(t)
+	l := &loan{url: create(t, admin, "TEMPLATE "+template)}
+	l.forget = keepPool(t, l.url)
+	lent.once.Do(func() {
+		lent.clear, lent.tables = QueryText(t, l.url, clearing), QueryInt(t, l.url, countTables)
+	})
+	l.Store = open(t, l.url)
+	return l
+}
+
+func (all *loans) take() *loan {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	last := len(all.free) - 1
+	if last < 0 {
+		return nil
+	}
+	l := all.free[last]
+	all.free = all.free[:last]
+	return l
+}
+
+func (all *loans) giveBack(l *loan) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	all.free = append(all.free, l)
+}
+
+// empty makes the database as it was when it was new. It reports false if it cannot, or if the test has done too much.
+func (l *loan) empty() bool {
+	ctx := context.Background()
+	kept, _ := pools.Load(l.url)
+	pool := kept.(*pgxpool.Pool) //nolint:errcheck,forcetypeassert // It holds nothing else.
+	var tables int
+	err := pool.QueryRow(ctx, countTables, pgx.QueryExecModeCacheStatement).Scan(&tables)
+	if err != nil || tables != lent.tables {
+		return false
+	}
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return false
+	}
+	defer conn.Release()
+	results, err := conn.Conn().PgConn().Exec(ctx, lent.clear).ReadAll()
+	rows := int64(0)
+	for _, r := range results {
+		rows += r.CommandTag.RowsAffected()
+	}
+	if err != nil || rows > maxLeft {
+		return false
+	}
+	_, err = l.GetSchemaMigration(ctx)
+	return err == nil // Otherwise the test has closed the Store.
+}
+
+const countTables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+
+// clearing selects the statements that delete all rows, insert those of a new database, and begin identities again. They leave
+// all plans valid.
+const clearing = `
+	SELECT 'BEGIN; SET LOCAL session_replication_role = replica; ' || string_agg(statement, '; ') || '; COMMIT'
+	FROM (
+		SELECT CASE relkind
+			WHEN 'S' THEN format('SELECT setval(%L, 1, false)', oid::regclass)
+			ELSE format('DELETE FROM %s', oid::regclass) || coalesce(format(
+				'; INSERT INTO %s OVERRIDING SYSTEM VALUE SELECT * FROM jsonb_populate_recordset(NULL::%1$s, %L)', oid::regclass,
+				(xpath('/table/row/rows/text()', query_to_xml(format(
+					'SELECT jsonb_agg(to_jsonb(t)) AS rows FROM %s AS t', oid::regclass), false, false, '')))[1]), '')
+			END AS statement
+		FROM pg_class
+		WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'S') AND NOT relispartition
+	) AS statements`

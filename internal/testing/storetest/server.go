@@ -1,0 +1,164 @@
+package storetest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/db"
+	"github.com/supportbackend/support/internal/dev/pgembed"
+	"github.com/supportbackend/support/internal/store"
+)
+
+var shared struct {
+	mu       sync.Mutex
+	server   *pgembed.Server
+	admin    string
+	template string
+	forget   func()
+}
+
+// prepare returns the server's address and the name of the migrated template, both made at the first call.
+func prepare(t testing.TB) (admin, template string) {
+	t.Helper()
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.template == "" {
+		shared.admin = startServer(t)
+		shared.forget = keepPool(t, shared.admin)
+		shared.template = migrateTemplate(t, shared.admin)
+	}
+	return shared.admin, shared.template
+}
+
+// settings suit many small databases that nobody keeps: no write-ahead log worth the name, no vacuum, and one plan for each
+// statement of a connection, which rarely runs it more than a few times.
+var settings = map[string]string{
+	"max_connections": "500", "shared_buffers": "64MB", "autovacuum": "off", "jit": "off",
+	"plan_cache_mode": "force_generic_plan", "wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "256MB",
+	"checkpoint_timeout": "1h",
+}
+
+func startServer(t testing.TB) string {
+	t.Helper()
+	if databaseURL := os.Getenv("TEST_DATABASE_URL"); databaseURL != "" {
+		return databaseURL
+	}
+	server, err := pgembed.Start(context.Background(), pgembed.Options{
+		Template: migratedServer(t), Temp: memoryDir(), Unsafe: true, Trust: true, Download: true, Log: io.Discard, Settings: settings,
+	})
+	require.NoError(t, err)
+	shared.server = server
+	return server.URL("postgres")
+}
+
+// templateLife is how long the files of a migrated server are kept when no test needs them.
+const templateLife = 7 * 24 * time.Hour
+
+// migratedServer returns the folder of a server that has the migrated template, for other test binaries to begin with: it
+// takes a second to make and a tenth of that to copy. It returns "" where nothing can be kept.
+func migratedServer(t testing.TB) string {
+	t.Helper()
+	base, err := pgembed.DefaultDir()
+	if err != nil {
+		return ""
+	}
+	base += "-tests"
+	dir, now := filepath.Join(base, migrationsHash(t)), time.Now()
+	if os.Chtimes(dir, now, now) == nil {
+		return dir
+	}
+	unfinished := dir + "-" + randomName()
+	server, err := pgembed.Start(context.Background(), pgembed.Options{
+		Dir: unfinished, Unsafe: true, Trust: true, Download: true, Log: io.Discard, Settings: settings,
+	})
+	if err != nil {
+		t.Log("no files of a migrated server are kept:", err)
+		return ""
+	}
+	migrateTemplate(t, server.URL("postgres"))
+	require.NoError(t, server.Stop())
+	if os.Rename(unfinished, dir) != nil {
+		require.NoError(t, os.RemoveAll(unfinished)) // Another test binary was first.
+	}
+	others, err := os.ReadDir(base)
+	require.NoError(t, err)
+	for _, other := range others {
+		if info, err := other.Info(); err == nil && now.Sub(info.ModTime()) > templateLife {
+			_ = os.RemoveAll(filepath.Join(base, other.Name()))
+		}
+	}
+	return dir
+}
+
+// migrateTemplate makes the template unless another test binary has made it on the same server. It is named by what it
+// is made from, so a change of the migrations makes a new one.
+func migrateTemplate(t testing.TB, admin string) string {
+	t.Helper()
+	name := "support_template_" + migrationsHash(t)
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, admin)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.Exec(ctx, "SELECT pg_advisory_lock(hashtext($1))", name)
+	require.NoError(t, err)
+	var exists bool
+	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1 AND datistemplate)", name).Scan(&exists)
+	require.NoError(t, err)
+	if exists {
+		return name
+	}
+	// One that is not marked as a template was left half-made.
+	_, err = conn.Exec(ctx, "DROP DATABASE IF EXISTS "+name)
+	require.NoError(t, err)
+	_, err = conn.Exec(ctx, "CREATE DATABASE "+name)
+	require.NoError(t, err)
+	m, err := store.OpenMigrator(withDatabase(t, admin, name))
+	require.NoError(t, err)
+	require.NoError(t, m.Up())
+	require.NoError(t, m.Close())
+	// The first connection writes a cache of the catalog to a file, which the clones then have.
+	_, hangUp := connect(t, withDatabase(t, admin, name))
+	hangUp()
+	_, err = conn.Exec(ctx, "ALTER DATABASE "+name+" WITH IS_TEMPLATE true")
+	require.NoError(t, err)
+	return name
+}
+
+func migrationsHash(t testing.TB) string {
+	t.Helper()
+	names, err := fs.Glob(db.Migrations, "migrations/*.up.sql")
+	require.NoError(t, err)
+	var all strings.Builder
+	for _, name := range names {
+		text, err := fs.ReadFile(db.Migrations, name)
+		require.NoError(t, err)
+		fmt.Fprintf(&all, "%s\n%s\n", name, text)
+	}
+	sum := sha256.Sum256([]byte(all.String()))
+	return hex.EncodeToString(sum[:8])
+}
+
+func stop() error {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.forget != nil {
+		shared.forget()
+	}
+	if shared.server == nil {
+		return nil
+	}
+	return shared.server.Stop()
+}

@@ -1,0 +1,67 @@
+package storetest_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/testing/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+// use borrows a database for the time of a subtest.
+func use(t *testing.T, do func(t *testing.T, databaseURL string)) {
+	t.Helper()
+	t.Run("a test", func(t *testing.T) { //nolint:paralleltest // They use the database one after another.
+		databaseURL, _ := storetest.Lend(t)
+		do(t, databaseURL)
+	})
+}
+
+func TestDatabaseIsLentAgainAsItWasWhenItWasNew(t *testing.T) { //nolint:paralleltest // Another test must not borrow it.
+	var first, digest string
+	use(t, func(t *testing.T, databaseURL string) {
+		t.Helper()
+		first, digest = databaseURL, storetest.Digest(t, databaseURL)
+		storetest.Exec(t, databaseURL, `INSERT INTO users (id, email, password_hash, role) VALUES (gen_random_uuid(), 'ada@example.com', '!', 'user')`)
+		storetest.Exec(t, databaseURL, `DELETE FROM sla`)
+		storetest.Exec(t, databaseURL, `UPDATE journal_head SET position = 7`)
+		storetest.Exec(t, databaseURL, `INSERT INTO search_queue (id) VALUES (gen_random_uuid())`)
+		require.NotEqual(t, digest, storetest.Digest(t, databaseURL))
+	})
+	use(t, func(t *testing.T, databaseURL string) {
+		t.Helper()
+		require.Equal(t, first, databaseURL)
+		require.Equal(t, digest, storetest.Digest(t, databaseURL))
+		require.Equal(t, 1, storetest.QueryInt(t, databaseURL, `SELECT nextval(pg_get_serial_sequence('search_queue', 'number'))`))
+	})
+}
+
+func TestDatabaseThatIsNoLongerAsItWasIsNotLentAgain(t *testing.T) { //nolint:paralleltest // Another test must not borrow it.
+	for name, sql := range map[string]string{
+		"its schema was changed":  `ALTER TABLE tickets DISABLE TRIGGER USER`,
+		"the test left very much": `INSERT INTO search_queue (id) SELECT gen_random_uuid() FROM generate_series(1, 3000)`,
+	} {
+		var altered string
+		use(t, func(t *testing.T, databaseURL string) {
+			t.Helper()
+			altered = databaseURL
+			storetest.Exec(t, databaseURL, sql)
+		})
+		use(t, func(t *testing.T, databaseURL string) {
+			t.Helper()
+			require.NotEqual(t, altered, databaseURL, name)
+		})
+	}
+	var closed string
+	t.Run("a test that closes its Store", func(t *testing.T) { //nolint:paralleltest // See above.
+		databaseURL, s := storetest.Lend(t)
+		closed = databaseURL
+		s.Close()
+	})
+	use(t, func(t *testing.T, databaseURL string) {
+		t.Helper()
+		require.NotEqual(t, closed, databaseURL)
+	})
+}
