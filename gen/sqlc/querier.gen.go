@@ -160,8 +160,8 @@ type Querier interface {
 	FindMacroForTicket(ctx context.Context, arg FindMacroForTicketParams) (FindMacroForTicketRow, error)
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
 	// The tickets and messages that match and that the actor sees, best first. A match that is e times as good counts as
-	// much as one that is 30 days newer. Considers at most the newest max_candidates matches. A query without a required
-	// word matches nothing. In title and text, the characters 1 and 2, which no text contains, enclose each matching word.
+	// much as one that is 30 days newer. In title and text, the characters 1 and 2, which no text contains, enclose each matching
+	// word.
 	FindSearchResults(ctx context.Context, arg FindSearchResultsParams) ([]FindSearchResultsRow, error)
 	// The answer that is being written in a ticket that the actor sees, or the nil UUID.
 	FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error)
@@ -295,8 +295,7 @@ type Querier interface {
 	ListTeams(ctx context.Context, arg ListTeamsParams) ([]ListTeamsRow, error)
 	// All tickets, with the customers that the caller may see.
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error)
-	// The tickets in which a text matches, including their notes. Considers at most the newest max_candidates matches.
-	// Matches as FindSearchResults does.
+	// The tickets in which a text matches, including their notes.
 	ListTicketsByText(ctx context.Context, arg ListTicketsByTextParams) ([]uuid.UUID, error)
 	// The columns of a customer's tickets that the customer sees. All columns would cost half as much again, here and in
 	// PostgreSQL.
