@@ -1105,6 +1105,7 @@ type Webhook struct {
 	Failures          int32
 	FailingSince      *time.Time
 	ResumeAt          *time.Time
+	PausedPosition    *int64
 	ReplayPosition    *int64
 	ReplayUntil       *int64
 	DeletedAt         *time.Time

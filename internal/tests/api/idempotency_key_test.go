@@ -25,9 +25,9 @@ func TestKeyReusedForAnotherRequestIsRefused(t *testing.T) {
 	first := d.owner.Do(t, http.MethodPost, path, `{"content":"Hello."}`, jsonType, key)
 	require.Equal(t, http.StatusCreated, first.Status)
 	for name, request := range map[string][2]string{
-		"another text":          {path, `{"content":"Hello!"}`},
-		"written otherwise":     {path, `{ "content":"Hello."}`},
-		"another ticket":        {"/tickets/" + second.ID.String() + "/messages", `{"content":"Hello."}`},
+		"another text":                 {path, `{"content":"Hello!"}`},
+		"written otherwise":            {path, `{ "content":"Hello."}`},
+		"another ticket":               {"/tickets/" + second.ID.String() + "/messages", `{"content":"Hello."}`},
 		"a ticket that does not exist": {"/tickets/" + uuid.Must(uuid.NewV7()).String() + "/messages", `{"content":"Hello."}`},
 	} {
 		r := d.owner.Do(t, http.MethodPost, request[0], request[1], jsonType, key)
