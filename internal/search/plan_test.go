@@ -41,6 +41,7 @@ func TestSearchesReadABoundedNumberOfTexts(t *testing.T) {
 					"query": "'" + words + "'", "max_candidates": strconv.Itoa(most), "max_rows": "20", "staff": staff,
 					"actor_id": "'" + customer.String() + "'", "before_score_at": "'infinity'", "before_id": "'" + uuid.Max.String() + "'",
 				})
+				require.Contains(t, plan, "search_documents_words_idx", "the plan shows what search_matches does:\n%s", plan)
 				require.NotRegexp(t, "Seq Scan on (search_documents|messages|tickets)", plan)
 				require.NotContains(t, plan, "search_documents_number_idx", "%s walks the texts in the order of time:\n%s", query, plan)
 				for _, node := range scanned.FindAllStringSubmatch(plan, -1) {
