@@ -124,7 +124,7 @@ BEGIN
     END IF;
     WITH taken AS (
         DELETE FROM journal_outbox AS o
-        WHERE o.id IN (SELECT n.id FROM journal_outbox AS n ORDER BY n.id LIMIT max_rows)
+        WHERE o.id = ANY (ARRAY(SELECT n.id FROM journal_outbox AS n ORDER BY n.id LIMIT max_rows))
         RETURNING o.*
     )
     INSERT INTO journal (position, type, occurred_at, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
@@ -214,6 +214,7 @@ DECLARE
     written_at timestamptz;
     reopens boolean;
     wakes boolean;
+    answered boolean;
 BEGIN
     SELECT t.user_id, t.status, t.snoozed_until INTO customer, was, snoozed
     FROM tickets AS t
@@ -236,17 +237,35 @@ BEGIN
     author := CASE WHEN customer = by_actor THEN 'customer' ELSE 'agent' END;
     reopens := author = 'customer' AND was IN ('pending', 'resolved');
     wakes := author = 'customer' AND snoozed IS NOT NULL;
-    written_at := (SELECT max(m.created_at) + interval '1 microsecond' FROM messages AS m WHERE m.ticket_id = to_ticket);
-    written_at := greatest(clock_timestamp(), written_at);
-    PERFORM
-    FROM ai_responses AS r
-    WHERE r.ticket_id = to_ticket AND r.kind = 'answer'
-        AND (r.status = 'streaming' OR (r.status = 'completed' AND r.review = 'pending'));
-    IF FOUND THEN
+    SELECT
+        greatest(clock_timestamp(), (SELECT max(m.created_at) + interval '1 microsecond' FROM messages AS m WHERE m.ticket_id = to_ticket)),
+        EXISTS (
+            SELECT FROM ai_responses AS r
+            WHERE r.ticket_id = to_ticket AND r.kind = 'answer'
+                AND (r.status = 'streaming' OR (r.status = 'completed' AND r.review = 'pending'))
+        )
+    INTO written_at, answered;
+    IF answered THEN
         PERFORM supersede_answers(to_ticket, author, by_actor, by_kind);
     END IF;
-    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    VALUES ('message.created', by_kind, by_actor, to_ticket, new_id, customer, jsonb_build_object('author', author));
+    RETURN QUERY
+    WITH entered AS (
+        INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+        VALUES ('message.created', by_kind, by_actor, to_ticket, new_id, customer, jsonb_build_object('author', author))
+    ),
+    raised AS (
+        UPDATE tickets AS t
+        SET
+            version = t.version + 1,
+            first_response_at = CASE WHEN author = 'agent' THEN coalesce(t.first_response_at, written_at) ELSE t.first_response_at END,
+            waiting_since = CASE WHEN author = 'customer' THEN coalesce(t.waiting_since, written_at) END,
+            updated_at = written_at,
+            last_message_at = written_at
+        WHERE t.id = to_ticket
+    )
+    INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, client_id)
+    VALUES (new_id, to_ticket, author, by_actor, said, written_at, called)
+    RETURNING *;
     IF reopens THEN
         INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
         VALUES (change_id, to_ticket, by_actor, was, 'open');
@@ -263,18 +282,6 @@ BEGIN
         ));
         UPDATE tickets AS t SET snoozed_until = NULL WHERE t.id = to_ticket;
     END IF;
-    UPDATE tickets AS t
-    SET
-        version = t.version + 1,
-        first_response_at = CASE WHEN author = 'agent' THEN coalesce(t.first_response_at, written_at) ELSE t.first_response_at END,
-        waiting_since = CASE WHEN author = 'customer' THEN coalesce(t.waiting_since, written_at) END,
-        updated_at = written_at,
-        last_message_at = written_at
-    WHERE t.id = to_ticket;
-    RETURN QUERY
-    INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, client_id)
-    VALUES (new_id, to_ticket, author, by_actor, said, written_at, called)
-    RETURNING *;
 END;
 $$;
 

@@ -24,6 +24,7 @@ DROP FUNCTION queue_for_search;
 DROP FUNCTION index_queued;
 DROP FUNCTION walk_tickets;
 DROP TABLE search_queue;
+DROP FUNCTION search_matches;
 DROP TABLE search_documents;
 DROP FUNCTION search_words;
 DROP FUNCTION search_blocks;

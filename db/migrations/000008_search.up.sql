@@ -75,6 +75,37 @@ $$;
 CREATE INDEX search_documents_words_idx ON search_documents
     USING gin (words, search_keys(number, customer_id)) WITH (gin_pending_list_limit = 256);
 
+-- The documents that match what was asked, with how well they do. A customer sees their own; NULL sees all, notes included. Of
+-- more than max_candidates matches, only the newest are looked at. A query without a required word matches nothing.
+CREATE FUNCTION search_matches(asked text, seen_by uuid, max_candidates integer)
+RETURNS TABLE (id uuid, created_at timestamptz, rank real, language regconfig, query tsquery) LANGUAGE sql STABLE
+AS $$
+    WITH parsed AS MATERIALIZED (
+        SELECT s.language::regconfig AS language, q.exact, search_words(q.exact) AS loose
+        FROM search_index AS s
+        CROSS JOIN LATERAL (SELECT websearch_to_tsquery(s.language::regconfig, asked) AS exact) AS q
+        WHERE querytree(q.exact) NOT IN ('', 'T')
+    ),
+    candidates AS MATERIALIZED (
+        SELECT found.*
+        FROM parsed
+        CROSS JOIN search_blocks() AS block
+        CROSS JOIN LATERAL (
+            SELECT d.id, d.created_at, d.words
+            FROM search_documents AS d
+            WHERE d.words @@ parsed.loose
+                AND search_keys(d.number, d.customer_id)
+                    @> CASE WHEN seen_by IS NULL THEN ARRAY[block] ELSE ARRAY[block, seen_by::text] END
+            ORDER BY d.number DESC
+            LIMIT max_candidates
+        ) AS found
+        LIMIT max_candidates
+    )
+    SELECT c.id, c.created_at, ts_rank(c.words, p.exact), p.language, p.exact
+    FROM candidates AS c
+    JOIN parsed AS p ON c.words @@ p.exact
+$$;
+
 -- The tickets and messages that wait for the indexer. Writing a text costs only this row.
 CREATE TABLE search_queue (
     number bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -108,7 +139,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(1702392943);
     WITH taken AS (
         DELETE FROM search_queue
-        WHERE number IN (SELECT q.number FROM search_queue AS q ORDER BY q.number LIMIT max_rows OFFSET skip_rows)
+        WHERE number = ANY (ARRAY(SELECT q.number FROM search_queue AS q ORDER BY q.number LIMIT max_rows OFFSET skip_rows))
         RETURNING number, id
     )
     SELECT array_agg(taken.id ORDER BY taken.number) INTO ids FROM taken;
@@ -121,8 +152,8 @@ BEGIN
         END
     FROM (SELECT q.id, min(q.number) AS number FROM unnest(ids) WITH ORDINALITY AS q (id, number) GROUP BY q.id) AS q
     CROSS JOIN search_index AS s
-    LEFT JOIN messages AS m ON m.id = q.id
-    JOIN tickets AS t ON t.id = coalesce(m.ticket_id, q.id)
+    LEFT JOIN LATERAL (SELECT * FROM messages AS m WHERE m.id = q.id OFFSET 0) AS m ON true
+    CROSS JOIN LATERAL (SELECT * FROM tickets AS t WHERE t.id = coalesce(m.ticket_id, q.id) OFFSET 0) AS t
     ORDER BY q.number
     ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id, words = excluded.words;
     RETURN coalesce(cardinality(ids), 0);
@@ -140,123 +171,51 @@ CREATE TRIGGER messages_search AFTER INSERT OR DELETE OR UPDATE OF content, tick
 INSERT INTO search_queue (id) SELECT id FROM tickets ORDER BY created_at;
 INSERT INTO search_queue (id) SELECT id FROM messages ORDER BY created_at;
 
--- The next max_walked tickets of a staff list, along an index or among the tickets that a search found. It is a
--- function so that PostgreSQL plans only the walk that is used, for its actual parameters. It is volatile because the
--- planner would call a stable function itself. It considers at most 10,000 of the tickets with a running answer or with
--- a draft to review. OFFSET 0 makes PostgreSQL look tickets up one by one.
+-- The next max_walked tickets that a filter selects, in the order of a sort, for staff lists. Each pair of them is a walk along an
+-- index, or sorts the few tickets that a subquery names. The statement is put together from the texts below, and planned for
+-- its actual parameters. It considers at most 10,000 of the tickets with a running answer or with a draft to review. OFFSET 0
+-- makes PostgreSQL look tickets up one by one. The function is volatile because the planner would call a stable function itself.
 CREATE FUNCTION walk_tickets(
-    walk text, after_at timestamptz, after_id uuid, after_priority ticket_priority, created_from timestamptz, waiting_to timestamptz,
-    max_walked integer, of_status ticket_status, of_assignee uuid, of_team uuid, of_requester uuid, of_external_id text, of_tag text,
-    of_ids uuid[]
-) RETURNS uuid[] LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
+    filter text, of_value text, of_ids uuid[], sort text, after_at timestamptz, after_id uuid, after_priority ticket_priority,
+    created_from timestamptz, waiting_to timestamptz, max_walked integer
+) RETURNS uuid[] LANGUAGE plpgsql AS $$
+DECLARE
+    named text := CASE filter
+        WHEN 'answering' THEN
+            'SELECT ticket_id FROM ai_responses WHERE status = ''streaming'' AND kind = ''answer'' ORDER BY ticket_id LIMIT 10000'
+        WHEN 'needs_review' THEN
+            'SELECT ticket_id FROM ai_responses WHERE status = ''completed'' AND review = ''pending'' ORDER BY ticket_id LIMIT 10000'
+        WHEN 'found' THEN 'SELECT unnest($2)'
+    END;
+    source text := CASE
+        WHEN named IS NOT NULL THEN
+            format('(%s) AS n (id) CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = n.id OFFSET 0) AS t', named)
+        WHEN filter = 'tag' THEN '(SELECT ticket_id AS id, created_at, tag FROM ticket_tags) AS t'
+        ELSE 'tickets AS t'
+    END;
+    condition text := CASE filter
+        WHEN 'status' THEN 't.status = $1::ticket_status'
+        WHEN 'unresolved' THEN 't.status IN (''open'', ''pending'')'
+        WHEN 'unassigned' THEN 't.status IN (''open'', ''pending'') AND t.assignee_id IS NULL'
+        WHEN 'assignee' THEN 't.assignee_id = $1::uuid'
+        WHEN 'team' THEN 't.team_id = $1::uuid'
+        WHEN 'requester' THEN 't.user_id = $1::uuid'
+        WHEN 'external_id' THEN 't.external_id = $1'
+        WHEN 'tag' THEN 't.tag = $1'
+        WHEN 'handed_off' THEN 't.handoff_reason IS NOT NULL'
+        ELSE 'true'
+    END;
+    rest text := CASE sort
+        WHEN 'newest' THEN '(t.created_at, t.id) < ($3, $4) AND t.created_at >= $6 ORDER BY t.created_at DESC, t.id DESC'
+        WHEN 'waiting' THEN '(t.waiting_since, t.id) > ($3, $4) AND t.waiting_since < $7 ORDER BY t.waiting_since, t.id'
+        WHEN 'priority' THEN 't.status IN (''open'', ''pending'') AND (t.priority, t.created_at, t.id) > ($5, $3, $4)'
+            || ' ORDER BY t.priority, t.created_at, t.id'
+    END;
+    ids uuid[];
 BEGIN
-    CASE walk
-    WHEN 'all' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
-        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
-    WHEN 'status' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE t.status = of_status
-            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
-        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
-    WHEN 'unresolved' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE t.status IN ('open', 'pending')
-            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
-        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
-    WHEN 'unassigned' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE t.status IN ('open', 'pending') AND t.assignee_id IS NULL
-            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
-        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
-    WHEN 'requester' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE t.user_id = of_requester
-            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
-        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
-    WHEN 'external_id' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE t.external_id = of_external_id
-            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
-        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
-    WHEN 'waiting' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE (t.waiting_since, t.id) > (after_at, after_id) AND t.waiting_since < waiting_to
-        ORDER BY t.waiting_since, t.id LIMIT max_walked);
-    WHEN 'priority' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE t.status IN ('open', 'pending') AND (t.priority, t.created_at, t.id) > (after_priority, after_at, after_id)
-        ORDER BY t.priority, t.created_at, t.id LIMIT max_walked);
-    WHEN 'assignee' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE t.assignee_id = of_assignee
-            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
-        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
-    WHEN 'assignee_waiting' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE t.assignee_id = of_assignee
-            AND (t.waiting_since, t.id) > (after_at, after_id) AND t.waiting_since < waiting_to
-        ORDER BY t.waiting_since, t.id LIMIT max_walked);
-    WHEN 'assignee_priority' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE t.assignee_id = of_assignee
-            AND t.status IN ('open', 'pending') AND (t.priority, t.created_at, t.id) > (after_priority, after_at, after_id)
-        ORDER BY t.priority, t.created_at, t.id LIMIT max_walked);
-    WHEN 'team' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE t.team_id = of_team
-            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
-        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
-    WHEN 'team_waiting' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE t.team_id = of_team
-            AND (t.waiting_since, t.id) > (after_at, after_id) AND t.waiting_since < waiting_to
-        ORDER BY t.waiting_since, t.id LIMIT max_walked);
-    WHEN 'team_priority' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE t.team_id = of_team
-            AND t.status IN ('open', 'pending') AND (t.priority, t.created_at, t.id) > (after_priority, after_at, after_id)
-        ORDER BY t.priority, t.created_at, t.id LIMIT max_walked);
-    WHEN 'answering' THEN RETURN ARRAY(SELECT t.id FROM (SELECT r.ticket_id FROM ai_responses AS r WHERE r.status = 'streaming' AND r.kind = 'answer' ORDER BY r.ticket_id LIMIT 10000) AS r
-        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
-        WHERE (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
-        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
-    WHEN 'answering_waiting' THEN RETURN ARRAY(SELECT t.id FROM (SELECT r.ticket_id FROM ai_responses AS r WHERE r.status = 'streaming' AND r.kind = 'answer' ORDER BY r.ticket_id LIMIT 10000) AS r
-        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
-        WHERE (t.waiting_since, t.id) > (after_at, after_id) AND t.waiting_since < waiting_to
-        ORDER BY t.waiting_since, t.id LIMIT max_walked);
-    WHEN 'answering_priority' THEN RETURN ARRAY(SELECT t.id FROM (SELECT r.ticket_id FROM ai_responses AS r WHERE r.status = 'streaming' AND r.kind = 'answer' ORDER BY r.ticket_id LIMIT 10000) AS r
-        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
-        WHERE t.status IN ('open', 'pending') AND (t.priority, t.created_at, t.id) > (after_priority, after_at, after_id)
-        ORDER BY t.priority, t.created_at, t.id LIMIT max_walked);
-    WHEN 'needs_review' THEN RETURN ARRAY(SELECT t.id FROM (SELECT r.ticket_id FROM ai_responses AS r WHERE r.status = 'completed' AND r.review = 'pending' ORDER BY r.ticket_id LIMIT 10000) AS r
-        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
-        WHERE (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
-        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
-    WHEN 'needs_review_waiting' THEN RETURN ARRAY(SELECT t.id FROM (SELECT r.ticket_id FROM ai_responses AS r WHERE r.status = 'completed' AND r.review = 'pending' ORDER BY r.ticket_id LIMIT 10000) AS r
-        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
-        WHERE (t.waiting_since, t.id) > (after_at, after_id) AND t.waiting_since < waiting_to
-        ORDER BY t.waiting_since, t.id LIMIT max_walked);
-    WHEN 'needs_review_priority' THEN RETURN ARRAY(SELECT t.id FROM (SELECT r.ticket_id FROM ai_responses AS r WHERE r.status = 'completed' AND r.review = 'pending' ORDER BY r.ticket_id LIMIT 10000) AS r
-        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
-        WHERE t.status IN ('open', 'pending') AND (t.priority, t.created_at, t.id) > (after_priority, after_at, after_id)
-        ORDER BY t.priority, t.created_at, t.id LIMIT max_walked);
-    WHEN 'handed_off' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE t.handoff_reason IS NOT NULL
-            AND (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
-        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
-    WHEN 'handed_off_waiting' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE t.handoff_reason IS NOT NULL
-            AND (t.waiting_since, t.id) > (after_at, after_id) AND t.waiting_since < waiting_to
-        ORDER BY t.waiting_since, t.id LIMIT max_walked);
-    WHEN 'handed_off_priority' THEN RETURN ARRAY(SELECT t.id FROM tickets AS t
-        WHERE t.handoff_reason IS NOT NULL
-            AND t.status IN ('open', 'pending') AND (t.priority, t.created_at, t.id) > (after_priority, after_at, after_id)
-        ORDER BY t.priority, t.created_at, t.id LIMIT max_walked);
-    WHEN 'found' THEN RETURN ARRAY(SELECT t.id FROM unnest(of_ids) AS i (id)
-        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = i.id OFFSET 0) AS t
-        WHERE (t.created_at, t.id) < (after_at, after_id) AND t.created_at >= created_from
-        ORDER BY t.created_at DESC, t.id DESC LIMIT max_walked);
-    WHEN 'found_waiting' THEN RETURN ARRAY(SELECT t.id FROM unnest(of_ids) AS i (id)
-        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = i.id OFFSET 0) AS t
-        WHERE (t.waiting_since, t.id) > (after_at, after_id) AND t.waiting_since < waiting_to
-        ORDER BY t.waiting_since, t.id LIMIT max_walked);
-    WHEN 'found_priority' THEN RETURN ARRAY(SELECT t.id FROM unnest(of_ids) AS i (id)
-        CROSS JOIN LATERAL (SELECT o.* FROM tickets AS o WHERE o.id = i.id OFFSET 0) AS t
-        WHERE t.status IN ('open', 'pending') AND (t.priority, t.created_at, t.id) > (after_priority, after_at, after_id)
-        ORDER BY t.priority, t.created_at, t.id LIMIT max_walked);
-    WHEN 'tag' THEN RETURN ARRAY(SELECT t.ticket_id FROM ticket_tags AS t
-        WHERE t.tag = of_tag
-            AND (t.created_at, t.ticket_id) < (after_at, after_id) AND t.created_at >= created_from
-        ORDER BY t.created_at DESC, t.ticket_id DESC LIMIT max_walked);
-    END CASE;
+    EXECUTE format('SELECT ARRAY(SELECT t.id FROM %s WHERE %s AND %s LIMIT $8)', source, condition, rest)
+        INTO ids USING of_value, of_ids, after_at, after_id, after_priority, created_from, waiting_to, max_walked;
+    RETURN ids;
 END;
 $$;
 
@@ -318,7 +277,10 @@ BEGIN
         NEW.first_response_due_at := NEW.created_at + (minutes ->> 'first_response_minutes')::integer * interval '1 minute';
         NEW.resolution_due_at := NEW.created_at + (minutes ->> 'resolution_minutes')::integer * interval '1 minute';
     END IF;
-    NEW.sla_check_at := (SELECT min(step.happens_at) FROM sla_steps(NEW) AS step);
+    NEW.sla_check_at := NULL;
+    IF NEW.first_response_due_at IS NOT NULL OR NEW.resolution_due_at IS NOT NULL THEN
+        NEW.sla_check_at := (SELECT min(step.happens_at) FROM sla_steps(NEW) AS step);
+    END IF;
     RETURN NEW;
 END
 $$;

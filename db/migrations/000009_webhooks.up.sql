@@ -6,7 +6,8 @@ CREATE TYPE webhook_payload AS ENUM ('thin', 'full');
 -- Subscriptions to events. An empty list of types means all. Secrets are encrypted with a key that is not in the
 -- database; the previous secret also signs until it expires. failures counts the failed attempts since the last
 -- success, and failing_since is the first of them. Nothing is sent before resume_at. A replay covers replay_position to
--- replay_until. The row of a deleted webhook stays until its deliveries are deleted.
+-- replay_until. A paused webhook gets no deliveries: when it resumes, it replays the entries from paused_position on.
+-- The row of a deleted webhook stays until its deliveries are deleted.
 CREATE TABLE webhooks (
     id                  uuid            NOT NULL,
     url                 text            NOT NULL,
@@ -24,6 +25,7 @@ CREATE TABLE webhooks (
     failures            integer         NOT NULL DEFAULT 0,
     failing_since       timestamptz,
     resume_at           timestamptz,
+    paused_position     bigint,
     replay_position     bigint,
     replay_until        bigint,
     deleted_at          timestamptz,
@@ -87,6 +89,21 @@ CREATE TABLE webhook_attempts (
     CONSTRAINT webhook_attempts_error_check CHECK (char_length(error) BETWEEN 1 AND 64),
     CONSTRAINT webhook_attempts_response_check CHECK (octet_length(response) <= 2048)
 );
+
+-- Whether the texts of an entry are still there: not redacted, not erased, not expired.
+CREATE FUNCTION journal_entry_intact(entry_position bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (
+        SELECT
+        FROM journal AS j
+        LEFT JOIN tickets AS t ON t.id = j.ticket_id
+        LEFT JOIN messages AS m ON m.id = j.subject_id AND j.type IN ('message.created', 'note.created')
+        WHERE j.position = entry_position
+            AND (j.ticket_id IS NULL OR t.id IS NOT NULL)
+            AND (j.type <> 'ticket.created' OR t.redacted_at IS NULL)
+            AND (j.type NOT IN ('message.created', 'note.created') OR m.id IS NOT NULL AND m.redacted_at IS NULL)
+            AND NOT EXISTS (SELECT FROM users AS u WHERE u.id IN (j.customer_id, j.subject_id, t.user_id) AND u.erasing_at IS NOT NULL)
+    )
+$$;
 
 -- One row: the position up to which the dispatcher has created deliveries. The dispatcher holds its lock.
 CREATE TABLE webhook_cursor (

@@ -284,7 +284,7 @@ RETURNING ai_response_id;
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'failed', error_code = @error_code::text, last_seq = r.last_seq + 1, finished_at = clock_timestamp()
-    WHERE r.id IN (
+    WHERE r.id = ANY (ARRAY(
         SELECT a.id
         FROM ai_responses AS a
         WHERE a.status = 'streaming' AND a.lease_expires_at < statement_timestamp()
@@ -293,7 +293,7 @@ WITH ended AS (
                 OR a.lease_expires_at < statement_timestamp() - make_interval(secs => @abandoned_seconds::integer)
             )
         FOR UPDATE SKIP LOCKED
-    )
+    ))
     RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
 ),
 noted AS (

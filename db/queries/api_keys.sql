@@ -57,13 +57,13 @@ RETURNING k.service_id, (before.revoked_at IS NULL)::boolean AS revoked;
 -- Updates only keys whose last use is older than the interval. Skips rows that another server is updating.
 UPDATE api_keys
 SET last_used_at = clock_timestamp()
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT k.id
     FROM api_keys AS k
     WHERE k.id = ANY(@ids::uuid[])
         AND (k.last_used_at IS NULL OR k.last_used_at <= statement_timestamp() - make_interval(secs => @interval_seconds::integer))
     FOR UPDATE SKIP LOCKED
-);
+));
 
 -- name: GetServiceCustomer :one
 SELECT u.id, u.email, u.display_name, (u.disabled_at IS NOT NULL)::boolean AS disabled

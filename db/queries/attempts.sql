@@ -35,11 +35,11 @@ HAVING count(*) >= @max_attempts::integer;
 -- name: DeleteOldAttempts :execrows
 -- Deletes one batch. Skips locked rows, so that nobody waits.
 DELETE FROM attempts
-WHERE key IN (
+WHERE key = ANY (ARRAY(
     SELECT a.key
     FROM attempts AS a
     WHERE a.expires_at < statement_timestamp()
     ORDER BY a.expires_at
     LIMIT @max_rows OFFSET @skip_rows
     FOR UPDATE SKIP LOCKED
-);
+));

@@ -35,13 +35,13 @@ FROM subject;
 -- name: EraseMessages :execrows
 -- Also deletes the AI responses of the messages, with their events.
 DELETE FROM messages
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT m.id
     FROM tickets AS t
     JOIN messages AS m ON m.ticket_id = t.id
     WHERE t.user_id = @user_id
     LIMIT @max_rows
-);
+));
 
 -- name: EraseWebhookResponses :execrows
 -- Deletes the stored responses to webhook deliveries about a customer, which may repeat personal data.
@@ -105,16 +105,16 @@ WITH waiting AS (
 )
 UPDATE journal
 SET data = '{}'
-WHERE position IN (
+WHERE position = ANY (ARRAY(
     SELECT j.position
     FROM journal AS j
     WHERE j.customer_id = @user_id AND j.data <> '{}'
     LIMIT @max_rows
-);
+));
 
 -- name: EraseRememberedResponses :execrows
 DELETE FROM idempotency_keys
-WHERE id IN (SELECT k.id FROM idempotency_keys AS k WHERE k.user_id = @user_id LIMIT @max_rows);
+WHERE id = ANY (ARRAY(SELECT k.id FROM idempotency_keys AS k WHERE k.user_id = @user_id LIMIT @max_rows));
 
 -- name: EraseUsage :execrows
 DELETE FROM daily_usage

@@ -87,22 +87,22 @@ WHERE user_id = @user_id AND id <> @except_id;
 -- name: DeleteExcessSessions :execrows
 -- Deletes the oldest sessions beyond the limit of an account.
 DELETE FROM sessions
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT s.id
     FROM sessions AS s
     WHERE s.user_id = @user_id
     ORDER BY s.created_at DESC, s.id DESC
     OFFSET @max_sessions::integer
     FOR UPDATE SKIP LOCKED
-);
+));
 
 -- name: DeleteExpiredSessions :execrows
 DELETE FROM sessions
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT s.id
     FROM sessions AS s
     WHERE s.expires_at <= statement_timestamp()
     ORDER BY s.expires_at
     LIMIT @max_rows OFFSET @skip_rows
     FOR UPDATE SKIP LOCKED
-);
+));

@@ -5,9 +5,8 @@
 WITH walked AS (
     SELECT w.id, w.number
     FROM unnest(walk_tickets(
-        @walk::text, @after_at::timestamptz, @after_id::uuid, @after_priority::ticket_priority, @created_from::timestamptz,
-        @waiting_to::timestamptz, @max_walked::integer, @status::ticket_status, @assignee_id::uuid, @team_id::uuid,
-        @requester_id::uuid, @external_id::text, @tag::text, @found::uuid[]
+        @filter::text, @of_value::text, @found::uuid[], @sort::text, @after_at::timestamptz, @after_id::uuid,
+        @after_priority::ticket_priority, @created_from::timestamptz, @waiting_to::timestamptz, @max_walked::integer
     )) WITH ORDINALITY AS w (id, number)
 )
 SELECT sqlc.embed(t), c.service_id, c.external_id, c.display_name, walked.number::integer AS number, fits.fits

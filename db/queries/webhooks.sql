@@ -16,22 +16,40 @@ LIMIT @max_rows;
 SELECT * FROM webhooks WHERE id = @id AND deleted_at IS NULL;
 
 -- name: UpdateWebhook :one
--- @enable also resets the counters of failures.
+-- Pausing and resuming are PauseWebhook and ResumeWebhook.
 UPDATE webhooks
 SET
     url = coalesce(sqlc.narg(url), url),
     description = coalesce(sqlc.narg(description), description),
     types = coalesce(sqlc.narg(types)::text[], types),
     payload = coalesce(sqlc.narg(payload), payload),
-    paused = coalesce(sqlc.narg(paused)::boolean, paused),
-    disabled_at = CASE WHEN @enable::boolean THEN NULL ELSE disabled_at END,
-    disabled_reason = CASE WHEN @enable::boolean THEN NULL ELSE disabled_reason END,
-    failures = CASE WHEN @enable::boolean THEN 0 ELSE failures END,
-    failing_since = CASE WHEN @enable::boolean THEN NULL ELSE failing_since END,
-    resume_at = CASE WHEN @enable::boolean THEN NULL ELSE resume_at END,
     updated_at = clock_timestamp()
 WHERE id = @id AND deleted_at IS NULL
 RETURNING *;
+
+-- name: PauseWebhook :exec
+-- Remembers the first entry that the webhook misses. The cursor's lock waits for the dispatcher's pass.
+WITH cursor AS (
+    SELECT position FROM webhook_cursor FOR UPDATE
+)
+UPDATE webhooks AS w
+SET paused = true, paused_position = cursor.position + 1
+FROM cursor
+WHERE w.id = @id AND NOT w.paused;
+
+-- name: ResumeWebhook :exec
+-- Replays the entries that the webhook missed, together with an unfinished replay, and enables the webhook.
+WITH cursor AS (
+    SELECT position FROM webhook_cursor FOR UPDATE
+)
+UPDATE webhooks AS w
+SET
+    paused = false, paused_position = NULL,
+    replay_position = least(w.replay_position, w.paused_position),
+    replay_until = CASE WHEN w.paused_position IS NULL THEN w.replay_until ELSE greatest(w.replay_until, cursor.position) END,
+    disabled_at = NULL, disabled_reason = NULL, failures = 0, failing_since = NULL, resume_at = NULL
+FROM cursor
+WHERE w.id = @id;
 
 -- name: DeleteWebhook :execrows
 -- The deliveries are deleted later, in batches.
@@ -117,14 +135,30 @@ WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
         WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= statement_timestamp()
     );
 
+-- name: LockWebhookResponses :exec
+-- Taken to delete responses. Waits for transactions that are storing responses.
+SELECT pg_advisory_xact_lock(2003132015);
+
+-- name: ShareWebhookResponses :exec
+-- Taken to store responses. The transaction's next statement sees what has been redacted or erased.
+SELECT pg_advisory_xact_lock_shared(2003132015);
+
 -- name: RecordWebhookAttempts :exec
--- Records the results of attempts. Skips deliveries that have been deleted or delivered in the meantime.
+-- Records the results of attempts. Skips deliveries that have been deleted or delivered in the meantime. Leaves out responses that
+-- may repeat a redacted or erased text; the transaction must hold the lock of ShareWebhookResponses. The rows are looked up by id
+-- and checked afterwards: otherwise the planner may read all pending deliveries.
 WITH results AS (
     SELECT
         unnest(@delivery_ids::uuid[]) AS delivery_id, unnest(@started_at::timestamptz[]) AS started_at,
         unnest(@durations_ms::integer[]) AS duration_ms, unnest(@statuses::integer[]) AS status,
         unnest(@errors::text[]) AS error, unnest(@responses::text[]) AS response,
         unnest(@outcomes::text[]) AS outcome, unnest(@waits_seconds::double precision[]) AS wait_seconds
+), locked AS (
+    SELECT d.id, d.status, d.position
+    FROM results AS r
+    JOIN webhook_deliveries AS d ON d.id = r.delivery_id
+    ORDER BY d.id
+    FOR NO KEY UPDATE OF d
 ), deliveries AS (
     UPDATE webhook_deliveries AS d
     SET
@@ -132,14 +166,16 @@ WITH results AS (
         status = r.outcome::webhook_delivery_status,
         next_attempt_at = CASE r.outcome WHEN 'pending' THEN clock_timestamp() + make_interval(secs => r.wait_seconds) END,
         finished_at = CASE r.outcome WHEN 'pending' THEN NULL ELSE clock_timestamp() END
-    FROM results AS r
-    WHERE d.id = r.delivery_id AND d.status = 'pending'
-    RETURNING d.id, d.attempt_count
+    FROM locked
+    JOIN results AS r ON r.delivery_id = locked.id
+    WHERE d.id = locked.id AND locked.status = 'pending'
+    RETURNING d.id, d.position, d.attempt_count, r.started_at, r.duration_ms, r.status AS response_status, r.error, r.response
 )
 INSERT INTO webhook_attempts (delivery_id, number, started_at, duration_ms, status, error, response)
-SELECT d.id, d.attempt_count, r.started_at, r.duration_ms, nullif(r.status, 0), nullif(r.error, ''), nullif(r.response, '')
-FROM deliveries AS d
-JOIN results AS r ON r.delivery_id = d.id;
+SELECT
+    d.id, d.attempt_count, d.started_at, d.duration_ms, nullif(d.response_status, 0), nullif(d.error, ''),
+    CASE WHEN d.position IS NULL OR journal_entry_intact(d.position) THEN nullif(d.response, '') END
+FROM deliveries AS d;
 
 -- name: UpdateWebhookHealth :exec
 UPDATE webhooks
@@ -159,24 +195,24 @@ WHERE id = @id AND disabled_at IS NULL AND deleted_at IS NULL
 
 -- name: DeleteOldWebhookDeliveries :execrows
 DELETE FROM webhook_deliveries
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT d.id
     FROM webhook_deliveries AS d
     WHERE d.status <> 'pending' AND d.finished_at < statement_timestamp() - make_interval(secs => @kept_seconds::integer)
     ORDER BY d.finished_at
     LIMIT @max_rows OFFSET @skip_rows
     FOR UPDATE SKIP LOCKED
-);
+));
 
 -- name: DeleteDeliveriesOfDeletedWebhooks :execrows
 DELETE FROM webhook_deliveries
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT d.id
     FROM webhook_deliveries AS d
     JOIN webhooks AS w ON w.id = d.webhook_id
     WHERE w.deleted_at IS NOT NULL
     LIMIT @max_rows OFFSET @skip_rows
-);
+));
 
 -- name: DeleteDeletedWebhooks :exec
 DELETE FROM webhooks AS w
@@ -202,7 +238,7 @@ SELECT (
     + (SELECT count(*) FROM (
         SELECT FROM webhooks AS w
         WHERE w.deleted_at IS NULL AND (
-            w.replay_position IS NOT NULL
+            w.replay_position IS NOT NULL AND NOT w.paused
             OR w.disabled_at IS NULL AND NOT w.paused AND (w.resume_at IS NULL OR w.resume_at <= statement_timestamp()) AND EXISTS (
                 SELECT FROM webhook_deliveries AS d
                 WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= statement_timestamp()
@@ -221,7 +257,7 @@ SELECT position FROM webhook_cursor FOR UPDATE SKIP LOCKED;
 SELECT j.position, j.type, w.id AS webhook_id
 FROM (SELECT n.position, n.type FROM journal AS n WHERE n.position > @after ORDER BY n.position LIMIT @max_rows) AS j
 LEFT JOIN webhooks AS w
-    ON w.deleted_at IS NULL AND w.disabled_at IS NULL AND (cardinality(w.types) = 0 OR j.type = ANY(w.types))
+    ON w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused AND (cardinality(w.types) = 0 OR j.type = ANY(w.types))
 ORDER BY j.position;
 
 -- name: UpdateWebhookCursor :exec
@@ -235,16 +271,16 @@ ON CONFLICT (webhook_id, position) DO UPDATE
 SET status = 'pending', round_attempts = 0, next_attempt_at = clock_timestamp(), finished_at = NULL;
 
 -- name: StartWebhookReplay :one
--- Replays up to the newest entry. No row: there is no such webhook.
+-- Replays up to the newest entry, together with what is still to be replayed. No row: there is no such webhook.
 UPDATE webhooks AS w
-SET replay_position = @position, replay_until = h.position
+SET replay_position = least(w.replay_position, @position), replay_until = h.position
 FROM journal_head AS h
 WHERE w.id = @id AND w.deleted_at IS NULL
 RETURNING h.position AS until;
 
 -- name: GetWebhookToReplay :one
 -- The next webhook to replay. The caller holds the cursor's lock.
-SELECT * FROM webhooks WHERE replay_position IS NOT NULL AND deleted_at IS NULL ORDER BY id LIMIT 1;
+SELECT * FROM webhooks WHERE replay_position IS NOT NULL AND NOT paused AND deleted_at IS NULL ORDER BY id LIMIT 1;
 
 -- name: ListReplayedEntries :many
 SELECT j.position, j.type
@@ -257,4 +293,4 @@ LIMIT @max_rows;
 -- Does nothing if another replay has begun in the meantime. Without a position, the replay has finished.
 UPDATE webhooks
 SET replay_position = sqlc.narg(position), replay_until = CASE WHEN sqlc.narg(position)::bigint IS NULL THEN NULL ELSE replay_until END
-WHERE id = @id AND replay_position = @old_position;
+WHERE id = @id AND replay_position = @old_position AND replay_until = @old_until;

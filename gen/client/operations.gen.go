@@ -1181,7 +1181,8 @@ func (s *Support) RefreshSession(ctx context.Context, body RefreshRequest, optio
 //
 // Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 // sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-// the replay begins with its oldest event. A second replay replaces one that has not finished.
+// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+// webhook starts its replay when it resumes.
 func (s *Support) ReplayWebhook(ctx context.Context, webhookID WebhookID, body ReplayWebhookRequest, options ...CallOption) (*WebhookReplay, error) {
 	return call[WebhookReplay](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewReplayWebhookRequest(server, webhookID, nil, body)
@@ -1428,8 +1429,12 @@ func (s *Support) UpdateUser(ctx context.Context, userID UserID, body UpdateUser
 //
 // Change, pause or enable a webhook.
 //
-// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
-// webhook that was disabled: it resumes with the deliveries that it has, and
+// Changes the members that the body names.
+//
+// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
+// that the event feed still has, if it has their types by then.
+//
+// `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 // `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 func (s *Support) UpdateWebhook(ctx context.Context, webhookID WebhookID, body UpdateWebhookRequest, options ...CallOption) (*Webhook, error) {
 	return call[Webhook](ctx, s, operation{}, options, func(server string) (*http.Request, error) {

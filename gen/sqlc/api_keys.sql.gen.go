@@ -287,13 +287,13 @@ func (q *Queries) RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (Rev
 const updateAPIKeysLastUsed = `-- name: UpdateAPIKeysLastUsed :exec
 UPDATE api_keys
 SET last_used_at = clock_timestamp()
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT k.id
     FROM api_keys AS k
     WHERE k.id = ANY($1::uuid[])
         AND (k.last_used_at IS NULL OR k.last_used_at <= statement_timestamp() - make_interval(secs => $2::integer))
     FOR UPDATE SKIP LOCKED
-)
+))
 `
 
 type UpdateAPIKeysLastUsedParams struct {

@@ -35,14 +35,14 @@ func (q *Queries) DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) 
 
 const deleteOldAttempts = `-- name: DeleteOldAttempts :execrows
 DELETE FROM attempts
-WHERE key IN (
+WHERE key = ANY (ARRAY(
     SELECT a.key
     FROM attempts AS a
     WHERE a.expires_at < statement_timestamp()
     ORDER BY a.expires_at
     LIMIT $2 OFFSET $1
     FOR UPDATE SKIP LOCKED
-)
+))
 `
 
 type DeleteOldAttemptsParams struct {

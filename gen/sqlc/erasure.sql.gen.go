@@ -67,12 +67,12 @@ WITH waiting AS (
 )
 UPDATE journal
 SET data = '{}'
-WHERE position IN (
+WHERE position = ANY (ARRAY(
     SELECT j.position
     FROM journal AS j
     WHERE j.customer_id = $1 AND j.data <> '{}'
     LIMIT $2
-)
+))
 `
 
 type EraseJournalDataParams struct {
@@ -91,13 +91,13 @@ func (q *Queries) EraseJournalData(ctx context.Context, arg EraseJournalDataPara
 
 const eraseMessages = `-- name: EraseMessages :execrows
 DELETE FROM messages
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT m.id
     FROM tickets AS t
     JOIN messages AS m ON m.ticket_id = t.id
     WHERE t.user_id = $1
     LIMIT $2
-)
+))
 `
 
 type EraseMessagesParams struct {
@@ -116,7 +116,7 @@ func (q *Queries) EraseMessages(ctx context.Context, arg EraseMessagesParams) (i
 
 const eraseRememberedResponses = `-- name: EraseRememberedResponses :execrows
 DELETE FROM idempotency_keys
-WHERE id IN (SELECT k.id FROM idempotency_keys AS k WHERE k.user_id = $1 LIMIT $2)
+WHERE id = ANY (ARRAY(SELECT k.id FROM idempotency_keys AS k WHERE k.user_id = $1 LIMIT $2))
 `
 
 type EraseRememberedResponsesParams struct {

@@ -795,7 +795,7 @@ type DueTriage struct {
 type IdempotencyKey struct {
 	ID          []byte
 	Fingerprint []byte
-	Status      *int16
+	Status      int16
 	Headers     []byte
 	Body        []byte
 	CreatedAt   time.Time
@@ -1105,6 +1105,7 @@ type Webhook struct {
 	Failures          int32
 	FailingSince      *time.Time
 	ResumeAt          *time.Time
+	PausedPosition    *int64
 	ReplayPosition    *int64
 	ReplayUntil       *int64
 	DeletedAt         *time.Time

@@ -12,7 +12,6 @@ import (
 )
 
 type Querier interface {
-	AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotencyKeyParams) error
 	// Zero rows: a triage has been started before, or the ticket is no longer in the queue.
 	AssignTriage(ctx context.Context, arg AssignTriageParams) (int64, error)
 	// Closes a customer's account permanently and removes all personal data from its row. The rest follows in batches. No
@@ -20,9 +19,8 @@ type Querier interface {
 	BeginErasure(ctx context.Context, arg BeginErasureParams) (uuid.UUID, error)
 	// Zero rows: the response has ended, or the actor does not see it. The writer notices by itself.
 	CancelAIResponse(ctx context.Context, arg CancelAIResponseParams) (int64, error)
-	// One row: this transaction may use the key. Zero rows: the key has been used. If another transaction is using the key,
-	// waits until it commits or rolls back.
-	ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (int64, error)
+	// Returns 0 rows if the transaction may use the key, and 1 row if the key was used before.
+	ClaimIdempotencyKey(ctx context.Context, id []byte) (int64, error)
 	// The group commit: appends the next delta to many responses, and renews their leases. A response that is not returned
 	// no longer belongs to the writer, or its log does not end where the writer expects. Like every statement for many
 	// responses, it locks the rows in the order of their ids, so that concurrent statements do not deadlock. It checks the
@@ -61,6 +59,7 @@ type Querier interface {
 	// customer, an agent or the AI, or an agent's note. In tickets in the AI mode "draft", the last answer of the story is
 	// a draft.
 	CreateDemoDesk(ctx context.Context, arg CreateDemoDeskParams) error
+	CreateIdempotencyKey(ctx context.Context, arg CreateIdempotencyKeyParams) error
 	// For changes whose statement does not add the entry itself, in a CTE. Run it in the transaction of the change.
 	CreateJournalEntry(ctx context.Context, arg CreateJournalEntryParams) error
 	// No row when the name is taken, rather than an error: PostgreSQL logs the values of a violated constraint.
@@ -160,8 +159,8 @@ type Querier interface {
 	FindMacroForTicket(ctx context.Context, arg FindMacroForTicketParams) (FindMacroForTicketRow, error)
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
 	// The tickets and messages that match and that the actor sees, best first. A match that is e times as good counts as
-	// much as one that is 30 days newer. Considers at most the newest max_candidates matches. A query without a required
-	// word matches nothing. In title and text, the characters 1 and 2, which no text contains, enclose each matching word.
+	// much as one that is 30 days newer. In title and text, the characters 1 and 2, which no text contains, enclose each matching
+	// word.
 	FindSearchResults(ctx context.Context, arg FindSearchResultsParams) ([]FindSearchResultsRow, error)
 	// The answer that is being written in a ticket that the actor sees, or the nil UUID.
 	FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error)
@@ -295,8 +294,7 @@ type Querier interface {
 	ListTeams(ctx context.Context, arg ListTeamsParams) ([]ListTeamsRow, error)
 	// All tickets, with the customers that the caller may see.
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error)
-	// The tickets in which a text matches, including their notes. Considers at most the newest max_candidates matches.
-	// Matches as FindSearchResults does.
+	// The tickets in which a text matches, including their notes.
 	ListTicketsByText(ctx context.Context, arg ListTicketsByTextParams) ([]uuid.UUID, error)
 	// The columns of a customer's tickets that the customer sees. All columns would cost half as much again, here and in
 	// PostgreSQL.
@@ -346,11 +344,15 @@ type Querier interface {
 	LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
 	// No row: another session is creating deliveries.
 	LockWebhookCursor(ctx context.Context) (int64, error)
+	// Taken to delete responses. Waits for transactions that are storing responses.
+	LockWebhookResponses(ctx context.Context) error
 	// Moves the conversation of a ticket into another one, with the description as a message, and closes the ticket
 	// permanently. Both rows must be locked, and no two messages may have the same time. AI responses move too: one to the
 	// description becomes one to the new message. The other ticket receives the given tags, custom fields and journal
 	// entries. Returns that ticket with its customer, if the caller may see the customer.
 	MergeTicket(ctx context.Context, arg MergeTicketParams) (MergeTicketRow, error)
+	// Remembers the first entry that the webhook misses. The cursor's lock waits for the dispatcher's pass.
+	PauseWebhook(ctx context.Context, id uuid.UUID) error
 	// Stores a draft that waits for review as a message. Supersedes the previous answer to its turn and any answer that is
 	// being written in the ticket. The ticket's row must be locked. No row: the draft does not wait for review, or the
 	// ticket is closed.
@@ -367,7 +369,9 @@ type Querier interface {
 	// Counts an attempt. Zero rows, and nothing counted: max_attempts have been counted within the window, on all replicas
 	// together.
 	RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error)
-	// Records the results of attempts. Skips deliveries that have been deleted or delivered in the meantime.
+	// Records the results of attempts. Skips deliveries that have been deleted or delivered in the meantime. Leaves out responses that
+	// may repeat a redacted or erased text; the transaction must hold the lock of ShareWebhookResponses. The rows are looked up by id
+	// and checked afterwards: otherwise the planner may read all pending deliveries.
 	RecordWebhookAttempts(ctx context.Context, arg RecordWebhookAttemptsParams) error
 	// Removes the text of a message and the comment on its rating. Its ticket must be locked. No row: the message is
 	// already redacted.
@@ -396,6 +400,8 @@ type Querier interface {
 	// Restores deltas that readers received and that a crash of the database then lost. The log ends at log_seq. Zero rows:
 	// the response is not this writer's, or the deltas are already restored.
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
+	// Replays the entries that the webhook missed, together with an unfinished replay, and enables the webhook.
+	ResumeWebhook(ctx context.Context, id uuid.UUID) error
 	// Also returns whether this call revoked the key. No row: there is no such key.
 	RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (RevokeAPIKeyRow, error)
 	RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecretParams) (Webhook, error)
@@ -405,9 +411,11 @@ type Querier interface {
 	// Changes the language, and schedules all documents to be indexed again. Falls back to 'simple' if the database does
 	// not have the language. Zero rows: the language is already set.
 	SetSearchLanguage(ctx context.Context, language string) (int64, error)
+	// Taken to store responses. The transaction's next statement sees what has been redacted or erased.
+	ShareWebhookResponses(ctx context.Context) error
 	// Moves a message to the next time at which neither ticket has a message.
 	ShiftMessage(ctx context.Context, arg ShiftMessageParams) error
-	// Replays up to the newest entry. No row: there is no such webhook.
+	// Replays up to the newest entry, together with what is still to be replayed. No row: there is no such webhook.
 	StartWebhookReplay(ctx context.Context, arg StartWebhookReplayParams) (int64, error)
 	// Supersedes running answers and a draft that waits for review (answers), or running requests of staff
 	// (staff_requests). The ticket's row must be locked.
@@ -450,7 +458,7 @@ type Querier interface {
 	UpdateUserName(ctx context.Context, arg UpdateUserNameParams) (User, error)
 	// Only if the hash is still the one that was checked, so that it never undoes a change of the password.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
-	// @enable also resets the counters of failures.
+	// Pausing and resuming are PauseWebhook and ResumeWebhook.
 	UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (Webhook, error)
 	UpdateWebhookCursor(ctx context.Context, position int64) error
 	UpdateWebhookHealth(ctx context.Context, arg UpdateWebhookHealthParams) error

@@ -13,51 +13,27 @@ import (
 )
 
 const findSearchResults = `-- name: FindSearchResults :many
-WITH query AS MATERIALIZED (
-    SELECT s.language, asked.query AS exact, search_words(asked.query) AS loose
-    FROM search_index AS s
-    CROSS JOIN LATERAL (SELECT websearch_to_tsquery(s.language::regconfig, $3::text) AS query) AS asked
-    WHERE querytree(asked.query) NOT IN ('', 'T')
-),
-candidates AS MATERIALIZED (
-    SELECT found.id, found.created_at, found.words
-    FROM query
-    CROSS JOIN search_blocks() AS block
-    CROSS JOIN LATERAL (
-        SELECT d.id, d.created_at, d.words
-        FROM search_documents AS d
-        WHERE d.words @@ query.loose
-            AND search_keys(d.number, d.customer_id)
-                @> CASE WHEN $1::boolean THEN ARRAY[block] ELSE ARRAY[block, ($2::uuid)::text] END
-        ORDER BY d.number DESC
-        LIMIT $4
-    ) AS found
-    LIMIT $4
-),
-ranked AS (
-    SELECT c.id, c.created_at + interval '30 days' * ln(ts_rank(c.words, query.exact) + 1e-9) AS score_at
-    FROM candidates AS c
-    CROSS JOIN query
-    WHERE c.words @@ query.exact
-),
-hits AS MATERIALIZED (
-    SELECT r.id, r.score_at
-    FROM ranked AS r
+WITH hits AS MATERIALIZED (
+    SELECT r.id, r.score_at, r.language, r.query
+    FROM (
+        SELECT s.id, s.language, s.query, s.created_at + interval '30 days' * ln(s.rank + 1e-9) AS score_at
+        FROM search_matches($3::text, CASE WHEN $1::boolean THEN NULL ELSE $2::uuid END, $4)
+            AS s (id, created_at, rank, language, query)
+    ) AS r
     WHERE (r.score_at, r.id) < ($5::timestamptz, $6::uuid)
     ORDER BY r.score_at DESC, r.id DESC
     LIMIT $7
 )
 SELECT
-    h.id, h.score_at::timestamptz AS score_at, t.id AS ticket_id, m.id AS message_id,
+    h.id::uuid AS id, h.score_at::timestamptz AS score_at, t.id AS ticket_id, m.id AS message_id,
     coalesce(m.is_note, false)::boolean AS is_note, t.user_id, t.status,
     coalesce(m.created_at, t.created_at)::timestamptz AS created_at,
-    ts_headline(query.language::regconfig, t.title, query.exact, E'HighlightAll=true, StartSel=\x01, StopSel=\x02')::text AS title,
+    ts_headline(h.language, t.title, h.query, E'HighlightAll=true, StartSel=\x01, StopSel=\x02')::text AS title,
     ts_headline(
-        query.language::regconfig, left(coalesce(m.content, t.description), 10000), query.exact,
+        h.language, left(coalesce(m.content, t.description), 10000), h.query,
         E'HighlightAll=true, StartSel=\x01, StopSel=\x02'
     )::text AS text
 FROM hits AS h
-CROSS JOIN query
 LEFT JOIN messages AS m ON m.id = h.id
 JOIN tickets AS t ON t.id = coalesce(m.ticket_id, h.id)
 WHERE $1::boolean OR (t.user_id = $2 AND m.is_note IS NOT TRUE)
@@ -88,8 +64,8 @@ type FindSearchResultsRow struct {
 }
 
 // The tickets and messages that match and that the actor sees, best first. A match that is e times as good counts as
-// much as one that is 30 days newer. Considers at most the newest max_candidates matches. A query without a required
-// word matches nothing. In title and text, the characters 1 and 2, which no text contains, enclose each matching word.
+// much as one that is 30 days newer. In title and text, the characters 1 and 2, which no text contains, enclose each matching
+// word.
 func (q *Queries) FindSearchResults(ctx context.Context, arg FindSearchResultsParams) ([]FindSearchResultsRow, error) {
 	rows, err := q.db.Query(ctx, findSearchResults,
 		arg.Staff,
@@ -147,29 +123,9 @@ func (q *Queries) IndexQueued(ctx context.Context, arg IndexQueuedParams) (int64
 }
 
 const listTicketsByText = `-- name: ListTicketsByText :many
-WITH query AS MATERIALIZED (
-    SELECT asked.query AS exact, search_words(asked.query) AS loose
-    FROM search_index AS s
-    CROSS JOIN LATERAL (SELECT websearch_to_tsquery(s.language::regconfig, $1::text) AS query) AS asked
-    WHERE querytree(asked.query) NOT IN ('', 'T')
-),
-candidates AS MATERIALIZED (
-    SELECT found.id, found.words
-    FROM query
-    CROSS JOIN search_blocks() AS block
-    CROSS JOIN LATERAL (
-        SELECT d.id, d.words
-        FROM search_documents AS d
-        WHERE d.words @@ query.loose AND search_keys(d.number, d.customer_id) @> ARRAY[block]
-        ORDER BY d.number DESC
-        LIMIT $2
-    ) AS found
-    LIMIT $2
-)
-SELECT DISTINCT coalesce(m.ticket_id, c.id)::uuid AS id
-FROM candidates AS c
-JOIN query ON c.words @@ query.exact
-LEFT JOIN messages AS m ON m.id = c.id
+SELECT DISTINCT coalesce(m.ticket_id, s.id)::uuid AS id
+FROM search_matches($1::text, NULL, $2) AS s (id)
+LEFT JOIN messages AS m ON m.id = s.id
 `
 
 type ListTicketsByTextParams struct {
@@ -177,8 +133,7 @@ type ListTicketsByTextParams struct {
 	MaxCandidates int32
 }
 
-// The tickets in which a text matches, including their notes. Considers at most the newest max_candidates matches.
-// Matches as FindSearchResults does.
+// The tickets in which a text matches, including their notes.
 func (q *Queries) ListTicketsByText(ctx context.Context, arg ListTicketsByTextParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listTicketsByText, arg.Query, arg.MaxCandidates)
 	if err != nil {

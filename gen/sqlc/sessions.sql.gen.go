@@ -58,14 +58,14 @@ func (q *Queries) CreateSession(ctx context.Context, arg CreateSessionParams) (i
 
 const deleteExcessSessions = `-- name: DeleteExcessSessions :execrows
 DELETE FROM sessions
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT s.id
     FROM sessions AS s
     WHERE s.user_id = $1
     ORDER BY s.created_at DESC, s.id DESC
     OFFSET $2::integer
     FOR UPDATE SKIP LOCKED
-)
+))
 `
 
 type DeleteExcessSessionsParams struct {
@@ -84,14 +84,14 @@ func (q *Queries) DeleteExcessSessions(ctx context.Context, arg DeleteExcessSess
 
 const deleteExpiredSessions = `-- name: DeleteExpiredSessions :execrows
 DELETE FROM sessions
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT s.id
     FROM sessions AS s
     WHERE s.expires_at <= statement_timestamp()
     ORDER BY s.expires_at
     LIMIT $2 OFFSET $1
     FOR UPDATE SKIP LOCKED
-)
+))
 `
 
 type DeleteExpiredSessionsParams struct {

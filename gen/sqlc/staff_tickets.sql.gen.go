@@ -77,9 +77,8 @@ const listStaffTickets = `-- name: ListStaffTickets :many
 WITH walked AS (
     SELECT w.id, w.number
     FROM unnest(walk_tickets(
-        $25::text, $26::timestamptz, $27::uuid, $28::ticket_priority, $16::timestamptz,
-        $22::timestamptz, $23::integer, $29::ticket_status, $30::uuid, $31::uuid,
-        $32::uuid, $33::text, $34::text, $35::uuid[]
+        $25::text, $26::text, $27::uuid[], $28::text, $29::timestamptz, $30::uuid,
+        $31::ticket_priority, $16::timestamptz, $22::timestamptz, $23::integer
     )) WITH ORDINALITY AS w (id, number)
 )
 SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name, walked.number::integer AS number, fits.fits
@@ -145,17 +144,13 @@ type ListStaffTicketsParams struct {
 	WaitingTo      time.Time
 	MaxWalked      int32
 	MaxRows        int32
-	Walk           string
+	Filter         string
+	OfValue        string
+	Found          []uuid.UUID
+	Sort           string
 	AfterAt        time.Time
 	AfterID        uuid.UUID
 	AfterPriority  TicketPriority
-	Status         TicketStatus
-	AssigneeID     uuid.UUID
-	TeamID         uuid.UUID
-	RequesterID    uuid.UUID
-	ExternalID     string
-	Tag            string
-	Found          []uuid.UUID
 }
 
 type ListStaffTicketsRow struct {
@@ -196,17 +191,13 @@ func (q *Queries) ListStaffTickets(ctx context.Context, arg ListStaffTicketsPara
 		arg.WaitingTo,
 		arg.MaxWalked,
 		arg.MaxRows,
-		arg.Walk,
+		arg.Filter,
+		arg.OfValue,
+		arg.Found,
+		arg.Sort,
 		arg.AfterAt,
 		arg.AfterID,
 		arg.AfterPriority,
-		arg.Status,
-		arg.AssigneeID,
-		arg.TeamID,
-		arg.RequesterID,
-		arg.ExternalID,
-		arg.Tag,
-		arg.Found,
 	)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ SELECT (
     + (SELECT count(*) FROM (
         SELECT FROM webhooks AS w
         WHERE w.deleted_at IS NULL AND (
-            w.replay_position IS NOT NULL
+            w.replay_position IS NOT NULL AND NOT w.paused
             OR w.disabled_at IS NULL AND NOT w.paused AND (w.resume_at IS NULL OR w.resume_at <= statement_timestamp()) AND EXISTS (
                 SELECT FROM webhook_deliveries AS d
                 WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= statement_timestamp()
@@ -74,7 +74,7 @@ const createWebhook = `-- name: CreateWebhook :one
 INSERT INTO webhooks (id, url, description, types, payload, secret)
 SELECT $1, $2, $3, $4::text[], $5, $6
 WHERE (SELECT count(*) FROM webhooks AS w WHERE w.deleted_at IS NULL) < $7::integer
-RETURNING id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at
+RETURNING id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, paused_position, replay_position, replay_until, deleted_at
 `
 
 type CreateWebhookParams struct {
@@ -116,6 +116,7 @@ func (q *Queries) CreateWebhook(ctx context.Context, arg CreateWebhookParams) (W
 		&i.Failures,
 		&i.FailingSince,
 		&i.ResumeAt,
+		&i.PausedPosition,
 		&i.ReplayPosition,
 		&i.ReplayUntil,
 		&i.DeletedAt,
@@ -160,13 +161,13 @@ func (q *Queries) DeleteDeletedWebhooks(ctx context.Context) error {
 
 const deleteDeliveriesOfDeletedWebhooks = `-- name: DeleteDeliveriesOfDeletedWebhooks :execrows
 DELETE FROM webhook_deliveries
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT d.id
     FROM webhook_deliveries AS d
     JOIN webhooks AS w ON w.id = d.webhook_id
     WHERE w.deleted_at IS NOT NULL
     LIMIT $2 OFFSET $1
-)
+))
 `
 
 type DeleteDeliveriesOfDeletedWebhooksParams struct {
@@ -184,14 +185,14 @@ func (q *Queries) DeleteDeliveriesOfDeletedWebhooks(ctx context.Context, arg Del
 
 const deleteOldWebhookDeliveries = `-- name: DeleteOldWebhookDeliveries :execrows
 DELETE FROM webhook_deliveries
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT d.id
     FROM webhook_deliveries AS d
     WHERE d.status <> 'pending' AND d.finished_at < statement_timestamp() - make_interval(secs => $1::integer)
     ORDER BY d.finished_at
     LIMIT $3 OFFSET $2
     FOR UPDATE SKIP LOCKED
-)
+))
 `
 
 type DeleteOldWebhookDeliveriesParams struct {
@@ -268,7 +269,7 @@ func (q *Queries) GetOldestPendingDelivery(ctx context.Context) (float64, error)
 }
 
 const getWebhook = `-- name: GetWebhook :one
-SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at FROM webhooks WHERE id = $1 AND deleted_at IS NULL
+SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, paused_position, replay_position, replay_until, deleted_at FROM webhooks WHERE id = $1 AND deleted_at IS NULL
 `
 
 func (q *Queries) GetWebhook(ctx context.Context, id uuid.UUID) (Webhook, error) {
@@ -291,6 +292,7 @@ func (q *Queries) GetWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
 		&i.Failures,
 		&i.FailingSince,
 		&i.ResumeAt,
+		&i.PausedPosition,
 		&i.ReplayPosition,
 		&i.ReplayUntil,
 		&i.DeletedAt,
@@ -324,7 +326,7 @@ func (q *Queries) GetWebhookDelivery(ctx context.Context, id uuid.UUID) (Webhook
 }
 
 const getWebhookToReplay = `-- name: GetWebhookToReplay :one
-SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at FROM webhooks WHERE replay_position IS NOT NULL AND deleted_at IS NULL ORDER BY id LIMIT 1
+SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, paused_position, replay_position, replay_until, deleted_at FROM webhooks WHERE replay_position IS NOT NULL AND NOT paused AND deleted_at IS NULL ORDER BY id LIMIT 1
 `
 
 // The next webhook to replay. The caller holds the cursor's lock.
@@ -348,6 +350,7 @@ func (q *Queries) GetWebhookToReplay(ctx context.Context) (Webhook, error) {
 		&i.Failures,
 		&i.FailingSince,
 		&i.ResumeAt,
+		&i.PausedPosition,
 		&i.ReplayPosition,
 		&i.ReplayUntil,
 		&i.DeletedAt,
@@ -573,7 +576,7 @@ const listWebhookMatches = `-- name: ListWebhookMatches :many
 SELECT j.position, j.type, w.id AS webhook_id
 FROM (SELECT n.position, n.type FROM journal AS n WHERE n.position > $1 ORDER BY n.position LIMIT $2) AS j
 LEFT JOIN webhooks AS w
-    ON w.deleted_at IS NULL AND w.disabled_at IS NULL AND (cardinality(w.types) = 0 OR j.type = ANY(w.types))
+    ON w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused AND (cardinality(w.types) = 0 OR j.type = ANY(w.types))
 ORDER BY j.position
 `
 
@@ -650,7 +653,7 @@ func (q *Queries) ListWebhookSecrets(ctx context.Context, arg ListWebhookSecrets
 }
 
 const listWebhooks = `-- name: ListWebhooks :many
-SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at
+SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, paused_position, replay_position, replay_until, deleted_at
 FROM webhooks AS w
 WHERE w.deleted_at IS NULL AND (w.created_at, w.id) < ($1::timestamptz, $2::uuid)
 ORDER BY w.created_at DESC, w.id DESC
@@ -689,6 +692,7 @@ func (q *Queries) ListWebhooks(ctx context.Context, arg ListWebhooksParams) ([]W
 			&i.Failures,
 			&i.FailingSince,
 			&i.ResumeAt,
+			&i.PausedPosition,
 			&i.ReplayPosition,
 			&i.ReplayUntil,
 			&i.DeletedAt,
@@ -704,7 +708,7 @@ func (q *Queries) ListWebhooks(ctx context.Context, arg ListWebhooksParams) ([]W
 }
 
 const lockWebhook = `-- name: LockWebhook :one
-SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at FROM webhooks WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
+SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, paused_position, replay_position, replay_until, deleted_at FROM webhooks WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
 `
 
 func (q *Queries) LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error) {
@@ -727,6 +731,7 @@ func (q *Queries) LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error
 		&i.Failures,
 		&i.FailingSince,
 		&i.ResumeAt,
+		&i.PausedPosition,
 		&i.ReplayPosition,
 		&i.ReplayUntil,
 		&i.DeletedAt,
@@ -746,6 +751,32 @@ func (q *Queries) LockWebhookCursor(ctx context.Context) (int64, error) {
 	return position, err
 }
 
+const lockWebhookResponses = `-- name: LockWebhookResponses :exec
+SELECT pg_advisory_xact_lock(2003132015)
+`
+
+// Taken to delete responses. Waits for transactions that are storing responses.
+func (q *Queries) LockWebhookResponses(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, lockWebhookResponses)
+	return err
+}
+
+const pauseWebhook = `-- name: PauseWebhook :exec
+WITH cursor AS (
+    SELECT position FROM webhook_cursor FOR UPDATE
+)
+UPDATE webhooks AS w
+SET paused = true, paused_position = cursor.position + 1
+FROM cursor
+WHERE w.id = $1 AND NOT w.paused
+`
+
+// Remembers the first entry that the webhook misses. The cursor's lock waits for the dispatcher's pass.
+func (q *Queries) PauseWebhook(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, pauseWebhook, id)
+	return err
+}
+
 const recordWebhookAttempts = `-- name: RecordWebhookAttempts :exec
 WITH results AS (
     SELECT
@@ -753,6 +784,12 @@ WITH results AS (
         unnest($3::integer[]) AS duration_ms, unnest($4::integer[]) AS status,
         unnest($5::text[]) AS error, unnest($6::text[]) AS response,
         unnest($7::text[]) AS outcome, unnest($8::double precision[]) AS wait_seconds
+), locked AS (
+    SELECT d.id, d.status, d.position
+    FROM results AS r
+    JOIN webhook_deliveries AS d ON d.id = r.delivery_id
+    ORDER BY d.id
+    FOR NO KEY UPDATE OF d
 ), deliveries AS (
     UPDATE webhook_deliveries AS d
     SET
@@ -760,14 +797,16 @@ WITH results AS (
         status = r.outcome::webhook_delivery_status,
         next_attempt_at = CASE r.outcome WHEN 'pending' THEN clock_timestamp() + make_interval(secs => r.wait_seconds) END,
         finished_at = CASE r.outcome WHEN 'pending' THEN NULL ELSE clock_timestamp() END
-    FROM results AS r
-    WHERE d.id = r.delivery_id AND d.status = 'pending'
-    RETURNING d.id, d.attempt_count
+    FROM locked
+    JOIN results AS r ON r.delivery_id = locked.id
+    WHERE d.id = locked.id AND locked.status = 'pending'
+    RETURNING d.id, d.position, d.attempt_count, r.started_at, r.duration_ms, r.status AS response_status, r.error, r.response
 )
 INSERT INTO webhook_attempts (delivery_id, number, started_at, duration_ms, status, error, response)
-SELECT d.id, d.attempt_count, r.started_at, r.duration_ms, nullif(r.status, 0), nullif(r.error, ''), nullif(r.response, '')
+SELECT
+    d.id, d.attempt_count, d.started_at, d.duration_ms, nullif(d.response_status, 0), nullif(d.error, ''),
+    CASE WHEN d.position IS NULL OR journal_entry_intact(d.position) THEN nullif(d.response, '') END
 FROM deliveries AS d
-JOIN results AS r ON r.delivery_id = d.id
 `
 
 type RecordWebhookAttemptsParams struct {
@@ -781,7 +820,9 @@ type RecordWebhookAttemptsParams struct {
 	WaitsSeconds []float64
 }
 
-// Records the results of attempts. Skips deliveries that have been deleted or delivered in the meantime.
+// Records the results of attempts. Skips deliveries that have been deleted or delivered in the meantime. Leaves out responses that
+// may repeat a redacted or erased text; the transaction must hold the lock of ShareWebhookResponses. The rows are looked up by id
+// and checked afterwards: otherwise the planner may read all pending deliveries.
 func (q *Queries) RecordWebhookAttempts(ctx context.Context, arg RecordWebhookAttemptsParams) error {
 	_, err := q.db.Exec(ctx, recordWebhookAttempts,
 		arg.DeliveryIds,
@@ -823,13 +864,33 @@ func (q *Queries) RedeliverWebhook(ctx context.Context, id uuid.UUID) (WebhookDe
 	return i, err
 }
 
+const resumeWebhook = `-- name: ResumeWebhook :exec
+WITH cursor AS (
+    SELECT position FROM webhook_cursor FOR UPDATE
+)
+UPDATE webhooks AS w
+SET
+    paused = false, paused_position = NULL,
+    replay_position = least(w.replay_position, w.paused_position),
+    replay_until = CASE WHEN w.paused_position IS NULL THEN w.replay_until ELSE greatest(w.replay_until, cursor.position) END,
+    disabled_at = NULL, disabled_reason = NULL, failures = 0, failing_since = NULL, resume_at = NULL
+FROM cursor
+WHERE w.id = $1
+`
+
+// Replays the entries that the webhook missed, together with an unfinished replay, and enables the webhook.
+func (q *Queries) ResumeWebhook(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, resumeWebhook, id)
+	return err
+}
+
 const rotateWebhookSecret = `-- name: RotateWebhookSecret :one
 UPDATE webhooks
 SET
     previous_secret = secret, previous_expires_at = clock_timestamp() + make_interval(secs => $1::integer),
     secret = $2, updated_at = clock_timestamp()
 WHERE id = $3 AND deleted_at IS NULL
-RETURNING id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at
+RETURNING id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, paused_position, replay_position, replay_until, deleted_at
 `
 
 type RotateWebhookSecretParams struct {
@@ -858,6 +919,7 @@ func (q *Queries) RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecr
 		&i.Failures,
 		&i.FailingSince,
 		&i.ResumeAt,
+		&i.PausedPosition,
 		&i.ReplayPosition,
 		&i.ReplayUntil,
 		&i.DeletedAt,
@@ -865,9 +927,19 @@ func (q *Queries) RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecr
 	return i, err
 }
 
+const shareWebhookResponses = `-- name: ShareWebhookResponses :exec
+SELECT pg_advisory_xact_lock_shared(2003132015)
+`
+
+// Taken to store responses. The transaction's next statement sees what has been redacted or erased.
+func (q *Queries) ShareWebhookResponses(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, shareWebhookResponses)
+	return err
+}
+
 const startWebhookReplay = `-- name: StartWebhookReplay :one
 UPDATE webhooks AS w
-SET replay_position = $1, replay_until = h.position
+SET replay_position = least(w.replay_position, $1), replay_until = h.position
 FROM journal_head AS h
 WHERE w.id = $2 AND w.deleted_at IS NULL
 RETURNING h.position AS until
@@ -878,7 +950,7 @@ type StartWebhookReplayParams struct {
 	ID       uuid.UUID
 }
 
-// Replays up to the newest entry. No row: there is no such webhook.
+// Replays up to the newest entry, together with what is still to be replayed. No row: there is no such webhook.
 func (q *Queries) StartWebhookReplay(ctx context.Context, arg StartWebhookReplayParams) (int64, error) {
 	row := q.db.QueryRow(ctx, startWebhookReplay, arg.Position, arg.ID)
 	var until int64
@@ -893,15 +965,9 @@ SET
     description = coalesce($2, description),
     types = coalesce($3::text[], types),
     payload = coalesce($4, payload),
-    paused = coalesce($5::boolean, paused),
-    disabled_at = CASE WHEN $6::boolean THEN NULL ELSE disabled_at END,
-    disabled_reason = CASE WHEN $6::boolean THEN NULL ELSE disabled_reason END,
-    failures = CASE WHEN $6::boolean THEN 0 ELSE failures END,
-    failing_since = CASE WHEN $6::boolean THEN NULL ELSE failing_since END,
-    resume_at = CASE WHEN $6::boolean THEN NULL ELSE resume_at END,
     updated_at = clock_timestamp()
-WHERE id = $7 AND deleted_at IS NULL
-RETURNING id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at
+WHERE id = $5 AND deleted_at IS NULL
+RETURNING id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, paused_position, replay_position, replay_until, deleted_at
 `
 
 type UpdateWebhookParams struct {
@@ -909,20 +975,16 @@ type UpdateWebhookParams struct {
 	Description *string
 	Types       []string
 	Payload     *WebhookPayload
-	Paused      *bool
-	Enable      bool
 	ID          uuid.UUID
 }
 
-// @enable also resets the counters of failures.
+// Pausing and resuming are PauseWebhook and ResumeWebhook.
 func (q *Queries) UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (Webhook, error) {
 	row := q.db.QueryRow(ctx, updateWebhook,
 		arg.URL,
 		arg.Description,
 		arg.Types,
 		arg.Payload,
-		arg.Paused,
-		arg.Enable,
 		arg.ID,
 	)
 	var i Webhook
@@ -943,6 +1005,7 @@ func (q *Queries) UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (W
 		&i.Failures,
 		&i.FailingSince,
 		&i.ResumeAt,
+		&i.PausedPosition,
 		&i.ReplayPosition,
 		&i.ReplayUntil,
 		&i.DeletedAt,
@@ -982,18 +1045,24 @@ func (q *Queries) UpdateWebhookHealth(ctx context.Context, arg UpdateWebhookHeal
 const updateWebhookReplay = `-- name: UpdateWebhookReplay :exec
 UPDATE webhooks
 SET replay_position = $1, replay_until = CASE WHEN $1::bigint IS NULL THEN NULL ELSE replay_until END
-WHERE id = $2 AND replay_position = $3
+WHERE id = $2 AND replay_position = $3 AND replay_until = $4
 `
 
 type UpdateWebhookReplayParams struct {
 	Position    *int64
 	ID          uuid.UUID
 	OldPosition *int64
+	OldUntil    *int64
 }
 
 // Does nothing if another replay has begun in the meantime. Without a position, the replay has finished.
 func (q *Queries) UpdateWebhookReplay(ctx context.Context, arg UpdateWebhookReplayParams) error {
-	_, err := q.db.Exec(ctx, updateWebhookReplay, arg.Position, arg.ID, arg.OldPosition)
+	_, err := q.db.Exec(ctx, updateWebhookReplay,
+		arg.Position,
+		arg.ID,
+		arg.OldPosition,
+		arg.OldUntil,
+	)
 	return err
 }
 

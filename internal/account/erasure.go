@@ -68,7 +68,7 @@ func (s *Service) erase(ctx context.Context, id uuid.UUID) error {
 		erase func(most int32) (int64, error)
 	}{
 		{maxErased, func(most int32) (int64, error) {
-			return s.store.EraseWebhookResponses(ctx, sqlc.EraseWebhookResponsesParams{UserID: &id, MaxRows: most})
+			return s.eraseWebhookResponses(ctx, sqlc.EraseWebhookResponsesParams{UserID: &id, MaxRows: most})
 		}},
 		{maxErased, func(most int32) (int64, error) {
 			return s.store.EraseMessages(ctx, sqlc.EraseMessagesParams{UserID: id, MaxRows: most})
@@ -97,4 +97,16 @@ func (s *Service) erase(ctx context.Context, id uuid.UUID) error {
 		}
 	}
 	return nil
+}
+
+// eraseWebhookResponses waits for responses that are being stored: those that follow see that the customer is being erased.
+func (s *Service) eraseWebhookResponses(ctx context.Context, p sqlc.EraseWebhookResponsesParams) (erased int64, err error) {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.store.LockWebhookResponses(store.Ahead(ctx)); err != nil {
+			return err
+		}
+		erased, err = s.store.EraseWebhookResponses(ctx, p)
+		return err
+	})
+	return erased, err
 }

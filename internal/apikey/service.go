@@ -15,14 +15,13 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/timestamp"
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
 const (
 	// serviceDomain is the domain of the addresses of services' accounts. No real address has it (RFC 2606, section 2).
 	serviceDomain = "@service.invalid"
-	// maxYear is the last year of RFC 3339.
-	maxYear = 9999
 )
 
 // Service creates, lists and revokes API keys. Besides the errors that its methods name, each returns the errors of
@@ -121,13 +120,9 @@ func (s *Service) expiryOf(ctx context.Context, n NewKey) (*time.Time, error) {
 	if n.ExpiresAt == nil {
 		return nil, nil //nolint:nilnil // Nil means never.
 	}
-	expires, err := time.Parse(time.RFC3339, *n.ExpiresAt)
-	if err != nil {
-		return nil, invalidField("/expires_at", apperr.InvalidFormat)
-	}
-	expires = expires.UTC().Truncate(time.Microsecond)
-	if expires.Year() > maxYear {
-		return nil, invalidField("/expires_at", apperr.OutOfRange)
+	expires, code := timestamp.Parse(*n.ExpiresAt)
+	if code != "" {
+		return nil, invalidField("/expires_at", code)
 	}
 	passed, err := s.store.GetHasPassed(ctx, expires)
 	if err == nil && passed {

@@ -12,29 +12,12 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/ticket"
+	"github.com/supportbackend/support/internal/timestamp"
 )
 
 // The only bridge between rows and the wire.
 
-// toTimestamp formats a time in UTC as 2006-01-02T15:04:05.000000Z. Lists have many times, and time.Format is ten times
-// slower.
-func toTimestamp(t time.Time) api.Timestamp {
-	t = t.UTC()
-	year, month, day := t.Date()
-	if year < 0 || year > 9999 {
-		return t.Format("2006-01-02T15:04:05.000000Z") // The year has more than four digits.
-	}
-	hour, minute, second := t.Clock()
-	text := []byte("0000-00-00T00:00:00.000000Z")
-	for _, part := range [...]struct{ end, value int }{
-		{4, year}, {7, int(month)}, {10, day}, {13, hour}, {16, minute}, {19, second}, {26, t.Nanosecond() / 1000},
-	} {
-		for i, rest := part.end-1, part.value; rest > 0; i, rest = i-1, rest/10 {
-			text[i] = byte('0' + rest%10)
-		}
-	}
-	return string(text)
-}
+func toTimestamp(t time.Time) api.Timestamp { return timestamp.Format(t) }
 
 func toUser(u sqlc.User) api.User {
 	return api.User{ID: u.ID, Email: u.Email, Role: api.Role(u.Role), DisplayName: textOf(u.DisplayName)}

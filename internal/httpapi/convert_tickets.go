@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/inbox"
 	"github.com/supportbackend/support/internal/team"
 	"github.com/supportbackend/support/internal/ticket"
+	"github.com/supportbackend/support/internal/timestamp"
 )
 
 // The bridge between rows and the wire, of what staff do with tickets.
@@ -127,21 +128,17 @@ func fromHolder(actor auth.Actor, text string) nullable.Nullable[uuid.UUID] {
 	}
 }
 
-// fromTimeFilter parses a time in the query. The contract's pattern accepts dates that do not exist, such as 30
-// February.
+// fromTimeFilter parses a time in the query.
 func fromTimeFilter(name string, text *string) (*time.Time, error) {
 	if text == nil {
 		return nil, nil
 	}
-	at, err := time.Parse(time.RFC3339, *text)
-	if err != nil || at.UTC().Year() > maxYear {
-		return nil, contract.InvalidParameter("query", name, apperr.Field{Code: apperr.InvalidFormat})
+	at, code := timestamp.Parse(*text)
+	if code != "" {
+		return nil, contract.InvalidParameter("query", name, apperr.Field{Code: code})
 	}
 	return &at, nil
 }
-
-// maxYear is the last year that the API's time format can show.
-const maxYear = 9999
 
 // filled returns nil for an empty text.
 func filled[T ~string](text T) *T {

@@ -1,7 +1,6 @@
 package inbox
 
 import (
-	"cmp"
 	"time"
 
 	"github.com/google/uuid"
@@ -101,13 +100,14 @@ func rankOf(p sqlc.TicketPriority) (rank uint8) {
 
 // params returns the filter as the query's parameters.
 func (f Filter) params(actor auth.Actor, p page.Page) sqlc.ListStaffTicketsParams {
-	walk, exact := f.walk()
+	filter, value, exact := f.walk()
 	params := sqlc.ListStaffTicketsParams{
-		Walk: walk, MaxRows: p.Limit + 1, MaxWalked: maxWalked, CallerID: actor.ID, AllCustomers: actor.SeesCustomers(),
+		Filter: filter, OfValue: value, Sort: string(f.Sort), MaxRows: p.Limit + 1, MaxWalked: maxWalked,
+		CallerID: actor.ID, AllCustomers: actor.SeesCustomers(),
 		AnyStatus: f.Status == "" && !f.Unresolved, Statuses: f.statuses(), WithPriority: f.Priority,
 		AnyAssignee: !f.Assignee.IsSpecified(), AnyTeam: !f.Team.IsSpecified(), WithTag: f.Tag, WithRequester: f.Requester,
 		WithExternalID: f.ExternalID, WithAIMode: f.AIMode, Snoozed: f.Snoozed, AIState: string(f.AIState),
-		AnyWaiting: f.Waiting.isOpen(), Status: sqlc.TicketStatusOpen, AfterPriority: sqlc.TicketPriorityUrgent,
+		AnyWaiting: f.Waiting.isOpen(), AfterPriority: sqlc.TicketPriorityUrgent,
 	}
 	if exact {
 		params.MaxWalked = p.Limit + 1
@@ -121,10 +121,6 @@ func (f Filter) params(actor auth.Actor, p page.Page) sqlc.ListStaffTicketsParam
 	if int(after.Rank) < len(priorities) {
 		params.AfterPriority = priorities[after.Rank]
 	}
-	// What the chosen index is walked by.
-	params.Status = cmp.Or(f.Status, params.Status)
-	params.AssigneeID, params.TeamID = value(params.WithAssignee), value(params.WithTeam)
-	params.RequesterID, params.ExternalID, params.Tag = value(f.Requester), value(f.ExternalID), value(f.Tag)
 	return params
 }
 
@@ -156,45 +152,39 @@ func (f Filter) statuses() []string {
 	}
 }
 
-// walk returns the index that the list reads, and whether all tickets in its range match.
-func (f Filter) walk() (name string, exact bool) {
-	hasAssignee := f.Assignee.IsSpecified() && !f.Assignee.IsNull()
-	hasTeam := f.Team.IsSpecified() && !f.Team.IsNull()
-	suffix := ""
-	if f.Sort != SortNewest {
-		suffix = "_" + string(f.Sort)
-	}
+// walk returns the filter whose index the list reads, with its value, and whether all tickets in its range match.
+func (f Filter) walk() (filter, value string, exact bool) {
+	assignee, team := holder(f.Assignee), holder(f.Team)
+	newest := f.Sort == SortNewest
 	covered := 1 // filters
 	switch {
 	case f.Text != "":
-		return "found" + suffix, false
-	case f.Sort == SortNewest && f.ExternalID != nil:
-		name = "external_id"
+		return "found", "", false
+	case newest && f.ExternalID != nil:
+		filter, value = "external_id", *f.ExternalID
 	case f.AIState != "":
-		name = string(f.AIState) + suffix
-	case f.Sort == SortNewest && f.Requester != nil:
-		name = "requester"
-	case f.Sort == SortNewest && f.Tag != nil:
-		name = "tag"
-	case hasAssignee:
-		name = "assignee" + suffix
-	case hasTeam:
-		name = "team" + suffix
-	case f.Sort == SortNewest && f.Assignee.IsNull() && f.Unresolved:
-		name, covered = "unassigned", 2
-	case f.Sort == SortNewest && f.Unresolved:
-		name = "unresolved"
-	case f.Sort == SortNewest && f.Status != "":
-		name = "status"
-	case f.Sort == SortNewest:
-		name, covered = "all", 0
+		filter = string(f.AIState)
+	case newest && f.Requester != nil:
+		filter, value = "requester", f.Requester.String()
+	case newest && f.Tag != nil:
+		filter, value = "tag", *f.Tag
+	case assignee != nil:
+		filter, value = "assignee", assignee.String()
+	case team != nil:
+		filter, value = "team", team.String()
+	case newest && f.Assignee.IsNull() && f.Unresolved:
+		filter, covered = "unassigned", 2
+	case newest && f.Unresolved:
+		filter = "unresolved"
+	case newest && f.Status != "":
+		filter, value = "status", string(f.Status)
 	default:
-		name, covered = string(f.Sort), 0
+		filter, covered = "all", 0
 	}
 	if f.Sort == SortPriority && f.Unresolved {
-		covered++
+		covered++ // The sort covers it.
 	}
-	return name, covered == f.count()
+	return filter, value, covered == f.count()
 }
 
 // count returns how many filters there are. The range of the sort column does not count, because the walk stays within
@@ -218,11 +208,4 @@ func holder(of nullable.Nullable[uuid.UUID]) *uuid.UUID {
 		return &id
 	}
 	return nil
-}
-
-func value[T any](p *T) (v T) {
-	if p != nil {
-		v = *p
-	}
-	return v
 }

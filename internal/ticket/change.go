@@ -13,15 +13,12 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/timestamp"
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
-const (
-	// maxYear is the last year of the API's time format.
-	maxYear = 9999
-	// maxTags is the maximum number of a ticket's tags.
-	maxTags = 20
-)
+// maxTags is the maximum number of a ticket's tags.
+const maxTags = 20
 
 // Change is a change of a ticket. Members that are empty or not specified leave their value unchanged; null clears it.
 type Change struct {
@@ -172,13 +169,9 @@ func (c Change) snooze(t *sqlc.Ticket) error {
 	if err != nil {
 		return nil //nolint:nilerr // The change does not set a time.
 	}
-	until, err := time.Parse(time.RFC3339, text)
-	if err != nil { // For example 30 February, which the contract's pattern accepts.
-		return errSnooze(apperr.InvalidFormat)
-	}
-	until = until.UTC().Truncate(time.Microsecond)
-	if until.Year() > maxYear {
-		return errSnooze(apperr.OutOfRange)
+	until, code := timestamp.Parse(text)
+	if code != "" {
+		return errSnooze(code)
 	}
 	t.SnoozedUntil = &until
 	return nil

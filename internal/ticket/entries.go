@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/timestamp"
 )
 
 // entries are the journal entries of a change, in order: the types, whether the ticket's customer may see them, and
@@ -112,6 +113,6 @@ func utc(t *time.Time) *string {
 	if t == nil {
 		return nil
 	}
-	text := t.UTC().Format("2006-01-02T15:04:05.000000Z")
+	text := timestamp.Format(*t)
 	return &text
 }

@@ -99,6 +99,9 @@ func (s *Service) forget(ctx context.Context, ticketID, id uuid.UUID, t tombston
 	if err != nil {
 		return err
 	}
+	if err := s.store.LockWebhookResponses(store.Ahead(ctx)); err != nil {
+		return err
+	}
 	if err := s.store.RedactWebhookResponses(ctx, sqlc.RedactWebhookResponsesParams{TicketID: ticketID, ID: id}); err != nil {
 		return err
 	}

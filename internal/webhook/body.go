@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/timestamp"
 )
 
 // errExpired means that the journal no longer has the entry.
@@ -25,7 +25,7 @@ type body struct {
 // bodyOf returns the body of a delivery, with the current texts. It returns errExpired.
 func (s *Service) bodyOf(ctx context.Context, hook sqlc.Webhook, d sqlc.WebhookDelivery) ([]byte, error) {
 	if d.Position == nil {
-		return encode(body{d.Type, timestamp(d.CreatedAt), map[string]any{"webhook_id": hook.ID}})
+		return encode(body{d.Type, timestamp.Format(d.CreatedAt), map[string]any{"webhook_id": hook.ID}})
 	}
 	found, err := s.journal.Read(ctx, *d.Position-1, 1)
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *Service) bodyOf(ctx context.Context, hook sqlc.Webhook, d sqlc.WebhookD
 	if hook.Payload == sqlc.WebhookPayloadThin {
 		data = thin{Position: e.Position, TicketID: e.TicketID, SubjectID: e.SubjectID}
 	}
-	return encode(body{d.Type, timestamp(e.OccurredAt), data})
+	return encode(body{d.Type, timestamp.Format(e.OccurredAt), data})
 }
 
 // thin is the data of a thin delivery: the receiver reads the rest through the API.
@@ -56,6 +56,3 @@ func encode(b body) ([]byte, error) {
 	}
 	return text, nil
 }
-
-// timestamp formats a time as the rest of the API does.
-func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }

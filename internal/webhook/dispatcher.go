@@ -154,7 +154,7 @@ func (s *Service) replay(ctx context.Context) (more bool, err error) {
 		next = new(entries[passSize-1].Position + 1)
 	}
 	return true, s.store.UpdateWebhookReplay(ctx, sqlc.UpdateWebhookReplayParams{
-		ID: hook.ID, Position: next, OldPosition: hook.ReplayPosition,
+		ID: hook.ID, Position: next, OldPosition: hook.ReplayPosition, OldUntil: hook.ReplayUntil,
 	})
 }
 

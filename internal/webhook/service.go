@@ -169,8 +169,9 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (sqlc.Webhook, error) {
 	return hook, store.NotFound(err)
 }
 
-// Update changes a webhook. Unpausing it also enables it again. It returns NotFound, and ValidationFailed as Create
-// does.
+// Update changes a webhook. A paused webhook keeps its deliveries and gets no further ones; when it resumes, it gets what it
+// has missed, as far as the journal still has it, and is enabled again. It returns NotFound, and ValidationFailed as
+// Create does.
 func (s *Service) Update(ctx context.Context, id uuid.UUID, c Change) (hook sqlc.Webhook, err error) {
 	if _, err := s.Get(ctx, id); err != nil {
 		return hook, err
@@ -180,17 +181,30 @@ func (s *Service) Update(ctx context.Context, id uuid.UUID, c Change) (hook sqlc
 			return hook, err
 		}
 	}
-	enable := c.Paused != nil && !*c.Paused
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		hook, err = s.store.UpdateWebhook(ctx, sqlc.UpdateWebhookParams{
-			ID: id, URL: c.URL, Description: c.Description, Types: c.Types, Payload: c.Payload, Paused: c.Paused, Enable: enable,
-		})
-		if err != nil || !enable {
-			return store.NotFound(err)
+		if err := s.pause(ctx, id, c.Paused); err != nil {
+			return err
 		}
-		return s.enqueue(ctx, id)
+		hook, err = s.store.UpdateWebhook(ctx, sqlc.UpdateWebhookParams{
+			ID: id, URL: c.URL, Description: c.Description, Types: c.Types, Payload: c.Payload,
+		})
+		return store.NotFound(err)
 	})
 	return hook, err
+}
+
+// pause pauses a webhook or has it resume, if asked. The dispatcher's next pass finds what has become due.
+func (s *Service) pause(ctx context.Context, id uuid.UUID, paused *bool) error {
+	if paused == nil {
+		return nil
+	}
+	if *paused {
+		return s.store.PauseWebhook(ctx, id)
+	}
+	if err := s.store.ResumeWebhook(ctx, id); err != nil {
+		return err
+	}
+	return s.enqueue(ctx, id)
 }
 
 // Delete deletes a webhook. It returns NotFound.

@@ -169,6 +169,9 @@ func (w *worker) record(
 	ctx context.Context, job *river.Job[sendArgs], due []sqlc.WebhookDelivery, results []result, last bool,
 ) error {
 	return w.store.InTx(ctx, func(ctx context.Context) error {
+		if err := w.store.ShareWebhookResponses(store.Ahead(ctx)); err != nil {
+			return err
+		}
 		hook, err := w.store.LockWebhook(ctx, job.Args.WebhookID)
 		if isNoRow(err) {
 			return nil // The webhook was deleted, and its deliveries will be.

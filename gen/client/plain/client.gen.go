@@ -1909,7 +1909,7 @@ type CreatedWebhook struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Paused Whether deliveries are on hold.
+	// Paused Whether deliveries are on hold. The events since the pause are delivered afterwards.
 	Paused bool `json:"paused"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -3440,7 +3440,8 @@ type UpdateWebhookRequest struct {
 	// Description The purpose of the webhook. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty,omitzero"`
 
-	// Paused Whether deliveries are on hold. `false` also enables a webhook that was disabled.
+	// Paused Whether deliveries are on hold. After `false`, the webhook gets the events since the pause. `false` also enables a webhook that was
+	// disabled.
 	Paused *bool `json:"paused,omitempty"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -3513,7 +3514,7 @@ type Webhook struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Paused Whether deliveries are on hold.
+	// Paused Whether deliveries are on hold. The events since the pause are delivered afterwards.
 	Paused bool `json:"paused"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -3551,7 +3552,7 @@ type WebhookAttempt struct {
 	// Number The attempt's number, from 1.
 	Number int32 `json:"number"`
 
-	// Response The beginning of the response's body, as text. Absent when there was none.
+	// Response The beginning of the response's body, as text. Absent when there was none, and when the text that was delivered has been redacted or erased.
 	Response string `json:"response,omitempty,omitzero"`
 
 	// StartedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -6836,8 +6837,12 @@ type ClientInterface interface {
 
 	// UpdateWebhookWithBody Change, pause or enable a webhook
 	//
-	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
-	// webhook that was disabled: it resumes with the deliveries that it has, and
+	// Changes the members that the body names.
+	//
+	// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
+	// that the event feed still has, if it has their types by then.
+	//
+	// `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 	//
 	// Takes any type of body and a specified content type.
@@ -6847,8 +6852,12 @@ type ClientInterface interface {
 
 	// UpdateWebhook Change, pause or enable a webhook
 	//
-	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
-	// webhook that was disabled: it resumes with the deliveries that it has, and
+	// Changes the members that the body names.
+	//
+	// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
+	// that the event feed still has, if it has their types by then.
+	//
+	// `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 	//
 	// Takes a body of the `application/json` content type.
@@ -6867,7 +6876,8 @@ type ClientInterface interface {
 	//
 	// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 	// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-	// the replay begins with its oldest event. A second replay replaces one that has not finished.
+	// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+	// webhook starts its replay when it resumes.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6878,7 +6888,8 @@ type ClientInterface interface {
 	//
 	// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 	// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-	// the replay begins with its oldest event. A second replay replaces one that has not finished.
+	// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+	// webhook starts its replay when it resumes.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -9544,8 +9555,12 @@ func (c *Client) GetWebhook(ctx context.Context, webhookID WebhookID, params *Ge
 
 // UpdateWebhookWithBody Change, pause or enable a webhook
 //
-// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
-// webhook that was disabled: it resumes with the deliveries that it has, and
+// Changes the members that the body names.
+//
+// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
+// that the event feed still has, if it has their types by then.
+//
+// `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 // `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 //
 // Takes any type of body and a specified content type.
@@ -9565,8 +9580,12 @@ func (c *Client) UpdateWebhookWithBody(ctx context.Context, webhookID WebhookID,
 
 // UpdateWebhook Change, pause or enable a webhook
 //
-// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
-// webhook that was disabled: it resumes with the deliveries that it has, and
+// Changes the members that the body names.
+//
+// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
+// that the event feed still has, if it has their types by then.
+//
+// `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 // `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 //
 // Takes a body of the `application/json` content type.
@@ -9605,7 +9624,8 @@ func (c *Client) ListWebhookDeliveries(ctx context.Context, webhookID WebhookID,
 //
 // Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 // sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-// the replay begins with its oldest event. A second replay replaces one that has not finished.
+// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+// webhook starts its replay when it resumes.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9626,7 +9646,8 @@ func (c *Client) ReplayWebhookWithBody(ctx context.Context, webhookID WebhookID,
 //
 // Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 // sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-// the replay begins with its oldest event. A second replay replaces one that has not finished.
+// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+// webhook starts its replay when it resumes.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -16896,8 +16917,12 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateWebhookWithBodyWithResponse Change, pause or enable a webhook
 	//
-	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
-	// webhook that was disabled: it resumes with the deliveries that it has, and
+	// Changes the members that the body names.
+	//
+	// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
+	// that the event feed still has, if it has their types by then.
+	//
+	// `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16907,8 +16932,12 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateWebhookWithResponse Change, pause or enable a webhook
 	//
-	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
-	// webhook that was disabled: it resumes with the deliveries that it has, and
+	// Changes the members that the body names.
+	//
+	// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
+	// that the event feed still has, if it has their types by then.
+	//
+	// `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -16929,7 +16958,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 	// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-	// the replay begins with its oldest event. A second replay replaces one that has not finished.
+	// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+	// webhook starts its replay when it resumes.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16940,7 +16970,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 	// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-	// the replay begins with its oldest event. A second replay replaces one that has not finished.
+	// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+	// webhook starts its replay when it resumes.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -32727,8 +32758,12 @@ func (c *ClientWithResponses) GetWebhookWithResponse(ctx context.Context, webhoo
 
 // UpdateWebhookWithBodyWithResponse Change, pause or enable a webhook
 //
-// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
-// webhook that was disabled: it resumes with the deliveries that it has, and
+// Changes the members that the body names.
+//
+// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
+// that the event feed still has, if it has their types by then.
+//
+// `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 // `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -32744,8 +32779,12 @@ func (c *ClientWithResponses) UpdateWebhookWithBodyWithResponse(ctx context.Cont
 
 // UpdateWebhookWithResponse Change, pause or enable a webhook
 //
-// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
-// webhook that was disabled: it resumes with the deliveries that it has, and
+// Changes the members that the body names.
+//
+// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
+// that the event feed still has, if it has their types by then.
+//
+// `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 // `POST /webhooks/{webhook_id}/replay` sends what it has missed.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -32778,7 +32817,8 @@ func (c *ClientWithResponses) ListWebhookDeliveriesWithResponse(ctx context.Cont
 //
 // Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 // sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-// the replay begins with its oldest event. A second replay replaces one that has not finished.
+// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+// webhook starts its replay when it resumes.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32795,7 +32835,8 @@ func (c *ClientWithResponses) ReplayWebhookWithBodyWithResponse(ctx context.Cont
 //
 // Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 // sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-// the replay begins with its oldest event. A second replay replaces one that has not finished.
+// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+// webhook starts its replay when it resumes.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

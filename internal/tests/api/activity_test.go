@@ -23,7 +23,7 @@ func getTicket(t *testing.T, u *apitest.User, ticket client.Ticket) client.Ticke
 	return *got.JSON200
 }
 
-func TestCustomersMessageReopensWhatWaitsForThem(t *testing.T) {
+func TestCustomerMessageReopensPendingAndResolvedTickets(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -33,7 +33,7 @@ func TestCustomersMessageReopensWhatWaitsForThem(t *testing.T) {
 			agent.SetStatus(t, ticket.ID, step)
 		}
 		agent.Say(t, ticket.ID, "Is it solved?")
-		require.Equal(t, status, getTicket(t, customer, ticket).Status, "a reply by staff reopens nothing")
+		require.Equal(t, status, getTicket(t, customer, ticket).Status, "a staff reply does not reopen a ticket")
 		message := customer.Say(t, ticket.ID, "No.")
 		after := getTicket(t, customer, ticket)
 		require.EqualValues(t, "open", after.Status, status)
@@ -43,11 +43,11 @@ func TestCustomersMessageReopensWhatWaitsForThem(t *testing.T) {
 		if status != "open" {
 			changes++
 		}
-		require.Equal(t, changes, countChanges(t, s, ticket), "each change of status is recorded")
+		require.Equal(t, changes, countChanges(t, s, ticket), "every change of status is recorded")
 	}
 }
 
-func TestEveryMessageMovesTheTicketsTimes(t *testing.T) {
+func TestMessagesUpdateTheTicketsTimes(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -70,7 +70,7 @@ func TestEveryMessageMovesTheTicketsTimes(t *testing.T) {
 	require.Greater(t, moved.UpdatedAt, answered.UpdatedAt)
 }
 
-func TestCustomerWritesNoMoreThanItsBudget(t *testing.T) {
+func TestDailyBudgetLimitsCustomers(t *testing.T) {
 	t.Parallel()
 	one := desk.New(t, desk.Options{Writing: ticket.Budget{Tickets: 3, Messages: 3}})
 	other := desk.New(t, desk.Options{DatabaseURL: one.DatabaseURL, Writing: ticket.Budget{Tickets: 3, Messages: 3}})
@@ -95,9 +95,9 @@ func TestCustomerWritesNoMoreThanItsBudget(t *testing.T) {
 		}
 	}
 	count := func(sql string) int { return storetest.QueryInt(t, one.DatabaseURL, sql) }
-	require.Equal(t, 3, count("SELECT count(*) FROM tickets"), "exactly as many, over both replicas")
+	require.Equal(t, 3, count("SELECT count(*) FROM tickets"), "the budget is exact over both replicas")
 	require.Equal(t, 3, count("SELECT count(*) FROM messages"))
-	require.Equal(t, 4, count("SELECT max(version) FROM tickets"), "what is refused changes nothing")
+	require.Equal(t, 4, count("SELECT max(version) FROM tickets"), "refused requests change nothing")
 	for range 5 {
 		agent.Say(t, about.ID, "Staff have no limit.")
 	}
@@ -105,7 +105,7 @@ func TestCustomerWritesNoMoreThanItsBudget(t *testing.T) {
 	customer.Say(t, about.ID, "Another day.")
 }
 
-func TestTextOfADayIsBoundedInBytes(t *testing.T) {
+func TestDailyBudgetLimitsBytes(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Writing: ticket.Budget{Bytes: 1000}})
 	customer := s.Customer(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-func TestTextThatIsNoAddressIsRefused(t *testing.T) {
+func TestInvalidAddressesAreRefused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -28,7 +28,7 @@ func TestTextThatIsNoAddressIsRefused(t *testing.T) {
 	}
 }
 
-func TestAddressIsStoredInOneForm(t *testing.T) {
+func TestAddressesAreNormalized(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	created, err := s.Anonymous.SignUpWithResponse(t.Context(), nil, client.SignUpRequest{

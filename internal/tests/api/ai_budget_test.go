@@ -24,7 +24,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// requireQuota wants the ask to be refused for the budget, for no longer than most.
+// requireQuota checks that the request is refused because of the budget. most is the longest Retry-After.
 func requireQuota(t *testing.T, u *apitest.User, ticketID uuid.UUID, most time.Duration) {
 	t.Helper()
 	asked := u.Ask(t, ticketID, client.CreateAIResponseRequest{})
@@ -37,7 +37,7 @@ func requireQuota(t *testing.T, u *apitest.User, ticketID uuid.UUID, most time.D
 	u.OpenStream(t, ticketID, "").RequireProblem(http.StatusTooManyRequests, client.ProblemCodeAIQuota)
 }
 
-func TestUserHasSoManyAnswersWrittenAtATime(t *testing.T) {
+func TestBudgetOfRunningAnswersPerUser(t *testing.T) {
 	t.Parallel()
 	one, other := twoReplicas(t, desk.Options{Budget: assistant.Budget{Running: 2}})
 	user := one.Customer(t)
@@ -51,13 +51,13 @@ func TestUserHasSoManyAnswersWrittenAtATime(t *testing.T) {
 		u.Stream(t, second.TicketID).Close()
 	}
 	stranger := one.Customer(t)
-	stranger.Begin(t, stranger.NewTicket(t).ID) // It is not somebody else's budget.
+	stranger.Begin(t, stranger.NewTicket(t).ID) // Other users have budgets of their own.
 
 	user.CancelAIResponse(t, first.ID)
 	require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done, "one has ended")
 }
 
-func TestUserHasSoManyAnswersInATime(t *testing.T) {
+func TestBudgetOfAnswersPerTimePerUser(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		budget assistant.Budget
@@ -85,7 +85,7 @@ func TestUserHasSoManyAnswersInATime(t *testing.T) {
 			stranger := s.Customer(t)
 			require.NotNil(t, stranger.Stream(t, stranger.NewTicket(t).ID).ReadAll().Done)
 
-			// Time passes for one of the two.
+			// One of the two answers becomes older than the period.
 			storetest.Exec(t, s.DatabaseURL,
 				"UPDATE ai_responses SET created_at = created_at - $2::text::interval WHERE id = $1", again.ID, c.age)
 			begun := user.Begin(t, ticket.ID)
@@ -95,7 +95,7 @@ func TestUserHasSoManyAnswersInATime(t *testing.T) {
 	}
 }
 
-func TestRetryAfterIsWhenTheOldestAnswerCountsNoMore(t *testing.T) {
+func TestRetryAfterIsWhenTheOldestAnswerStopsCounting(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Budget: assistant.Budget{PerMinute: 2}})
 	user := s.Customer(t)
@@ -130,7 +130,7 @@ func TestBudgetIsExactOverReplicas(t *testing.T) {
 	require.Equal(t, budget, countRows(t, one, "ai_responses"))
 }
 
-func TestTakeoverCostsNothing(t *testing.T) {
+func TestTakeoverDoesNotCountAgainstTheBudget(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Budget: assistant.Budget{Running: 1, PerMinute: 1, PerDay: 1}})
 	user := s.Customer(t)
@@ -142,10 +142,10 @@ func TestTakeoverCostsNothing(t *testing.T) {
 	require.NotNil(t, answer.Done)
 	require.Equal(t, int32(2), user.AIResponse(t, answer.Done.AIResponseID).Attempt)
 	require.Equal(t, 1, countRows(t, s, "ai_responses"))
-	requireQuota(t, user, user.NewTicket(t).ID, 24*time.Hour) // It was one all along.
+	requireQuota(t, user, user.NewTicket(t).ID, 24*time.Hour) // The takeover did not count as another answer.
 }
 
-func TestServerWritesSoManyAnswersAtATime(t *testing.T) {
+func TestServerLimitsRunningAnswers(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{MaxRunning: 1})
 	user := s.Customer(t)
@@ -159,18 +159,18 @@ func TestServerWritesSoManyAnswersAtATime(t *testing.T) {
 	require.Equal(t, "1", asked.HTTPResponse.Header.Get("Retry-After"))
 	user.OpenStream(t, ticket.ID, "").RequireProblem(http.StatusServiceUnavailable, client.ProblemCodeServerBusy)
 	requireJoined(t, user.Ask(t, begun.TicketID, client.CreateAIResponseRequest{}), begun.ID)
-	require.Zero(t, countRows(t, s, "ai_responses WHERE ticket_id = $1", ticket.ID), "what is refused leaves nothing behind")
+	require.Zero(t, countRows(t, s, "ai_responses WHERE ticket_id = $1", ticket.ID), "a refused request stores nothing")
 
 	s.Simulator.Release("late")
 	require.NotNil(t, user.ReadAIResponse(t, begun.ID).Done)
-	// The place is free a moment after the answer's end is published.
+	// The slot becomes free a moment after the answer's end is published.
 	require.Eventually(t, func() bool {
 		return user.Ask(t, ticket.ID, client.CreateAIResponseRequest{}).StatusCode() == http.StatusCreated
 	}, 5*time.Second, 20*time.Millisecond)
 }
 
-// What an Idempotency-Key does: the answer begins when a larger transaction is committed.
-func TestAnswerThatIsNotCommittedYetHasItsPlace(t *testing.T) {
+// With an Idempotency-Key, the answer starts inside a larger transaction.
+func TestUncommittedAnswerHoldsItsSlot(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{MaxRunning: 1})
 	user := s.Customer(t)
@@ -189,7 +189,7 @@ func TestAnswerThatIsNotCommittedYetHasItsPlace(t *testing.T) {
 		})
 		require.ErrorIs(t, err, end)
 		if end != nil {
-			require.Zero(t, s.Assistant.Running(), "what is undone gives its place back")
+			require.Zero(t, s.Assistant.Running(), "a rollback frees the slot")
 		}
 	}
 	require.Equal(t, 1, s.Assistant.Running())
@@ -197,14 +197,14 @@ func TestAnswerThatIsNotCommittedYetHasItsPlace(t *testing.T) {
 	s.Simulator.Release("late")
 }
 
-func TestServerHasSoManyStreamsOpen(t *testing.T) {
+func TestServerLimitsOpenStreams(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{MaxStreams: 1})
 	user := s.Customer(t)
 	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "late", After: 1}}})
 	ticket := user.NewTicket(t)
 	user.OpenStream(t, uuid.Must(uuid.NewV7()), "").RequireProblem(http.StatusNotFound, client.ProblemCodeNotFound)
-	stream := user.Stream(t, ticket.ID) // What was refused keeps no place.
+	stream := user.Stream(t, ticket.ID) // A refused stream holds no slot.
 	event, more := stream.Next()
 	require.True(t, more)
 	var start plain.StartEvent

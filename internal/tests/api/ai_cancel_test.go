@@ -15,10 +15,10 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-// hangUpWithin is the second in which upstream is told to stop, and a little for a machine that is busy with tests.
+// hangUpWithin is the limit of one second for closing the upstream connection, plus some time for a busy machine.
 const hangUpWithin = 1500 * time.Millisecond
 
-// requireHungUp waits until the first request's connection is closed from this side, and returns when that was.
+// requireHungUp waits until the server has closed the first upstream request, and returns the time.
 func requireHungUp(t *testing.T, s *desk.Desk) time.Time {
 	t.Helper()
 	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
@@ -29,7 +29,7 @@ func requireHungUp(t *testing.T, s *desk.Desk) time.Time {
 	return record.FinishedAt
 }
 
-// requireCancelled wants the response to have ended without a trace in the conversation.
+// requireCancelled checks that the response was cancelled and left no message.
 func requireCancelled(t *testing.T, u *apitest.User, r client.AIResponse) {
 	t.Helper()
 	require.Equal(t, client.AIResponseStatusCancelled, r.Status)
@@ -40,7 +40,7 @@ func requireCancelled(t *testing.T, u *apitest.User, r client.AIResponse) {
 	require.Empty(t, u.Messages(t, r.TicketID))
 }
 
-func TestCancelEndsTheAnswerOnWhicheverReplicaItRuns(t *testing.T) {
+func TestCancelWorksOnAnyReplica(t *testing.T) {
 	t.Parallel()
 	for name, fromElsewhere := range map[string]bool{"here": false, "elsewhere": true} {
 		t.Run(name, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestCancelEndsTheAnswerOnWhicheverReplicaItRuns(t *testing.T) {
 			}
 			requireCancelled(t, user, there.CancelAIResponse(t, begun.ID))
 
-			// What the cut answer took is told by its writer, once that has found out.
+			// The writer records the usage of the cancelled answer once it notices the cancellation.
 			require.Eventually(t, func() bool {
 				return user.AIResponse(t, begun.ID).Usage.CompletionTokens == 3
 			}, 5*time.Second, 20*time.Millisecond)
@@ -83,7 +83,7 @@ func TestCancelEndsTheAnswerOnWhicheverReplicaItRuns(t *testing.T) {
 	}
 }
 
-func TestCancelBeforeTheFirstWordAnswersWhoWaits(t *testing.T) {
+func TestCancelBeforeTheFirstWordEndsWaitingReaders(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -100,7 +100,7 @@ func TestCancelBeforeTheFirstWordAnswersWhoWaits(t *testing.T) {
 	require.Equal(t, client.AIFailureCodeCancelled, streamed.ReadAll().Failed.Code)
 	events := <-polled
 	require.True(t, events.Ended)
-	// A reader that came too late for the cancelled one has begun the next.
+	// A reader that came after the cancellation has started the next answer.
 	stream := <-waiting
 	if stream.Response.StatusCode == http.StatusOK {
 		require.NotNil(t, stream.ReadAll().Done)
@@ -110,7 +110,7 @@ func TestCancelBeforeTheFirstWordAnswersWhoWaits(t *testing.T) {
 	requireCancelled(t, user, user.AIResponse(t, begun.ID))
 }
 
-func TestCancelLeavesWhatHasEnded(t *testing.T) {
+func TestCancelKeepsEndedAnswers(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Limits: noRetries()})
 	user := s.Customer(t)
@@ -128,7 +128,7 @@ func TestCancelLeavesWhatHasEnded(t *testing.T) {
 	require.Len(t, user.Messages(t, ticket.ID), 1)
 }
 
-func TestCancelledRegenerationLeavesTheAnswerThatStands(t *testing.T) {
+func TestCancelledRegenerationKeepsTheAnswer(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -143,7 +143,7 @@ func TestCancelledRegenerationLeavesTheAnswerThatStands(t *testing.T) {
 	require.Len(t, s.Simulator.Requests(), 2)
 }
 
-func TestCancelRacingTheCommitIsOneOrTheOther(t *testing.T) {
+func TestCancelOrCommitWinsTheRace(t *testing.T) {
 	t.Parallel()
 	one, other := twoReplicas(t, desk.Options{})
 	user := one.Customer(t)
@@ -158,7 +158,7 @@ func TestCancelRacingTheCommitIsOneOrTheOther(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { one.Simulator.Release(gate) })
 		wg.Go(func() {
-			for range round % 4 { // Each costs the cancel about as much time as the commit needs.
+			for range round % 4 { // Each of these requests takes about as long as the commit, to shift the race.
 				there.AIResponse(t, begun.ID)
 			}
 			there.CancelAIResponse(t, begun.ID)

@@ -18,7 +18,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// polledText is the text that events add to what a reader has shown.
+// polledText applies events to the text that a reader has shown.
 func polledText(t *testing.T, shown string, events []client.NumberedEvent) string {
 	t.Helper()
 	for _, numbered := range events {
@@ -62,11 +62,11 @@ func pollAll(t *testing.T, u *apitest.User, id uuid.UUID) (text string, last map
 	}
 }
 
-// answerEndings are the ways in which a response ends, and how it is brought there.
+// answerEndings are the ways in which a response can end, and how to cause them.
 var answerEndings = map[string]struct {
 	script groqsim.Script
 	end    func(t *testing.T, u, agent *apitest.User, r client.AIResponse)
-	// code is that of the failed event; empty for done.
+	// code is the code of the event failed; empty for done.
 	code client.AIFailureCode
 }{
 	"completed": {},
@@ -97,7 +97,7 @@ var answerEndings = map[string]struct {
 	},
 }
 
-func TestEndedResponseIsReadByItsID(t *testing.T) {
+func TestEndedResponseCanBeReadByID(t *testing.T) {
 	t.Parallel()
 	for name, c := range answerEndings {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestEndedResponseIsReadByItsID(t *testing.T) {
 			require.Equal(t, whole.Text, text)
 			require.Equal(t, whole.Done != nil, last["type"] == "done")
 
-			// A replica that has never heard of it finds no events.
+			// The other replica has nothing in memory, and the events are deleted.
 			storetest.Exec(t, one.DatabaseURL, "DELETE FROM ai_response_events")
 			late := desk.New(t, desk.Options{DatabaseURL: one.DatabaseURL, Simulator: one.Simulator}).
 				LogIn(t, user.Email, apitest.Password)
@@ -142,7 +142,8 @@ func requireEnding(t *testing.T, a apitest.Answer, code client.AIFailureCode) {
 	require.Equal(t, code, a.Failed.Code)
 }
 
-// requireResumable wants a reader that has any event to get exactly those after it, and one with the last of them nothing.
+// requireResumable checks that a reader resumes after any event with exactly the following ones, and after the last
+// with none.
 func requireResumable(t *testing.T, u *apitest.User, id uuid.UUID, whole apitest.Answer) {
 	t.Helper()
 	events := whole.Events[1:]
@@ -154,7 +155,7 @@ func requireResumable(t *testing.T, u *apitest.User, id uuid.UUID, whole apitest
 	require.Equal(t, http.StatusNoContent, u.OpenAIResponse(t, id, events[len(events)-1].ID).Response.StatusCode)
 }
 
-// requireSweptIsReadable wants what is left of an answer whose events are gone: the text in one piece, and the end.
+// requireSweptIsReadable checks that an answer whose events are deleted is sent as one delta and the end.
 func requireSweptIsReadable(t *testing.T, u *apitest.User, id uuid.UUID, whole apitest.Answer) {
 	t.Helper()
 	left := u.ReadAIResponse(t, id)
@@ -168,7 +169,7 @@ func requireSweptIsReadable(t *testing.T, u *apitest.User, id uuid.UUID, whole a
 	}
 	events := whole.Events[1:]
 	end := events[len(events)-1]
-	require.Equal(t, end.ID, left.Events[len(left.Events)-1].ID, "the end keeps its name")
+	require.Equal(t, end.ID, left.Events[len(left.Events)-1].ID, "the end keeps its id")
 	require.Equal(t, http.StatusNoContent, u.OpenAIResponse(t, id, end.ID).Response.StatusCode)
 	shown := ""
 	for _, last := range events[:len(events)-1] {
@@ -188,7 +189,7 @@ func requireSweptIsReadable(t *testing.T, u *apitest.User, id uuid.UUID, whole a
 	require.Equal(t, left.Text, polledText(t, "", page.Events))
 }
 
-func TestReaderWithoutTheEndOfAFailedAnswerGetsItAndStartsNothing(t *testing.T) {
+func TestReaderOfAFailedAnswerGetsItsEndAndStartsNothing(t *testing.T) {
 	t.Parallel()
 	one, other := twoReplicas(t, desk.Options{Limits: noRetries()})
 	user := one.Customer(t)
@@ -215,7 +216,7 @@ func TestReaderWithoutTheEndOfAFailedAnswerGetsItAndStartsNothing(t *testing.T) 
 		require.Equal(t, http.StatusNoContent,
 			reader.OpenStream(t, ticket.ID, events[len(events)-1].ID).Response.StatusCode)
 	}
-	// What a reader has that was told to start over, before it got anything.
+	// The id of a reader that was told to start over and has no other event yet.
 	again := user.OpenStream(t, ticket.ID, whole.Failed.AIResponseID.String()+":0")
 	again.RequireOK()
 	require.Equal(t, events, again.ReadAll().Events[1:])
@@ -226,7 +227,7 @@ func TestReaderWithoutTheEndOfAFailedAnswerGetsItAndStartsNothing(t *testing.T) 
 	require.Len(t, one.Simulator.Requests(), 1)
 }
 
-func TestPollGetsAtOnceWhatIsThere(t *testing.T) {
+func TestPollReturnsExistingEventsImmediately(t *testing.T) {
 	t.Parallel()
 	one, other := twoReplicas(t, desk.Options{})
 	user := one.Customer(t)
@@ -253,7 +254,7 @@ func TestPollGetsAtOnceWhatIsThere(t *testing.T) {
 	}
 }
 
-func TestPollWaitsAsLongAsItWasTold(t *testing.T) {
+func TestPollWaitsForTheGivenTime(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -269,7 +270,7 @@ func TestPollWaitsAsLongAsItWasTold(t *testing.T) {
 	require.False(t, page.Ended)
 }
 
-func TestPollWakesWhenAnEventComes(t *testing.T) {
+func TestPollReturnsWhenAnEventArrives(t *testing.T) {
 	t.Parallel()
 	for name, elsewhere := range map[string]bool{"here": false, "elsewhere": true} {
 		t.Run(name, func(t *testing.T) {
@@ -319,7 +320,7 @@ func TestPolledTextIsTheStoredMessage(t *testing.T) {
 	require.Empty(t, ended.Events)
 }
 
-// groqsimText is long enough for an answer of many events.
+// groqsimText is long enough for many events.
 const groqsimText = `We have looked into the charge for October that you mention, and found that it was made twice by mistake.
 One of the two has been taken back today; it takes three to five working days until you see it.`
 
@@ -346,7 +347,7 @@ func TestPollAfterAnUnknownEventStartsOver(t *testing.T) {
 	requireBegunAnew("one two", true)
 }
 
-func TestPollRefusesWhatItDoesNotOffer(t *testing.T) {
+func TestPollRefusesInvalidParameters(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -363,8 +364,8 @@ func TestPollRefusesWhatItDoesNotOffer(t *testing.T) {
 	other.Do(t, http.MethodGet, path+"?wait=20", "").RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 }
 
-// A log is longer than what is read of it at a time, by a follower and by a poll.
-func TestLongLogIsReadInPieces(t *testing.T) {
+// The log is longer than one read of a follower or of a poll.
+func TestLongLogIsReadInBatches(t *testing.T) {
 	t.Parallel()
 	const deltas = 6000
 	s := desk.New(t, desk.Options{})

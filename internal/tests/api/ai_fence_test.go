@@ -18,7 +18,7 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// deltaOf returns the text of an event, which has none unless it is a delta.
+// deltaOf returns the text of a delta, and nothing for other events.
 func deltaOf(t *testing.T, event apitest.Event) string {
 	t.Helper()
 	var data struct {
@@ -28,10 +28,10 @@ func deltaOf(t *testing.T, event apitest.Event) string {
 	return data.Content
 }
 
-func TestHumanFencesARunningAnswer(t *testing.T) {
+func TestHumanCancelsARunningAnswer(t *testing.T) {
 	t.Parallel()
 	for name, intervene := range map[string]func(t *testing.T, agent *apitest.User, ticket client.Ticket){
-		"staff replies": func(t *testing.T, agent *apitest.User, ticket client.Ticket) {
+		"staff reply": func(t *testing.T, agent *apitest.User, ticket client.Ticket) {
 			t.Helper()
 			agent.Say(t, ticket.ID, "I have refunded the charge.")
 		},
@@ -67,7 +67,7 @@ func TestHumanFencesARunningAnswer(t *testing.T) {
 	}
 }
 
-func TestNewQuestionReplacesAnAnswerThatHasNotBegun(t *testing.T) {
+func TestNewQuestionReplacesAnAnswerWithoutText(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -82,7 +82,7 @@ func TestNewQuestionReplacesAnAnswerThatHasNotBegun(t *testing.T) {
 	question := user.Say(t, ticket.ID, "Forget it: what about November?")
 
 	answer := <-waiting
-	require.NotNil(t, answer.Done, "who waits for the answer gets the one to the new question")
+	require.NotNil(t, answer.Done, "waiting readers get the answer to the new question")
 	require.Equal(t, answer.Text, user.Stream(t, ticket.ID).ReadAll().Text)
 	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
 		return records[0].End == groqsim.EndClientGone
@@ -92,7 +92,7 @@ func TestNewQuestionReplacesAnAnswerThatHasNotBegun(t *testing.T) {
 		"SELECT turn_message_id::text FROM ai_responses WHERE status = 'completed'"))
 }
 
-func TestNewQuestionWaitsForAnAnswerThatHasBegun(t *testing.T) {
+func TestNewQuestionWaitsForAnAnswerWithText(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -113,18 +113,18 @@ func TestNewQuestionWaitsForAnAnswerThatHasBegun(t *testing.T) {
 	require.NotNil(t, answer.Done)
 	require.NotEqual(t, old.Done.AIResponseID, answer.Done.AIResponseID)
 	require.Equal(t, 2, countAIMessages(t, s, ticket.ID))
-	// The answer was stored after the question, and is known to the model all the same.
+	// The prompt includes the answer although it was stored after the question.
 	asked := s.Simulator.Requests()[1].Chat.Messages
 	require.Equal(t, []string{old.Text, "And what about November?"},
 		[]string{string(asked[len(asked)-2].Content), string(asked[len(asked)-1].Content)})
 }
 
-func TestAnswerOfADeadProcessIsTakenOver(t *testing.T) {
+func TestAnswerOfAKilledProcessIsTakenOver(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
-	// What a process leaves behind that was killed while it wrote.
+	// The state that a process leaves when it is killed while it writes.
 	storetest.Exec(t, s.DatabaseURL, `
 		WITH left_behind AS (
 			INSERT INTO ai_responses (id, ticket_id, customer_id, model, owner_id, last_seq, lease_expires_at)
@@ -140,7 +140,7 @@ func TestAnswerOfADeadProcessIsTakenOver(t *testing.T) {
 	require.Equal(t, 2, storetest.QueryInt(t, s.DatabaseURL, "SELECT attempt FROM ai_responses"))
 }
 
-func TestAnswerThatNobodyCouldFinishFails(t *testing.T) {
+func TestAnswerFailsAfterTooManyCrashes(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -148,7 +148,7 @@ func TestAnswerThatNobodyCouldFinishFails(t *testing.T) {
 	storetest.Exec(t, s.DatabaseURL,
 		`INSERT INTO ai_responses (id, ticket_id, customer_id, model, owner_id, attempt, crashes, lease_expires_at)
 		VALUES (gen_random_uuid(), $1, (SELECT user_id FROM tickets WHERE id = $1), 'm', gen_random_uuid(), 3, 3, now() - interval '1 second')`, ticket.ID)
-	failed := user.Stream(t, ticket.ID).ReadAll().Failed // The reaper comes later than the headers.
+	failed := user.Stream(t, ticket.ID).ReadAll().Failed // The stream's headers are sent before the reaper runs.
 	require.NotNil(t, failed)
 	require.Equal(t, client.AIFailureCodeAITimeout, failed.Code)
 	storetest.Exec(t, s.DatabaseURL, "UPDATE ai_responses SET finished_at = finished_at - interval '1 minute'")
@@ -167,7 +167,7 @@ func TestReplyRacingTheCommitIsNeverPublishedWithTheAnswer(t *testing.T) {
 		messages := user.Messages(t, ticket.ID)
 		if answer.Done != nil {
 			require.Len(t, messages, 2)
-			require.Equal(t, answer.Done.Message.ID, messages[0].ID, "the answer stands before the reply or not at all")
+			require.Equal(t, answer.Done.Message.ID, messages[0].ID, "the answer comes before the reply or not at all")
 			continue
 		}
 		require.Len(t, messages, 1)

@@ -23,14 +23,14 @@ import (
 
 var twoModels = []string{"primary", "secondary"}
 
-// noRetries leaves a model alone that has failed once.
+// noRetries asks no model again after one failure.
 func noRetries() *groq.Limits {
 	limits := app.UpstreamLimits(config.Defaults())
 	limits.Retries = 0
 	return &limits
 }
 
-// askedModels are the models that upstream was asked for, in their order.
+// askedModels returns the models of the upstream requests, in order.
 func askedModels(s *desk.Desk) string {
 	var models []string
 	for _, record := range s.Simulator.Requests() {
@@ -46,7 +46,7 @@ func promptBytes(r groqsim.RequestRecord) (n int) {
 	return n
 }
 
-func TestAnotherModelAnswersForOneThatCannot(t *testing.T) {
+func TestFallbackToAnotherModel(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]groqsim.Script{
 		"rate limit":       {Status: 429, RetryAfter: "64"},
@@ -67,7 +67,7 @@ func TestAnotherModelAnswersForOneThatCannot(t *testing.T) {
 			require.NotNil(t, answer.Done)
 			var start plain.StartEvent
 			require.NoError(t, json.Unmarshal([]byte(answer.Events[0].Data), &start))
-			require.Equal(t, "secondary", start.Model, "the model that writes is named")
+			require.Equal(t, "secondary", start.Model, "the response names the model that writes")
 			require.Equal(t, "secondary", user.AIResponse(t, start.AIResponseID).Model)
 			require.Equal(t, int32(1), start.Attempt)
 			require.Equal(t, "primary secondary", askedModels(s))
@@ -76,7 +76,7 @@ func TestAnotherModelAnswersForOneThatCannot(t *testing.T) {
 	}
 }
 
-func TestModelThatWasAskedForIsTriedFirst(t *testing.T) {
+func TestRequestedModelIsTriedFirst(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Models: []string{"a", "b", "c"}, Limits: noRetries()})
 	user := s.Customer(t)
@@ -88,7 +88,7 @@ func TestModelThatWasAskedForIsTriedFirst(t *testing.T) {
 	require.Equal(t, "c", user.AIResponse(t, asked.JSON201.ID).Model)
 }
 
-func TestNoOtherModelAnswersWhatIsNotTheModelsFault(t *testing.T) {
+func TestNoFallbackForFailuresOfOtherKinds(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		script groqsim.Script
@@ -123,7 +123,7 @@ func TestNoOtherModelAnswersWhatIsNotTheModelsFault(t *testing.T) {
 	}
 }
 
-func TestFailureOfAllModelsIsTheOneThatPasses(t *testing.T) {
+func TestFailureOfAllModelsReportsTheRetryableOne(t *testing.T) {
 	t.Parallel()
 	for name, scripts := range map[string][]groqsim.Script{
 		"both overloaded":         {{Status: 503}, {Status: 429, RetryAfter: "64"}},
@@ -145,7 +145,7 @@ func TestFailureOfAllModelsIsTheOneThatPasses(t *testing.T) {
 	}
 }
 
-func TestConversationThatIsTooLongIsShortenedUntilItFits(t *testing.T) {
+func TestTooLongConversationIsShortened(t *testing.T) {
 	t.Parallel()
 	for name, times := range map[string]int{"half fits": 1, "a quarter fits": 2, "nothing fits": 100} {
 		t.Run(name, func(t *testing.T) {
@@ -182,7 +182,7 @@ func TestConversationThatIsTooLongIsShortenedUntilItFits(t *testing.T) {
 	}
 }
 
-// failTimes lets so many answers fail, each in a ticket of its own.
+// failTimes makes n answers fail, each in a ticket of its own.
 func failTimes(t *testing.T, s *desk.Desk, u *apitest.User, n int) {
 	t.Helper()
 	for range n {
@@ -192,7 +192,7 @@ func failTimes(t *testing.T, s *desk.Desk, u *apitest.User, n int) {
 	}
 }
 
-func TestModelThatKeepsFailingIsNotAsked(t *testing.T) {
+func TestBreakerStopsAskingAFailingModel(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Limits: noRetries()})
 	user := s.Customer(t)
@@ -203,7 +203,7 @@ func TestModelThatKeepsFailingIsNotAsked(t *testing.T) {
 	require.Equal(t, 6, asked)
 
 	ticket := user.NewTicket(t)
-	fastest := time.Hour // Of some tries, so that what else this machine does decides nothing.
+	fastest := time.Hour // The fastest of several attempts, so that other load on the machine does not matter.
 	for range 5 {
 		at := time.Now()
 		stream := user.OpenStream(t, ticket.ID, "")
@@ -217,12 +217,12 @@ func TestModelThatKeepsFailingIsNotAsked(t *testing.T) {
 	require.LessOrEqual(t, fastest, 50*time.Millisecond)
 	requireNotBegun(t, user.Ask(t, ticket.ID, client.CreateAIResponseRequest{}), http.StatusServiceUnavailable,
 		client.ProblemCodeAIOverloaded)
-	require.Len(t, s.Simulator.Requests(), asked, "nothing was asked of upstream")
-	require.Zero(t, countRows(t, s, "ai_responses WHERE ticket_id = $1", ticket.ID), "nothing was begun")
-	require.Equal(t, text, user.Stream(t, answered.ID).ReadAll().Text, "what is there is still read")
+	require.Len(t, s.Simulator.Requests(), asked, "upstream got no request")
+	require.Zero(t, countRows(t, s, "ai_responses WHERE ticket_id = $1", ticket.ID), "no answer was started")
+	require.Equal(t, text, user.Stream(t, answered.ID).ReadAll().Text, "the existing answer can still be read")
 }
 
-func TestOtherModelAnswersWhileOneIsNotAsked(t *testing.T) {
+func TestFallbackWhileTheBreakerIsOpen(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Models: twoModels, Limits: noRetries()})
 	user := s.Customer(t)
@@ -233,10 +233,10 @@ func TestOtherModelAnswersWhileOneIsNotAsked(t *testing.T) {
 	require.Equal(t, strings.TrimSpace(strings.Repeat("primary secondary ", 5)), askedModels(s))
 	require.NotNil(t, user.Stream(t, user.NewTicket(t).ID).ReadAll().Done)
 	models := strings.Fields(askedModels(s))
-	require.Equal(t, []string{"secondary", "secondary"}, models[len(models)-2:], "the first is left alone")
+	require.Equal(t, []string{"secondary", "secondary"}, models[len(models)-2:], "the first model gets no request")
 }
 
-func TestCancelledAndRejectedAnswersDoNotCountAsFailuresOfTheModel(t *testing.T) {
+func TestCancelledAndRejectedAnswersDoNotOpenTheBreaker(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Limits: noRetries()})
 	user := s.Customer(t)
@@ -256,7 +256,7 @@ func TestCancelledAndRejectedAnswersDoNotCountAsFailuresOfTheModel(t *testing.T)
 	require.NotNil(t, user.Stream(t, user.NewTicket(t).ID).ReadAll().Done, "four failures are not five")
 }
 
-// requireEnded waits until upstream has nothing under way.
+// requireEnded waits until upstream has no running requests.
 func requireEnded(t *testing.T, s *desk.Desk) {
 	t.Helper()
 	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
@@ -264,14 +264,14 @@ func requireEnded(t *testing.T, s *desk.Desk) {
 	}))
 }
 
-func TestWaitForUpstreamIsHandedOn(t *testing.T) {
+func TestRetryAfterOfUpstreamIsPassedOn(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Models: twoModels})
 	user := s.Customer(t)
-	// A wait that is too long to be waited is no reason to try the same model again.
+	// The server does not retry a model whose Retry-After is too long.
 	enqueue(t, s, groqsim.Script{Status: 429, RetryAfter: "64"}, groqsim.Script{Status: 429, RetryAfter: "30"})
 	stream := user.OpenStream(t, user.NewTicket(t).ID, "")
 	stream.RequireProblem(http.StatusServiceUnavailable, client.ProblemCodeAIOverloaded)
-	require.Equal(t, "30", stream.Response.Header.Get("Retry-After"), "then one of them is back")
+	require.Equal(t, "30", stream.Response.Header.Get("Retry-After"), "the shorter of the two waits")
 	require.Equal(t, "primary secondary", askedModels(s))
 }

@@ -27,7 +27,7 @@ const (
 	triage       = client.CreateAIRequestRequestKindTriage
 )
 
-// askAI asks the AI for staff, and wants the status.
+// askAI requests an AI response as staff, and checks the status.
 func askAI(
 	t *testing.T, agent *apitest.User, ticketID uuid.UUID, kind client.CreateAIRequestRequestKind, status int,
 ) client.AIResponse {
@@ -52,7 +52,7 @@ func getComplete(t *testing.T, agent *apitest.User, id uuid.UUID) client.AIRespo
 	return *got.JSON200
 }
 
-// sentTo returns what the newest request to upstream said: the system prompt, and what was written in the ticket.
+// sentTo returns the contents of the newest upstream request: the system prompt, and the lines of the ticket.
 func sentTo(t *testing.T, s *desk.Desk) (system string, lines []map[string]string) {
 	t.Helper()
 	records := s.Simulator.Requests()
@@ -67,7 +67,7 @@ func sentTo(t *testing.T, s *desk.Desk) (system string, lines []map[string]strin
 	return string(messages[0].Content), lines
 }
 
-func TestStaffAskForASuggestedReply(t *testing.T) {
+func TestSuggestedReply(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -86,22 +86,22 @@ func TestStaffAskForASuggestedReply(t *testing.T) {
 	require.Equal(t, client.AIResponseStatusCompleted, got.Status)
 	require.Equal(t, "We refund [amount].", got.Content)
 	require.Nil(t, got.MessageID)
-	require.Len(t, customer.Messages(t, ticket.ID), 1, "it is no message by itself")
+	require.Len(t, customer.Messages(t, ticket.ID), 1, "a suggestion is not a message")
 	system, lines := sentTo(t, s)
 	require.Contains(t, system, "Write the reply that an agent could send")
 	require.NotContains(t, system, ticket.Title)
-	require.Len(t, lines, 2, "a reply that may be sent knows of no note")
+	require.Len(t, lines, 2, "suggestions for customers do not use notes")
 	require.Equal(t, "customer", lines[0]["from"])
 	require.Equal(t, ticket.Title+"\n\n"+ticket.Description, lines[0]["text"])
 	require.Equal(t, "customer", lines[1]["from"])
 	require.Equal(t, hostile, lines[1]["text"])
 
 	again := askAI(t, agent, ticket.ID, suggestReply, http.StatusCreated)
-	require.NotEqual(t, asked.ID, again.ID, "each is another one")
+	require.NotEqual(t, asked.ID, again.ID, "each request creates another suggestion")
 	getComplete(t, agent, again.ID)
 }
 
-func TestSummaryStandsUntilTheTicketChanges(t *testing.T) {
+func TestSummaryIsReusedUntilTheTicketChanges(t *testing.T) {
 	t.Parallel()
 	one, other := twoReplicas(t, desk.Options{})
 	customer, agent := one.Customer(t), one.Staff(t, sqlc.UserRoleAgent)
@@ -132,8 +132,8 @@ func TestSummaryStandsUntilTheTicketChanges(t *testing.T) {
 	require.ElementsMatch(t, []string{"customer", "customer", "note"}, from)
 }
 
-// However many ask for a summary at once, on whichever replica, upstream is asked for one.
-func TestSummaryIsWrittenOnceForAllWhoAsk(t *testing.T) {
+// Parallel requests for a summary, on any replica, cause one upstream request.
+func TestParallelRequestsShareOneSummary(t *testing.T) {
 	t.Parallel()
 	one, other := twoReplicas(t, desk.Options{})
 	customer, agent := one.Customer(t), one.Staff(t, sqlc.UserRoleAgent)
@@ -165,7 +165,7 @@ func TestSummaryIsWrittenOnceForAllWhoAsk(t *testing.T) {
 	require.Equal(t, ids[0], askAI(t, agent, ticket.ID, summarize, http.StatusOK).ID)
 }
 
-func TestTriageIsAppliedWhenStaffSaySo(t *testing.T) {
+func TestStaffApplyATriage(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -185,7 +185,7 @@ func TestTriageIsAppliedWhenStaffSaySo(t *testing.T) {
 	require.JSONEq(t, `{"priority":"high","tags":["billing","double charge"],"language":"en","sentiment":"angry","hand_off":true,
 		"reason":"Money is at stake."}`, got.Content)
 	require.JSONEq(t, `"json_schema"`, sentFormat(t, s))
-	require.Equal(t, "normal", storetest.QueryText(t, s.DatabaseURL, "SELECT priority::text FROM tickets"), "it is advice")
+	require.Equal(t, "normal", storetest.QueryText(t, s.DatabaseURL, "SELECT priority::text FROM tickets"), "a triage changes nothing by itself")
 
 	applied, err := agent.ApplyAIResponseWithResponse(t.Context(), asked.ID, nil)
 	require.NoError(t, err)
@@ -202,7 +202,7 @@ func TestTriageIsAppliedWhenStaffSaySo(t *testing.T) {
 	apitest.RequireProblem(t, refused.StatusCode(), refused.Body, http.StatusConflict, client.ProblemCodeNothingToApply)
 }
 
-// sentFormat is the format that the newest request to upstream asked for.
+// sentFormat returns the response format of the newest upstream request.
 func sentFormat(t *testing.T, s *desk.Desk) string {
 	t.Helper()
 	records := s.Simulator.Requests()
@@ -213,7 +213,7 @@ func sentFormat(t *testing.T, s *desk.Desk) string {
 	return `"` + format.Type + `"`
 }
 
-func TestTriageThatIsNoneIsAskedForOnceMore(t *testing.T) {
+func TestInvalidTriageIsRetriedOnce(t *testing.T) {
 	t.Parallel()
 	const valid = `{"priority":"low","tags":[],"language":"de","sentiment":"neutral","hand_off":false,"reason":"A question."}`
 	for name, wrong := range map[string]string{
@@ -246,8 +246,8 @@ func TestTriageThatIsNoneIsAskedForOnceMore(t *testing.T) {
 	}
 }
 
-// A server that cannot do JSON by a schema, or JSON at all, still sorts tickets.
-func TestTriageByServersThatKnowNoSchema(t *testing.T) {
+// Triage also works with servers without JSON schemas, or without JSON output at all.
+func TestTriageWithServersWithoutJSONSchemas(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -269,7 +269,7 @@ func TestTriageByServersThatKnowNoSchema(t *testing.T) {
 	require.Equal(t, []string{"json_schema", "json_object", "none"}, formats)
 }
 
-// What staff ask for runs beside an answer and beside other kinds, and nothing that is said ends it.
+// Requests of staff run beside an answer and beside other kinds, and no message ends them.
 func TestStaffRequestsRunBesideAnAnswer(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Budget: assistant.Budget{Running: 2}})
@@ -280,7 +280,7 @@ func TestStaffRequestsRunBesideAnAnswer(t *testing.T) {
 	answer := customer.Stream(t, ticket.ID)
 	reply := askAI(t, agent, ticket.ID, suggestReply, http.StatusCreated)
 	summary := askAI(t, agent, ticket.ID, summarize, http.StatusCreated)
-	require.Equal(t, reply.ID, askAI(t, agent, ticket.ID, suggestReply, http.StatusOK).ID, "one of a kind at a time")
+	require.Equal(t, reply.ID, askAI(t, agent, ticket.ID, suggestReply, http.StatusOK).ID, "one running response of each kind")
 	over, err := agent.CreateAIRequestWithResponse(t.Context(), ticket.ID, nil, client.CreateAIRequestRequest{Kind: triage})
 	require.NoError(t, err)
 	apitest.RequireProblem(t, over.StatusCode(), over.Body, http.StatusTooManyRequests, client.ProblemCodeAIQuota)
@@ -291,10 +291,10 @@ func TestStaffRequestsRunBesideAnAnswer(t *testing.T) {
 	for _, id := range []uuid.UUID{reply.ID, summary.ID} {
 		require.Equal(t, client.AIResponseStatusCompleted, getComplete(t, agent, id).Status)
 	}
-	require.NotEqual(t, summary.ID, askAI(t, agent, ticket.ID, summarize, http.StatusCreated).ID, "it is of another state of the ticket")
+	require.NotEqual(t, summary.ID, askAI(t, agent, ticket.ID, summarize, http.StatusCreated).ID, "the ticket has changed")
 }
 
-// A killed owner loses nothing: another one starts over, with the same prompt and of the same kind.
+// After a crash, another owner starts over with the same prompt and kind.
 func TestStaffRequestIsTakenOver(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
@@ -317,7 +317,7 @@ func TestStaffRequestIsTakenOver(t *testing.T) {
 	require.Equal(t, "note", lines[1]["from"])
 }
 
-// Customers never learn of what staff ask for.
+// Customers never see requests of staff.
 func TestCustomersSeeNoStaffRequests(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})

@@ -19,22 +19,22 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// twoReplicas returns servers that share a database and an upstream, as the processes of one installation do.
+// twoReplicas returns two servers that share a database and an upstream.
 func twoReplicas(t *testing.T, o desk.Options) (one, other *desk.Desk) {
 	t.Helper()
 	o.DatabaseURL, o.Simulator = storetest.NewURL(t), groqsim.New(groqsim.Options{})
 	return desk.New(t, o), desk.New(t, o)
 }
 
-// requireJoined wants the ask to be answered with a response that was there already.
+// requireJoined checks that the request returned an existing response.
 func requireJoined(t *testing.T, asked *plain.CreateAIResponseResponse, id uuid.UUID) {
 	t.Helper()
 	require.Equal(t, http.StatusOK, asked.StatusCode(), "%s", asked.Body)
 	require.Equal(t, id, asked.JSON200.ID)
-	require.Empty(t, asked.HTTPResponse.Header.Get("Location"), "nothing was made")
+	require.Empty(t, asked.HTTPResponse.Header.Get("Location"), "nothing was created")
 }
 
-// requireNotBegun wants the ask to be refused.
+// requireNotBegun checks that the request was refused.
 func requireNotBegun(
 	t *testing.T, asked *plain.CreateAIResponseResponse, status int, code client.ProblemCode,
 ) plain.Problem {
@@ -83,14 +83,14 @@ func TestAnswerIsStartedOnceThenJoinedThenReplayed(t *testing.T) {
 	require.Equal(t, 1, countAIMessages(t, s, ticket.ID))
 }
 
-func TestAskWhileAnEarlierTurnIsAnsweredGetsThatAnswer(t *testing.T) {
+func TestRequestDuringAnEarlierTurnJoinsItsAnswer(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "middle", After: 2}}})
 	earlier := user.Begin(t, ticket.ID)
-	require.NotEmpty(t, user.Poll(t, earlier.ID, 0, 20).Events, "it has begun, so the next message does not replace it")
+	require.NotEmpty(t, user.Poll(t, earlier.ID, 0, 20).Events, "the answer has text, so the next message does not replace it")
 	question := user.Say(t, ticket.ID, "And what about November?")
 	requireJoined(t, user.Ask(t, ticket.ID, client.CreateAIResponseRequest{}), earlier.ID)
 	requireJoined(t, user.Ask(t, ticket.ID, client.CreateAIResponseRequest{Regenerate: true}), earlier.ID)
@@ -104,7 +104,7 @@ func TestAskWhileAnEarlierTurnIsAnsweredGetsThatAnswer(t *testing.T) {
 	require.Equal(t, 2, countAIMessages(t, s, ticket.ID))
 }
 
-func TestRegeneratedAnswerTakesThePlaceOfTheOneBefore(t *testing.T) {
+func TestRegeneratedAnswerReplacesTheOldOne(t *testing.T) {
 	t.Parallel()
 	s, elsewhere := twoReplicas(t, desk.Options{})
 	user := s.Customer(t)
@@ -121,7 +121,7 @@ func TestRegeneratedAnswerTakesThePlaceOfTheOneBefore(t *testing.T) {
 
 	messages := user.Messages(t, ticket.ID)
 	require.Len(t, messages, 3)
-	require.Equal(t, oldMessage.ID, messages[1].ID, "it keeps its place")
+	require.Equal(t, oldMessage.ID, messages[1].ID, "the old message keeps its position")
 	require.Equal(t, "OLD ANSWER", messages[1].Content)
 	require.Equal(t, newMessage.ID, *messages[1].SupersededBy)
 	require.Equal(t, newMessage.ID, messages[2].ID)
@@ -134,7 +134,7 @@ func TestRegeneratedAnswerTakesThePlaceOfTheOneBefore(t *testing.T) {
 		answer := reader.ReadAIResponse(t, old.ID)
 		require.Equal(t, "OLD ANSWER", answer.Text)
 		require.Equal(t, oldMessage.ID, answer.Done.Message.ID)
-		require.Equal(t, "NEW ANSWER", reader.Stream(t, ticket.ID).ReadAll().Text, "the turn's answer is the one that stands")
+		require.Equal(t, "NEW ANSWER", reader.Stream(t, ticket.ID).ReadAll().Text, "the stream replays the current answer")
 	}
 	requireJoined(t, user.Ask(t, ticket.ID, client.CreateAIResponseRequest{}), again.ID)
 
@@ -142,12 +142,12 @@ func TestRegeneratedAnswerTakesThePlaceOfTheOneBefore(t *testing.T) {
 	require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done)
 	requests := s.Simulator.Requests()
 	require.Len(t, requests, 3)
-	require.NotContains(t, string(requests[1].Body), "OLD ANSWER", "the AI does not copy what is to be replaced")
-	require.NotContains(t, string(requests[2].Body), "OLD ANSWER", "what was replaced was never said")
+	require.NotContains(t, string(requests[1].Body), "OLD ANSWER", "the prompt leaves out the answer that is being replaced")
+	require.NotContains(t, string(requests[2].Body), "OLD ANSWER", "the prompt leaves out replaced answers")
 	require.Contains(t, string(requests[2].Body), "NEW ANSWER")
 }
 
-func TestFailedRegenerationLeavesTheAnswerThatStands(t *testing.T) {
+func TestFailedRegenerationKeepsTheAnswer(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]groqsim.Script{
 		"before the first word": {Status: 400},
@@ -178,7 +178,7 @@ func TestFailedRegenerationLeavesTheAnswerThatStands(t *testing.T) {
 	}
 }
 
-func TestRegenerationsInParallelAreOne(t *testing.T) {
+func TestParallelRegenerationsShareOneAnswer(t *testing.T) {
 	t.Parallel()
 	one, other := twoReplicas(t, desk.Options{})
 	user := one.Customer(t)
@@ -207,7 +207,7 @@ func TestRegenerationsInParallelAreOne(t *testing.T) {
 			requireJoined(t, a, begun[0].ID)
 		}
 	}
-	// Whoever asks for the turn's answer meanwhile gets the one that is being written.
+	// Meanwhile, a reader of the turn gets the answer that is being written.
 	stream := user.Stream(t, ticket.ID)
 	one.Simulator.Release("again")
 	answer := stream.ReadAll()
@@ -227,11 +227,11 @@ func TestUsageOfAFailedAnswerIsRecorded(t *testing.T) {
 	require.Equal(t, client.AIResponseStatusFailed, failed.Status)
 	require.Equal(t, client.AIFailureCodeAIProtocol, failed.Error.Code)
 	require.True(t, failed.Error.Retryable)
-	require.Equal(t, int32(4), failed.Usage.CompletionTokens, "what came counts, although upstream has not said")
+	require.Equal(t, int32(4), failed.Usage.CompletionTokens, "received tokens count, although upstream reported no usage")
 	require.False(t, failed.FirstTokenAt.IsZero())
 }
 
-func TestTurnThatStaffHaveAnsweredIsNotRegenerated(t *testing.T) {
+func TestTurnAnsweredByStaffIsNotRegenerated(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -246,7 +246,7 @@ func TestTurnThatStaffHaveAnsweredIsNotRegenerated(t *testing.T) {
 	require.Len(t, s.Simulator.Requests(), 1)
 }
 
-func TestModelThatIsNotOfferedIsRefused(t *testing.T) {
+func TestUnknownModelIsRefused(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Models: []string{"primary", "secondary"}})
 	user := s.Customer(t)
@@ -264,7 +264,7 @@ func TestModelThatIsNotOfferedIsRefused(t *testing.T) {
 	require.Equal(t, "secondary", s.Simulator.Requests()[0].Chat.Model)
 }
 
-func TestTicketInHumanHandsIsNotAnswered(t *testing.T) {
+func TestTicketWithAIOffIsNotAnswered(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -277,12 +277,12 @@ func TestTicketInHumanHandsIsNotAnswered(t *testing.T) {
 	require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done)
 
 	setAIMode(t, agent, ticket.ID, client.AIModeOff)
-	require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done, "an answer that stands is replayed")
+	require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done, "an existing answer is replayed")
 	requireNotBegun(t, user.Ask(t, ticket.ID, client.CreateAIResponseRequest{Regenerate: true}), http.StatusConflict,
 		client.ProblemCodeAIDisabled)
 }
 
-func TestHandOffFencesARunningAnswer(t *testing.T) {
+func TestHandOffCancelsARunningAnswer(t *testing.T) {
 	t.Parallel()
 	one, other := twoReplicas(t, desk.Options{})
 	user := one.Customer(t)
@@ -307,7 +307,7 @@ func TestHandOffFencesARunningAnswer(t *testing.T) {
 	require.Equal(t, 1, countAIMessages(t, one, ticket.ID))
 }
 
-func TestResponsesOfATicketAreListedByPages(t *testing.T) {
+func TestResponsesOfATicketAreListedInPages(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Limits: noRetries()})
 	user := s.Customer(t)

@@ -17,13 +17,13 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// enqueue makes the simulator answer its next requests by the scripts.
+// enqueue sets the scripts of the simulator's next responses.
 func enqueue(t *testing.T, s *desk.Desk, scripts ...groqsim.Script) {
 	t.Helper()
 	require.NoError(t, s.Simulator.Enqueue(scripts...))
 }
 
-// requireHeld waits until upstream is held at the gate.
+// requireHeld waits until a request is held at the simulator's gate.
 func requireHeld(t *testing.T, s *desk.Desk, gate string) {
 	t.Helper()
 	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
@@ -91,7 +91,7 @@ func TestAnsweredTurnIsReplayed(t *testing.T) {
 	require.Len(t, s.Simulator.Requests(), 2)
 }
 
-func TestReadersInParallelShareOneAnswer(t *testing.T) {
+func TestParallelReadersShareOneAnswer(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	simulator := groqsim.New(groqsim.Options{})
@@ -118,7 +118,7 @@ func TestReadersInParallelShareOneAnswer(t *testing.T) {
 	require.Equal(t, 1, countAIMessages(t, servers[0], ticket.ID))
 }
 
-func TestAnswerGoesOnWithoutReaders(t *testing.T) {
+func TestAnswerContinuesWithoutReaders(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -163,12 +163,12 @@ func TestReaderResumesAfterTheEventItHas(t *testing.T) {
 	rest := resumed.ReadAll()
 	require.Equal(t, "one two three four five six", text+rest.Text, "neither a gap nor a repetition")
 
-	// The log outlives the writing.
+	// The log stays after the answer has ended.
 	replayed := user.OpenStream(t, ticket.ID, last)
 	replayed.RequireOK()
 	require.Equal(t, "one two three four five six", text+replayed.ReadAll().Text)
 
-	// When it is deleted at last, a reader that has a part is told to start over.
+	// After the log is deleted, a reader with a part of the answer is told to start over.
 	storetest.Exec(t, s.DatabaseURL, "DELETE FROM ai_response_events")
 	late := user.OpenStream(t, ticket.ID, last)
 	late.RequireOK()
@@ -177,7 +177,7 @@ func TestReaderResumesAfterTheEventItHas(t *testing.T) {
 	require.Equal(t, "one two three four five six", answer.Text)
 }
 
-func TestReaderThatHasTheEndGetsNoContent(t *testing.T) {
+func TestReaderWithTheEndGetsNoContent(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -186,7 +186,7 @@ func TestReaderThatHasTheEndGetsNoContent(t *testing.T) {
 	end := answer.Events[len(answer.Events)-1].ID
 	require.Equal(t, http.StatusNoContent, user.OpenStream(t, ticket.ID, end).Response.StatusCode)
 
-	// Another customer's ids mean nothing.
+	// Ids of other customers are ignored.
 	other := s.Customer(t)
 	stream := other.OpenStream(t, other.NewTicket(t).ID, end)
 	stream.RequireOK()

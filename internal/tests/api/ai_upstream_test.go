@@ -19,7 +19,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// shortLimits let what takes long in production fail fast.
+// shortLimits returns limits with short timeouts, so that failures come fast.
 func shortLimits() *groq.Limits {
 	limits := app.UpstreamLimits(config.Defaults())
 	limits.Header = 300 * time.Millisecond
@@ -64,7 +64,7 @@ func TestUpstreamFailsBeforeTheFirstWord(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// The failure has a status, and is no event, however slow the machine is.
+			// With this patience, the failure is a status and not an event, even on a slow machine.
 			s := desk.New(t, desk.Options{Limits: shortLimits(), Patience: time.Minute})
 			user := s.Customer(t)
 			ticket := user.NewTicket(t)
@@ -120,8 +120,8 @@ func TestUpstreamFailsInTheMiddle(t *testing.T) {
 			answer := user.Stream(t, ticket.ID).ReadAll()
 			require.NotEmpty(t, answer.Text)
 			require.Equal(t, c.code, answer.Failed.Code)
-			require.Zero(t, countAIMessages(t, s, ticket.ID), "half an answer is not stored")
-			require.Len(t, s.Simulator.Requests(), 1, "nothing is tried again after the first word")
+			require.Zero(t, countAIMessages(t, s, ticket.ID), "a partial answer is not stored")
+			require.Len(t, s.Simulator.Requests(), 1, "no retry after the first word")
 
 			_, err := user.CreateAIResponseWithResponse(t.Context(), ticket.ID, nil, client.CreateAIResponseRequest{})
 			require.NoError(t, err)
@@ -131,7 +131,7 @@ func TestUpstreamFailsInTheMiddle(t *testing.T) {
 	}
 }
 
-func TestUpstreamWritesTheTextInAnyPieces(t *testing.T) {
+func TestUpstreamTextInPiecesOfAnySize(t *testing.T) {
 	t.Parallel()
 	const text = "naïve 😀 日本語 👩‍👩‍👧 end"
 	for name, script := range map[string]groqsim.Script{
@@ -157,7 +157,7 @@ func TestUpstreamWritesTheTextInAnyPieces(t *testing.T) {
 	}
 }
 
-func TestAnswerIsCutAtItsLimit(t *testing.T) {
+func TestAnswerEndsAtTheTokenLimit(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -170,7 +170,7 @@ func TestAnswerIsCutAtItsLimit(t *testing.T) {
 	require.Equal(t, answer.Text, answer.Done.Message.Content)
 }
 
-func TestShortOverloadIsRidenOut(t *testing.T) {
+func TestShortOverloadIsRetried(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -179,8 +179,8 @@ func TestShortOverloadIsRidenOut(t *testing.T) {
 	require.Len(t, s.Simulator.Requests(), 3)
 }
 
-// What a customer writes reaches the model as the customer's words and as nothing else.
-func TestCustomersTextStandsOnlyInMessagesOfTheUser(t *testing.T) {
+// A customer's text reaches the model only in messages with the role user.
+func TestCustomerTextIsOnlyInUserMessages(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)

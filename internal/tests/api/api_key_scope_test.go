@@ -15,13 +15,13 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-// service is a service's key.
+// service is a service with its key.
 type service struct {
 	row sqlc.ListAPIKeysRow
 	key string
 }
 
-// bearer is the key's Authorization header.
+// bearer returns the Authorization header with the key.
 func (s service) bearer() string { return "Authorization: Bearer " + s.key }
 
 func (c *cast) apiKey(t *testing.T, role auth.Role, scopes ...auth.Scope) service {
@@ -33,7 +33,7 @@ func (c *cast) apiKey(t *testing.T, role auth.Role, scopes ...auth.Scope) servic
 	return service{row: row, key: key}
 }
 
-// customerOf makes a customer of a service whose key may act for customers.
+// customerOf creates a customer of a service whose key may act for customers.
 func (c *cast) customerOf(t *testing.T, s service) uuid.UUID {
 	t.Helper()
 	actor, err := c.Auth.Authenticate(t.Context(), s.key)
@@ -47,7 +47,7 @@ var allScopes = []auth.Scope{
 	auth.ScopeTicketsRead, auth.ScopeTicketsWrite, auth.ScopeAI, auth.ScopeUsers, auth.ScopeEvents, auth.ScopeWebhooks, auth.ScopeOnBehalf,
 }
 
-// requireOutOfScope wants the operation to be refused and to change nothing.
+// requireOutOfScope checks that the operation is refused and changes nothing.
 func requireOutOfScope(t *testing.T, c *cast, o specOperation, ids []string, header ...string) {
 	t.Helper()
 	before, asked := c.snapshot(t), len(c.Simulator.Requests())
@@ -55,10 +55,10 @@ func requireOutOfScope(t *testing.T, c *cast, o specOperation, ids []string, hea
 	got.RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
 	require.Equal(t, []string{`Bearer realm="support", error="insufficient_scope"`}, got.Header.Values("WWW-Authenticate"))
 	require.Equal(t, before, c.snapshot(t))
-	require.Len(t, c.Simulator.Requests(), asked, "nothing was asked of the AI")
+	require.Len(t, c.Simulator.Requests(), asked, "the AI got no request")
 }
 
-func TestEveryOperationTakesKeysInItsScopeOnly(t *testing.T) {
+func TestEveryOperationRequiresItsScope(t *testing.T) {
 	t.Parallel()
 	all := newStages(t, desk.Options{})
 	for _, o := range specOperations(t) {
@@ -97,7 +97,7 @@ func TestEveryOperationTakesKeysInItsScopeOnly(t *testing.T) {
 	}
 }
 
-// requireKeyHasNoMoreThanItsRole wants a key of a customer's role to reach nothing of somebody else's.
+// requireKeyHasNoMoreThanItsRole checks that a key with the role user reaches only its own things.
 func requireKeyHasNoMoreThanItsRole(t *testing.T, c *cast, o specOperation) {
 	t.Helper()
 	key := c.apiKey(t, auth.RoleUser, allScopes...)
@@ -119,7 +119,8 @@ func requireKeyHasNoMoreThanItsRole(t *testing.T, c *cast, o specOperation) {
 	}
 }
 
-// requireActingNeedsAKeyThatMay wants nobody else to act for a customer, and nobody at all to do so where customers may not.
+// requireActingNeedsAKeyThatMay checks that only a key with on_behalf acts for customers, and only in operations for
+// customers.
 func requireActingNeedsAKeyThatMay(t *testing.T, c *cast, o specOperation) {
 	t.Helper()
 	ids := o.ownedIDs(t, c)

@@ -36,14 +36,14 @@ func revokeKey(t *testing.T, admin *apitest.User, id uuid.UUID) {
 	require.Equal(t, http.StatusNoContent, r.StatusCode(), "%s", r.Body)
 }
 
-func TestKeyIsShownOnceAndStoredAsItsHashOnly(t *testing.T) {
+func TestKeyIsShownOnceAndStoredAsAHash(t *testing.T) {
 	t.Parallel()
 	var log logBuffer
 	s := desk.New(t, desk.Options{Log: &log})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	created := admin.NewAPIKey(t, client.CreateAPIKeyRequest{Name: "Web shop"})
 	require.True(t, strings.HasPrefix(created.Key, created.Prefix))
-	require.Equal(t, client.RoleUser, created.Role, "the least one is the default")
+	require.Equal(t, client.RoleUser, created.Role, "the default is the least role")
 	require.Equal(t, created.ServiceID, s.Service(t, created.Key, "").Me(t).ID)
 	s.Service(t, created.Key, "").NewTicket(t)
 	s.Service(t, created.Key+"x", "").Do(t, http.MethodGet, "/me", "").
@@ -64,12 +64,12 @@ func TestKeyIsShownOnceAndStoredAsItsHashOnly(t *testing.T) {
 	}
 	for _, hash := range []string{"hex", "base64"} {
 		stored := storetest.QueryText(t, s.DatabaseURL, "SELECT encode(key_hash, $1) FROM api_keys", hash)
-		require.Equal(t, http.StatusUnauthorized, statusWith(t, s, stored), "what is stored is no key")
+		require.Equal(t, http.StatusUnauthorized, statusWith(t, s, stored), "the stored hash is not a key")
 		require.Equal(t, http.StatusUnauthorized, statusWith(t, s, "sk_"+stored))
 	}
 }
 
-func TestWhatIsNoKeyIsRefused(t *testing.T) {
+func TestInvalidKeysAreRefused(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
@@ -92,7 +92,7 @@ func TestWhatIsNoKeyIsRefused(t *testing.T) {
 		RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeUnauthenticated)
 }
 
-func TestRevokedKeyIsOutOnEveryReplicaWithinASecond(t *testing.T) {
+func TestRevokedKeyStopsWorkingOnEveryReplicaWithinASecond(t *testing.T) {
 	t.Parallel()
 	here, there, clock := replicas(t)
 	admin := here.Staff(t, sqlc.UserRoleAdmin)
@@ -103,11 +103,11 @@ func TestRevokedKeyIsOutOnEveryReplicaWithinASecond(t *testing.T) {
 		require.Equal(t, http.StatusOK, s.Service(t, created.Key, "ada").Do(t, http.MethodGet, "/me", "").Status)
 	}
 	revokeKey(t, admin, created.ID)
-	require.Equal(t, http.StatusUnauthorized, statusWith(t, here, created.Key), "at once where it was revoked")
+	require.Equal(t, http.StatusUnauthorized, statusWith(t, here, created.Key), "immediately on the replica that revoked it")
 	clock.Advance(time.Second)
 	require.Equal(t, http.StatusUnauthorized, statusWith(t, there, created.Key))
 	require.Equal(t, http.StatusUnauthorized, there.Service(t, created.Key, "ada").Do(t, http.MethodGet, "/me", "").Status)
-	require.Equal(t, http.StatusOK, statusWith(t, there, next.Key), "the service's other key is good")
+	require.Equal(t, http.StatusOK, statusWith(t, there, next.Key), "the service's other key works")
 
 	before := apiKeys(t, admin)
 	require.NotZero(t, before[1].RevokedAt)
@@ -117,7 +117,7 @@ func TestRevokedKeyIsOutOnEveryReplicaWithinASecond(t *testing.T) {
 		RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 }
 
-func TestKeyOfADisabledAccountIsOutUntilItIsEnabled(t *testing.T) {
+func TestKeyOfADisabledAccountIsRefused(t *testing.T) {
 	t.Parallel()
 	here, there, clock := replicas(t)
 	admin := here.Staff(t, sqlc.UserRoleAdmin)
@@ -148,8 +148,8 @@ func TestKeyEndsWhenItExpires(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, statusWith(t, s, created.Key))
 }
 
-// The times that the API takes are those that it can show again. A new one belongs here.
-func TestEveryTimeThatIsTakenCanBeShown(t *testing.T) {
+// The API accepts only times that it can show again. Add new members with times to this table.
+func TestEveryAcceptedTimeCanBeShown(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
@@ -181,8 +181,8 @@ func TestEveryTimeThatIsTakenCanBeShown(t *testing.T) {
 	}
 }
 
-// A key that only looks like one costs a query, so it is counted for its address first.
-func TestInventedKeysAreCountedBeforeTheDatabaseIsAsked(t *testing.T) {
+// A made-up key costs a query, so the limit of its address counts first.
+func TestInventedKeysAreRateLimitedBeforeTheQuery(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	genuine := s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{}).Key
@@ -198,14 +198,14 @@ func TestInventedKeysAreCountedBeforeTheDatabaseIsAsked(t *testing.T) {
 	invented(0).RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeInvalidToken)
 	requireRateLimited(t, exhaust(t, invented), "address")
 	require.Equal(t, http.StatusOK, statusWith(t, limited, genuine), "a key that is known is in its own bucket")
-	limited.Store.Close() // Whoever asks the database now is told that it is not there.
+	limited.Store.Close() // From now on, a query would fail.
 	require.Eventually(t, func() bool {
 		exhaust(t, func(int) apitest.Response { return limited.Do(t, http.MethodGet, "/me", "") })
 		return invented(1).Status == http.StatusTooManyRequests
 	}, 20*time.Second, time.Millisecond)
 }
 
-func TestKeyThatMakesNoSenseIsNotMade(t *testing.T) {
+func TestInvalidKeySettingsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	admin, customer := s.Staff(t, sqlc.UserRoleAdmin), s.Customer(t)
@@ -222,11 +222,11 @@ func TestKeyThatMakesNoSenseIsNotMade(t *testing.T) {
 		`"scopes":["ai"],"expires_at":"2020-01-01T00:00:00Z"`: "/expires_at",
 		`"scopes":["ai"],"expires_at":"2099-13-01T00:00:00Z"`: "/expires_at",
 		`"scopes":["ai"],"expires_at":"tomorrow"`:             "/expires_at",
-		// Whose year has five digits in UTC.
+		// In UTC, the year has five digits.
 		`"scopes":["ai"],"expires_at":"9999-12-31T23:59:59-23:59"`:      "/expires_at",
 		`"scopes":["ai"],"expires_at":"9999-12-31T23:59:59.9999-00:01"`: "/expires_at",
 		`"scopes":["ai"],"key":"sk_mine"`:                               "/key",
-		// A key never speaks for a person, for another service's customer, or for nobody.
+		// A key never belongs to a person, to a service's customer, or to an unknown account.
 		fmt.Sprintf(`"scopes":["ai"],"service_id":%q`, admin.ID):                         "/service_id",
 		fmt.Sprintf(`"scopes":["ai"],"service_id":%q`, customer.ID):                      "/service_id",
 		fmt.Sprintf(`"scopes":["ai"],"service_id":%q`, acting.ID):                        "/service_id",
@@ -255,13 +255,13 @@ func TestNobodyLogsInToAnAccountWithoutAPassword(t *testing.T) {
 			require.Equal(t, unknown.Header.Get("WWW-Authenticate"), r.Header.Get("WWW-Authenticate"))
 		}
 	}
-	// It cannot log in, so it does not count as an administrator who is left.
+	// A service cannot log in, so it does not count as a remaining administrator.
 	changeUser(t, admin, admin.ID, `{"disabled":true}`).
 		RequireProblem(t, http.StatusConflict, client.ProblemCodeLastAdmin)
 	mustChangeUser(t, admin, created.ServiceID, `{"role":"user"}`)
 }
 
-func TestUseOfAKeyIsWrittenOnceAMinuteAndByNoRequest(t *testing.T) {
+func TestLastUseOfAKeyIsWrittenOnceAMinuteInTheBackground(t *testing.T) {
 	t.Parallel()
 	s, other, clock := replicas(t)
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
@@ -291,7 +291,7 @@ func TestUseOfAKeyIsWrittenOnceAMinuteAndByNoRequest(t *testing.T) {
 	require.Greater(t, used(), old)
 }
 
-func TestBusyKeyAsksTheDatabaseOnceASecond(t *testing.T) {
+func TestBusyKeyQueriesTheDatabaseOnceASecond(t *testing.T) {
 	t.Parallel()
 	s, _, _ := replicas(t)
 	created := s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{})
@@ -313,7 +313,7 @@ func TestStreamsAndStreamTokensEndWithTheirKey(t *testing.T) {
 		t.Run("for "+customer, func(t *testing.T) {
 			t.Parallel()
 			clock := newMovingClock()
-			// Every look at the clock is a second later, so that no cache hides anything.
+			// Each reading of the clock is a second later, so that caches expire.
 			now := func() time.Time {
 				clock.Advance(time.Second)
 				return clock.Now()
@@ -335,8 +335,8 @@ func TestStreamsAndStreamTokensEndWithTheirKey(t *testing.T) {
 			revokeKey(t, admin, created.ID)
 			for more := true; more; {
 				var event apitest.Event
-				event, more = stream.Next() // It fails unless the stream ends cleanly, between two events.
-				require.NotContains(t, []string{"done", "failed"}, event.Name, "the answer itself goes on")
+				event, more = stream.Next() // Next fails unless the stream ends between two events.
+				require.NotContains(t, []string{"done", "failed"}, event.Name, "the answer itself continues")
 			}
 			require.NotContains(t, opened(), "event: done", "the stream of the token has ended too")
 			s.Do(t, http.MethodGet, token.JSON201.URL, "").
@@ -370,7 +370,7 @@ func TestKeysAreListedInPages(t *testing.T) {
 	require.Equal(t, want, got, "newest first")
 }
 
-func TestKeysAreInTheLogByTheirIdOnly(t *testing.T) {
+func TestLogHasOnlyTheIDsOfKeys(t *testing.T) {
 	t.Parallel()
 	var log logBuffer
 	s := desk.New(t, desk.Options{Log: &log})

@@ -16,7 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-func TestEveryOperationAnswersOnlyThoseWhoMayCallIt(t *testing.T) {
+func TestEveryOperationChecksItsCaller(t *testing.T) {
 	t.Parallel()
 	all := newStages(t, desk.Options{})
 	for _, o := range specOperations(t) {
@@ -46,7 +46,7 @@ func TestEveryOperationAnswersOnlyThoseWhoMayCallIt(t *testing.T) {
 		})
 	}
 	for id := range operations {
-		require.True(t, slices.ContainsFunc(specOperations(t), func(o specOperation) bool { return o.OperationID == id }), "%s is no operation", id)
+		require.True(t, slices.ContainsFunc(specOperations(t), func(o specOperation) bool { return o.OperationID == id }), "%s is not an operation", id)
 	}
 }
 
@@ -54,8 +54,8 @@ func may(m *apitest.User, o specOperation) bool {
 	return o.role == "" || auth.Actor{Role: m.Role}.Has(o.role)
 }
 
-// requireStrangersKeptOut wants a caller without a token, or with one that is not ours, to be let in to public operations
-// only, and to change nothing elsewhere.
+// requireStrangersKeptOut checks that callers without a valid token reach only public operations, and change nothing
+// elsewhere.
 func requireStrangersKeptOut(t *testing.T, c *cast, o specOperation) {
 	t.Helper()
 	ids := o.ownedIDs(t, c)
@@ -86,8 +86,8 @@ func requireStrangersKeptOut(t *testing.T, c *cast, o specOperation) {
 	require.Equal(t, before, c.snapshot(t))
 }
 
-// requireOthersKeptOut wants another customer to see nothing of the owner's: what is named is not there, and what is not
-// named is the customer's own.
+// requireOthersKeptOut checks that another customer sees nothing of the owner's: ids of the owner's things are not
+// found, and lists show only the customer's own things.
 func requireOthersKeptOut(t *testing.T, c *cast, o specOperation) {
 	t.Helper()
 	if !may(c.other, o) {
@@ -109,7 +109,7 @@ func requireOthersKeptOut(t *testing.T, c *cast, o specOperation) {
 	foreign.RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 	requireSame(t, o.call(t, c, o.unknownIDs(), c.other.Bearer()), foreign, "an id of nothing and one of somebody else's")
 	require.Equal(t, before, c.snapshot(t))
-	require.Len(t, c.Simulator.Requests(), asked, "nothing was asked of the AI")
+	require.Len(t, c.Simulator.Requests(), asked, "the AI got no request")
 }
 
 func requireForbidden(t *testing.T, c *cast, o specOperation, caller *apitest.User) {
@@ -134,8 +134,8 @@ func TestStaffSeeEverybodysTicketsAndCustomersTheirOwn(t *testing.T) {
 	}
 }
 
-// A role is taken from the account as it is now, never from what a token says of it.
-func TestRoleIsTheAccountsAndNotTheTokens(t *testing.T) {
+// The role comes from the current account, never from the token.
+func TestRoleComesFromTheAccount(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
 	path := "/tickets/" + ownedTicket(t, c)

@@ -17,7 +17,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
-// patience bounds what a test waits for an answer that should come at once.
+// patience is how long a test waits for a response that should come immediately.
 const patience = 10 * time.Second
 
 func pad(body string, size int) string {
@@ -67,12 +67,12 @@ func (c connection) answer(t *testing.T) (response apitest.Response, closes bool
 	return apitest.Response{Status: r.StatusCode, Header: r.Header, Body: body}, r.Close
 }
 
-// bodyLimit is how many bytes the operation takes.
+// bodyLimit returns the operation's limit of the body, in bytes.
 func (c call) bodyLimit() int {
 	return int(contract.BodyLimit(c.RequestBody.Value.Content["application/json"].Schema.Value))
 }
 
-func TestTextOfTheGreatestLengthFitsHoweverItIsEscaped(t *testing.T) {
+func TestLongestTextsFitTheBodyLimitHoweverTheyAreEscaped(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	emoji := func(n int) string { return strings.Repeat(`\ud83d\ude00`, n) }
@@ -90,7 +90,7 @@ func TestTextOfTheGreatestLengthFitsHoweverItIsEscaped(t *testing.T) {
 	}
 }
 
-func TestBodyOfTheLargestSizeIsTaken(t *testing.T) {
+func TestBodyOfTheLargestSizeIsAccepted(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	for _, c := range d.writes(t) {
@@ -112,7 +112,7 @@ func TestBodyOneByteTooLargeIsRefused(t *testing.T) {
 		t.Run(c.OperationID+" in chunks", func(t *testing.T) {
 			t.Parallel()
 			conn := d.begin(t, c, jsonType, "Transfer-Encoding: chunked")
-			// The last chunk never comes: the answer must not wait for it.
+			// The last chunk never comes: the response must not wait for it.
 			_, err := fmt.Fprintf(conn, "%x\r\n%s\r\n", len(tooLarge), tooLarge)
 			require.NoError(t, err)
 			r, closes := conn.answer(t)
@@ -133,7 +133,7 @@ func TestBodyOfOneGigabyteIsRefusedUnread(t *testing.T) {
 		} {
 			t.Run(c.OperationID+" "+name, func(t *testing.T) {
 				t.Parallel()
-				// Not one byte of the body is sent, so the answer cannot depend on it.
+				// No byte of the body is sent, so the response cannot depend on it.
 				conn := d.begin(t, c, header...)
 				r, closes := conn.answer(t)
 				requireRefused(t, r, http.StatusRequestEntityTooLarge, client.ProblemCodePayloadTooLarge)
@@ -145,7 +145,7 @@ func TestBodyOfOneGigabyteIsRefusedUnread(t *testing.T) {
 	}
 }
 
-func TestBodyThatBreaksOffIsMalformed(t *testing.T) {
+func TestIncompleteBodyIsMalformed(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -158,7 +158,7 @@ func TestBodyThatBreaksOffIsMalformed(t *testing.T) {
 	}
 }
 
-func TestLoginTakesTheOAuthForm(t *testing.T) {
+func TestLoginAcceptsTheOAuthForm(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	for _, form := range []string{
@@ -175,7 +175,7 @@ func TestLoginTakesTheOAuthForm(t *testing.T) {
 	require.NotEmpty(t, r.Header.Get("WWW-Authenticate"))
 }
 
-func TestLoginFormThatIsNoFormIsMalformed(t *testing.T) {
+func TestLoginFormThatIsInvalidIsMalformed(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	for _, form := range []string{

@@ -13,9 +13,9 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-// A client may close its side for writing and still read. What it reads must be an answer, or nothing: an empty 200
-// would be taken for a success.
-func TestHalfClosedRequestIsNeverAnsweredWithAnEmptySuccess(t *testing.T) {
+// A client may close its side for writing and still read. It must read a response or nothing: it would take an empty
+// 200 for a success.
+func TestHalfClosedRequestNeverGetsAnEmptySuccess(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
-// canary stands in values that are refused. No response may repeat it.
+// canary is in values that are refused. No response may repeat it.
 const canary = "canary-5f1d"
 
 const (
@@ -24,19 +24,19 @@ const (
 	formType = "Content-Type: application/x-www-form-urlencoded"
 )
 
-// call is an operation of the contract, ready to be sent by who may.
+// call is an operation of the contract, ready to be sent by somebody who may.
 type call struct {
 	specOperation
-	// path is where it is sent, and thing the id in that, if there is one.
+	// path is the path of the request; thing is the id in it, if any.
 	path, thing string
-	// media are the types of body that it takes, sorted.
+	// media are the accepted media types of the body, sorted.
 	media []string
-	// body is one that it takes, as JSON. Sent twice, it may be answered with 409.
+	// body is a valid body, as JSON. A second request with it may get 409.
 	body string
 	by   *apitest.User
 }
 
-// calls are all operations, on the cast's own things.
+// calls returns all operations, with the ids of the cast's own things.
 func (c *cast) calls(t *testing.T) []call {
 	t.Helper()
 	var all []call
@@ -46,7 +46,7 @@ func (c *cast) calls(t *testing.T) []call {
 	return all
 }
 
-// writes are the operations that take a body of the contract's own form, with just the members that it names.
+// writes returns the operations with JSON bodies that allow only declared members.
 func (c *cast) writes(t *testing.T) []call {
 	t.Helper()
 	var all []call
@@ -58,7 +58,7 @@ func (c *cast) writes(t *testing.T) []call {
 	return all
 }
 
-// call is one operation.
+// call returns one operation.
 func (c *cast) call(t *testing.T, id string) call {
 	t.Helper()
 	all := specOperations(t)
@@ -67,7 +67,7 @@ func (c *cast) call(t *testing.T, id string) call {
 	return c.prepare(t, all[i])
 }
 
-// prepare makes what an operation needs, unless it is there.
+// prepare creates what an operation needs, unless it exists.
 func (c *cast) prepare(t *testing.T, o specOperation) call {
 	t.Helper()
 	c.mu.Lock()
@@ -98,7 +98,7 @@ func (c *cast) prepare(t *testing.T, o specOperation) call {
 	return p
 }
 
-// idOf is the id of the cast's own thing that a parameter of a path names.
+// idOf returns the id of the cast's own thing for a path parameter.
 func (c *cast) idOf(t *testing.T, parameter string) string {
 	t.Helper()
 	if parameter == "ticket_id" {
@@ -110,7 +110,7 @@ func (c *cast) idOf(t *testing.T, parameter string) string {
 	return c.ids[parameter]
 }
 
-// callerOf is who may call an operation: the owner, or an administrator.
+// callerOf returns somebody who may call the operation: the owner or an administrator.
 func (c *cast) callerOf(t *testing.T, o specOperation) *apitest.User {
 	t.Helper()
 	switch {
@@ -125,7 +125,7 @@ func (c *cast) callerOf(t *testing.T, o specOperation) *apitest.User {
 	}
 }
 
-// do sends a call with just these headers, and the token of who may where one is needed.
+// do sends a call with these headers only, plus the caller's token where one is needed.
 func (c *cast) do(t *testing.T, o call, body string, header ...string) apitest.Response {
 	t.Helper()
 	if !strings.Contains(o.path, "?") {
@@ -137,7 +137,7 @@ func (c *cast) do(t *testing.T, o call, body string, header ...string) apitest.R
 	return o.by.Do(t, o.method, o.path, body, header...)
 }
 
-// clientText is a text that a chat client sends.
+// clientText returns a chat client's message with a text.
 func clientText(id, text string) map[string]any {
 	return map[string]any{"id": id, "role": "user", "parts": []any{map[string]any{"type": "text", "text": text}}}
 }
@@ -149,7 +149,8 @@ func encode(t *testing.T, value any) string {
 	return string(text)
 }
 
-// requireRefused wants a problem that names exactly these fields, each as "pointer code", and repeats nothing.
+// requireRefused checks that the response is a problem with exactly these fields, each as "pointer code", and repeats
+// no input.
 func requireRefused(
 	t *testing.T, r apitest.Response, status int, code client.ProblemCode, fields ...string,
 ) plain.Problem {
@@ -165,8 +166,8 @@ func requireRefused(
 	return problem
 }
 
-// requireTaken wants that nothing was wrong with the request's form: a second time it may be a conflict, and a refresh token
-// need not be one.
+// requireTaken checks that the request's form was accepted. A repeated request may still get a conflict, and a made-up
+// refresh token may be refused.
 func requireTaken(t *testing.T, c call, r apitest.Response) {
 	t.Helper()
 	taken := []int{http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNoContent, http.StatusConflict}

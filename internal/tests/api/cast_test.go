@@ -15,20 +15,20 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// fixedRequestID in all requests makes equal responses equal byte for byte.
+// fixedRequestID makes equal responses equal byte for byte.
 const fixedRequestID = "X-Request-Id: the-same-request"
 
 // cast is a desk with people in every role: two customers, one of whom owns a ticket, and staff.
 type cast struct {
 	*desk.Desk
 	owner, other, agent, admin *apitest.User
-	// ticket is the owner's.
+	// ticket belongs to the owner.
 	ticket client.Ticket
-	// duplicate is another ticket of the owner's, for what takes two.
+	// duplicate is another ticket of the owner, for operations on two tickets.
 	duplicate string
 
 	mu sync.Mutex
-	// prepared are calls by operationId, and ids what their paths name, by parameter.
+	// prepared has calls by operationId; ids has the ids for their paths, by parameter.
 	prepared map[string]call
 	ids      map[string]string
 }
@@ -43,7 +43,7 @@ func newCastOn(t *testing.T, o desk.Options) *cast {
 	return castOf(t, desk.New(t, o))
 }
 
-// castOf returns new people on a desk.
+// castOf creates a cast on a desk.
 func castOf(t *testing.T, d *desk.Desk) *cast {
 	t.Helper()
 	owner := d.Customer(t)
@@ -53,7 +53,7 @@ func castOf(t *testing.T, d *desk.Desk) *cast {
 	}
 }
 
-// stages are a few desks for many small tests. Most of what such a test costs is its database.
+// stages are a few desks for many small tests. Most of the cost of such a test is its database.
 type stages chan *desk.Desk
 
 func newStages(t *testing.T, o desk.Options) stages {
@@ -65,7 +65,7 @@ func newStages(t *testing.T, o desk.Options) stages {
 	return all
 }
 
-// cast returns new people on a desk that nobody else uses until the test ends.
+// cast creates a cast on a desk that no other test uses until this one ends.
 func (all stages) cast(t *testing.T) *cast {
 	t.Helper()
 	d := <-all
@@ -73,7 +73,7 @@ func (all stages) cast(t *testing.T) *cast {
 	return castOf(t, d)
 }
 
-// snapshot sums up the whole database, once no answer is being written.
+// snapshot returns a digest of the whole database, once no answer is being written.
 func (c *cast) snapshot(t *testing.T) string {
 	t.Helper()
 	idle := func() bool { return countRows(t, c.Desk, "ai_responses WHERE status = 'streaming'") == 0 }
@@ -83,7 +83,7 @@ func (c *cast) snapshot(t *testing.T) string {
 	return storetest.Digest(t, c.DatabaseURL)
 }
 
-// keepStored wants the database to be the same at the end of the test, whatever calls are sent.
+// keepStored checks that the test does not change the database.
 func (c *cast) keepStored(t *testing.T) {
 	t.Helper()
 	c.calls(t)
@@ -91,13 +91,13 @@ func (c *cast) keepStored(t *testing.T) {
 	t.Cleanup(func() { require.Equal(t, before, c.snapshot(t), "something was stored") })
 }
 
-// countRows counts rows.
+// countRows counts rows of a query's FROM clause.
 func countRows(t *testing.T, s *desk.Desk, from string, args ...any) int {
 	t.Helper()
 	return storetest.QueryInt(t, s.DatabaseURL, "SELECT count(*) FROM "+from, args...)
 }
 
-// requireSame wants two responses not to be told apart. The time does not count.
+// requireSame checks that two responses are identical, except for their date.
 func requireSame(t *testing.T, want, got apitest.Response, name string) {
 	t.Helper()
 	want.Header, got.Header = want.Header.Clone(), got.Header.Clone()

@@ -18,30 +18,30 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-// chatFormats are the ways in which chat clients are served.
+// chatFormats are the protocols of chat clients.
 var chatFormats = map[string]chatFormat{
 	"AI SDK 5": {path: "/ui/chat", isReset: func(f frame) bool { return f.Type == "data-attempt" }},
 	"AI SDK 7": {path: "/ui/v7/chat", isReset: func(f frame) bool { return f.Type == "reset-step" }},
 	"AG-UI":    {path: "/ag-ui", isReset: func(f frame) bool { return f.Type == "MESSAGES_SNAPSHOT" }},
 }
 
-// chatFormat is one of them, and how its streams take text back.
+// chatFormat is a protocol, and how its streams retract text.
 type chatFormat struct {
 	path    string
 	isReset func(frame) bool
 }
 
-// body is a request to store a message, or with the trigger regenerate-message for another answer.
+// body returns a request that stores a message or, with the trigger regenerate-message, asks for another answer.
 func (f chatFormat) body(t *testing.T, ticketID uuid.UUID, trigger string, messages ...any) string {
 	t.Helper()
-	messages = append([]any{}, messages...) // None are an array too.
+	messages = append([]any{}, messages...) // No messages must still be an array.
 	if f.path == "/ag-ui" {
 		return encode(t, map[string]any{"threadId": ticketID, "runId": "run", "messages": messages, "tools": []any{}, "state": nil})
 	}
 	return encode(t, map[string]any{"id": ticketID, "trigger": trigger, "messages": messages, "messageId": "m"})
 }
 
-// frame is what the tests read of a frame, of either protocol.
+// frame has the members of a frame that the tests read, in either protocol.
 type frame struct {
 	Type      string        `json:"type"`
 	MessageID *uuid.UUID    `json:"messageId"`
@@ -55,7 +55,7 @@ type frame struct {
 	Value     *plain.UIData `json:"value"`
 }
 
-// chatStream is a chat client that reads a stream.
+// chatStream is a chat client's stream.
 type chatStream struct {
 	*http.Response
 	t       *testing.T
@@ -67,7 +67,7 @@ type chatStream struct {
 	message uuid.UUID
 }
 
-// openChat sends a request whose response may be a stream.
+// openChat sends a request. The response may be a stream.
 func openChat(t *testing.T, u *apitest.User, s *desk.Desk, format chatFormat, method, path, body string) *chatStream {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -127,7 +127,7 @@ func (c *chatStream) add(f frame) {
 	}
 }
 
-// until reads until as much text has come.
+// until reads until the whole text so far is this one.
 func (c *chatStream) until(text string) {
 	c.t.Helper()
 	for c.text != text {
@@ -136,7 +136,7 @@ func (c *chatStream) until(text string) {
 	}
 }
 
-// readAll reads to the end, and returns the last frame before the terminator that the protocol has.
+// readAll reads to the end, and returns the last frame before the protocol's terminator.
 func (c *chatStream) readAll() frame {
 	c.t.Helper()
 	for more := true; more; {
@@ -150,14 +150,14 @@ func (c *chatStream) readAll() frame {
 	return last
 }
 
-// requireAnswered wants the stream to end with an answer.
+// requireAnswered checks that the stream ends with an answer.
 func (c *chatStream) requireAnswered() {
 	c.t.Helper()
 	require.Contains(c.t, []string{"finish", "RUN_FINISHED"}, c.readAll().Type)
 	require.NotEmpty(c.t, c.text)
 }
 
-// requireFailed wants the stream to end without an answer, and to say why.
+// requireFailed checks that the stream ends without an answer and with this code.
 func (c *chatStream) requireFailed(code string) {
 	c.t.Helper()
 	last := c.readAll()
@@ -177,7 +177,7 @@ func (c *chatStream) requireFailed(code string) {
 	require.Equal(c.t, code, string(failed.Data.Code))
 }
 
-// response is the whole response, of a request that was refused.
+// response reads the whole response of a refused request.
 func (c *chatStream) response() apitest.Response {
 	c.t.Helper()
 	body, err := io.ReadAll(c.Body)
@@ -185,7 +185,7 @@ func (c *chatStream) response() apitest.Response {
 	return apitest.Response{Status: c.StatusCode, Header: c.Header, Body: body}
 }
 
-// chatHistory is the conversation as a chat client gets it: the role, the author, the id and the text of each message.
+// chatHistory returns the conversation as a chat client gets it: the role, author, id and text of each message.
 func chatHistory(t *testing.T, u *apitest.User, ticketID uuid.UUID) (lines []string) {
 	t.Helper()
 	got := u.Do(t, http.MethodGet, fmt.Sprintf("/ui/chat/%s/messages", ticketID), "")

@@ -61,7 +61,7 @@ func TestChatAnswersTheDescription(t *testing.T) {
 		format.say(t, user, s, ticket.ID, own.ID.String(), own.Content).requireAnswered()
 		require.Len(t, user.Messages(t, ticket.ID), 3, "%s: a message is known by its own id too", name)
 		openChat(t, user, s, format, http.MethodPost, format.path, format.body(t, ticket.ID, "submit-message")).requireAnswered()
-		require.Len(t, user.Messages(t, ticket.ID), 3, "%s: nothing new was said", name)
+		require.Len(t, user.Messages(t, ticket.ID), 3, "%s: no new message was added", name)
 	}
 }
 
@@ -86,7 +86,7 @@ func TestChatMessageIDBelongsToOneMessage(t *testing.T) {
 	}
 }
 
-func TestManyChatClientsShareOneAnswer(t *testing.T) {
+func TestChatClientsShareOneAnswer(t *testing.T) {
 	t.Parallel()
 	one, other := twoReplicas(t, desk.Options{})
 	user := one.Customer(t)
@@ -126,11 +126,11 @@ func TestChatStreamResumesFromTheBeginning(t *testing.T) {
 			require.Equal(t, http.StatusNoContent, resume(one).StatusCode, "nothing is being written")
 
 			enqueue(t, one, groqsim.Script{Deltas: []string{"Hel", "lo."}, Gates: []groqsim.Gate{{Name: "before", After: -1}, {Name: "middle", After: 1}}})
-			stream := format.say(t, user, one, ticket.ID, "msg-1", "Why twice?") // It is open before there is a word.
+			stream := format.say(t, user, one, ticket.ID, "msg-1", "Why twice?") // The stream is open before the first word.
 			requireHeld(t, one, "before")
 			early := resume(other)
 			first, _ := early.next()
-			require.Equal(t, "start", first.Type, "it is told that an answer is being written")
+			require.Equal(t, "start", first.Type, "the client learns that an answer is being written")
 			one.Simulator.Release("before")
 			stream.until("Hel")
 			stream.hangUp()
@@ -142,13 +142,13 @@ func TestChatStreamResumesFromTheBeginning(t *testing.T) {
 				require.Equal(t, "Hello.", resumed.text)
 				require.Equal(t, stream.message, resumed.message)
 			}
-			require.Equal(t, http.StatusNoContent, resume(one).StatusCode, "it is in the history")
+			require.Equal(t, http.StatusNoContent, resume(one).StatusCode, "the answer is in the history")
 			require.Len(t, one.Simulator.Requests(), 1)
 		})
 	}
 }
 
-func TestChatTakesBackWhatADeadProcessWrote(t *testing.T) {
+func TestChatRetractsTextOfAKilledProcess(t *testing.T) {
 	t.Parallel()
 	for name, format := range chatFormats {
 		t.Run(name, func(t *testing.T) {
@@ -176,7 +176,7 @@ func TestChatTakesBackWhatADeadProcessWrote(t *testing.T) {
 	}
 }
 
-func TestStopEndsTheAnswerThatIsBeingWritten(t *testing.T) {
+func TestChatStopCancelsTheAnswer(t *testing.T) {
 	t.Parallel()
 	for name, format := range chatFormats {
 		t.Run(name, func(t *testing.T) {
@@ -193,14 +193,14 @@ func TestStopEndsTheAnswerThatIsBeingWritten(t *testing.T) {
 			require.Equal(t, http.StatusNoContent, stop())
 			require.WithinDuration(t, at, requireHungUp(t, s), hangUpWithin)
 			stream.requireFailed("cancelled")
-			require.Len(t, chatHistory(t, user, ticket.ID), 2, "what was cut off is not stored")
+			require.Len(t, chatHistory(t, user, ticket.ID), 2, "the cancelled answer is not stored")
 			require.Equal(t, http.StatusNoContent, stop())
 			format.say(t, user, s, ticket.ID, "msg-1", "Why twice?").requireAnswered()
 		})
 	}
 }
 
-func TestStaffTakeAChatOver(t *testing.T) {
+func TestStaffTakeOverAChat(t *testing.T) {
 	t.Parallel()
 	for name, format := range chatFormats {
 		t.Run(name, func(t *testing.T) {
@@ -221,7 +221,7 @@ func TestStaffTakeAChatOver(t *testing.T) {
 	}
 }
 
-func TestChatMessageThatAHumanAnswersIsStored(t *testing.T) {
+func TestChatMessageIsStoredWhenAHumanAnswers(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	user := s.Customer(t)
@@ -248,7 +248,7 @@ func slicesHave(frames []frame, is func(frame) bool) bool {
 	return false
 }
 
-func TestChatFailureIsToldByStatusOrInTheStream(t *testing.T) {
+func TestChatFailureIsAStatusOrAFrame(t *testing.T) {
 	t.Parallel()
 	for name, format := range chatFormats {
 		t.Run(name, func(t *testing.T) {
@@ -297,7 +297,7 @@ func TestChatRegeneratesTheNewestAnswer(t *testing.T) {
 			again := openChat(t, user, s, format, http.MethodPost, format.path,
 				format.body(t, ticket.ID, "regenerate-message", clientText("msg-unknown", "Nothing is stored.")))
 			again.until("Hel")
-			require.Len(t, chatHistory(t, user, ticket.ID), 2, "the one that is being replaced would be shown beside it")
+			require.Len(t, chatHistory(t, user, ticket.ID), 2, "the history leaves out the answer that is being replaced")
 			s.Simulator.Release("middle")
 			again.requireAnswered()
 			require.NotEqual(t, old.message, again.message)
@@ -307,7 +307,7 @@ func TestChatRegeneratesTheNewestAnswer(t *testing.T) {
 	}
 }
 
-// What the client claims was said before is not.
+// The server ignores the history that the client sends.
 func TestChatHistoryOfTheClientIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	for name, format := range chatFormats {
@@ -327,7 +327,7 @@ func TestChatHistoryOfTheClientIsNotTrusted(t *testing.T) {
 	}
 }
 
-func TestChatMessageKeepsToTheRulesOfAMessage(t *testing.T) {
+func TestChatMessagesFollowTheRulesOfMessages(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -349,7 +349,7 @@ func TestChatMessageKeepsToTheRulesOfAMessage(t *testing.T) {
 	}
 	require.Empty(t, user.Messages(t, ticket.ID))
 	for name, format := range chatFormats {
-		// What was refused stays in the client's history, and must not be in the way of what comes after it.
+		// A refused message stays in the client's history, and must not affect later messages.
 		poison := clientText("a b", "\x00"+strings.Repeat("a", 10000))
 		body := format.body(t, ticket.ID, "submit-message", poison, clientText(strings.ReplaceAll(name, " ", "-"), "\x1b[31mred\x1b[0m"))
 		openChat(t, user, s, format, http.MethodPost, format.path, body).requireAnswered()
@@ -377,7 +377,7 @@ func TestChatBodyMayBeLargeAndOpen(t *testing.T) {
 	}
 }
 
-func TestClosedTicketTakesNoChatMessages(t *testing.T) {
+func TestClosedTicketRefusesChatMessages(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -392,7 +392,7 @@ func TestClosedTicketTakesNoChatMessages(t *testing.T) {
 			RequireProblem(t, http.StatusConflict, client.ProblemCodeTicketClosed)
 		again := format.say(t, user, s, ticket.ID, "msg-1", "Why twice?")
 		again.requireAnswered()
-		require.Equal(t, stream.text, again.text, "what is there can be read")
+		require.Equal(t, stream.text, again.text, "the existing answer can be read")
 		format.say(t, user, s, uuid.New(), "msg-1", "Hello?").response().
 			RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 	}

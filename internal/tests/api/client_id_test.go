@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
-// sayAs sends a message under an id of its author's.
+// sayAs sends a message with a client_id.
 func sayAs(
 	t *testing.T, user *apitest.User, ticketID uuid.UUID, m client.CreateMessageRequest,
 ) *plain.CreateMessageResponse {
@@ -24,7 +24,7 @@ func sayAs(
 	return said
 }
 
-func TestMessageIsAddedOnceUnderItsClientID(t *testing.T) {
+func TestMessageIsAddedOncePerClientID(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
@@ -41,11 +41,11 @@ func TestMessageIsAddedOnceUnderItsClientID(t *testing.T) {
 	require.Equal(t, *created.JSON201, again(message))
 	own := message
 	own.ClientID = created.JSON201.ID.String()
-	require.Equal(t, *created.JSON201, again(own), "its own id is its as well")
+	require.Equal(t, *created.JSON201, again(own), "the message's own id works too")
 	asking := message
 	asking.Respond = true
 	answer := again(asking)
-	require.NotNil(t, answer.AIResponseID, "the answer begins although the message is there")
+	require.NotNil(t, answer.AIResponseID, "the answer starts although the message exists")
 	require.NotNil(t, d.owner.ReadAIResponse(t, *answer.AIResponseID).Done)
 
 	mismatch := func(by *apitest.User, ticketID uuid.UUID, m client.CreateMessageRequest) {
@@ -56,7 +56,7 @@ func TestMessageIsAddedOnceUnderItsClientID(t *testing.T) {
 	mismatch(d.owner, d.ticket.ID, client.CreateMessageRequest{Content: "Another question", ClientID: "outbox-1"})
 	mismatch(agent, d.ticket.ID, message)
 	other := d.owner.NewTicket(t)
-	require.Equal(t, http.StatusCreated, sayAs(t, d.owner, other.ID, message).StatusCode(), "another ticket has its own")
+	require.Equal(t, http.StatusCreated, sayAs(t, d.owner, other.ID, message).StatusCode(), "another ticket has client ids of its own")
 
 	stale := `"1"`
 	tagged, err := d.owner.CreateMessageWithResponse(t.Context(), d.ticket.ID, &plain.CreateMessageParams{IfMatch: &stale}, message)
@@ -69,17 +69,17 @@ func TestMessageIsAddedOnceUnderItsClientID(t *testing.T) {
 
 	agent.SetStatus(t, d.ticket.ID, client.TicketStatusResolved)
 	agent.SetStatus(t, d.ticket.ID, client.TicketStatusClosed)
-	require.Equal(t, *created.JSON201, again(message), "the ticket is closed, and the message is there")
+	require.Equal(t, *created.JSON201, again(message), "the ticket is closed, but the message exists")
 	require.Equal(t, answer.AIResponseID, again(asking).AIResponseID)
 	require.Equal(t, http.StatusConflict, sayAs(t, d.owner, d.ticket.ID, fresh).StatusCode())
 	redacted := redact(t, agent, created.JSON201.ID)
-	require.Equal(t, redacted.RedactedAt, again(message).RedactedAt, "what it said is gone, and it is not said again")
+	require.Equal(t, redacted.RedactedAt, again(message).RedactedAt, "the message stays redacted")
 	require.Len(t, d.owner.Messages(t, d.ticket.ID), 2)
 	require.Equal(t, http.StatusUnprocessableEntity,
 		sayAs(t, d.owner, d.ticket.ID, client.CreateMessageRequest{Content: "A question", ClientID: "two words"}).StatusCode())
 }
 
-func TestParallelMessagesOfOneClientIDAreOne(t *testing.T) {
+func TestParallelMessagesWithOneClientIDAreOne(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	const senders = 8

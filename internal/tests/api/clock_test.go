@@ -12,8 +12,8 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// TestTimesAheadAreAheadOfTheDatabasesClock has a database that is an hour ahead of the server.
-func TestTimesAheadAreAheadOfTheDatabasesClock(t *testing.T) {
+// TestFutureTimesUseTheDatabaseClock runs with a database that is an hour ahead of the server.
+func TestFutureTimesUseTheDatabaseClock(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	storetest.Exec(t, url, `CREATE FUNCTION public.statement_timestamp() RETURNS timestamptz LANGUAGE sql

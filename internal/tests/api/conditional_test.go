@@ -28,11 +28,11 @@ func ticketTag(t *testing.T, user *apitest.User, id uuid.UUID) string {
 	return tag
 }
 
-func TestOfManyChangesToOneVersionOneIsMade(t *testing.T) {
+func TestIfMatchLetsOneOfManyChangesWin(t *testing.T) {
 	t.Parallel()
 	const many = 50
 	d := newCast(t)
-	// To open and back, so that a lost update would be an allowed change, too.
+	// To open and back, so that a lost update would also be an allowed change.
 	for round, to := range []client.TicketStatus{"pending", "open", "pending", "resolved", "closed"} {
 		tag := ticketTag(t, d.owner, d.ticket.ID)
 		statuses := make([]int, many)
@@ -40,7 +40,7 @@ func TestOfManyChangesToOneVersionOneIsMade(t *testing.T) {
 		var changes []func()
 		for i := range many {
 			changes = append(changes, func() {
-				// So many at once may find the server busy, which a client answers by trying again.
+				// The server may be too busy for so many requests: retry.
 				for faults[i] == nil && (statuses[i] == 0 || statuses[i] == http.StatusServiceUnavailable) {
 					r, err := d.owner.UpdateTicketWithResponse(t.Context(), d.ticket.ID,
 						&plain.UpdateTicketParams{IfMatch: &tag}, client.UpdateTicketRequest{Status: to})
@@ -61,8 +61,8 @@ func TestOfManyChangesToOneVersionOneIsMade(t *testing.T) {
 	}
 }
 
-// Each reads, decides by what it has read, and writes: without If-Match changes would be lost.
-func TestReadersWhoWriteOverwriteNothingUnseen(t *testing.T) {
+// Each client reads, decides, and writes. Without If-Match, changes would be lost.
+func TestIfMatchPreventsLostUpdates(t *testing.T) {
 	t.Parallel()
 	const writers, each = 8, 5
 	d := newCast(t)
@@ -87,7 +87,7 @@ func TestReadersWhoWriteOverwriteNothingUnseen(t *testing.T) {
 				case r.StatusCode() == http.StatusOK:
 					done++
 				case r.StatusCode() != http.StatusPreconditionFailed && r.StatusCode() != http.StatusServiceUnavailable:
-					// What it has seen allowed the change.
+					// The version that the client read allows the change.
 					faults <- string(r.Body)
 					return
 				}
@@ -99,7 +99,7 @@ func TestReadersWhoWriteOverwriteNothingUnseen(t *testing.T) {
 	require.Equal(t, writers*each, countChanges(t, d.Desk, d.ticket))
 }
 
-// compressed is a tag as Apache makes it of a response that it compresses.
+// compressed returns the tag that Apache makes for a compressed response.
 func compressed(tag, coding string) string {
 	return strings.TrimSuffix(tag, `"`) + "-" + coding + `"`
 }
@@ -162,11 +162,11 @@ func TestIfMatchComparesVersions(t *testing.T) {
 		require.Equal(t, http.StatusOK, r.Status, "%v: %s", header, r.Body)
 		require.NotEqual(t, tag, r.Header.Get("ETag"))
 		tag = r.Header.Get("ETag")
-		require.Equal(t, tag, ticketTag(t, d.owner, d.ticket.ID), "it is that of what was made")
+		require.Equal(t, tag, ticketTag(t, d.owner, d.ticket.ID), "the created ticket has this ETag")
 	}
 }
 
-func TestTicketsVersionChangesWithEverythingThatItShows(t *testing.T) {
+func TestTicketVersionCoversEverythingThatItShows(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
@@ -193,8 +193,8 @@ func TestTicketsVersionChangesWithEverythingThatItShows(t *testing.T) {
 	}
 }
 
-// An ETag that came with a body is that of this very body, also while others write.
-func TestOneVersionOfATicketIsOneBody(t *testing.T) {
+// An ETag belongs to exactly one body, even while others write.
+func TestOneETagIsOneBody(t *testing.T) {
 	t.Parallel()
 	const writers, each = 4, 20
 	d := newCast(t)
@@ -232,7 +232,7 @@ func TestOneVersionOfATicketIsOneBody(t *testing.T) {
 	require.Greater(t, len(bodies), 1)
 }
 
-func TestWhatTheCallerHasIsNotSentAgain(t *testing.T) {
+func TestIfNoneMatchSparesTheBody(t *testing.T) {
 	t.Parallel()
 	all := newStages(t, desk.Options{})
 	versioned := 0
@@ -273,7 +273,7 @@ func TestWhatTheCallerHasIsNotSentAgain(t *testing.T) {
 				get(http.MethodGet, "If-None-Match: "+list).
 					RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 			}
-			// Nobody learns of a thing by its tag.
+			// Strangers learn nothing from a tag.
 			if len(o.pathParameters) > 0 {
 				status, code := http.StatusNotFound, client.ProblemCodeNotFound
 				if !may(c.other, o) {
@@ -288,8 +288,8 @@ func TestWhatTheCallerHasIsNotSentAgain(t *testing.T) {
 	require.GreaterOrEqual(t, versioned, 4)
 }
 
-// A page that becomes full is the same items with a link to the next page.
-func TestLinkToTheNextPageIsPartOfAPagesVersion(t *testing.T) {
+// A page that becomes full has the same items and a link to the next page.
+func TestPageVersionIncludesTheLinkToTheNextPage(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	path := "/tickets/" + d.ticket.ID.String() + "/messages?limit=2"

@@ -14,11 +14,11 @@ import (
 	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
-// chain is what a chain of calls has led to: the sessions of two customers and one of the staff, and their tickets.
+// chain is the state after a chain of calls: the sessions of two customers and an agent, and their tickets.
 type chain struct {
 	*cast
 	t *testing.T
-	// sessions are each account's, of which the first one lives on.
+	// sessions are the sessions of each account. The first one never ends.
 	sessions [3][]*apitest.User
 	tickets  []*chainTicket
 }
@@ -33,9 +33,9 @@ type chainTicket struct {
 // staff is the index of the agent, who sees every ticket.
 const staff = 2
 
-// TestChainsOfCallsLeadWhereTheContractSays draws chains of calls by several accounts, and knows of each call how it must be
-// answered: what is another customer's is not there, what is closed takes nothing, and what has ended is of no use.
-func TestChainsOfCallsLeadWhereTheContractSays(t *testing.T) {
+// TestChainsOfCallsFollowTheModel draws chains of calls by several accounts, and predicts each status: things of other
+// customers are not found, closed tickets refuse messages, and ended sessions are refused.
+func TestChainsOfCallsFollowTheModel(t *testing.T) {
 	t.Parallel()
 	setRapidFlags(t, map[string]string{"rapid.checks": fuzzChecks, "rapid.nofailfile": "true"})
 	c := newCast(t)
@@ -57,7 +57,7 @@ func (h *chain) as(r *rapid.T) (account int, session *apitest.User) {
 	return account, rapid.SampledFrom(h.sessions[account]).Draw(r, "session")
 }
 
-// onTicket draws an account and a ticket, and whether the ticket is there for the account.
+// onTicket draws an account and a ticket, and reports whether the account sees the ticket.
 func (h *chain) onTicket(r *rapid.T) (session *apitest.User, account int, ticket *chainTicket, visible bool) {
 	if len(h.tickets) == 0 {
 		r.Skip("no ticket")
@@ -67,7 +67,7 @@ func (h *chain) onTicket(r *rapid.T) (session *apitest.User, account int, ticket
 	return session, account, ticket, account == staff || account == ticket.owner
 }
 
-// send wants a call to be answered with a status, and returns the body.
+// send sends a request, checks the status, and returns the body.
 func (h *chain) send(r *rapid.T, session *apitest.User, want int, method, path, body string) []byte {
 	got := h.Do(h.t, method, path, body, session.Bearer(), jsonType)
 	if got.Status != want {
@@ -155,7 +155,8 @@ func (h *chain) beginSession(r *rapid.T) {
 	h.sessions[account] = append(h.sessions[account], h.Again(h.t, session))
 }
 
-// endSession ends a session by another one, of the same account or not. What has ended is of no use, and cannot end twice.
+// endSession ends a session from another one, of the same account or not. An ended session is refused and cannot end
+// again.
 func (h *chain) endSession(r *rapid.T) {
 	account := rapid.IntRange(0, staff).Draw(r, "whose")
 	if len(h.sessions[account]) < 2 {

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whoever adds an operation says which entries of the journal it may write. One that only reads needs no list. That the lists
-// are right, apitest checks in every test.
+// Every operation that writes must list the journal entries that it may add. In every test, apitest checks that the
+// lists are right.
 func TestOperationsThatWriteListTheirEntries(t *testing.T) {
 	t.Parallel()
 	for _, o := range specOperations(t) {

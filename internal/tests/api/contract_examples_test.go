@@ -41,7 +41,7 @@ func TestEveryOperationIsExplained(t *testing.T) {
 	}
 }
 
-// requireExamples wants examples of every media type, and wants them to be true.
+// requireExamples checks that every media type has examples, and that they match its schema.
 func requireExamples(t *testing.T, where string, content openapi3.Content) {
 	t.Helper()
 	for mediaType, media := range content {
@@ -56,7 +56,7 @@ func requireExamples(t *testing.T, where string, content openapi3.Content) {
 	}
 }
 
-// exampleValues are what an example shows: one value, or the events or lines of a stream.
+// exampleValues returns the values of an example: one, or the events or lines of a stream.
 func exampleValues(t *testing.T, mediaType string, example any) (values []any) {
 	t.Helper()
 	prefix, streams := map[string]string{"text/event-stream": "data: ", "application/x-ndjson": ""}[mediaType]
@@ -74,7 +74,7 @@ func exampleValues(t *testing.T, mediaType string, example any) (values []any) {
 	return values
 }
 
-func TestEveryProblemIsShownAsItIsAnswered(t *testing.T) {
+func TestExamplesOfProblemsMatchTheServersResponses(t *testing.T) {
 	t.Parallel()
 	for name, example := range apitest.Spec(t).Components.Examples {
 		problem, ok := example.Value.Value.(map[string]any)

@@ -15,7 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/httpapi/contract"
 )
 
-// faults are the ways in which a request can be broken. Each breaks it and returns the status that this has.
+// faults returns the ways to break a request. Each breaks it and returns the expected status.
 func (f *fuzzed) faults(r *rapid.T, valid fuzzRequest) map[string]func(*fuzzRequest) int {
 	faults := map[string]func(*fuzzRequest) int{
 		"an unknown parameter": func(q *fuzzRequest) int {
@@ -106,7 +106,7 @@ func (f *fuzzed) addCallerFaults(faults map[string]func(*fuzzRequest) int) {
 	}
 }
 
-// addBodyFaults adds what is wrong with a body of JSON.
+// addBodyFaults adds the faults of JSON bodies.
 func (f *fuzzed) addBodyFaults(faults map[string]func(*fuzzRequest) int, valid map[string]any) {
 	schema := f.RequestBody.Value.Content["application/json"].Schema.Value
 	with := func(member string, value any) func(*fuzzRequest) int {

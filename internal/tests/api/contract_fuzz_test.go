@@ -22,11 +22,11 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-// fuzzChecks is how many requests a usual run generates for each operation, and for each way to break them. More of them take the flag
-// -rapid.checks, and -rapid.seed generates the same ones again.
+// fuzzChecks is the number of requests that a normal run generates for each operation, and for each way to break them.
+// The flag -rapid.checks raises it, and -rapid.seed repeats a run.
 const fuzzChecks = "3"
 
-// fuzzed is an operation with a cast of its own, whose owner or administrator calls it.
+// fuzzed is an operation with its own cast. The owner or the administrator calls it.
 type fuzzed struct {
 	specOperation
 	*cast
@@ -42,19 +42,20 @@ type fuzzRequest struct {
 	header       http.Header
 	body         map[string]any
 	form         bool
-	// text is sent instead of the body when it is not empty.
+	// text, if not empty, replaces the body.
 	text string
-	// token is whose name it comes in.
+	// token is the caller's token.
 	token string
 }
 
-// TestOperationsTakeWhatTheContractAllowsAndNothingElse generates requests from the contract's schemas, for every operation.
-// What it allows, with texts as short and as long as it says, and what it shows as an example, is not refused for its form; what it does not allow is refused with the status for that fault, and changes
-// nothing. The client validates every response against the contract.
-func TestOperationsTakeWhatTheContractAllowsAndNothingElse(t *testing.T) {
+// TestOperationsAcceptExactlyWhatTheContractAllows generates requests from the contract's schemas for every operation.
+// The server must accept the form of every valid request, including texts of the shortest and longest lengths and the
+// contract's examples. It must refuse every invalid request with the status of its fault, and change nothing. The
+// client validates every response against the contract.
+func TestOperationsAcceptExactlyWhatTheContractAllows(t *testing.T) {
 	t.Parallel()
 	setRapidFlags(t, map[string]string{"rapid.checks": fuzzChecks, "rapid.nofailfile": "true"})
-	// The second model is one that the contract's examples ask for.
+	// The contract's examples use the second model.
 	all := newStages(t, desk.Options{Models: []string{config.Defaults().GroqModel, "openai/gpt-oss-20b"}})
 	for _, o := range specOperations(t) {
 		t.Run(o.OperationID, func(t *testing.T) {
@@ -66,12 +67,12 @@ func TestOperationsTakeWhatTheContractAllowsAndNothingElse(t *testing.T) {
 			f.renew(t)
 			before := f.snapshot(t)
 			rapid.Check(t, func(r *rapid.T) { f.requireRefused(t, r) })
-			require.Equal(t, before, f.snapshot(t), "what was refused has changed something")
+			require.Equal(t, before, f.snapshot(t), "a refused request has changed something")
 		})
 	}
 }
 
-// setRapidFlags sets the flags that the command line does not.
+// setRapidFlags sets flags that are not on the command line.
 func setRapidFlags(t *testing.T, values map[string]string) {
 	t.Helper()
 	given := make(map[string]bool)
@@ -83,7 +84,7 @@ func setRapidFlags(t *testing.T, values map[string]string) {
 	}
 }
 
-// requireExamplesTaken sends what the contract shows as requests.
+// requireExamplesTaken sends the contract's examples of requests.
 func (f *fuzzed) requireExamplesTaken(t *testing.T) {
 	t.Helper()
 	if f.RequestBody == nil {
@@ -105,7 +106,7 @@ func (f *fuzzed) requireExamplesTaken(t *testing.T) {
 	}
 }
 
-// requireBoundsTaken sends bodies whose texts are all as short, and all as long, as they may be.
+// requireBoundsTaken sends bodies whose texts all have the least, or all the greatest, length.
 func (f *fuzzed) requireBoundsTaken(t *testing.T) {
 	t.Helper()
 	if f.RequestBody == nil {
@@ -149,7 +150,7 @@ func (f *fuzzed) valid(r *rapid.T) fuzzRequest {
 	}
 	for _, p := range f.parameters() {
 		if p.Name == "cursor" || !p.Required && !rapid.Bool().Draw(r, "has "+p.Name) {
-			continue // A cursor is not to be made up.
+			continue // Cursors cannot be generated.
 		}
 		value := fmt.Sprint(validValue(p.Schema, anyLength).Draw(r, p.Name))
 		if p.Name == "Idempotency-Key" {
@@ -166,13 +167,13 @@ func (f *fuzzed) valid(r *rapid.T) fuzzRequest {
 	return request
 }
 
-// unlikeOthers makes a key unlike those of all other requests, which are for something else.
+// unlikeOthers makes an idempotency key unique, because each request is different.
 func unlikeOthers(key string, longest int) string {
 	id := uuid.NewString()
 	return id + key[:min(len(key), longest-len(id))]
 }
 
-// own returns the body with the caller's own ticket, if it names one.
+// own replaces a ticket in the body by the caller's own.
 func (f *fuzzed) own(body map[string]any) map[string]any {
 	if member := f.how.ticketIn; member != "" {
 		return changeMember(body, member, f.ids[0])
@@ -180,7 +181,7 @@ func (f *fuzzed) own(body map[string]any) map[string]any {
 	return body
 }
 
-// ownPath is the path with the ids of what is the caller's own.
+// ownPath returns the path with ids of the caller's own things.
 func (f *fuzzed) ownPath() string {
 	path := f.template
 	for i, name := range f.pathParameters {
@@ -189,7 +190,7 @@ func (f *fuzzed) ownPath() string {
 	return path
 }
 
-// parameters are those in the query and the header.
+// parameters returns the parameters in the query and the header.
 func (f *fuzzed) parameters() (found []*openapi3.Parameter) {
 	for _, p := range f.Parameters {
 		if p.Value.In != openapi3.ParameterInPath {
@@ -239,7 +240,7 @@ func (f *fuzzed) send(t *testing.T, r fuzzRequest) apitest.Response {
 	return f.Do(t, r.method, path, text, header...)
 }
 
-// renew replaces what the call before has ended.
+// renew replaces what the previous call has ended.
 func (f *fuzzed) renew(t *testing.T) {
 	t.Helper()
 	switch {
@@ -262,14 +263,14 @@ func (f *fuzzed) requireTaken(t *testing.T, r *rapid.T) {
 	}
 }
 
-// requireRefused breaks a request of its own in each of the ways.
+// requireRefused breaks a new request in each possible way.
 func (f *fuzzed) requireRefused(t *testing.T, r *rapid.T) {
 	t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(f.faults(r, f.valid(r)))) {
 		request := f.valid(r)
 		fault, applies := f.faults(r, request)[name]
 		if !applies {
-			continue // It is a fault of another media type.
+			continue // The fault belongs to another media type.
 		}
 		status := fault(&request)
 		if got := f.send(t, request); got.Status != status {

@@ -16,7 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
-// schemaWalk visits schemas, each once, and every schema within.
+// schemaWalk visits each schema once, including nested ones.
 type schemaWalk struct {
 	seen  map[*openapi3.Schema]bool
 	visit func(where string, s *openapi3.Schema)
@@ -48,7 +48,7 @@ func (w schemaWalk) walkContent(where string, content openapi3.Content) {
 	}
 }
 
-// walkDocument visits every schema of the contract, wherever it stands.
+// walkDocument visits every schema of the contract.
 func walkDocument(doc *openapi3.T, visit func(where string, s *openapi3.Schema)) {
 	w := schemaWalk{seen: make(map[*openapi3.Schema]bool), visit: visit}
 	for name, schema := range doc.Components.Schemas {
@@ -82,7 +82,7 @@ func walkDocument(doc *openapi3.T, visit func(where string, s *openapi3.Schema))
 	}
 }
 
-func TestEveryValueOfTheContractIsBounded(t *testing.T) {
+func TestContractLimitsEveryValue(t *testing.T) {
 	t.Parallel()
 	visited := 0
 	walkDocument(apitest.Spec(t), func(where string, s *openapi3.Schema) {
@@ -91,45 +91,45 @@ func TestEveryValueOfTheContractIsBounded(t *testing.T) {
 			requireBounded(t, where, kind, s)
 		}
 		isFree := strings.Contains(where, "ClientMessage/") || strings.Contains(where, "/messages/items/")
-		if s.Type == nil && !isFree { // What is read of a client's message is checked as a new message.
-			require.NotEmpty(t, append(append(s.AllOf, s.OneOf...), s.AnyOf...), "%s: anything goes", where)
+		if s.Type == nil && !isFree { // Messages of chat clients are checked as new messages.
+			require.NotEmpty(t, append(append(s.AllOf, s.OneOf...), s.AnyOf...), "%s: a schema must restrict its values", where)
 		}
 	})
 	require.Greater(t, visited, 60)
 }
 
-// requireBounded wants a schema to bound its values of one type.
+// requireBounded checks that a schema limits its values of one type.
 func requireBounded(t *testing.T, where, kind string, s *openapi3.Schema) {
 	t.Helper()
 	switch kind {
 	case "string":
-		require.True(t, s.MaxLength != nil || len(s.Enum) > 0, "%s: a string has maxLength or enum", where)
+		require.True(t, s.MaxLength != nil || len(s.Enum) > 0, "%s: a string needs maxLength or enum", where)
 		for _, value := range s.Enum {
 			require.IsType(t, "", value, where)
 		}
 	case "array":
-		require.NotNil(t, s.MaxItems, "%s: an array has maxItems", where)
-		require.NotNil(t, s.Items, "%s: an array says what is in it", where)
+		require.NotNil(t, s.MaxItems, "%s: an array needs maxItems", where)
+		require.NotNil(t, s.Items, "%s: an array needs items", where)
 	case "integer", "number":
-		require.NotNil(t, s.Min, "%s: a number has minimum", where)
-		require.NotNil(t, s.Max, "%s: a number has maximum", where)
+		require.NotNil(t, s.Min, "%s: a number needs minimum", where)
+		require.NotNil(t, s.Max, "%s: a number needs maximum", where)
 	case "object":
 		if isMap(s) {
-			require.NotNil(t, s.MaxProps, "%s: a map has maxProperties", where)
-			require.NotNil(t, s.PropertyNames, "%s: a map has propertyNames", where)
+			require.NotNil(t, s.MaxProps, "%s: a map needs maxProperties", where)
+			require.NotNil(t, s.PropertyNames, "%s: a map needs propertyNames", where)
 			return
 		}
-		require.NotEmpty(t, s.Properties, "%s: an object says what is in it", where)
+		require.NotEmpty(t, s.Properties, "%s: an object needs properties", where)
 	case "boolean", "null":
 	default:
-		require.Fail(t, "a type that has no rule here", "%s: %s", where, kind)
+		require.Fail(t, "this test has no rule for the type", "%s: %s", where, kind)
 	}
 }
 
 // isMap reports whether a schema describes objects whose members the callers name.
 func isMap(s *openapi3.Schema) bool { return s.AdditionalProperties.Schema != nil }
 
-func TestRequestBodiesTakeNothingThatTheyDoNotName(t *testing.T) {
+func TestRequestBodiesRefuseUndeclaredMembers(t *testing.T) {
 	t.Parallel()
 	objects := 0
 	w := schemaWalk{seen: make(map[*openapi3.Schema]bool)}
@@ -138,7 +138,7 @@ func TestRequestBodiesTakeNothingThatTheyDoNotName(t *testing.T) {
 			return
 		}
 		objects++
-		require.NotNil(t, s.AdditionalProperties.Has, "%s: additionalProperties is not said", where)
+		require.NotNil(t, s.AdditionalProperties.Has, "%s: additionalProperties is missing", where)
 		require.False(t, *s.AdditionalProperties.Has, where)
 		require.Nil(t, s.AdditionalProperties.Schema, where)
 	}
@@ -155,7 +155,7 @@ func TestRequestBodiesTakeNothingThatTheyDoNotName(t *testing.T) {
 	require.GreaterOrEqual(t, objects, 6)
 }
 
-// requireOpen wants the body of an operation for chat clients to take members of any name, and to say how large it may be.
+// requireOpen checks that the body of an operation for chat clients accepts any members and states its size limit.
 func requireOpen(t *testing.T, o specOperation) {
 	t.Helper()
 	schema := o.RequestBody.Value.Content["application/json"].Schema.Value
@@ -164,14 +164,14 @@ func requireOpen(t *testing.T, o specOperation) {
 	require.NotNil(t, schema.Extensions["x-max-bytes"], o.OperationID)
 }
 
-func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
+func TestEveryOperationHasSecurityRequirements(t *testing.T) {
 	t.Parallel()
 	doc := apitest.Spec(t)
-	require.Empty(t, doc.Security, "there is no default to forget")
+	require.Empty(t, doc.Security, "security must not have a default")
 	for _, o := range specOperations(t) {
 		require.NotNil(t, o.Security, o.OperationID)
 		for _, alternative := range *o.Security {
-			require.NotEmpty(t, alternative, "%s: {} would let everybody in", o.OperationID)
+			require.NotEmpty(t, alternative, "%s: {} would admit everybody", o.OperationID)
 			for scheme, roles := range alternative {
 				require.Contains(t, doc.Components.SecuritySchemes, scheme, o.OperationID)
 				require.Len(t, roles, 1, o.OperationID)
@@ -189,7 +189,7 @@ func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
 	}
 }
 
-func TestEveryOperationSaysWhatItAsksOfAPIKeys(t *testing.T) {
+func TestEveryOperationHasAScope(t *testing.T) {
 	t.Parallel()
 	asked := []any{"any", "none"}
 	for _, scope := range apitest.Spec(t).Components.Schemas["Scope"].Value.Enum {
@@ -200,7 +200,7 @@ func TestEveryOperationSaysWhatItAsksOfAPIKeys(t *testing.T) {
 	}
 	for _, o := range specOperations(t) {
 		if o.role == "" {
-			require.Nil(t, o.Extensions["x-scope"], "%s: it asks for nothing", o.OperationID)
+			require.Nil(t, o.Extensions["x-scope"], "%s: a public operation needs no scope", o.OperationID)
 			require.False(t, o.actsForCustomers(), o.OperationID)
 			continue
 		}
@@ -209,7 +209,7 @@ func TestEveryOperationSaysWhatItAsksOfAPIKeys(t *testing.T) {
 			require.Contains(t, asked, any(string(scope)), o.OperationID)
 		}
 		forCustomers := !slices.Contains(o.scopes, auth.NoScope) && o.role == sqlc.UserRoleUser
-		require.Equal(t, forCustomers, o.actsForCustomers(), "%s: what customers may do, keys may do for them", o.OperationID)
+		require.Equal(t, forCustomers, o.actsForCustomers(), "%s: keys may do what customers may", o.OperationID)
 		if strings.HasPrefix(o.template, "/auth/") || strings.HasPrefix(o.template, "/api-keys") || o.template == "/me/password" {
 			require.Equal(t, []auth.Scope{auth.NoScope}, o.scopes, o.OperationID)
 		}
@@ -221,7 +221,7 @@ func TestEveryPostTakesAnIdempotencyKey(t *testing.T) {
 	for _, o := range specOperations(t) {
 		key := o.Parameters.GetByInAndName(openapi3.ParameterInHeader, "Idempotency-Key")
 		if o.method != http.MethodPost {
-			require.Nil(t, key, "%s: a %s has its effect once anyway", o.OperationID, o.method)
+			require.Nil(t, key, "%s: %s is idempotent already", o.OperationID, o.method)
 			continue
 		}
 		require.NotNil(t, key, o.OperationID)
@@ -245,13 +245,13 @@ func TestEveryPostTakesAnIdempotencyKey(t *testing.T) {
 	}
 }
 
-// A tool that makes requests from the contract alone must not make one that is refused for its characters.
-func TestEveryTextThatIsTakenSaysWhichCharactersItMayHave(t *testing.T) {
+// A request that is generated from the contract must not be refused because of its characters.
+func TestEveryTextHasAPattern(t *testing.T) {
 	t.Parallel()
 	var check func(where string, s *openapi3.Schema)
 	check = func(where string, s *openapi3.Schema) {
 		if open := s.AdditionalProperties.Has; open != nil && *open {
-			return // What is in an open body is checked where it is used.
+			return // The server checks the contents of open bodies where it uses them.
 		}
 		for name, property := range s.Properties {
 			check(where+" /"+name, property.Value)
@@ -276,7 +276,7 @@ func TestEveryTextThatIsTakenSaysWhichCharactersItMayHave(t *testing.T) {
 	}
 }
 
-// Explorers fill examples in. A header that must be fresh, or that changes who asks, and an id are right in one place only.
+// API explorers fill examples in. No example fits a header that must be fresh or that changes the caller, or an id.
 func TestNoHeaderOrIDHasAnExample(t *testing.T) {
 	t.Parallel()
 	for name, p := range apitest.Spec(t).Components.Parameters {
@@ -287,7 +287,7 @@ func TestNoHeaderOrIDHasAnExample(t *testing.T) {
 	}
 }
 
-func TestEveryGetOfJSONSparesTheCallerWhatItHas(t *testing.T) {
+func TestEveryGetOfJSONHasAnETag(t *testing.T) {
 	t.Parallel()
 	for _, o := range specOperations(t) {
 		list := o.Parameters.GetByInAndName(openapi3.ParameterInHeader, "If-None-Match")

@@ -14,10 +14,11 @@ import (
 	"github.com/supportbackend/support/internal/password"
 )
 
-// alphabet is what generated text is of: letters of several scripts and widths, marks, and what other languages quote.
+// alphabet has the characters of generated texts: several scripts and widths, combining marks, and characters that
+// other languages quote.
 var alphabet = []rune("abcXYZ019 .,-_'\"\\/<>&%$;{}[]äßéİКя漢字אب🙂👩‍💻e\u0301")
 
-// length says how long generated texts are.
+// length is the length of generated texts.
 type length int
 
 const (
@@ -35,13 +36,13 @@ func validValue(ref *openapi3.SchemaRef, l length) *rapid.Generator[any] {
 	case len(s.AllOf) == 1:
 		return validValue(s.AllOf[0], l)
 	case strings.HasSuffix(ref.Ref, "/Model"):
-		return rapid.Just[any](config.Defaults().GroqModel) // The contract leaves it to the server which there are.
+		return rapid.Just[any](config.Defaults().GroqModel) // The server decides which models exist.
 	case strings.HasSuffix(ref.Ref, "/ClientMessage"):
 		return clientMessage().AsAny()
 	case s.Type.Is("boolean"):
 		return rapid.Bool().AsAny()
 	case s.Type.Is("integer"):
-		// A wait is a wait: it is not for tests.
+		// Tests must not wait for long.
 		return rapid.SampledFrom([]int64{int64(*s.Min), min(int64(*s.Max), 1000)}).AsAny()
 	case s.Type.Is("object"):
 		return validObject(s, l).AsAny()
@@ -49,13 +50,13 @@ func validValue(ref *openapi3.SchemaRef, l length) *rapid.Generator[any] {
 		distinct := func(item any) string { return fmt.Sprint(item) }
 		return rapid.SliceOfNDistinct(validValue(s.Items, l), max(int(s.MinItems), 1), min(int(*s.MaxItems), 100), distinct).AsAny()
 	case s.Format == "date-time":
-		return rapid.Just[any]("2099-01-01T00:00:00Z") // Where a caller names a time, it is to come.
+		return rapid.Just[any]("2099-01-01T00:00:00Z") // Times in requests must be in the future.
 	default:
 		return validString(s, l).AsAny()
 	}
 }
 
-// clientMessage generates what a chat client sends as a message: of most of it the contract says nothing.
+// clientMessage generates a chat client's message, most of which the contract leaves open.
 func clientMessage() *rapid.Generator[map[string]any] {
 	text := rapid.StringOfN(rapid.SampledFrom(alphabet), 0, 40, -1)
 	return rapid.Custom(func(t *rapid.T) map[string]any {
@@ -93,13 +94,13 @@ func validString(s *openapi3.Schema, l length) *rapid.Generator[string] {
 		n := lengths.Draw(t, "length")
 		few, many := 1, 40
 		if s.Format == "password" {
-			few, many = n, n // What repeats itself is weak.
+			few, many = n, n // A password must not repeat itself.
 		}
 		some := rapid.StringOfN(rapid.SampledFrom(runes), few, many, -1).Draw(t, "text")
 		all := []rune("x" + strings.Repeat(some, n))
 		return string(all[:n])
 	})
-	if s.Format == "password" && least > 1 { // A new one.
+	if s.Format == "password" && least > 1 { // A new password.
 		return text.Filter(func(v string) bool { return !password.IsWeak(v) })
 	}
 	return text
@@ -108,8 +109,8 @@ func validString(s *openapi3.Schema, l length) *rapid.Generator[string] {
 // isText reports whether the schema's pattern only says which characters a text may have.
 func isText(s *openapi3.Schema) bool { return strings.Contains(s.Pattern, `\x1F\x7F-`) }
 
-// validObject generates an object with some of the optional members. At the bounds of the lengths it has all of them, except
-// ids of what does not exist.
+// validObject generates an object with some of the optional members. With the least or greatest lengths it has all of
+// them, except ids of things that do not exist.
 func validObject(s *openapi3.Schema, l length) *rapid.Generator[map[string]any] {
 	names := slices.Sorted(maps.Keys(s.Properties))
 	return rapid.Custom(func(t *rapid.T) map[string]any {
@@ -134,8 +135,8 @@ func validObject(s *openapi3.Schema, l length) *rapid.Generator[map[string]any] 
 	})
 }
 
-// invalidValues are values that the schema does not describe, each by what is wrong with it. The values of query
-// parameters and headers are text, so that nothing is of a wrong type there.
+// invalidValues returns values that the schema does not allow, by their fault. Query parameters and headers are text,
+// so a wrong type cannot occur there.
 func invalidValues(ref *openapi3.SchemaRef) map[string]any {
 	s := ref.Value
 	values := make(map[string]any)
@@ -159,7 +160,7 @@ func invalidValues(ref *openapi3.SchemaRef) map[string]any {
 	return values
 }
 
-// wronglyTyped is a value of another type than the schema's.
+// wronglyTyped returns a value of a type other than the schema's.
 func wronglyTyped(s *openapi3.Schema) any {
 	switch {
 	case s.Type.Is("boolean"):

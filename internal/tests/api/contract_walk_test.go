@@ -22,34 +22,34 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// maxWalk is how many requests a walk may send.
+// maxWalk is the most requests that a walk may send.
 const maxWalk = 400
 
-// walk calls operations with nothing but what the contract says: examples of bodies, and links from one response to the next
+// walk calls operations using only the contract: its examples of bodies, and its links from one response to the next
 // operation.
 type walk struct {
 	t          *testing.T
 	s          *desk.Desk
 	operations map[string]specOperation
-	// tokens are those of the demo accounts, by role, and key is a service's.
+	// tokens are the tokens of the demo accounts, by role; key is a service's key.
 	tokens  map[sqlc.UserRole]string
 	key     string
 	reached map[string]bool
-	// seen are the steps that were queued.
+	// seen has the steps that have been queued.
 	seen  map[string]walkStep
 	queue []walkStep
-	// ends are steps that end something, such as a session: they come last.
+	// ends are the steps that end something, such as a session. They run last.
 	ends []walkStep
 }
 
-// walkStep is one request: the parameters that a link gives, and the body that it gives instead of the example.
+// walkStep is one request, with the parameters and the body of the link that led to it.
 type walkStep struct {
 	id         string
 	parameters map[string]string
 	body       any
 }
 
-// The demo accounts of support dev, which the examples name.
+// The demo accounts of "support dev". The contract's examples use them.
 var demoAccounts = map[sqlc.UserRole]string{
 	sqlc.UserRoleUser: "ada@example.com", sqlc.UserRoleAgent: "staff@example.com", sqlc.UserRoleAdmin: "admin@example.com",
 }
@@ -69,7 +69,7 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 	w.key = w.s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{Scopes: client.Scopes{
 		client.ScopeTicketsRead, client.ScopeTicketsWrite, client.ScopeAI, client.ScopeUsers, client.ScopeEvents, client.ScopeWebhooks, client.ScopeOnBehalf,
 	}}).Key
-	w.s.Do(t, http.MethodGet, "/me", "", "Authorization: Bearer "+w.key, "X-On-Behalf-Of: customer-4711") // Makes the account.
+	w.s.Do(t, http.MethodGet, "/me", "", "Authorization: Bearer "+w.key, "X-On-Behalf-Of: customer-4711") // The request creates the customer's account.
 	first := w.s.Do(t, http.MethodPost, "/tickets", `{"title":"A duplicate","description":"It is merged."}`,
 		"Authorization: Bearer "+w.tokens[sqlc.UserRoleUser], "Content-Type: application/json")
 	require.Equal(t, http.StatusCreated, first.Status, "%s", first.Body)
@@ -77,19 +77,19 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 		w.operations[o.OperationID] = o
 	}
 	for id, o := range w.operations {
-		if !strings.Contains(o.template, "{") { // Only a link knows an id.
+		if !strings.Contains(o.template, "{") { // Other paths need an id, which comes from a link.
 			w.add(walkStep{id: id})
 		}
 	}
-	for _, id := range []string{"publishAIResponse", "discardAIResponse"} { // A draft waits in a ticket of that mode.
+	for _, id := range []string{"publishAIResponse", "discardAIResponse"} { // These operations need a draft that waits for review.
 		w.add(walkStep{id: id, parameters: map[string]string{"ai_response_id": w.draft()}})
 	}
 	macro := map[string]string{"ticket_id": idOf(t, first.Body), "macro_id": w.macro()}
-	for _, id := range []string{"previewMacro", "applyMacro"} { // No response names a macro and a ticket.
+	for _, id := range []string{"previewMacro", "applyMacro"} { // No link has the ids of both a macro and a ticket.
 		w.add(walkStep{id: id, parameters: macro})
 	}
 	w.run()
-	// What was being written then is complete now, and may lead on.
+	// Responses that were running are now complete, and may have more links.
 	for _, step := range w.seen {
 		if w.operations[step.id].method == http.MethodGet || !w.reached[step.id] && !w.isEnd(step) {
 			w.queue = append(w.queue, step)
@@ -98,7 +98,7 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 	w.run()
 	slices.SortStableFunc(w.ends, func(a, b walkStep) int {
 		hasBody := func(s walkStep) int { return min(len(w.bodies(s)[0]), 1) }
-		return cmp.Compare(hasBody(a), hasBody(b)) // A changed password comes last.
+		return cmp.Compare(hasBody(a), hasBody(b)) // Changing the password comes last.
 	})
 	for _, end := range w.ends {
 		w.tokens[sqlc.UserRoleUser] = w.logIn(demoAccounts[sqlc.UserRoleUser])
@@ -106,7 +106,7 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 		w.run()
 	}
 	for id := range w.operations {
-		require.True(t, w.reached[id], "%s: no example and no link leads there", id)
+		require.True(t, w.reached[id], "%s: no example or link reaches the operation", id)
 	}
 }
 
@@ -136,7 +136,7 @@ func (w *walk) logIn(email string) string {
 	return fmt.Sprint(tokens["access_token"])
 }
 
-// add queues a step that is new.
+// add queues a new step.
 func (w *walk) add(step walkStep) {
 	key := fmt.Sprint(step)
 	if _, seen := w.seen[key]; seen {
@@ -150,12 +150,13 @@ func (w *walk) add(step walkStep) {
 	w.queue = append(w.queue, step)
 }
 
-// isEnd reports whether the step ends something, or takes away what others read.
+// isEnd reports whether the step ends or removes something that other steps need.
 func (w *walk) isEnd(step walkStep) bool {
 	return step.id == "redactTicket" || slices.Equal(w.operations[step.id].successes(w.t), []int{http.StatusNoContent})
 }
 
-// run sends what is queued, and what that leads to. Links that a response has no value for lead nowhere.
+// run sends the queued steps and those that follow from their responses. It ignores links for which a response has no
+// value.
 func (w *walk) run() {
 	for sent := 0; len(w.queue) > 0 && sent < maxWalk; sent++ {
 		step := w.queue[0]
@@ -169,7 +170,8 @@ func (w *walk) run() {
 	}
 }
 
-// callers are the credentials of those who may call the operation: a person, a service, and a service for its customer.
+// callers returns the credentials of callers who may call the operation: a person, a service, and a service for its
+// customer.
 func (w *walk) callers(o specOperation) [][]string {
 	if o.role == "" {
 		return [][]string{nil}
@@ -182,7 +184,8 @@ func (w *walk) callers(o specOperation) [][]string {
 	return callers
 }
 
-// send sends a request, and follows the links of its response. Only a read is sent again by others once it has succeeded.
+// send sends a request and follows the links of its response. After a success, only reads are repeated by other
+// callers.
 func (w *walk) send(o specOperation, step walkStep, body string, caller []string) {
 	if w.reached[step.id] && o.method != http.MethodGet {
 		return
@@ -201,7 +204,7 @@ func (w *walk) send(o specOperation, step walkStep, body string, caller []string
 	}
 }
 
-// bodies are those that the step may send: the link's, or else the examples, or else a single empty body.
+// bodies returns the bodies to send: the link's, or the examples, or one empty body.
 func (w *walk) bodies(step walkStep) (bodies []string) {
 	o := w.operations[step.id]
 	if o.RequestBody == nil {
@@ -223,7 +226,7 @@ func (w *walk) bodies(step walkStep) (bodies []string) {
 	return bodies
 }
 
-// pathOf is where the step sends its request.
+// pathOf returns the step's path.
 func pathOf(o specOperation, step walkStep) string {
 	path := o.template
 	query := url.Values{}
@@ -268,7 +271,8 @@ func (w *walk) follow(link *openapi3.Link, from walkStep, sent string, got apite
 	w.add(next)
 }
 
-// evaluate is the value of a runtime expression (OpenAPI 3.1, section 4.8.20.4), as far as the contract uses them.
+// evaluate returns the value of a runtime expression (OpenAPI 3.1, section 4.8.20.4). It supports those that the
+// contract uses.
 func evaluate(t *testing.T, expression string, from walkStep, sent string, got apitest.Response) (value any, known bool) {
 	t.Helper()
 	if name, ok := strings.CutPrefix(expression, "$request.path."); ok {
@@ -279,7 +283,7 @@ func evaluate(t *testing.T, expression string, from walkStep, sent string, got a
 	if pointer, ok := strings.CutPrefix(expression, "$request.body#/"); ok {
 		source, body = []byte(sent), pointer
 	}
-	require.NotEqual(t, expression, body, "an expression that this test does not know")
+	require.NotEqual(t, expression, body, "this test does not support the expression")
 	require.NoError(t, json.Unmarshal(source, &value))
 	for part := range strings.SplitSeq(body, "/") {
 		switch in := value.(type) {

@@ -22,13 +22,13 @@ const (
 	displayName  = "Ada Lovelace \U0001F44B"
 )
 
-// shop is a service with a customer who has a ticket, and the others who may or may not see whose it is.
+// shop is a service with a customer who has a ticket, and other callers who may or may not see whose ticket it is.
 type shop struct {
 	*desk.Desk
 	admin, agent *apitest.User
-	// self is the service as itself, and ada its customer.
+	// self is the service itself, and ada is its customer.
 	self, ada *apitest.User
-	// rival and desk are other services: one with a customer of the same id, and one with the role agent.
+	// rival is another service with a customer of the same id, and desk is one with the role agent.
 	rival, desk *apitest.User
 
 	adaID    uuid.UUID
@@ -53,7 +53,7 @@ func newShop(t *testing.T) *shop {
 
 func (s *shop) customerPath() string { return "/users/" + s.adaID.String() + "/customer" }
 
-// name has somebody set the customer's name.
+// name sets the customer's name as a caller.
 func (s *shop) name(t *testing.T, by *apitest.User, name string) apitest.Response {
 	t.Helper()
 	return by.Do(t, http.MethodPut, s.customerPath(), jsonText(t, map[string]string{"display_name": name}), contentJSON)
@@ -106,8 +106,8 @@ func TestStaffAndTheServiceSeeWhoseTicketItIs(t *testing.T) {
 	require.Equal(t, &s.want, mustChangeUser(t, s.admin, s.adaID, `{"disabled":false}`).Customer)
 }
 
-// Whatever a customer or another service reads, it does not say how a service calls the customer.
-func TestNobodyElseSeesHowAServiceCallsItsCustomer(t *testing.T) {
+// Customers and other services never see the id and the name that a service has for its customer.
+func TestNobodyElseSeesAServicesNameForItsCustomer(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.mustName(t, displayName)
@@ -168,7 +168,7 @@ func TestAccountsAreSeenByStaffTheirServiceAndTheirOwner(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, get(s.rival, person.ID))
 }
 
-func TestOnlyItsOwnServiceNamesACustomer(t *testing.T) {
+func TestOnlyItsOwnServiceSetsACustomersName(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.mustName(t, displayName)
@@ -193,8 +193,8 @@ func TestOnlyItsOwnServiceNamesACustomer(t *testing.T) {
 	require.Zero(t, countRows(t, s.Desk, "service_customers WHERE display_name IS NOT NULL"))
 }
 
-// A customer's name changes without the ticket: whoever sees the name gets it, and nobody else gets the ticket again.
-func TestTagOfATicketIsThatOfTheNameToo(t *testing.T) {
+// A customer's name changes without the ticket. The ETag changes for those who see the name, and for nobody else.
+func TestETagOfATicketCoversTheCustomersName(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	path := "/tickets/" + s.ticketID.String()

@@ -18,8 +18,8 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-// serveWithDeadline serves the API once more, with a write timeout that any wait is longer than, and counts the requests:
-// a client repeats a GET by itself when its connection ends without a response.
+// serveWithDeadline serves the API again, with a write timeout that is shorter than any wait. It counts the requests,
+// because a client repeats a GET when its connection ends without a response.
 func serveWithDeadline(t *testing.T, s *desk.Desk) (requests *atomic.Int32) {
 	t.Helper()
 	requests = new(atomic.Int32)
@@ -36,8 +36,7 @@ func serveWithDeadline(t *testing.T, s *desk.Desk) (requests *atomic.Int32) {
 	return requests
 }
 
-// What waits for longer than the server's write timeout is answered all the same: the time to write begins with the
-// response.
+// A request may wait for longer than the server's write timeout, because that begins with the response.
 func TestLateResponseIsSent(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Limits: noRetries()})
@@ -50,20 +49,20 @@ func TestLateResponseIsSent(t *testing.T) {
 	before := requests.Load()
 	user.OpenStream(t, soon.ID, "").
 		RequireProblem(http.StatusUnprocessableEntity, client.ProblemCodeConversationNotAccepted)
-	failed := user.Stream(t, late.ID).ReadAll().Failed // Later than the server waits for a status.
+	failed := user.Stream(t, late.ID).ReadAll().Failed // Longer than the server waits before it sends a status.
 	require.NotNil(t, failed)
 	require.Equal(t, client.AIFailureCodeConversationNotAccepted, failed.Code)
 	require.EqualValues(t, 2, requests.Load()-before, "no request was cut off and sent again")
 }
 
-// A proxy must not take a server for dead while its model thinks.
+// A proxy must not close the connection while the model thinks.
 func TestStreamOpensBeforeTheModelSaysAnything(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	require.NoError(t, s.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "thinking"}}}))
 	stream := user.OpenStream(t, user.NewTicket(t).ID, "")
-	stream.RequireOK() // The headers are here, and the model has said nothing.
+	stream.RequireOK() // The headers arrive before the model says anything.
 	begin := make([]byte, len("retry: 2000\n: open\n\n"))
 	_, err := io.ReadFull(stream.Response.Body, begin)
 	require.NoError(t, err)

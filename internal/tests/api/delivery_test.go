@@ -19,15 +19,15 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// markup is text that HTML-safe JSON needs six times the bytes for.
+// markup is text for which HTML-safe JSON needs six times as many bytes.
 var markup = strings.Repeat("<", 10_000)
 
-func TestTextWithMarkupTakesItsOwnSize(t *testing.T) {
+func TestMarkupIsNotEscapedInJSON(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)
 	body := jsonText(t, map[string]string{"title": "<b>", "description": markup})
-	for _, key := range []string{"", "a-key", "a-key"} { // Also a response that is remembered.
+	for _, key := range []string{"", "a-key", "a-key"} { // Also for a stored response.
 		created := customer.Do(t, http.MethodPost, "/tickets", body, contentJSON, "Idempotency-Key: "+key)
 		if key == "" {
 			created = customer.Do(t, http.MethodPost, "/tickets", body, contentJSON)
@@ -38,7 +38,7 @@ func TestTextWithMarkupTakesItsOwnSize(t *testing.T) {
 	}
 }
 
-func TestListOfLongTicketsEndsEarlyAndGoesOn(t *testing.T) {
+func TestPagesOfLongTicketsAreLimitedInBytes(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)
@@ -76,7 +76,7 @@ func TestTicketCarriesTheLatestMessagesThatFit(t *testing.T) {
 		ticket.ID)
 	messages := customer.Messages(t, ticket.ID)
 	require.Len(t, messages, page.MaxBytes/65_003)
-	require.True(t, strings.HasSuffix(messages[len(messages)-1].Content, "x100"), "the newest is there")
+	require.True(t, strings.HasSuffix(messages[len(messages)-1].Content, "x100"), "the newest message is included")
 }
 
 // stuck is the connection of a client that does not read.
@@ -95,7 +95,7 @@ func (s *stuck) Write(p []byte) (int, error) {
 	return s.ResponseRecorder.Write(p)
 }
 
-func TestClientsThatDoNotReadHoldABoundedNumberOfBytes(t *testing.T) {
+func TestUnreadResponsesAreLimitedInBytes(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -106,7 +106,7 @@ func TestClientsThatDoNotReadHoldABoundedNumberOfBytes(t *testing.T) {
 		r.Header.Set("Authorization", "Bearer "+user.Token)
 		s.API.ServeHTTP(w, r)
 	}
-	const unread = 7 // Each has a little more than 1 MiB.
+	const unread = 7 // Each response has a little more than 1 MiB.
 	read := make(chan struct{})
 	var waiting sync.WaitGroup
 	clients := make([]*stuck, unread)

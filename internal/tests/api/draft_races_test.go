@@ -17,7 +17,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// race runs both while the ticket is locked, so that they get it in this order.
+// race starts both while the ticket is locked, so that they get the lock in this order.
 func (d *draftDesk) race(t *testing.T, first, second func()) {
 	t.Helper()
 	s := storetest.Open(t, d.DatabaseURL)
@@ -43,7 +43,7 @@ func (d *draftDesk) race(t *testing.T, first, second func()) {
 	<-ended
 }
 
-// withDraft is the desk with another ticket, whose draft waits for review.
+// withDraft returns the desk with another ticket, whose draft waits for review.
 func (d *draftDesk) withDraft(t *testing.T, text string) (*draftDesk, uuid.UUID) {
 	t.Helper()
 	next := &draftDesk{castOf(t, d.Desk)}
@@ -63,7 +63,7 @@ func (d *draftDesk) patch(t *testing.T, body string) int {
 	return d.agent.Do(t, http.MethodPatch, "/tickets/"+d.ticket.ID.String(), body, jsonType).Status
 }
 
-func TestOneWinsOverADraft(t *testing.T) { //nolint:tparallel // The races share a server, one after the other.
+func TestOneWinsOverADraft(t *testing.T) { //nolint:tparallel // The races run one after the other on one server.
 	t.Parallel()
 	desk := newDraftDesk(t)
 	inTicket := func(path, body string) func(*testing.T, *draftDesk, uuid.UUID) int {
@@ -77,7 +77,7 @@ func TestOneWinsOverADraft(t *testing.T) { //nolint:tparallel // The races share
 	}
 	for name, rival := range map[string]struct { //nolint:paralleltest // See above.
 		run func(*testing.T, *draftDesk, uuid.UUID) int
-		// first and second are its status before and after the draft was published.
+		// first and second are its status when it runs before and after the publication.
 		first, second int
 	}{
 		"publish": {func(t *testing.T, d *draftDesk, id uuid.UUID) int {
@@ -133,7 +133,7 @@ func TestOneWinsOverADraft(t *testing.T) { //nolint:tparallel // The races share
 	}
 }
 
-// requireOneAnswer wants the draft to be the one answer that its customer sees, or to be nowhere for them.
+// requireOneAnswer checks that the customer sees the draft as the only answer, or nothing of it.
 func (d *draftDesk) requireOneAnswer(t *testing.T, id uuid.UUID, published bool) {
 	t.Helper()
 	answers := 0
@@ -167,8 +167,8 @@ func TestNothingOfADraftOutlivesErasure(t *testing.T) {
 	}
 }
 
-// A draft is published while the owner of the one that was to take its place is gone, before somebody takes that over or after:
-// nothing more is heard of it, also when its owner was only frozen and goes on.
+// A draft is published while the owner of its replacement is lost, before or after a takeover. The replacement never
+// appears, even if its owner was only frozen and continues.
 func TestPublishedDraftFencesALostOwner(t *testing.T) {
 	t.Parallel()
 	for _, takenOver := range []bool{false, true} {

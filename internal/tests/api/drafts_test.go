@@ -17,7 +17,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// draftDesk is a cast whose staff review what the AI writes.
+// draftDesk is a cast whose staff review AI answers.
 type draftDesk struct{ *cast }
 
 func newDraftDesk(t *testing.T, scripts ...groqsim.Script) *draftDesk {
@@ -29,7 +29,7 @@ func newDraftDesk(t *testing.T, scripts ...groqsim.Script) *draftDesk {
 	return d
 }
 
-// draft returns the ticket's draft once it waits for review.
+// draft waits until the ticket's draft waits for review, and returns its id.
 func (d *draftDesk) draft(t *testing.T) uuid.UUID {
 	t.Helper()
 	return d.written(t).AIResponseID
@@ -146,7 +146,7 @@ func TestCustomersSeeNothingOfDrafts(t *testing.T) {
 	check()
 }
 
-// refusal is what a customer is told who asks for the answer that a draft is of.
+// refusal returns the problem of a customer who asks for the answer while there is a draft.
 func (d *draftDesk) refusal(t *testing.T, id uuid.UUID) client.ProblemCode {
 	t.Helper()
 	if d.get(t, id).Review == client.AIReviewPublished {
@@ -155,7 +155,7 @@ func (d *draftDesk) refusal(t *testing.T, id uuid.UUID) client.ProblemCode {
 	return client.ProblemCodeAIInReview
 }
 
-func TestDiscardedDraftIsMadeAgainForStaffOnly(t *testing.T) {
+func TestDiscardedDraftIsRegeneratedForStaffOnly(t *testing.T) {
 	t.Parallel()
 	d := newDraftDesk(t)
 	id := d.draft(t)
@@ -169,7 +169,7 @@ func TestDiscardedDraftIsMadeAgainForStaffOnly(t *testing.T) {
 	path := "/tickets/" + d.ticket.ID.String() + "/ai-response"
 	d.Do(t, http.MethodGet, path, "", "Authorization: Bearer "+d.owner.Token).
 		RequireProblem(t, http.StatusConflict, client.ProblemCodeAIInReview)
-	require.Equal(t, id, d.draft(t), "a reader gets what there is")
+	require.Equal(t, id, d.draft(t), "a reader gets the existing draft")
 	require.Len(t, d.Simulator.Requests(), 1)
 	again, err := d.agent.CreateAIResponseWithResponse(t.Context(), d.ticket.ID, nil, client.CreateAIResponseRequest{})
 	require.NoError(t, err)
@@ -201,10 +201,10 @@ func TestCustomersKeepTheAnswerThatADraftMayReplace(t *testing.T) {
 func TestHumansWinOverDrafts(t *testing.T) {
 	t.Parallel()
 	for name, win := range map[string]func(*testing.T, *draftDesk){
-		"staff reply":   func(t *testing.T, d *draftDesk) { t.Helper(); d.agent.Say(t, d.ticket.ID, "I am on it.") },
-		"customer says": func(t *testing.T, d *draftDesk) { t.Helper(); d.owner.Say(t, d.ticket.ID, "And more.") },
-		"mode changes":  func(t *testing.T, d *draftDesk) { t.Helper(); setAIMode(t, d.agent, d.ticket.ID, client.AIModeAuto) },
-		"hand-off":      func(t *testing.T, d *draftDesk) { t.Helper(); handOff(t, d.owner, d.ticket.ID) },
+		"staff reply":      func(t *testing.T, d *draftDesk) { t.Helper(); d.agent.Say(t, d.ticket.ID, "I am on it.") },
+		"customer message": func(t *testing.T, d *draftDesk) { t.Helper(); d.owner.Say(t, d.ticket.ID, "And more.") },
+		"mode changes":     func(t *testing.T, d *draftDesk) { t.Helper(); setAIMode(t, d.agent, d.ticket.ID, client.AIModeAuto) },
+		"hand-off":         func(t *testing.T, d *draftDesk) { t.Helper(); handOff(t, d.owner, d.ticket.ID) },
 		"close": func(t *testing.T, d *draftDesk) {
 			t.Helper()
 			for _, status := range []client.TicketStatus{"resolved", "closed"} {
@@ -245,7 +245,7 @@ func handOff(t *testing.T, u *apitest.User, ticketID uuid.UUID) client.Ticket {
 	return *got.JSON200
 }
 
-func TestHandOffSilencesTheAIUntilStaffTurnItOn(t *testing.T) {
+func TestHandOffStopsTheAIUntilStaffTurnItOn(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)

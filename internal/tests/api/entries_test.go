@@ -17,7 +17,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// lastEntries are the types of the newest entries of a ticket's journal, oldest first.
+// lastEntries returns the types of a ticket's newest journal entries, oldest first.
 func lastEntries(t *testing.T, s *desk.Desk, ticketID uuid.UUID, count int) string {
 	t.Helper()
 	return storetest.QueryText(t, s.DatabaseURL, `SELECT string_agg(type, ' ' ORDER BY id) FROM (
@@ -39,7 +39,7 @@ func TestChatMessageReopensAndWakesItsTicket(t *testing.T) {
 	}
 }
 
-func TestBulkChangeWritesWhatItChanges(t *testing.T) {
+func TestBulkChangeJournalsItsChanges(t *testing.T) {
 	t.Parallel()
 	d := newDraftDesk(t)
 	d.draft(t)
@@ -62,7 +62,7 @@ func TestMacroThatResolvesATicketWakesIt(t *testing.T) {
 	require.Contains(t, lastEntries(t, s, ticket.ID, 3), "ticket.snoozed")
 }
 
-func TestWhatEndsADraftIsEntered(t *testing.T) {
+func TestEndOfADraftIsJournaled(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		do   func(*testing.T, *draftDesk, uuid.UUID)

@@ -22,7 +22,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// erase erases everything of a customer.
+// erase erases a customer.
 func erase(t *testing.T, admin *apitest.User, id uuid.UUID) int {
 	t.Helper()
 	erased, err := admin.DeleteUserDataWithResponse(t.Context(), id)
@@ -30,10 +30,10 @@ func erase(t *testing.T, admin *apitest.User, id uuid.UUID) int {
 	return erased.StatusCode()
 }
 
-// erasable is a word that no language changes.
+// erasable is a word that search leaves unchanged in every language.
 const erasable = "canary4711"
 
-// wordless are the columns of texts that hold no words of customers, nor about them, by what they hold.
+// wordless lists the text columns without words by or about customers, with their contents.
 var wordless = map[string]string{
 	"users.password_hash":          "a hash",
 	"sessions.token_hash":          "a hash",
@@ -86,7 +86,7 @@ var wordless = map[string]string{
 	"webhook_attempts.error":       "fixed words",
 }
 
-// A column of texts that is added later has to be erased, or named as wordless.
+// A new text column must be erased, or listed as wordless.
 func TestErasureLeavesNothingOfACustomer(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
@@ -99,7 +99,7 @@ func TestErasureLeavesNothingOfACustomer(t *testing.T) {
 	filled := columnsWith(t, d.Desk, erasable)
 	for _, column := range textColumns(t, d.Desk) {
 		_, named := wordless[column]
-		require.NotEqual(t, slices.Contains(filled, column), named, "%s: is a customer's words, or is named as wordless", column)
+		require.NotEqual(t, slices.Contains(filled, column), named, "%s: must be erased, or listed as wordless", column)
 	}
 	entries := storetest.QueryInt(t, d.DatabaseURL, "SELECT count(*) FROM journal_outbox")
 	require.Equal(t, http.StatusNoContent, erase(t, d.admin, me.ID))
@@ -108,12 +108,12 @@ func TestErasureLeavesNothingOfACustomer(t *testing.T) {
 	require.Equal(t, entries+1, storetest.QueryInt(t, d.DatabaseURL, "SELECT count(*) FROM journal_outbox"), "entries stay")
 	require.Equal(t, 1, countRows(t, d.Desk, "journal_outbox WHERE type = 'user.deleted' AND actor_id = $1 AND subject_id = $2",
 		d.admin.ID, me.ID))
-	require.NotEqual(t, me.ID, customer.Me(t).ID, "who comes back is somebody new")
-	require.Empty(t, d.owner.Messages(t, d.ticket.ID), "other customers keep theirs")
+	require.NotEqual(t, me.ID, customer.Me(t).ID, "a customer who returns gets a new account")
+	require.Empty(t, d.owner.Messages(t, d.ticket.ID), "other customers keep their messages")
 	require.Equal(t, http.StatusNoContent, erase(t, d.admin, me.ID))
 }
 
-// textColumns are the columns of the database that hold texts, in whatever form.
+// textColumns returns the columns of the database that hold text in any form.
 func textColumns(t *testing.T, s *desk.Desk) []string {
 	t.Helper()
 	return strings.Fields(storetest.QueryText(t, s.DatabaseURL, `SELECT string_agg(c.table_name || '.' || c.column_name, ' ')
@@ -123,7 +123,7 @@ func textColumns(t *testing.T, s *desk.Desk) []string {
 			AND (c.udt_name IN ('text', 'varchar', 'json', 'jsonb', 'bytea', 'tsvector', 'citext', 'xml') OR c.udt_name IN ('_text', '_varchar', '_jsonb'))`))
 }
 
-// fillWithCanaries has a customer, staff and the AI write the word wherever they can.
+// fillWithCanaries makes a customer, staff and the AI write the word wherever they can.
 func fillWithCanaries(t *testing.T, d *cast, agent, service, customer *apitest.User) {
 	t.Helper()
 	me := customer.Me(t)
@@ -153,7 +153,7 @@ func fillWithCanaries(t *testing.T, d *cast, agent, service, customer *apitest.U
 	require.Equal(t, http.StatusOK, handed.Status, "%s", handed.Body)
 	require.NoError(t, d.Search.Index(t.Context()))
 
-	// What comes from outside, or from the background.
+	// Texts that come from other servers or from background work.
 	for _, sql := range []string{
 		"UPDATE users SET email = '@erasable@example.com', display_name = '@erasable' WHERE id = '@me'",
 		`INSERT INTO sessions (id, user_id, user_agent, client_network, expires_at, token_hash)
@@ -199,13 +199,13 @@ func TestErasureClosesTheAccount(t *testing.T) {
 	requireNowhere(t, d.Desk, d.owner.Email)
 }
 
-func TestErasureGoesOnWhereItWasInterrupted(t *testing.T) {
+func TestErasureResumesAfterAnInterruption(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	storetest.Exec(t, d.DatabaseURL, `INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
 		SELECT gen_random_uuid(), $1, 'customer', $2, 'erasable ' || i, now() + i * interval '1 second'
 		FROM generate_series(1, 450) AS i`, d.ticket.ID, d.owner.ID)
-	// What a server does that ends after the first batch.
+	// The work of a server that stops after the first batch.
 	begun, err := d.Store.BeginErasure(t.Context(), sqlc.BeginErasureParams{
 		ID: d.owner.ID, ActorKind: sqlc.ActorKindAgent, ActorID: d.admin.ID,
 	})
@@ -220,7 +220,7 @@ func TestErasureGoesOnWhereItWasInterrupted(t *testing.T) {
 	require.NoError(t, d.Accounts.FinishErasures(t.Context()))
 	requireNowhere(t, d.Desk, "erasable")
 	pending := fmt.Sprintf("users WHERE id = '%s' AND erasing_at IS NOT NULL", d.owner.ID)
-	require.Equal(t, 1, countRows(t, d.Desk, pending), "what was let in before may still come")
+	require.Equal(t, 1, countRows(t, d.Desk, pending), "requests that began before may still write")
 	storetest.Exec(t, d.DatabaseURL, "UPDATE users SET erasing_at = $1 WHERE erasing_at IS NOT NULL", time.Now().Add(-time.Hour))
 	require.NoError(t, d.Accounts.FinishErasures(t.Context()))
 	require.Zero(t, countRows(t, d.Desk, pending))

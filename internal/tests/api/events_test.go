@@ -17,7 +17,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// events reads all that the user sees after a position, up to the event about the subject or in the ticket that is last.
+// events reads all events that the user sees after a position, up to the last one.
 func events(t *testing.T, u *apitest.User, p plain.ListEventsParams, last func(client.DeskEvent) bool) (found []client.DeskEvent) {
 	t.Helper()
 	p.Wait = new(int32(20))
@@ -49,7 +49,7 @@ func typesOf(events []client.DeskEvent) (types []string) {
 	return types
 }
 
-func TestEventsAreSeenByThoseWhoMay(t *testing.T) {
+func TestEventsAreFilteredByCaller(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Journal: true, NoAI: true})
 	admin, agent := s.Staff(t, sqlc.UserRoleAdmin), s.Staff(t, sqlc.UserRoleAgent)
@@ -80,7 +80,7 @@ func TestEventsAreSeenByThoseWhoMay(t *testing.T) {
 	require.Equal(t, client.EventActorKindAgent, ofAda[2].Actor.Kind)
 	for _, e := range ofAda {
 		require.NotEqual(t, theirs.ID, *e.TicketID)
-		require.Nil(t, e.Actor.ID, "customers do not see who of staff it was")
+		require.Nil(t, e.Actor.ID, "customers do not see which staff member it was")
 	}
 
 	some := from
@@ -115,7 +115,7 @@ func TestServiceSeesTheEventsOfItsCustomers(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, s.Service(t, narrow, "").Do(t, http.MethodGet, "/events", "").Status)
 }
 
-func TestPositionThatHasExpiredNamesTheOldest(t *testing.T) {
+func TestExpiredPositionReturnsTheOldest(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Journal: true, NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
@@ -131,7 +131,7 @@ func TestPositionThatHasExpiredNamesTheOldest(t *testing.T) {
 		require.Contains(t, string(got.Body), `"limit":4710`)
 	}
 	first := admin.Do(t, http.MethodGet, "/events", "")
-	require.Equal(t, http.StatusOK, first.Status, "without a position it begins with the oldest")
+	require.Equal(t, http.StatusOK, first.Status, "without a position, the feed begins with the oldest event")
 	beyond := admin.Do(t, http.MethodGet, "/events?after=9007199254740991", "")
 	require.Contains(t, string(beyond.Body), `"position":9007199254740991`, "a reader beyond the head waits there")
 }

@@ -27,7 +27,7 @@ import (
 
 func exportPath(id uuid.UUID) string { return "/users/" + id.String() + "/export" }
 
-// exportOf returns the lines of a customer's export, which must be whole.
+// exportOf returns the lines of a customer's export, which must be complete.
 func exportOf(t *testing.T, admin *apitest.User, id uuid.UUID) []client.ExportLine {
 	t.Helper()
 	got := admin.Do(t, http.MethodGet, exportPath(id), "")
@@ -50,7 +50,7 @@ func linesOf(t *testing.T, body []byte) (lines []client.ExportLine) {
 	return lines
 }
 
-// each returns what the lines have of one kind.
+// each returns the lines' values of one kind.
 func each[T any](lines []client.ExportLine, of func(client.ExportLine) *T) (things []T) {
 	for _, line := range lines {
 		if thing := of(line); thing != nil {
@@ -60,7 +60,7 @@ func each[T any](lines []client.ExportLine, of func(client.ExportLine) *T) (thin
 	return things
 }
 
-func TestExportHasEverythingThatItsCustomerSees(t *testing.T) {
+func TestExportHasEverythingThatTheCustomerSees(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	agent := d.agent
@@ -105,7 +105,7 @@ func TestExportHasEverythingThatItsCustomerSees(t *testing.T) {
 		each(lines, func(l client.ExportLine) *client.ExportCounts { return l.Counts }))
 }
 
-// notExported are the columns with words of a customer, or about them, that an export leaves out, and why.
+// notExported lists the columns with words by or about a customer that an export leaves out, with the reason.
 var notExported = map[string]string{
 	"service_customers.external_id":  "only staff and the service see it",
 	"service_customers.display_name": "only staff and the service see it",
@@ -124,7 +124,7 @@ var notExported = map[string]string{
 	"webhook_attempts.response":      "other people's words",
 }
 
-// A column of texts that is added later has to be exported, or named here.
+// A new text column must be exported, or listed in notExported.
 func TestExportLeavesOutNoColumn(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
@@ -144,11 +144,11 @@ func TestExportLeavesOutNoColumn(t *testing.T) {
 	filled := columnsWith(t, d.Desk, erasable)
 	for _, column := range textColumns(t, d.Desk) {
 		_, left := notExported[column]
-		require.Equal(t, slices.Contains(filled, column), exported[column] != left, "%s: is exported, or is named as not exported", column)
+		require.Equal(t, slices.Contains(filled, column), exported[column] != left, "%s: must be exported, or listed in notExported", column)
 	}
 }
 
-// columnsOf are the columns whose texts a line shows.
+// columnsOf returns the columns whose texts a line shows.
 func columnsOf(line client.ExportLine) map[string]string {
 	switch {
 	case line.User != nil:
@@ -166,7 +166,7 @@ func columnsOf(line client.ExportLine) map[string]string {
 	}
 }
 
-func TestExportIsForAdministratorsAlone(t *testing.T) {
+func TestExportIsForAdministratorsOnly(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	admins, service := client.Role(auth.RoleAdmin), d.Service(t, d.admin.NewAPIKey(t, client.CreateAPIKeyRequest{}).Key, "")
@@ -180,7 +180,7 @@ func TestExportIsForAdministratorsAlone(t *testing.T) {
 	}
 	key := d.Service(t, d.admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: admins, Scopes: client.Scopes{client.ScopeUsers}}).Key, "")
 	require.NotEmpty(t, exportOf(t, key, d.owner.ID))
-	for _, id := range []uuid.UUID{d.admin.ID, service.Me(t).ID, uuid.Must(uuid.NewV7())} { // Staff, a service, nobody.
+	for _, id := range []uuid.UUID{d.admin.ID, service.Me(t).ID, uuid.Must(uuid.NewV7())} { // Staff, a service, and an unknown account.
 		d.admin.Do(t, http.MethodGet, exportPath(id), "").RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 	}
 	d.admin.Do(t, http.MethodGet, path, "", "Accept: application/json").
@@ -197,7 +197,7 @@ func TestExportIsLogged(t *testing.T) {
 	require.NotContains(t, log.String(), customer.Email)
 }
 
-// fillForExport gives a customer more than fits into a few batches and a few chunks.
+// fillForExport gives a customer enough data for several batches and chunks.
 func fillForExport(t *testing.T, s *desk.Desk, customer *apitest.User) {
 	t.Helper()
 	storetest.Exec(t, s.DatabaseURL, `INSERT INTO tickets (id, user_id, title, description, created_at)
@@ -207,7 +207,7 @@ func fillForExport(t *testing.T, s *desk.Desk, customer *apitest.User) {
 		FROM (SELECT id FROM tickets WHERE user_id = $1 ORDER BY created_at LIMIT 1) AS t, generate_series(1, 230) AS n`, customer.ID)
 }
 
-// askForExport exports through the handler alone, without a network.
+// askForExport calls the handler directly, without a network.
 func askForExport(t *testing.T, s *desk.Desk, admin *apitest.User, customer uuid.UUID, w http.ResponseWriter) {
 	t.Helper()
 	r := httptest.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, exportPath(customer), http.NoBody)
@@ -215,7 +215,7 @@ func askForExport(t *testing.T, s *desk.Desk, admin *apitest.User, customer uuid
 	s.API.ServeHTTP(w, r)
 }
 
-func TestExportOfMuchIsWhole(t *testing.T) {
+func TestLargeExportIsComplete(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
@@ -264,7 +264,7 @@ func TestExportThatFailsHasNoEnd(t *testing.T) {
 	storetest.Exec(t, s.DatabaseURL, "ALTER TABLE messages RENAME TO gone")
 	close(reader.read)
 	reading.Wait()
-	require.Equal(t, http.ErrAbortHandler, fault, "the connection is broken off")
+	require.Equal(t, http.ErrAbortHandler, fault, "the connection is aborted")
 	require.NotContains(t, reader.Body.String(), `"type":"end"`)
 	storetest.Exec(t, s.DatabaseURL, "ALTER TABLE users RENAME TO gone_too")
 	first := httptest.NewRecorder()
@@ -272,7 +272,7 @@ func TestExportThatFailsHasNoEnd(t *testing.T) {
 	require.Equal(t, http.StatusInternalServerError, first.Code, "before the first line, it is a problem")
 }
 
-// broken is the connection of a client that has gone.
+// broken is the connection of a client that has disconnected.
 type broken struct {
 	*httptest.ResponseRecorder
 	writes int
@@ -283,7 +283,7 @@ func (b *broken) Write([]byte) (int, error) {
 	return 0, errors.New("the client has gone")
 }
 
-func TestExportEndsWithItsReader(t *testing.T) {
+func TestExportEndsWhenItsReaderLeaves(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{MaxStreamsEach: 1})
 	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
@@ -291,5 +291,5 @@ func TestExportEndsWithItsReader(t *testing.T) {
 	gone := &broken{ResponseRecorder: httptest.NewRecorder()}
 	require.PanicsWithValue(t, http.ErrAbortHandler, func() { askForExport(t, s, admin, customer.ID, gone) })
 	require.Equal(t, 1, gone.writes)
-	require.NotEmpty(t, exportOf(t, admin, customer.ID), "its place is free again")
+	require.NotEmpty(t, exportOf(t, admin, customer.ID), "the slot is free again")
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// newCastBehindRelay is a cast whose database can be taken away: the function does it.
+// newCastBehindRelay returns a cast and a function that cuts its database off.
 func newCastBehindRelay(t *testing.T) (c *cast, cut func()) {
 	t.Helper()
 	direct := storetest.NewURL(t)
@@ -32,7 +32,7 @@ func newCastBehindRelay(t *testing.T) (c *cast, cut func()) {
 	}
 }
 
-// forget waits until the server no longer knows, without the database, who the callers are.
+// forget waits until the server's cache of callers has expired, so that requests fail with this status.
 func (c *cast) forget(t *testing.T, status int) {
 	t.Helper()
 	callers := make(map[*apitest.User]bool)
@@ -45,7 +45,7 @@ func (c *cast) forget(t *testing.T, status int) {
 	}
 }
 
-func TestEveryOperationSaysThatTheDatabaseIsGone(t *testing.T) {
+func TestEveryOperationReportsALostDatabase(t *testing.T) {
 	t.Parallel()
 	d, cut := newCastBehindRelay(t)
 	calls := d.calls(t)
@@ -58,11 +58,11 @@ func TestEveryOperationSaysThatTheDatabaseIsGone(t *testing.T) {
 	}
 }
 
-// Something that nobody has thought of: here, a database without its tables.
-func TestEveryOperationHidesWhatWentWrong(t *testing.T) {
+// An unexpected fault, such as a database without its tables.
+func TestEveryOperationHidesTheCauseOfAFault(t *testing.T) {
 	t.Parallel()
 	d := newCastOn(t, desk.Options{
-		DatabaseURL: storetest.NewURL(t), // Not one whose journal is read afterwards.
+		DatabaseURL: storetest.NewURL(t), // A database whose journal the test's clean-up does not read.
 		Ready:       func(context.Context) error { return errors.New(canary) },
 	})
 	calls := d.calls(t)
@@ -92,7 +92,7 @@ func TestEveryOperationIsLimited(t *testing.T) {
 			continue
 		}
 		exhaust(t, func(int) apitest.Response {
-			// Nothing is done: the parameter is unknown.
+			// The unknown parameter keeps the operation from running.
 			return limited.Do(t, c.method, c.path+"?unknown=1", "", c.by.Bearer())
 		}).RequireProblem(t, http.StatusTooManyRequests, client.ProblemCodeRateLimited)
 	}

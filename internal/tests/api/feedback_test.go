@@ -22,7 +22,7 @@ func rate(t *testing.T, u *apitest.User, messageID uuid.UUID, r client.PutMessag
 	return *rated.JSON200
 }
 
-// requireNoFeedback wants there to be nothing for the user to rate, or no rating to read.
+// requireNoFeedback checks that the user finds no answer to rate, or no rating to read.
 func requireNoFeedback(t *testing.T, u *apitest.User, method string, messageID uuid.UUID) {
 	t.Helper()
 	body, header := "", []string(nil)
@@ -61,12 +61,12 @@ func TestCustomerRatesAnAnswer(t *testing.T) {
 		got, err := u.GetMessageFeedbackWithResponse(t.Context(), message.ID, nil)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)
-		require.Equal(t, changed, *got.JSON200, "nobody else has changed it")
+		require.Equal(t, changed, *got.JSON200, "other users have not changed it")
 	}
 	require.Equal(t, 1, countRows(t, s, "message_feedback"))
 }
 
-func TestOnlyAnswersOfTheAIAreRated(t *testing.T) {
+func TestOnlyAIAnswersCanBeRated(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -82,7 +82,7 @@ func TestOnlyAnswersOfTheAIAreRated(t *testing.T) {
 	require.Zero(t, countRows(t, s, "message_feedback"))
 }
 
-func TestAnswerThatWasReplacedKeepsItsRating(t *testing.T) {
+func TestReplacedAnswerKeepsItsRating(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -96,7 +96,7 @@ func TestAnswerThatWasReplacedKeepsItsRating(t *testing.T) {
 	require.Equal(t, down, *got.JSON200)
 }
 
-func TestCommentOfARatingHasLimits(t *testing.T) {
+func TestRatingsAreValidated(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)

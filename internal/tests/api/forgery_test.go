@@ -18,20 +18,21 @@ import (
 )
 
 const (
-	// keyID is the name of desk.Secret's key. It follows from the secret alone, and a release that changes it ends
-	// every session.
+	// keyID identifies the key of desk.Secret. It depends only on the secret. A release that changes it ends every
+	// session.
 	keyID = "9e133c92a53e2d1d"
 )
 
-// forgery is what a token is made of: a genuine one, until something is changed. It is signed without the library that
-// the product uses.
+// forgery has the parts of a token: a genuine one, until a test changes something. It is signed without the product's
+// library.
 type forgery struct {
 	header, claims map[string]any
 	hash           func() hash.Hash
 	key            string
 }
 
-// genuineToken returns what a token of the account's session is made of. The account has been as it is since it was made.
+// genuineToken returns the parts of a genuine token of the account's session. The account must not have changed since
+// it was created.
 func genuineToken(t *testing.T, u *apitest.User, now time.Time) forgery {
 	t.Helper()
 	return forgery{
@@ -45,13 +46,13 @@ func genuineToken(t *testing.T, u *apitest.User, now time.Time) forgery {
 	}
 }
 
-// saying returns a copy with one claim changed; nil takes it away.
+// saying returns a copy with one claim changed; nil removes it.
 func (f forgery) saying(claim string, value any) forgery {
 	f.claims = changeMember(f.claims, claim, value)
 	return f
 }
 
-// headed returns a copy with one member of the header changed; nil takes it away.
+// headed returns a copy with one member of the header changed; nil removes it.
 func (f forgery) headed(member string, value any) forgery {
 	f.header = changeMember(f.header, member, value)
 	return f

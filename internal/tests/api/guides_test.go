@@ -22,8 +22,8 @@ var (
 	inPath     = regexp.MustCompile(`\{\w+\}`)
 )
 
-// The commands of the guides call operations that there are, with parameters and bodies that the contract takes.
-func TestCommandsOfTheGuidesCallOperations(t *testing.T) {
+// The commands in the guides call existing operations, with parameters and bodies that the contract allows.
+func TestCommandsInGuidesMatchTheContract(t *testing.T) {
 	t.Parallel()
 	guides, err := filepath.Glob("../../httpapi/docs/guides/*.md")
 	require.NoError(t, err)

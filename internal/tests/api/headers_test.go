@@ -15,7 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-// requireSecure wants the headers that every response has.
+// requireSecure checks the headers of every response.
 func requireSecure(t *testing.T, r apitest.Response, what string) {
 	t.Helper()
 	for name, want := range map[string]string{
@@ -59,7 +59,7 @@ func TestEveryResponseHasTheSecurityHeaders(t *testing.T) {
 	}
 }
 
-func TestOnlyAllowedOriginsMayReadAnswers(t *testing.T) {
+func TestOnlyAllowedOriginsMayReadResponses(t *testing.T) {
 	t.Parallel()
 	allowed := []string{"https://desk.example.com", "http://localhost:3000"}
 	s := desk.New(t, desk.Options{AllowedOrigins: allowed})
@@ -71,7 +71,7 @@ func TestOnlyAllowedOriginsMayReadAnswers(t *testing.T) {
 		"http://localhost", "http://localhost:30000", "http://127.0.0.1:3000", "*", "", "file://", "https://desk.example.com ",
 		"https://user@desk.example.com", "https://desk.example.com\t",
 	} {
-		mayRead := slices.Contains(allowed, strings.TrimSpace(origin)) // Header values have no white space around them.
+		mayRead := slices.Contains(allowed, strings.TrimSpace(origin)) // net/http trims header values.
 		var header []string
 		if origin != "" {
 			header = []string{"Origin: " + origin}
@@ -98,7 +98,7 @@ func TestOnlyAllowedOriginsMayReadAnswers(t *testing.T) {
 	}
 }
 
-func TestPreflightNamesWhatTheContractHas(t *testing.T) {
+func TestPreflightListsMethodsAndHeadersOfTheContract(t *testing.T) {
 	t.Parallel()
 	const origin = "https://desk.example.com"
 	s := desk.New(t, desk.Options{AllowedOrigins: []string{origin}})
@@ -143,7 +143,7 @@ func TestPreflightNamesWhatTheContractHas(t *testing.T) {
 	}
 }
 
-func TestBrowsersAreKeptToTLSWhereItIs(t *testing.T) {
+func TestStrictTransportSecurityOverTLSOnly(t *testing.T) {
 	t.Parallel()
 	const year = "max-age=31536000"
 	behind := desk.New(t, desk.Options{TrustedProxies: networks(t, "127.0.0.0/8")})
@@ -156,7 +156,7 @@ func TestBrowsersAreKeptToTLSWhereItIs(t *testing.T) {
 			require.Equal(t, want, r.Header.Get("Strict-Transport-Security"), "%s after %q", path, said)
 		}
 		r := direct.Do(t, http.MethodGet, path, "", "X-Forwarded-Proto: https")
-		require.Empty(t, r.Header.Values("Strict-Transport-Security"), "anybody may say so")
+		require.Empty(t, r.Header.Values("Strict-Transport-Security"), "the header of an untrusted client does not count")
 	}
 }
 
@@ -169,7 +169,7 @@ func TestNoOriginIsAllowedUnlessConfigured(t *testing.T) {
 	}
 }
 
-func TestRequestIDIsTheCallersWhenItIsAProperOne(t *testing.T) {
+func TestValidRequestIDOfTheCallerIsKept(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	for _, id := range []string{"12345678", "abcDEF-0123", uuid.NewString(), strings.Repeat("a", 64), "--------"} {
@@ -189,7 +189,7 @@ func TestRequestIDIsTheCallersWhenItIsAProperOne(t *testing.T) {
 		made, err := uuid.Parse(problem.RequestID)
 		require.NoError(t, err)
 		require.Equal(t, uuid.Version(7), made.Version())
-		require.False(t, seen[problem.RequestID], "two requests have one id")
+		require.False(t, seen[problem.RequestID], "two requests have the same id")
 		seen[problem.RequestID] = true
 	}
 	r := s.Do(t, http.MethodGet, "/livez", "", "X-Request-Id: first-of-two", "X-Request-Id: second-of-two")

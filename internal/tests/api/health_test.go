@@ -23,7 +23,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// logBuffer keeps what a server logs.
+// logBuffer keeps a server's log.
 type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -35,20 +35,20 @@ func (b *logBuffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-// lines are the log's lines, each decoded.
+// lines returns the decoded lines of the log.
 func (b *logBuffer) lines(t *testing.T) (lines []map[string]any) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for text := range strings.Lines(b.text.String()) {
 		var line map[string]any
-		require.NoError(t, json.Unmarshal([]byte(text), &line), "a line that is no JSON: %s", text)
+		require.NoError(t, json.Unmarshal([]byte(text), &line), "a line is not JSON: %s", text)
 		lines = append(lines, line)
 	}
 	return lines
 }
 
-// bare is a server without a database: enough for probes, and for what is refused before any service.
+// bare returns a server without a database, for probes and for requests that are refused before any service.
 func bare(t *testing.T, ready func(context.Context) error) (*httpapi.Server, *logBuffer) {
 	t.Helper()
 	log := &logBuffer{}
@@ -61,7 +61,7 @@ func bare(t *testing.T, ready func(context.Context) error) (*httpapi.Server, *lo
 	return api, log
 }
 
-// ask sends a request to a server without a network in between.
+// ask sends a request to a server without a network.
 func ask(t *testing.T, api http.Handler, method, path string, header ...string) apitest.Response {
 	t.Helper()
 	request := httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody)
@@ -74,7 +74,7 @@ func ask(t *testing.T, api http.Handler, method, path string, header ...string) 
 	return apitest.Response{Status: recorder.Code, Header: recorder.Header(), Body: recorder.Body.Bytes()}
 }
 
-func TestPanicIsAnInternalErrorWithItsStackInTheLogOnly(t *testing.T) {
+func TestPanicIsLoggedWithItsStackAndHiddenFromTheCaller(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]any{
 		"a text": "the fault is " + canary, "an error": fmt.Errorf("the fault is %s", canary), "an index out of range": nil,
@@ -103,12 +103,12 @@ func TestPanicIsAnInternalErrorWithItsStackInTheLogOnly(t *testing.T) {
 			require.Equal(t, "request", lines[1]["msg"])
 			require.InDelta(t, http.StatusInternalServerError, lines[1]["status"], 0)
 			require.Equal(t, "ERROR", lines[1]["level"])
-			require.Equal(t, http.StatusOK, ask(t, api, http.MethodGet, "/livez").Status, "the process lives on")
+			require.Equal(t, http.StatusOK, ask(t, api, http.MethodGet, "/livez").Status, "the process continues")
 		})
 	}
 }
 
-func TestPanicOfAServerOnTheNetworkKeepsItAlive(t *testing.T) {
+func TestServerSurvivesAPanic(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Ready: func(context.Context) error { panic(canary) }})
 	for range 3 {
@@ -118,7 +118,7 @@ func TestPanicOfAServerOnTheNetworkKeepsItAlive(t *testing.T) {
 	s.Customer(t).NewTicket(t)
 }
 
-func TestLogHasOneLineForARequestAndNothingThatWasSent(t *testing.T) {
+func TestLogHasOneLinePerRequestWithoutItsContents(t *testing.T) {
 	t.Parallel()
 	api, log := bare(t, nil)
 	for _, path := range []string{
@@ -156,7 +156,7 @@ func TestServerIsAliveWithoutItsDatabase(t *testing.T) {
 	require.NotEmpty(t, r.Header.Get("Retry-After"))
 }
 
-func TestServerIsNotReadyOnASchemaThatItDoesNotKnow(t *testing.T) {
+func TestServerIsNotReadyWithAnUnknownSchema(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{
 		"broken off":  "UPDATE schema_migrations SET dirty = true",
@@ -177,7 +177,7 @@ func TestServerIsNotReadyOnASchemaThatItDoesNotKnow(t *testing.T) {
 	}
 }
 
-func TestServerThatDrainsIsNotReadyAndStillAnswers(t *testing.T) {
+func TestDrainingServerIsNotReadyButStillAnswers(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	require.Equal(t, http.StatusOK, s.Do(t, http.MethodGet, "/readyz", "").Status)
@@ -189,9 +189,9 @@ func TestServerThatDrainsIsNotReadyAndStillAnswers(t *testing.T) {
 	s.Customer(t).NewTicket(t)
 }
 
-func TestManyProbesAskOnce(t *testing.T) {
+func TestParallelProbesShareOneQuery(t *testing.T) {
 	t.Parallel()
-	asked := 0 // Only ever one at a time asks.
+	asked := 0 // Only one probe at a time queries, so no lock is needed.
 	api, _ := bare(t, func(context.Context) error {
 		asked++
 		return nil

@@ -16,7 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-func TestKeyOfAnotherRequestIsRefused(t *testing.T) {
+func TestKeyReusedForAnotherRequestIsRefused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	second := d.owner.NewTicket(t)
@@ -25,10 +25,10 @@ func TestKeyOfAnotherRequestIsRefused(t *testing.T) {
 	first := d.owner.Do(t, http.MethodPost, path, `{"content":"Hello."}`, jsonType, key)
 	require.Equal(t, http.StatusCreated, first.Status)
 	for name, request := range map[string][2]string{
-		"another text":          {path, `{"content":"Hello!"}`},
-		"written otherwise":     {path, `{ "content":"Hello."}`},
-		"another ticket":        {"/tickets/" + second.ID.String() + "/messages", `{"content":"Hello."}`},
-		"a ticket there is not": {"/tickets/" + uuid.Must(uuid.NewV7()).String() + "/messages", `{"content":"Hello."}`},
+		"another text":                 {path, `{"content":"Hello!"}`},
+		"written otherwise":            {path, `{ "content":"Hello."}`},
+		"another ticket":               {"/tickets/" + second.ID.String() + "/messages", `{"content":"Hello."}`},
+		"a ticket that does not exist": {"/tickets/" + uuid.Must(uuid.NewV7()).String() + "/messages", `{"content":"Hello."}`},
 	} {
 		r := d.owner.Do(t, http.MethodPost, request[0], request[1], jsonType, key)
 		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeIdempotencyMismatch)
@@ -37,7 +37,7 @@ func TestKeyOfAnotherRequestIsRefused(t *testing.T) {
 	requireReplayed(t, first, d.owner.Do(t, http.MethodPost, path, `{"content":"Hello."}`, jsonType, key))
 }
 
-func TestKeyIsItsSendersAndItsOperations(t *testing.T) {
+func TestKeyBelongsToItsCallerAndOperation(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	key := keyHeader("the-same-key")
@@ -49,13 +49,13 @@ func TestKeyIsItsSendersAndItsOperations(t *testing.T) {
 		require.Empty(t, r.Header.Values("Idempotency-Replayed"))
 		bodies[string(r.Body)] = true
 	}
-	require.Len(t, bodies, 4, "nobody got another's response")
+	require.Len(t, bodies, 4, "each caller got its own response")
 	said := d.owner.Do(t, http.MethodPost, path, `{"content":"Hello."}`, jsonType, key)
 	require.Equal(t, http.StatusCreated, said.Status, "a key of another operation is another key")
 	require.Empty(t, said.Header.Values("Idempotency-Replayed"))
 }
 
-func TestBadIdempotencyKeyIsRefused(t *testing.T) {
+func TestInvalidIdempotencyKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -83,7 +83,7 @@ func TestBadIdempotencyKeyIsRefused(t *testing.T) {
 	require.Zero(t, countRows(t, d.Desk, "idempotency_keys"))
 }
 
-func TestAnyVisibleASCIIMakesAKey(t *testing.T) {
+func TestAnyVisibleASCIIIsAValidKey(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	var visible strings.Builder
@@ -97,7 +97,7 @@ func TestAnyVisibleASCIIMakesAKey(t *testing.T) {
 	}
 }
 
-// Whatever is refused has had no effect, so the key stays unused and the request may be fixed.
+// A refused request has no effect, so its key stays unused and the client may fix the request.
 func TestRefusedRequestLeavesItsKeyUnused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
@@ -137,30 +137,30 @@ func TestRefusedRequestLeavesItsKeyUnused(t *testing.T) {
 	require.Equal(t, 1, countRows(t, d.Desk, "messages"))
 }
 
-func TestFaultOfTheServerLeavesTheKeyUnused(t *testing.T) {
+func TestServerErrorLeavesTheKeyUnused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	path := "/tickets/" + d.ticket.ID.String() + "/messages"
 	send := func() apitest.Response {
 		return d.owner.Do(t, http.MethodPost, path, `{"content":"Hello."}`, jsonType, keyHeader("a-key"))
 	}
-	// The handler has written the message when the memory of the key cannot be written.
-	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE idempotency_keys ADD CONSTRAINT broken CHECK (status IS NULL)")
+	// The message is written, but the key cannot be stored.
+	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE idempotency_keys ADD CONSTRAINT broken CHECK (status = 299)")
 	send().RequireProblem(t, http.StatusInternalServerError, client.ProblemCodeInternal)
 	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE idempotency_keys DROP CONSTRAINT broken")
-	require.Zero(t, countRows(t, d.Desk, "messages"), "there is no effect without its key")
-	// The key has been claimed when the message cannot be written.
+	require.Zero(t, countRows(t, d.Desk, "messages"), "no effect without the stored key")
+	// The key is claimed, but the message cannot be written.
 	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE messages ADD CONSTRAINT broken CHECK (content = '') NOT VALID")
 	send().RequireProblem(t, http.StatusInternalServerError, client.ProblemCodeInternal)
 	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE messages DROP CONSTRAINT broken")
-	require.Zero(t, countRows(t, d.Desk, "idempotency_keys"), "there is no key without its effect")
+	require.Zero(t, countRows(t, d.Desk, "idempotency_keys"), "no stored key without the effect")
 
 	first := send()
 	requireReplayed(t, first, send())
 	require.Equal(t, 1, countRows(t, d.Desk, "messages"))
 }
 
-func TestKeyIsRememberedForADay(t *testing.T) {
+func TestKeyIsKeptForADay(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	key := keyHeader("a-key")
@@ -178,7 +178,7 @@ func TestKeyIsRememberedForADay(t *testing.T) {
 	age("24 hours 1 minute")
 	second := send()
 	require.Equal(t, http.StatusCreated, second.Status)
-	require.Empty(t, second.Header.Values("Idempotency-Replayed"), "a day later it is another effect")
+	require.Empty(t, second.Header.Values("Idempotency-Replayed"), "after a day, the request has its effect again")
 	require.NotEqual(t, first.Body, second.Body)
 	requireReplayed(t, second, send())
 

@@ -27,20 +27,20 @@ const ticketBody = `{"title":"A title","description":"A description"}`
 
 func keyHeader(key string) string { return "Idempotency-Key: " + key }
 
-// requireReplayed wants a response to be the same as an earlier one, and to say so.
+// requireReplayed checks that a response repeats an earlier one and is marked as a replay.
 func requireReplayed(t *testing.T, first, again apitest.Response) {
 	t.Helper()
 	require.Less(t, first.Status, 300, "%s", first.Body)
 	require.Empty(t, first.Header.Values("Idempotency-Replayed"))
 	require.Equal(t, []string{"true"}, again.Header.Values("Idempotency-Replayed"), "%d %s", again.Status, again.Body)
-	require.NotEqual(t, first.Header.Get("X-Request-Id"), again.Header.Get("X-Request-Id"), "it is a request of its own")
+	require.NotEqual(t, first.Header.Get("X-Request-Id"), again.Header.Get("X-Request-Id"), "a replay has its own request id")
 	again.Header = again.Header.Clone()
 	again.Header.Del("Idempotency-Replayed")
 	again.Header.Set("X-Request-Id", first.Header.Get("X-Request-Id"))
 	requireSame(t, first, again, "a replay")
 }
 
-func TestEveryPostMayBeSentAgain(t *testing.T) {
+func TestEveryPostCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	all := newStages(t, desk.Options{})
 	for _, o := range specOperations(t) {
@@ -63,7 +63,7 @@ func TestEveryPostMayBeSentAgain(t *testing.T) {
 			require.Contains(t, o.successes(t), first.Status, "%s", first.Body)
 			if o.Extensions["x-idempotency"] == "none" {
 				require.Empty(t, again.Header.Values("Idempotency-Replayed"))
-				require.Equal(t, kept, countRows(t, c.Desk, "idempotency_keys"), "nothing is kept")
+				require.Equal(t, kept, countRows(t, c.Desk, "idempotency_keys"), "no key is stored")
 				return
 			}
 			requireReplayed(t, first, again)
@@ -88,7 +88,7 @@ func TestRepeatedPostHasItsEffectOnce(t *testing.T) {
 	requireReplayed(t, first, d.owner.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType+"; charset=utf-8", key))
 	require.Equal(t, 2, countRows(t, d.Desk, "tickets"))
 
-	// The response is the one of that time, whatever has happened since.
+	// The response is the original one, whatever has changed since.
 	d.owner.SetStatus(t, uuid.MustParse(strings.TrimPrefix(first.Header.Get("Location"), "/tickets/")), "pending")
 	requireReplayed(t, first, d.owner.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, key))
 
@@ -116,7 +116,7 @@ func TestParallelRepeatsOfAPostAtTwoReplicasHaveItsEffectOnce(t *testing.T) {
 		var sends []func()
 		for i := range many {
 			sends = append(sends, func() {
-				// Some may be told that the server is busy, or their like under way, and to try again.
+				// Some requests may find the server busy, or the first request still running, and must retry.
 				for retryable := true; retryable; retryable = responses[i].Header.Get("Retry-After") != "" {
 					responses[i] = replicas[i%2].Do(t, http.MethodPost, target, body, jsonType, key)
 				}
@@ -139,7 +139,7 @@ func TestParallelRepeatsOfAPostAtTwoReplicasHaveItsEffectOnce(t *testing.T) {
 	require.Equal(t, 2, countRows(t, d.Desk, "idempotency_keys"))
 }
 
-func TestRequestWhoseLikeIsUnderWayIsToldSoAfterAWhile(t *testing.T) {
+func TestRequestWithAKeyInUseIsRefusedAfterAWhile(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	like := idempotency.Request{
@@ -172,15 +172,15 @@ func TestRequestWhoseLikeIsUnderWayIsToldSoAfterAWhile(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
-// The claims of several requests stand in one transaction, so that each wait serves them all.
-func TestEveryPostWhoseLikeIsUnderWayIsToldSo(t *testing.T) {
+// One transaction claims the keys of several requests, so that they all wait at the same time.
+func TestEveryPostWithAKeyInUseIsRefused(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
 	c.duplicate = uuid.NewString()
 	keyed := slices.DeleteFunc(specOperations(t), func(o specOperation) bool {
 		return o.method != http.MethodPost || o.role == "" || o.Extensions["x-idempotency"] == "none"
 	})
-	const atOnce = 4 // Each waits with a connection of its own, of the eight that there are.
+	const atOnce = 4 // Each request holds one of the eight connections while it waits.
 	for some := range slices.Chunk(keyed, atOnce) {
 		var asked []idempotency.Request
 		for _, o := range some {
@@ -210,7 +210,7 @@ func TestEveryPostWhoseLikeIsUnderWayIsToldSo(t *testing.T) {
 	}
 }
 
-// whileUnderWay calls fn while requests like these have claimed their keys and have not ended.
+// whileUnderWay calls fn while a transaction holds the keys of these requests.
 func whileUnderWay(t *testing.T, c *cast, requests []idempotency.Request, fn func()) {
 	t.Helper()
 	var claim func(ctx context.Context, rest []idempotency.Request) error
@@ -220,7 +220,7 @@ func whileUnderWay(t *testing.T, c *cast, requests []idempotency.Request, fn fun
 			return nil
 		}
 		_, _, err := c.Keys.Do(ctx, rest[0], func(ctx context.Context) (idempotency.Response, error) {
-			if err := store.Settle(ctx); err != nil { // It has no statement of its own to claim its key with.
+			if err := store.Settle(ctx); err != nil { // Without a statement of its own, the transaction must send the claim explicitly.
 				return idempotency.Response{}, err
 			}
 			return idempotency.Response{Status: http.StatusOK, Body: []byte("{}")}, claim(ctx, rest[1:])
@@ -230,13 +230,13 @@ func whileUnderWay(t *testing.T, c *cast, requests []idempotency.Request, fn fun
 	require.NoError(t, claim(t.Context(), requests))
 }
 
-// keyUse is what a key was first used for with success, and what came of it.
+// keyUse is the first successful request with a key, and its response.
 type keyUse struct {
 	path, body string
 	response   apitest.Response
 }
 
-func TestRandomRepeatsAreRememberedAsTheContractSays(t *testing.T) {
+func TestRandomRepeatsFollowTheContract(t *testing.T) {
 	t.Parallel()
 	const requests = 300
 	seed := rand.Uint64()

@@ -18,7 +18,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// inboxOf are the titles of all pages of a list, joined, and how many pages there were.
+// inboxOf returns the joined titles of all pages of a list, and the number of pages.
 func inboxOf(t *testing.T, u *apitest.User, query string) (titles string, pages int) {
 	t.Helper()
 	var all []string
@@ -38,7 +38,7 @@ func inboxOf(t *testing.T, u *apitest.User, query string) (titles string, pages 
 	return strings.Join(all, " "), pages
 }
 
-// fillInbox stores tickets a to f, one minute apart, in known states, and returns the customer and the agent of theirs.
+// fillInbox stores tickets a to f, one minute apart, in known states, and returns their customer and agent.
 func fillInbox(t *testing.T, s *desk.Desk) (customer, agent *apitest.User, teamID uuid.UUID) {
 	t.Helper()
 	customer, agent = s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -153,8 +153,8 @@ func TestInboxIsFilteredAndSorted(t *testing.T) {
 	require.Equal(t, &client.StaffTicketCounts{Mine: 2, Unassigned: 1, AIAnswering: 1, NeedsReview: 2, Snoozed: 1, All: 3}, counts.JSON200)
 }
 
-// A page never looks at more tickets than it may, however few of them match, and the list still gets to its end.
-func TestListGoesOnAfterAPageWithoutMatches(t *testing.T) {
+// A page never reads more tickets than its limit, however few of them match. The list still reaches its end.
+func TestListContinuesAfterAPageWithoutMatches(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -170,7 +170,7 @@ func TestListGoesOnAfterAPageWithoutMatches(t *testing.T) {
 	require.LessOrEqual(t, pages, 5)
 }
 
-func TestTeamsAreForAdministratorsToChange(t *testing.T) {
+func TestOnlyAdministratorsChangeTeams(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	customer, agent, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent), s.Staff(t, sqlc.UserRoleAdmin)
@@ -212,7 +212,7 @@ func TestTeamsAreForAdministratorsToChange(t *testing.T) {
 		http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
 }
 
-// TestPagesByAIStateAreFull has more tickets in front of those that match than a page looks at.
+// TestPagesByAIStateAreFull has more tickets before the matching ones than a page reads.
 func TestPagesByAIStateAreFull(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)

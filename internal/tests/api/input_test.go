@@ -59,7 +59,7 @@ func TestBodyThatIsNotOneJSONValueIsMalformed(t *testing.T) {
 	}
 }
 
-func TestMediaTypeThatIsNotTakenIsNamedAsUnsupported(t *testing.T) {
+func TestUnsupportedMediaTypesAreRefused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -104,7 +104,7 @@ func TestMediaTypeThatIsNotTakenIsNamedAsUnsupported(t *testing.T) {
 	})
 }
 
-func TestMediaTypeMayBeSpelledInAnyProperWay(t *testing.T) {
+func TestMediaTypesMayBeSpelledInAnyValidWay(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	for _, header := range [][]string{
@@ -119,7 +119,7 @@ func TestMediaTypeMayBeSpelledInAnyProperWay(t *testing.T) {
 	}
 }
 
-func TestAnswerInAnUnacceptableMediaTypeIsRefused(t *testing.T) {
+func TestUnacceptableMediaTypesAreRefused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -128,7 +128,7 @@ func TestAnswerInAnUnacceptableMediaTypeIsRefused(t *testing.T) {
 	} {
 		for _, c := range d.calls(t) {
 			if c.Responses.Value("204") != nil && c.Responses.Value("200") == nil {
-				continue // It has nothing to say in any media type.
+				continue // The operation has no response body.
 			}
 			r := d.do(t, c, c.body, jsonType, "Accept: "+accept)
 			requireRefused(t, r, http.StatusNotAcceptable, client.ProblemCodeNotAcceptable)
@@ -140,7 +140,7 @@ func TestAnswerInAnUnacceptableMediaTypeIsRefused(t *testing.T) {
 	require.Len(t, d.Simulator.Requests(), asked)
 }
 
-func TestAcceptTakesRangesAndLists(t *testing.T) {
+func TestAcceptSupportsRangesAndLists(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	for _, accept := range []string{

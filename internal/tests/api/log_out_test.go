@@ -12,7 +12,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-func TestLogOutEndsTheCallersSessionOnly(t *testing.T) {
+func TestLogOutEndsOnlyTheCallersSession(t *testing.T) {
 	t.Parallel()
 	var log logBuffer
 	s := desk.New(t, desk.Options{Log: &log})
@@ -29,7 +29,7 @@ func TestLogOutEndsTheCallersSessionOnly(t *testing.T) {
 	require.Len(t, log.events("session revoked"), 1)
 }
 
-func TestSessionIsEndedByItsOwnerOnly(t *testing.T) {
+func TestOnlyItsOwnerEndsASession(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user, stranger, admin := s.Customer(t), s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
@@ -66,7 +66,7 @@ func TestChangedPasswordEndsTheOtherSessions(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, r.StatusCode(), "%s", r.Body)
 	require.Equal(t, http.StatusUnauthorized, statusWith(t, s, other.Token))
 	requireNoRefresh(t, s, other.Refresh)
-	require.Equal(t, http.StatusOK, statusWith(t, s, user.Token), "the caller's own goes on")
+	require.Equal(t, http.StatusOK, statusWith(t, s, user.Token), "the caller's own session continues")
 	mustRefresh(t, s, user.Refresh)
 	require.Equal(t, http.StatusOK, statusWith(t, s, stranger.Token))
 
@@ -78,7 +78,7 @@ func TestChangedPasswordEndsTheOtherSessions(t *testing.T) {
 	require.NotContains(t, log.String(), user.Email)
 }
 
-func TestPasswordIsNotChangedWithoutTheCurrentOne(t *testing.T) {
+func TestChangingThePasswordNeedsTheCurrentOne(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)

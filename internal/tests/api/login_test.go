@@ -17,7 +17,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// olderHash is apitest.Password's hash with parameters that cost nothing, as an older release may have stored it.
+// olderHash is a hash of apitest.Password with cheap parameters, as an older release may have stored.
 const olderHash = "$argon2id$v=19$m=8,t=1,p=1$b2xkZXIgcGFyYW1ldGVycw$s037/kmyQ30MbnUgU5hA01oLcIWA+K+Ov++m2in9oV4"
 
 const contentForm = "Content-Type: application/x-www-form-urlencoded"
@@ -27,7 +27,7 @@ func storedHash(t *testing.T, s *desk.Desk, m *apitest.User) string {
 	return storetest.QueryText(t, s.DatabaseURL, "SELECT password_hash FROM users WHERE id = $1", m.ID)
 }
 
-// requireToken wants a login to have worked, and the token to be the member's.
+// requireToken checks that the login succeeded and that the token belongs to the member.
 func requireToken(t *testing.T, s *desk.Desk, m *apitest.User, r apitest.Response, name string) {
 	t.Helper()
 	require.Equal(t, http.StatusOK, r.Status, "%s: %s", name, r.Body)
@@ -41,7 +41,7 @@ func requireToken(t *testing.T, s *desk.Desk, m *apitest.User, r apitest.Respons
 	require.Contains(t, string(me.Body), m.ID.String(), name)
 }
 
-func TestLogInTakesJSONAndTheOAuthForm(t *testing.T) {
+func TestLogInAcceptsJSONAndTheOAuthForm(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	m := s.Customer(t)
@@ -100,7 +100,7 @@ func TestLogInRefusesOtherForms(t *testing.T) {
 	got.RequireProblem(t, http.StatusBadRequest, client.ProblemCodeMalformedRequest)
 }
 
-func TestUnknownAddressAndWrongPasswordCannotBeToldApart(t *testing.T) {
+func TestUnknownAddressAndWrongPasswordLookTheSame(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	m := s.Customer(t)
@@ -175,5 +175,5 @@ func TestHashOfAnOlderReleaseIsReplacedOnce(t *testing.T) {
 
 	requireToken(t, s, m, post(t, s, "/auth/login", right), "with the new hash")
 	require.Equal(t, http.StatusUnauthorized, post(t, s, "/auth/login", wrong).Status)
-	require.Equal(t, replaced, storedHash(t, s, m), "once is enough")
+	require.Equal(t, replaced, storedHash(t, s, m), "the hash is replaced only once")
 }

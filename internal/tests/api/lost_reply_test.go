@@ -20,32 +20,32 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// cut says where a commit gets lost.
+// cut is the point at which a commit gets lost.
 type cut int32
 
 const (
 	noCut cut = iota
-	// beforeCommit breaks the connection off instead of passing the commit on.
+	// beforeCommit breaks the connection instead of forwarding the commit.
 	beforeCommit
-	// afterCommit passes it on, and breaks off instead of passing on that it took place.
+	// afterCommit forwards the commit, and breaks the connection instead of forwarding the acknowledgement.
 	afterCommit
 )
 
-// boundCommit is how the driver names COMMIT, which it has prepared, when it runs it: after an empty portal's name, in a Bind
+// boundCommit is how the driver runs its prepared COMMIT: the statement's name after an empty portal name, in a Bind
 // message (PostgreSQL manual, section 55.7).
 var boundCommit = func() []byte {
 	digest := sha256.Sum256([]byte("COMMIT"))
 	return []byte("\x00stmtcache_" + hex.EncodeToString(digest[:24]) + "\x00")
 }()
 
-// commitCutter stands between the server and its database, and breaks a connection off around a commit.
+// commitCutter is a proxy between the server and its database that breaks a connection around a commit.
 type commitCutter struct {
 	upstream string
-	// next is where the next commit gets lost, once.
+	// next says how the next commit gets lost, once.
 	next atomic.Int32
 }
 
-// newCommitCutter returns a cutter and the URL by which the database is reached through it.
+// newCommitCutter returns a cutter and the database's URL through it.
 func newCommitCutter(t *testing.T, databaseURL string) (*commitCutter, string) {
 	t.Helper()
 	u, err := url.Parse(databaseURL)
@@ -94,7 +94,7 @@ func (p *commitCutter) serve(client net.Conn) {
 	})
 }
 
-// copyUntil copies what pass lets through, and ends with the first piece that it does not.
+// copyUntil copies pieces until pass refuses one.
 func copyUntil(to io.Writer, from io.Reader, pass func([]byte) bool) {
 	buffer := make([]byte, 64<<10)
 	for {
@@ -108,7 +108,8 @@ func copyUntil(to io.Writer, from io.Reader, pass func([]byte) bool) {
 	}
 }
 
-// The server cannot know whether a commit took place whose acknowledgement was lost. The client need not: it repeats.
+// The server cannot know whether a commit succeeded when its acknowledgement is lost. The client simply repeats the
+// request.
 func TestRepeatAfterALostCommitHasItsEffectOnce(t *testing.T) {
 	t.Parallel()
 	direct := storetest.NewURL(t)
@@ -141,7 +142,7 @@ func TestRepeatAfterALostCommitHasItsEffectOnce(t *testing.T) {
 	}
 }
 
-// The client hangs up, at once or when its request has had its effect, and knows of nothing.
+// The client disconnects, immediately or after its request had its effect, and sees no response.
 func TestRepeatAfterALostResponseHasItsEffectOnce(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
@@ -157,7 +158,7 @@ func TestRepeatAfterALostResponseHasItsEffectOnce(t *testing.T) {
 		request.Header.Set("Idempotency-Key", key)
 		require.NoError(t, request.Write(conn))
 		if round%2 == 1 {
-			// Reading the first byte of the response means that all is committed.
+			// The first byte of the response comes after the commit.
 			_, err := conn.Read(make([]byte, 1))
 			require.NoError(t, err)
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// newMacro makes a macro.
+// newMacro creates a macro.
 func newMacro(t *testing.T, by *apitest.User, m client.MacroSettings) client.Macro {
 	t.Helper()
 	created, err := by.CreateMacroWithResponse(t.Context(), nil, m)
@@ -36,7 +36,7 @@ func applyMacro(t *testing.T, by *apitest.User, ticketID, macroID uuid.UUID) cli
 	return *applied.JSON200
 }
 
-func TestMacrosAreKept(t *testing.T) {
+func TestMacrosAreCreatedUpdatedAndDeleted(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	agent := s.Staff(t, sqlc.UserRoleAgent)
@@ -122,7 +122,7 @@ func TestMacrosAreListedByTheirText(t *testing.T) {
 	require.Empty(t, next)
 }
 
-func TestMacroIsRefused(t *testing.T) {
+func TestInvalidMacrosAreRefused(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	agent, customer := s.Staff(t, sqlc.UserRoleAgent), s.Customer(t)
@@ -141,7 +141,7 @@ func TestMacroIsRefused(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, forbidden.StatusCode())
 }
 
-func TestMacroAnswersAndChangesATicketInOne(t *testing.T) {
+func TestMacroRepliesAndChangesATicketTogether(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	s.mustName(t, "Ada {{agent.name}}")
@@ -172,7 +172,7 @@ func TestMacroAnswersAndChangesATicketInOne(t *testing.T) {
 		return *applied.JSON200
 	}
 	applied := apply()
-	require.Equal(t, applied, apply(), "sent again, it is not done again")
+	require.Equal(t, applied, apply(), "a repeated request has no effect")
 	require.Equal(t, want, applied.Message.Content)
 	require.Equal(t, "Grace", applied.Message.Author.Name)
 	require.Equal(t, client.TicketStatusPending, applied.Ticket.Status)
@@ -189,7 +189,7 @@ func TestMacroAnswersAndChangesATicketInOne(t *testing.T) {
 	stale, err := s.agent.ApplyMacroWithResponse(t.Context(), s.ticketID, macro.ID, &plain.ApplyMacroParams{IfMatch: &tag})
 	require.NoError(t, err)
 	apitest.RequireProblem(t, stale.StatusCode(), stale.Body, http.StatusPreconditionFailed, client.ProblemCodePreconditionFailed)
-	require.Equal(t, client.TicketStatusPending, applyMacro(t, s.agent, s.ticketID, macro.ID).Ticket.Status, "it is that already")
+	require.Equal(t, client.TicketStatusPending, applyMacro(t, s.agent, s.ticketID, macro.ID).Ticket.Status, "the status is already pending")
 	require.Equal(t, "Hello Ada {{agent.name}}: "+s.ticketID.String()+", "+before.Title+". the support team",
 		applyMacro(t, s.admin, s.ticketID, macro.ID).Message.Content)
 }

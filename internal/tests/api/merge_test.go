@@ -30,7 +30,7 @@ func merge(t *testing.T, u *apitest.User, from, into uuid.UUID) *plain.MergeTick
 	return got
 }
 
-// saidIn is what was said in a ticket, in its order.
+// saidIn returns the messages of a ticket, in order.
 func saidIn(t *testing.T, u *apitest.User, id uuid.UUID) string {
 	t.Helper()
 	var said []string
@@ -49,7 +49,7 @@ func TestMergeMovesTheConversation(t *testing.T) {
 	customer.Say(t, from.ID, "two")
 	agent.Say(t, into.ID, "three")
 	agent.Say(t, from.ID, "four")
-	// The same moment in both tickets.
+	// Both tickets have a message with the same time.
 	storetest.Exec(t, s.DatabaseURL, `UPDATE messages SET created_at = (SELECT max(created_at) FROM messages WHERE ticket_id = $1)
 		WHERE ticket_id = $2 AND content = 'four'`, into.ID, from.ID)
 	require.Equal(t, http.StatusOK, merge(t, agent, from.ID, into.ID).StatusCode())
@@ -95,7 +95,7 @@ func TestMergeJoinsTagsAndFields(t *testing.T) {
 	require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)
 	require.Equal(t, client.Tags{"b", "a", "c"}, got.JSON200.Tags)
 	require.Len(t, got.JSON200.CustomFields, 30, "as many as a ticket may have")
-	require.Equal(t, "1", got.JSON200.CustomFields["order"], "the other ticket keeps its own")
+	require.Equal(t, "1", got.JSON200.CustomFields["order"], "the other ticket keeps its own value")
 	require.Equal(t, true, got.JSON200.CustomFields["more_3"])
 	entries := journalOf(t, s, into.ID, "type || ' ' || (customer_id IS NULL)::text || ' ' || data::text")
 	require.Equal(t, []string{
@@ -104,8 +104,8 @@ func TestMergeJoinsTagsAndFields(t *testing.T) {
 	}, entries[len(entries)-2:])
 }
 
-// Whatever the AI is writing in either ticket ends unpublished, and the customer's next turn is in the other ticket.
-func TestMergeFencesWhatTheAIWrites(t *testing.T) {
+// Running answers in both tickets end unpublished, and the customer's next turn is in the other ticket.
+func TestMergeCancelsRunningAnswers(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -132,7 +132,7 @@ func TestMergeFencesWhatTheAIWrites(t *testing.T) {
 	require.Equal(t, 3, storetest.QueryInt(t, s.DatabaseURL, "SELECT count(*) FROM ai_responses WHERE ticket_id = '"+into.ID.String()+"'"))
 }
 
-// Of two merges that cross, one wins; a message that races a merge is in one of the tickets, or refused.
+// Of two opposite merges, one wins. A message that races a merge is in one of the tickets, or refused.
 func TestMergeRaces(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
@@ -154,7 +154,7 @@ func TestMergeRaces(t *testing.T) {
 	}
 }
 
-func TestManyTicketsAreChangedOneByOne(t *testing.T) {
+func TestBulkChangeReportsEachTicket(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -163,7 +163,7 @@ func TestManyTicketsAreChangedOneByOne(t *testing.T) {
 		agent.SetStatus(t, closed.ID, status)
 	}
 	unknown := uuid.New()
-	for range 2 { // The second time is as good as the first.
+	for range 2 { // Repeating the request is harmless.
 		got, err := agent.UpdateTicketsWithResponse(t.Context(), nil, client.UpdateTicketsRequest{
 			TicketIds: []uuid.UUID{open.ID, closed.ID, unknown}, Status: "resolved", AddTags: client.Tags{"outage"},
 			AssigneeID: nullable.NewNullableWithValue(agent.ID),
@@ -201,7 +201,7 @@ func TestReplyOnAnOlderVersionIsRefused(t *testing.T) {
 	require.Len(t, agent.Messages(t, ticket.ID), 1)
 }
 
-func TestServiceOpensATicketOnceUnderItsOwnID(t *testing.T) {
+func TestServiceOpensATicketOncePerExternalID(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
@@ -225,7 +225,7 @@ func TestServiceOpensATicketOnceUnderItsOwnID(t *testing.T) {
 		apitest.RequireProblem(t, refused.StatusCode(), refused.Body, http.StatusConflict, client.ProblemCodeExternalIDTaken)
 	}
 	other := s.Service(t, admin.NewAPIKey(t, client.CreateAPIKeyRequest{}).Key, "customer-1")
-	require.Equal(t, http.StatusCreated, open(other, true).StatusCode(), "another service has its own")
+	require.Equal(t, http.StatusCreated, open(other, true).StatusCode(), "another service has external ids of its own")
 	refused := open(s.Customer(t), true)
 	apitest.RequireProblem(t, refused.StatusCode(), refused.Body, http.StatusForbidden, client.ProblemCodeForbidden)
 }

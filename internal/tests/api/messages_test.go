@@ -56,13 +56,13 @@ func TestMessageNamesItsAuthor(t *testing.T) {
 			}
 		}
 	}
-	d.owner.Messages(t, d.ticket.ID) // The client checks that they name no account of staff.
+	d.owner.Messages(t, d.ticket.ID) // The test client checks that the messages name no staff account.
 	own := agent.NewTicket(t)
 	message := agent.Say(t, own.ID, "A question of my own")
-	require.EqualValues(t, "customer", message.Author.Kind, "in their own ticket staff are the customer")
+	require.EqualValues(t, "customer", message.Author.Kind, "in their own tickets, staff are customers")
 }
 
-func TestMessageIsEnteredInTheJournalWithWhatItChanges(t *testing.T) {
+func TestMessageIsJournaledWithItsEffects(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
@@ -109,7 +109,7 @@ func TestTicketCarriesItsLatestMessagesOldestFirst(t *testing.T) {
 	}
 }
 
-// writeMessages lets writers add n messages each, and returns what went wrong once they have ended.
+// writeMessages runs writers that add n messages each, and returns their errors.
 func writeMessages(t *testing.T, user *apitest.User, ticketID uuid.UUID, writers, n int) (wait func() error) {
 	t.Helper()
 	faults := make(chan error, writers)
@@ -141,7 +141,7 @@ func writeMessages(t *testing.T, user *apitest.User, ticketID uuid.UUID, writers
 	}
 }
 
-func TestPagesOfMessagesHoldWhileOthersWrite(t *testing.T) {
+func TestPagesOfMessagesStayStableDuringWrites(t *testing.T) {
 	t.Parallel()
 	const writers, each = 50, 5
 	d := newCast(t)
@@ -167,7 +167,7 @@ func TestPagesOfMessagesHoldWhileOthersWrite(t *testing.T) {
 	for _, got := range reads {
 		require.Equal(t, final[:len(got)], append([]string{}, got...), "a reader missed a message, or got it twice or elsewhere")
 	}
-	// Each writer's own messages stand in the order in which it wrote them.
+	// Each writer's messages keep their order.
 	for w := range writers {
 		var own []string
 		for _, content := range final {
@@ -188,7 +188,7 @@ func TestClosedTicketTakesNoMessages(t *testing.T) {
 	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	for _, status := range []client.TicketStatus{"pending", "resolved", "closed"} {
-		agent.Say(t, d.ticket.ID, "before it is "+string(status)) // A customer's message would reopen it.
+		agent.Say(t, d.ticket.ID, "before it is "+string(status)) // The agent writes, because a customer's message would reopen the ticket.
 		d.owner.SetStatus(t, d.ticket.ID, status)
 	}
 	for _, user := range []*apitest.User{d.owner, agent} {
@@ -201,7 +201,7 @@ func TestClosedTicketTakesNoMessages(t *testing.T) {
 	require.Len(t, d.owner.Messages(t, d.ticket.ID), 4)
 }
 
-// race runs the functions at once and waits for all of them.
+// race runs the functions concurrently and waits for all of them.
 func race(functions ...func()) {
 	gate := make(chan struct{})
 	var running sync.WaitGroup
@@ -226,7 +226,7 @@ func TestMessageRacingACloseIsNeverAfterIt(t *testing.T) {
 		var said, closed int
 		var faults [2]error
 		say := func() {
-			// Staff, because a message by the customer reopens the ticket.
+			// Staff write here, because a customer's message reopens the ticket.
 			r, err := d.admin.CreateMessageWithResponse(t.Context(), d.ticket.ID, nil, client.CreateMessageRequest{Content: "x"})
 			if faults[0] = err; err == nil {
 				said = r.StatusCode()
@@ -254,7 +254,7 @@ func TestMessageRacingACloseIsNeverAfterIt(t *testing.T) {
 	}
 	require.Len(t, d.owner.Messages(t, d.ticket.ID), accepted)
 	require.Equal(t, rounds*4, storetest.QueryInt(t, d.DatabaseURL, "SELECT count(*) FROM ticket_status_changes"))
-	// Between a close and the next reopening there is nothing.
+	// No message lies between a close and the next reopening.
 	require.Zero(t, storetest.QueryInt(t, d.DatabaseURL, `SELECT count(*)
 		FROM messages AS m
 		WHERE (

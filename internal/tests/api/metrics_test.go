@@ -21,10 +21,10 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// samples are the numbers of a server by their name and labels; those of a histogram have the suffix _count.
+// samples are a server's metrics by name and labels. Those of a histogram have the suffix _count.
 type samples map[string]float64
 
-// scrape reads /metrics as Prometheus does. It fails on a name of ours without a type.
+// scrape reads /metrics as Prometheus does. It fails if one of our metrics has no type.
 func scrape(t *testing.T, s *desk.Desk) (found samples, text string) {
 	t.Helper()
 	r := ask(t, s.Debug, http.MethodGet, "/metrics")
@@ -58,7 +58,7 @@ func scrape(t *testing.T, s *desk.Desk) (found samples, text string) {
 	return found, string(r.Body)
 }
 
-// requireSamples waits until the server shows these numbers: some are counted after the response has been sent.
+// requireSamples waits until the server shows these values, because some are counted after the response.
 func requireSamples(t *testing.T, s *desk.Desk, want samples) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
@@ -118,7 +118,8 @@ func TestMetricsOfAnswers(t *testing.T) {
 		`support_ai_first_token_seconds_count`: 1,
 		`support_ai_takeovers_total`:           0,
 	})
-	// As if the owner had been frozen: the server takes the answer over from itself, unless it renews the lease just now.
+	// Expire the lease, as if the owner had been frozen. The server takes the answer over from itself, unless it renews
+	// the lease first.
 	for range time.Tick(100 * time.Millisecond) {
 		const expire = "UPDATE ai_responses SET lease_expires_at = now() - interval '1 minute' WHERE status = 'streaming' AND attempt = 1"
 		storetest.Exec(t, d.DatabaseURL, expire)
@@ -173,7 +174,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	require.Equal(t, slices.Compact(shown), documented)
 }
 
-func TestMetricsAndProfilesAreNotOnTheAPIsOwnAddress(t *testing.T) {
+func TestMetricsAndProfilesAreNotServedOnTheAPIAddress(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	for _, path := range []string{"/metrics", "/debug", "/debug/pprof/", "/debug/pprof/heap", "/debug/vars", "/debug/pprof/cmdline"} {

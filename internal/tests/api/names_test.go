@@ -13,7 +13,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// authorNames are the names that a reader finds beside a ticket's messages. The ticket and the list say the same.
+// authorNames returns the authors' names that a reader sees in a ticket, and checks that the ticket and the list agree.
 func authorNames(t *testing.T, reader *apitest.User, ticketID uuid.UUID) (names []string) {
 	t.Helper()
 	messages := reader.Messages(t, ticketID)
@@ -31,7 +31,7 @@ func TestMessagesHaveTheNamesOfTheirAuthors(t *testing.T) {
 	s := newShop(t)
 	s.mustName(t, displayName)
 	require.Equal(t, "Grace Hopper", mustChangeUser(t, s.admin, s.agent.ID, `{"display_name":"Grace Hopper"}`).DisplayName)
-	require.Equal(t, "Grace Hopper", s.agent.Me(t).DisplayName, "a name does not end the access token")
+	require.Equal(t, "Grace Hopper", s.agent.Me(t).DisplayName, "changing the name does not invalidate the access token")
 	said := s.ada.Say(t, s.ticketID, "A question")
 	require.Empty(t, said.Author.Name, "a customer does not see the service's name for them")
 	require.Equal(t, "Grace Hopper", s.agent.Say(t, s.ticketID, "A reply").Author.Name)
@@ -57,7 +57,7 @@ func TestMessagesHaveTheNamesOfTheirAuthors(t *testing.T) {
 		"SELECT string_agg(data::text, ' ') FROM journal_outbox WHERE type = 'user.updated' AND subject_id = $1", s.agent.ID))
 }
 
-func TestAccountIsMadeWithAName(t *testing.T) {
+func TestAccountIsCreatedWithAName(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	created, err := s.admin.CreateUserWithResponse(t.Context(), nil, client.CreateUserRequest{

@@ -44,7 +44,7 @@ func TestStaffReadNotesAmongTheMessages(t *testing.T) {
 		body := user.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String()+"/messages", "").Body
 		require.NoError(t, json.Unmarshal(body, &page))
 		for i, message := range page {
-			require.Equal(t, all[i], message.Content, "the list says what the ticket says")
+			require.Equal(t, all[i], message.Content, "the list equals the ticket")
 		}
 		require.Len(t, page, len(all))
 		return all
@@ -76,19 +76,19 @@ func TestNoteChangesNothingThatCustomersSee(t *testing.T) {
 		requireSame(t, before[i], after, "to the customer")
 	}
 	staffs := read(agent)
-	require.NotEqual(t, staffsBefore[0].Header.Get("ETag"), staffs[0].Header.Get("ETag"), "staff see that there is a note")
+	require.NotEqual(t, staffsBefore[0].Header.Get("ETag"), staffs[0].Header.Get("ETag"), "the ETag changes for staff")
 	require.Equal(t, staffsBefore[2].Body, staffs[2].Body, "the ticket's times stay as they are")
 
 	tag := "If-Match: " + staffsBefore[0].Header.Get("ETag")
 	changed := agent.Do(t, http.MethodPatch, path, `{"status":"resolved"}`, tag, jsonType)
-	require.Equal(t, http.StatusOK, changed.Status, "a note is no change of the ticket: %s", changed.Body)
+	require.Equal(t, http.StatusOK, changed.Status, "a note does not change the ticket: %s", changed.Body)
 	feedback := agent.Do(t, http.MethodPut, "/messages/"+note.ID.String()+"/feedback", `{"rating":"up"}`, jsonType)
 	require.Equal(t, http.StatusNotFound, feedback.Status)
 	agent.SetStatus(t, d.ticket.ID, client.TicketStatusClosed)
 	addNote(t, agent, d.ticket.ID, "A closed ticket takes notes too")
 }
 
-func TestNoteNeitherFencesAnAnswerNorIsInItsPrompt(t *testing.T) {
+func TestNoteNeitherCancelsAnAnswerNorEntersItsPrompt(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
@@ -112,7 +112,7 @@ func TestNoteNeitherFencesAnAnswerNorIsInItsPrompt(t *testing.T) {
 	require.Len(t, after, 7)
 }
 
-func TestNoteOfAServiceIsForStaffAndNeverForItsCustomers(t *testing.T) {
+func TestNoteOfAServiceIsHiddenFromItsCustomers(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	key := d.admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.RoleAgent}).Key

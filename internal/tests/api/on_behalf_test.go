@@ -30,7 +30,7 @@ var malformedCustomers = map[string][]string{
 	"the same twice":   {"a", "a"},
 }
 
-// openEvents opens a stream as a browser does, and returns how to read it to its end.
+// openEvents opens a stream as a browser does, and returns a function that reads it to its end.
 func openEvents(t *testing.T, s *desk.Desk, path string) (read func() string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, http.NoBody)
@@ -77,7 +77,7 @@ func TestServiceActsAsItsCustomers(t *testing.T) {
 	stranger.Do(t, http.MethodGet, path, "").RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 }
 
-func TestOfFiftyFirstRequestsOneMakesTheCustomer(t *testing.T) {
+func TestParallelFirstRequestsCreateOneCustomer(t *testing.T) {
 	t.Parallel()
 	const callers = 50
 	first := desk.New(t, desk.Options{NoAI: true})
@@ -99,7 +99,7 @@ func TestOfFiftyFirstRequestsOneMakesTheCustomer(t *testing.T) {
 	require.Equal(t, callers, countRows(t, first, "tickets WHERE user_id = $1", ids[0]))
 }
 
-func TestRequestThatMayNotActMakesNoCustomer(t *testing.T) {
+func TestRefusedRequestCreatesNoCustomer(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
@@ -117,8 +117,8 @@ func TestRequestThatMayNotActMakesNoCustomer(t *testing.T) {
 	require.Zero(t, countRows(t, s, "service_customers"))
 }
 
-// A header that changes who asks is honoured or refused, whatever is asked for, and by whom.
-func TestCustomerIsActedForOrTheRequestIsRefused(t *testing.T) {
+// Every operation either honors X-On-Behalf-Of or refuses the request, whoever sends it.
+func TestOnBehalfOfIsHonoredOrRefused(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
@@ -127,7 +127,7 @@ func TestCustomerIsActedForOrTheRequestIsRefused(t *testing.T) {
 		path := regexp.MustCompile(`\{[a-z_]+\}`).ReplaceAllString(o.template, uuid.NewString())
 		person := s.Do(t, o.method, path, "", "Authorization: Bearer "+admin.Token, "X-On-Behalf-Of: ada")
 		switch {
-		case o.actsForCustomers(): // By services only.
+		case o.actsForCustomers(): // Only services may act for customers.
 			person.RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
 		default:
 			problem := person.RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
@@ -141,7 +141,7 @@ func TestCustomerIsActedForOrTheRequestIsRefused(t *testing.T) {
 	require.Len(t, admin.Sessions(t), 1, "nobody was logged out")
 }
 
-func TestLongestAndStrangestIdsOfCustomersAreTaken(t *testing.T) {
+func TestCustomerIDsOfAllLengthsAndCharactersAreAccepted(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	created := s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{})
@@ -152,7 +152,7 @@ func TestLongestAndStrangestIdsOfCustomersAreTaken(t *testing.T) {
 	require.Len(t, seen, 9)
 }
 
-func TestKeysAndCursorsOfOneCustomerAreNotAnothers(t *testing.T) {
+func TestKeysAndCursorsBelongToOneCustomer(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	created := s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{})
@@ -175,7 +175,7 @@ func TestKeysAndCursorsOfOneCustomerAreNotAnothers(t *testing.T) {
 	}
 }
 
-func TestBudgetOfTheAIIsTheCustomersWhoIsActedFor(t *testing.T) {
+func TestAIBudgetBelongsToTheCustomerActedFor(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Budget: assistant.Budget{PerMinute: 1}})
 	created := s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{})
@@ -187,7 +187,7 @@ func TestBudgetOfTheAIIsTheCustomersWhoIsActedFor(t *testing.T) {
 	}
 }
 
-func TestDisabledCustomerIsNotActedForOnAnyReplicaWithinASecond(t *testing.T) {
+func TestDisabledCustomerIsRefusedOnEveryReplicaWithinASecond(t *testing.T) {
 	t.Parallel()
 	here, there, clock := replicas(t)
 	admin := here.Staff(t, sqlc.UserRoleAdmin)
@@ -203,7 +203,7 @@ func TestDisabledCustomerIsNotActedForOnAnyReplicaWithinASecond(t *testing.T) {
 			RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
 		require.Equal(t, http.StatusOK, s.Service(t, created.Key, "bob").Do(t, http.MethodGet, "/me", "").Status)
 	}
-	// Not even a mistake of an administrator makes the service staff through its customer.
+	// Even if an administrator makes the customer staff by mistake, the service does not become staff.
 	mustChangeUser(t, admin, id, `{"disabled":false,"role":"admin"}`)
 	clock.Advance(time.Second)
 	require.Equal(t, client.RoleUser, there.Service(t, created.Key, "ada").Me(t).Role)
@@ -223,7 +223,7 @@ func TestCustomersTokenActsForNobodyElse(t *testing.T) {
 	require.Contains(t, openEvents(t, s, token.JSON201.URL)(), "event: done")
 }
 
-func TestServicesStreamTokenActsForNoneOfItsCustomers(t *testing.T) {
+func TestStreamTokenOfAServiceActsForNoCustomer(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	created := s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.RoleAgent})
@@ -233,6 +233,6 @@ func TestServicesStreamTokenActsForNoneOfItsCustomers(t *testing.T) {
 		s.Do(t, http.MethodGet, token.URL, "", "X-On-Behalf-Of: "+name).
 			RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
 	}
-	require.Zero(t, countRows(t, s, "service_customers"), "a browser that has the token makes no accounts")
+	require.Zero(t, countRows(t, s, "service_customers"), "a stream token creates no accounts")
 	require.Contains(t, openEvents(t, s, token.URL)(), "event: done")
 }

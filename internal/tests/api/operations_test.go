@@ -13,40 +13,39 @@ import (
 	"github.com/supportbackend/support/internal/testing/example"
 )
 
-// usage says how to call an operation where the contract's first example is not enough. The zero usage is the usual one.
+// usage says how to call an operation when the contract's first example is not enough.
 type usage struct {
 	// example is the name of the contract's example to send; empty for the first one.
 	example string
-	// body changes the example, where it needs what only a database knows.
+	// body changes the example, for values that exist only in the database.
 	body func(t *testing.T, c *cast, body map[string]any)
-	// query has the parameters without which the operation does not succeed.
+	// query has the required parameters.
 	query string
-	// ticketIn is the member that names a ticket in the bodies of chat clients, which have no place for it in the path.
+	// ticketIn is the member that names the ticket in bodies of chat clients, whose paths have no ticket.
 	ticketIn string
-	// refusals are the statuses below 500 with which a request that is right in every way may still be refused, because
-	// of what it names or of the state that this is in.
+	// refusals are the statuses below 500 with which a valid request may still be refused, because of the things that
+	// it names or their state.
 	refusals []int
-	// only says who may call it beyond its role; the others get 404.
+	// only restricts the callers further than the role. Others get 404.
 	only audience
-	// thing makes what the path names, where it is not the usual one of things.
+	// thing creates the thing that the path names, if things does not have the right one.
 	thing func(*testing.T, *cast) string
 }
 
-// audience is who may call an operation; the zero one is everybody who has the role.
+// audience is who may call an operation. The zero value is everybody with the role.
 type audience int
 
 const (
 	_ audience = iota
-	// onlyOwner is whoever owns the thing; staff do not see it.
+	// onlyOwner is the owner of the thing; staff do not see it.
 	onlyOwner
-	// onlyCustomer is the customer who owns the thing, whom staff cannot act for.
+	// onlyCustomer is the customer who owns the thing; staff cannot act for them.
 	onlyCustomer
-	// onlyService is the service whose customer it is.
+	// onlyService is the customer's service.
 	onlyService
 )
 
-// operations are by operationId. One that is called like its first example has no entry here, and a new one needs an entry only
-// if it fails without.
+// operations has usages by operationId. Operations for which the first example works have no entry.
 var operations = map[string]usage{
 	"signUp":         {body: withNewEmail, refusals: []int{http.StatusForbidden, http.StatusConflict}},
 	"logIn":          {body: withEmail, refusals: []int{http.StatusUnauthorized}},
@@ -54,7 +53,7 @@ var operations = map[string]usage{
 	"endSession":     {only: onlyOwner},
 	"changePassword": {body: withSamePassword, refusals: []int{http.StatusUnauthorized}},
 
-	"getUser":      {thing: func(_ *testing.T, c *cast) string { return c.owner.ID.String() }}, // Customers see no account but their own.
+	"getUser":      {thing: func(_ *testing.T, c *cast) string { return c.owner.ID.String() }}, // Customers see only their own account.
 	"createUser":   {body: withNewEmail, refusals: []int{http.StatusConflict}},
 	"updateUser":   {body: withCustomersRole},
 	"putCustomer":  {only: onlyService},
@@ -70,13 +69,13 @@ var operations = map[string]usage{
 	},
 	"applyMacro": {refusals: []int{http.StatusConflict, http.StatusPreconditionFailed}},
 
-	"createWebhook": {refusals: []int{http.StatusUnprocessableEntity}}, // Nothing may be sent to the URL.
+	"createWebhook": {refusals: []int{http.StatusUnprocessableEntity}}, // The server may not send anything to the URL.
 	"updateWebhook": {refusals: []int{http.StatusUnprocessableEntity}},
 
-	"createTicket": {refusals: []int{http.StatusForbidden}}, // Customers do not name tickets.
+	"createTicket": {refusals: []int{http.StatusForbidden}}, // Customers may not set these members.
 	"updateTicket": {
 		example:  "pending",
-		refusals: []int{http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
+		refusals: []int{http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some members are for staff.
 	},
 	"searchTickets":    {query: "?q=secret"},
 	"mergeTicket":      {body: withDuplicate, refusals: []int{http.StatusUnprocessableEntity}}, // There is no such ticket.
@@ -93,7 +92,7 @@ var operations = map[string]usage{
 	"discardAIResponse": {thing: ownedDraft, refusals: []int{http.StatusConflict}},
 	"applyAIResponse":   {thing: ownedTriage, refusals: []int{http.StatusConflict}},
 
-	"createPrompt":  {refusals: []int{http.StatusUnprocessableEntity}}, // Its texts are too long together.
+	"createPrompt":  {refusals: []int{http.StatusUnprocessableEntity}}, // The texts together may be too long.
 	"updatePrompt":  {refusals: []int{http.StatusUnprocessableEntity, http.StatusPreconditionFailed}},
 	"publishPrompt": {refusals: []int{http.StatusPreconditionFailed}},
 	"previewPrompt": {refusals: []int{http.StatusNotFound}}, // There is no such ticket.
@@ -123,7 +122,7 @@ func withSamePassword(_ *testing.T, _ *cast, body map[string]any) {
 	body["new_password"] = body["current_password"]
 }
 
-// withCustomersRole leaves customers what they are.
+// withCustomersRole keeps the role of the customer.
 func withCustomersRole(_ *testing.T, _ *cast, body map[string]any) {
 	clear(body)
 	body["role"] = "user"
@@ -131,7 +130,7 @@ func withCustomersRole(_ *testing.T, _ *cast, body map[string]any) {
 
 func withDuplicate(_ *testing.T, c *cast, body map[string]any) { body["into"] = c.duplicate }
 
-// goodBody is a body with which the operation succeeds, or nil where it takes none.
+// goodBody returns a body with which the operation succeeds, or nil if it has no body.
 func goodBody(t *testing.T, c *cast, o *openapi3.Operation) map[string]any {
 	t.Helper()
 	how := operations[o.OperationID]
@@ -142,7 +141,7 @@ func goodBody(t *testing.T, c *cast, o *openapi3.Operation) map[string]any {
 	return body
 }
 
-// things make what a path names, by the path's parameter. It is the owner's.
+// things create the owner's things that paths name, by path parameter.
 var things = map[string]func(*testing.T, *cast) string{
 	"ticket_id":      ownedTicket,
 	"team_id":        ownedTeam,
@@ -160,7 +159,7 @@ var things = map[string]func(*testing.T, *cast) string{
 	"session_id":          func(t *testing.T, c *cast) string { t.Helper(); return c.Again(t, c.owner).Session(t).String() },
 }
 
-// thing makes what a path names by the parameter.
+// thing returns the function that creates the thing for a path parameter.
 func thing(t *testing.T, parameter string) func(*testing.T, *cast) string {
 	t.Helper()
 	require.Contains(t, things, parameter, "add the new parameter to things")

@@ -26,8 +26,8 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-// movingDatabase is a PostgreSQL of the test's own that can be restarted. It is reached through a relay, because it has
-// another port each time.
+// movingDatabase is the test's own PostgreSQL, which can be restarted. Connections go through a relay, because its port
+// changes with each start.
 type movingDatabase struct {
 	options pgembed.Options
 	server  *pgembed.Server
@@ -40,7 +40,7 @@ func newMovingDatabase(t *testing.T) *movingDatabase {
 	dir, err := os.MkdirTemp("", "support-outage-*")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	require.NoError(t, os.Chmod(dir, 0o755)) // The database's own user passes through it.
+	require.NoError(t, os.Chmod(dir, 0o755)) // The database's user must be able to enter the directory.
 	d := &movingDatabase{options: pgembed.Options{Dir: dir, Unsafe: true, Download: true, Log: io.Discard}}
 	d.start(t)
 	t.Cleanup(func() { d.stop(t) })
@@ -52,7 +52,7 @@ func newMovingDatabase(t *testing.T) *movingDatabase {
 	return d
 }
 
-// listen starts the relay, and returns the URL by which the database is reached through it.
+// listen starts the relay, and returns the database's URL through it.
 func (d *movingDatabase) listen(t *testing.T, direct string) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -107,18 +107,18 @@ func (d *movingDatabase) relay(listener net.Listener) {
 	}
 }
 
-// traffic is what clients do while the database comes and goes, and how they were answered.
+// traffic is the clients' requests while the database restarts, and the responses.
 type traffic struct {
 	s      *desk.Desk
 	user   *apitest.User
 	ticket client.Ticket
-	// patience is how long an answer may take.
+	// patience is how long a response may take.
 	patience time.Duration
 
 	mu       sync.Mutex
 	statuses map[int]int
-	acked    map[string]bool // the paths of what was answered with 201
-	messages []string        // the ids of messages that were
+	acked    map[string]bool // the paths of resources created with 201
+	messages []string        // the ids of messages created with 201
 	faults   []string
 }
 
@@ -186,7 +186,7 @@ func (l *traffic) fault(text string) {
 	l.faults = append(l.faults, text)
 }
 
-// flow sends requests at an even pace until ctx ends, and returns when all are answered.
+// flow sends requests at a steady rate until ctx ends, and returns when all have responses.
 func (l *traffic) flow(ctx context.Context, perSecond int) {
 	ticker := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer ticker.Stop()
@@ -202,8 +202,7 @@ func (l *traffic) flow(ctx context.Context, perSecond int) {
 	}
 }
 
-// With TEST_RESTARTS there are as many restarts and as strict a measure as one has a machine for; without it, the machine
-// may be busy.
+// TEST_RESTARTS sets the number of restarts and enables strict time limits. Without it, the machine may be busy.
 func TestRestartsOfTheDatabaseLoseNothingThatWasAcknowledged(t *testing.T) {
 	t.Parallel()
 	restarts, perSecond, patience := 2, 50, 20*time.Second
@@ -261,7 +260,7 @@ func TestRestartsOfTheDatabaseLoseNothingThatWasAcknowledged(t *testing.T) {
 		var page []client.Message
 		require.NoError(t, json.Unmarshal(body, &page))
 		for _, message := range page {
-			require.False(t, said[message.ID.String()], "a message is there twice")
+			require.False(t, said[message.ID.String()], "a message exists twice")
 			said[message.ID.String()] = true
 		}
 	})
@@ -271,7 +270,7 @@ func TestRestartsOfTheDatabaseLoseNothingThatWasAcknowledged(t *testing.T) {
 	}
 }
 
-func TestOutageIsToldByReadinessAndFillsNoLog(t *testing.T) {
+func TestOutageFailsReadinessWithoutFloodingTheLog(t *testing.T) {
 	t.Parallel()
 	d := newMovingDatabase(t)
 	log := &logBuffer{}

@@ -20,7 +20,7 @@ func ownedWebhook(t *testing.T, c *cast) string {
 	return idOf(t, created.Body)
 }
 
-// idOf is the id of what a response shows.
+// idOf returns the id in a response body.
 func idOf(t *testing.T, body []byte) string {
 	t.Helper()
 	var shown struct{ ID string }
@@ -41,7 +41,7 @@ func ownedTicket(t *testing.T, c *cast) string {
 	return id
 }
 
-// ownedTriage is a triage of a ticket of the owner's.
+// ownedTriage creates a triage in a ticket of the owner.
 func ownedTriage(t *testing.T, c *cast) string {
 	t.Helper()
 	asked := c.Do(t, http.MethodPost, "/tickets/"+ownedTicket(t, c)+"/ai-requests", `{"kind":"triage"}`, jsonType, c.agent.Bearer())
@@ -51,7 +51,7 @@ func ownedTriage(t *testing.T, c *cast) string {
 	return id
 }
 
-// ownedAnswer is the AI's answer to a ticket of the owner's.
+// ownedAnswer creates an AI answer in a ticket of the owner.
 func ownedAnswer(t *testing.T, c *cast) plain.DoneEvent {
 	t.Helper()
 	ticketID := ownedTicket(t, c)
@@ -64,7 +64,7 @@ func ownedAnswer(t *testing.T, c *cast) plain.DoneEvent {
 	return done
 }
 
-// ownedDraft is a draft that waits for review, in a ticket of the owner's.
+// ownedDraft creates a draft that waits for review, in a ticket of the owner.
 func ownedDraft(t *testing.T, c *cast) string {
 	t.Helper()
 	ticketID := ownedTicket(t, c)
@@ -75,7 +75,7 @@ func ownedDraft(t *testing.T, c *cast) string {
 	return readyIn(t, stream.Body).AIResponseID.String()
 }
 
-// readyIn is how the stream of a draft ends.
+// readyIn returns the event that ends a draft's stream.
 func readyIn(t *testing.T, stream []byte) plain.ReadyEvent {
 	t.Helper()
 	_, data, found := strings.Cut(string(stream), "event: ready\ndata: ")
@@ -113,7 +113,7 @@ func ownedDelivery(t *testing.T, c *cast) string {
 	return idOf(t, tested.Body)
 }
 
-// ownedRatedMessage is an answer that the owner has rated.
+// ownedRatedMessage creates an answer that the owner has rated.
 func ownedRatedMessage(t *testing.T, c *cast) string {
 	t.Helper()
 	id := ownedAnswer(t, c).Message.ID.String()

@@ -13,7 +13,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
-// uncheckedDo sends a request past the check of responses against the contract, for answers that it has no place for.
+// uncheckedDo sends a request without checking the response against the contract, for responses outside of it.
 func uncheckedDo(t *testing.T, method, url string, header ...string) apitest.Response {
 	t.Helper()
 	transport := &http.Transport{}
@@ -33,7 +33,7 @@ func uncheckedDo(t *testing.T, method, url string, header ...string) apitest.Res
 	return apitest.Response{Status: response.StatusCode, Header: response.Header, Body: []byte(text)}
 }
 
-func TestIDInAnyButTheCanonicalFormIsNotFound(t *testing.T) {
+func TestNonCanonicalIDsAreNotFound(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -75,7 +75,7 @@ func TestIDInAnyButTheCanonicalFormIsNotFound(t *testing.T) {
 				c.path = strings.Replace(c.path, c.thing, spelling, 1)
 				r := d.do(t, c, c.body, jsonType)
 				problem := requireRefused(t, r, http.StatusNotFound, client.ProblemCodeNotFound)
-				require.Equal(t, "Nothing was found here.", problem.Detail, "%s tells more than others", c.OperationID)
+				require.Equal(t, "Nothing was found here.", problem.Detail, "%s reveals more than others", c.OperationID)
 			}
 		})
 	}
@@ -95,7 +95,7 @@ func TestInvalidPathIsNotFound(t *testing.T) {
 	}
 }
 
-// required is the beginning of a query that has what the operation cannot do without.
+// required returns the beginning of a query with the required parameters.
 func required(c call) string {
 	if query := operations[c.OperationID].query; query != "" {
 		return query + "&"
@@ -103,7 +103,7 @@ func required(c call) string {
 	return "?"
 }
 
-func TestQueryParameterThatTheOperationDoesNotHaveIsRefused(t *testing.T) {
+func TestUnknownQueryParametersAreRefused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -133,7 +133,7 @@ func TestQueryParameterThatTheOperationDoesNotHaveIsRefused(t *testing.T) {
 	}
 }
 
-func TestLimitThatIsNoLimitIsRefused(t *testing.T) {
+func TestInvalidLimitsAreRefused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	for _, id := range []string{"listTickets", "listMessages"} {
@@ -159,7 +159,7 @@ func TestLimitThatIsNoLimitIsRefused(t *testing.T) {
 	}
 }
 
-func TestMethodThatTheContractDoesNotHaveIsNotAllowed(t *testing.T) {
+func TestMethodsOutsideTheContractAreNotAllowed(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -196,7 +196,7 @@ func TestMethodThatTheContractDoesNotHaveIsNotAllowed(t *testing.T) {
 	}
 }
 
-func TestMethodThatAPageDoesNotHaveIsNotAllowed(t *testing.T) {
+func TestOtherMethodsOnPagesAreNotAllowed(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	for _, path := range []string{"/docs", "/problems", "/problems/not_found", "/openapi.json", "/openapi.yaml"} {
@@ -238,7 +238,7 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 	}
 }
 
-func TestHeadOfAStreamBeginsNoAnswer(t *testing.T) {
+func TestHeadOfAStreamStartsNoAnswer(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)

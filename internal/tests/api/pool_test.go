@@ -20,11 +20,12 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// Open streams hold no connection: eight of them are enough for many readers, on both sides of the log, and for others.
+// Open streams hold no connection: eight connections are enough for many readers on two replicas and for other
+// requests.
 func TestManyStreamsLeaveThePoolToRequests(t *testing.T) {
 	t.Parallel()
 	const readers = 150
-	patient := app.UpstreamLimits(config.Defaults()) // The answer waits until all readers are there.
+	patient := app.UpstreamLimits(config.Defaults()) // The answer waits until all readers have arrived.
 	patient.Idle, patient.Total = 5*time.Minute, 5*time.Minute
 	d := &cast{Desk: desk.New(t, desk.Options{Limits: &patient, MaxStreamsEach: 2 * readers})}
 	d.owner = d.Customer(t)
@@ -61,9 +62,9 @@ func TestCancelledRequestsLeaveNoSessionsBehind(t *testing.T) {
 	t.Parallel()
 	const requests, atOnce = 1000, 40
 	d := newCast(t)
-	// Whoever writes to the ticket waits, and is cancelled while it does.
+	// Requests that write to the ticket wait for the lock, and are cancelled while they wait.
 	storetest.Lock(t, d.DatabaseURL, "tickets")
-	// The first ones are not cancelled before the database is seen to work for them.
+	// The first requests are cancelled only after their sessions in the database have been seen.
 	seen := make(chan struct{})
 	done := make(chan struct{})
 	var running sync.WaitGroup
@@ -103,7 +104,7 @@ func TestCancelledRequestsLeaveNoSessionsBehind(t *testing.T) {
 		select {
 		case <-done:
 			open = false
-		case <-time.After(100 * time.Millisecond): // Each look is a session too.
+		case <-time.After(100 * time.Millisecond): // Each query uses a session too, so do not poll too often.
 		}
 		const sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'support'"
 		most = max(most, storetest.QueryInt(t, d.DatabaseURL, sessions))

@@ -19,7 +19,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-// TestTypeOfEveryProblemLeadsToItsPage also proves that the contract has a text for every code.
+// TestTypeOfEveryProblemLeadsToItsPage also checks that the contract has a text for every code.
 func TestTypeOfEveryProblemLeadsToItsPage(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
@@ -45,7 +45,7 @@ func TestTypeOfEveryProblemLeadsToItsPage(t *testing.T) {
 	require.Contains(t, string(page.Body), "404 Not Found")
 }
 
-func TestPagesOfProblemsGoWithTheDocumentation(t *testing.T) {
+func TestProblemPagesAreOffWithTheDocumentation(t *testing.T) {
 	t.Parallel()
 	s, err := httpapi.New(httpapi.Options{Secret: []byte(desk.Secret), Metrics: metrics.NewSet(), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)

@@ -17,7 +17,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// newPrompt drafts a prompt.
+// newPrompt creates a draft.
 func newPrompt(t *testing.T, admin *apitest.User, settings client.PromptSettings) client.Prompt {
 	t.Helper()
 	created, err := admin.CreatePromptWithResponse(t.Context(), nil, settings)
@@ -35,7 +35,7 @@ func publishPrompt(t *testing.T, admin *apitest.User, id uuid.UUID) client.Promp
 	return *published.JSON200
 }
 
-// getPrompt reads a prompt, and its tag.
+// getPrompt reads a prompt and its ETag.
 func getPrompt(t *testing.T, staff *apitest.User, id uuid.UUID) (prompt client.Prompt, tag string) {
 	t.Helper()
 	got, err := staff.GetPromptWithResponse(t.Context(), id, nil)
@@ -44,7 +44,7 @@ func getPrompt(t *testing.T, staff *apitest.User, id uuid.UUID) (prompt client.P
 	return *got.JSON200, got.HTTPResponse.Header.Get("ETag")
 }
 
-// promptEntries are the journal's entries of prompts, in their order: who, what, and from which version to which.
+// promptEntries returns the journal entries about prompts, in order: the actor, the type, and the versions.
 func promptEntries(t *testing.T, s *desk.Desk) string {
 	t.Helper()
 	return storetest.QueryText(t, s.DatabaseURL, `SELECT coalesce(string_agg(concat_ws(' ', actor_kind, actor_id, subject_id,
@@ -81,7 +81,7 @@ func TestPromptFromDraftToRollBack(t *testing.T) {
 
 	rolledBack := publishPrompt(t, admin, first.ID)
 	require.Equal(t, retired.PublishedAt, rolledBack.PublishedAt)
-	publishPrompt(t, admin, first.ID) // It is live already.
+	publishPrompt(t, admin, first.ID) // The prompt is already live.
 	listed, err := agent.ListPromptsWithResponse(t.Context(), nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, listed.StatusCode())
@@ -138,7 +138,7 @@ func TestOnlyDraftsChange(t *testing.T) {
 	require.Equal(t, live, after)
 }
 
-func TestTextsOfAPromptAreBoundedTogether(t *testing.T) {
+func TestTextsOfAPromptHaveACommonLimit(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
@@ -156,7 +156,7 @@ func TestTextsOfAPromptAreBoundedTogether(t *testing.T) {
 	require.EqualValues(t, 6144, *problem.Errors[0].Limit)
 }
 
-func TestPreviewShowsWhatWouldBeSent(t *testing.T) {
+func TestPreviewShowsTheRequestToTheAI(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	admin, agent, customer := s.Staff(t, sqlc.UserRoleAdmin), s.Staff(t, sqlc.UserRoleAgent), s.Customer(t)
@@ -200,8 +200,8 @@ func TestPreviewShowsWhatWouldBeSent(t *testing.T) {
 	requireRefused(t, wrong, http.StatusBadRequest, client.ProblemCodeInvalidParameter, "/ticket_id too_short")
 }
 
-// However many come at once, each draft has a version of its own, and one is live.
-func TestManyPromptsAtOnce(t *testing.T) {
+// Parallel requests give each draft its own version, and leave one prompt live.
+func TestParallelChangesOfPrompts(t *testing.T) {
 	t.Parallel()
 	const many = 8
 	s := desk.New(t, desk.Options{})
@@ -218,12 +218,12 @@ func TestManyPromptsAtOnce(t *testing.T) {
 	race(makers...)
 	require.Equal(t, many, countRows(t, s, "prompts WHERE published_at IS NOT NULL"))
 	require.Equal(t, "1 8", storetest.QueryText(t, s.DatabaseURL, "SELECT concat_ws(' ', min(version), max(version)) FROM prompts"))
-	// Each has taken the place of the one before it.
+	// Each publication has replaced the previous one.
 	require.Equal(t, many-1, storetest.QueryInt(t, s.DatabaseURL, `SELECT count(*) FROM (SELECT data->'from' AS old,
 		lag(data->'to') OVER (ORDER BY id) AS before FROM journal_outbox WHERE type = 'prompt.published') AS e WHERE old = before`))
 }
 
-// systemPrompts are those of the requests that upstream got, in their order.
+// systemPrompts returns the system prompts of the upstream requests, in order.
 func systemPrompts(s *desk.Desk) (texts []string) {
 	for _, record := range s.Simulator.Requests() {
 		texts = append(texts, string(record.Chat.Messages[0].Content))
@@ -231,7 +231,7 @@ func systemPrompts(s *desk.Desk) (texts []string) {
 	return texts
 }
 
-// abandon makes what is being written look as if its owner had been killed long ago.
+// abandon makes running answers look as if their owner had been killed long ago.
 func abandon(t *testing.T, s *desk.Desk) {
 	t.Helper()
 	storetest.Exec(t, s.DatabaseURL, `UPDATE ai_responses

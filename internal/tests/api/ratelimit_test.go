@@ -18,7 +18,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-func TestEveryOperationButProbesDeclaresItsLimit(t *testing.T) {
+func TestEveryOperationExceptProbesIsRateLimited(t *testing.T) {
 	t.Parallel()
 	for _, o := range specOperations(t) {
 		limited := o.Responses.Status(http.StatusTooManyRequests)
@@ -44,7 +44,7 @@ func networks(t *testing.T, texts ...string) (parsed []*net.IPNet) {
 	return parsed
 }
 
-// exhaust sends requests until one is refused, and returns the refusal. One request a second comes back.
+// exhaust sends requests until one is refused, and returns the refusal. The bucket regains one request per second.
 func exhaust(t *testing.T, send func(i int) apitest.Response) apitest.Response {
 	t.Helper()
 	begin := time.Now()
@@ -53,9 +53,9 @@ func exhaust(t *testing.T, send func(i int) apitest.Response) apitest.Response {
 		if r.Status == http.StatusTooManyRequests {
 			return r
 		}
-		require.LessOrEqual(t, float64(i), 2+time.Since(begin).Seconds(), "more requests than are allowed")
+		require.LessOrEqual(t, float64(i), 2+time.Since(begin).Seconds(), "more requests than the limit")
 	}
-	require.Fail(t, "nothing was refused")
+	require.Fail(t, "no request was refused")
 	return apitest.Response{}
 }
 
@@ -69,7 +69,7 @@ func requireRateLimited(t *testing.T, r apitest.Response, policy string) {
 	requireSecure(t, r, "a refusal")
 }
 
-func TestAccountThatAsksTooOftenIsRefused(t *testing.T) {
+func TestRateLimitOfAnAccount(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	greedy, other := s.Customer(t), s.Customer(t)
@@ -78,18 +78,18 @@ func TestAccountThatAsksTooOftenIsRefused(t *testing.T) {
 		return limited.Do(t, method, path, body, append(header, "Authorization: Bearer "+u.Token)...)
 	}
 	r := exhaust(t, func(i int) apitest.Response {
-		// Whatever is asked for, and however wrongly, it is one bucket.
+		// All requests, even invalid ones, count in one bucket.
 		return send(greedy, http.MethodGet, []string{"/me", "/tickets", "/tickets?limit=x"}[i%3], "")
 	})
 	requireRateLimited(t, r, "user")
-	// Before the body is looked at.
+	// The limit applies before the body is read.
 	r = exhaust(t, func(int) apitest.Response {
 		return send(greedy, http.MethodPost, "/tickets", pad("{", contract.LeastBodyLimit+1), "Content-Type: text/plain")
 	})
 	requireRateLimited(t, r, "user")
 
 	r = send(other, http.MethodGet, "/me", "")
-	require.Equal(t, http.StatusOK, r.Status, "somebody else is not held up")
+	require.Equal(t, http.StatusOK, r.Status, "other accounts are not affected")
 	require.Equal(t, `"user";q=2;w=2`, r.Header.Get("RateLimit-Policy"))
 	require.Equal(t, `"user";r=1;t=1`, r.Header.Get("RateLimit"))
 	for range 20 {
@@ -98,7 +98,7 @@ func TestAccountThatAsksTooOftenIsRefused(t *testing.T) {
 	}
 }
 
-func TestAddressThatTriesTokensOutIsRefused(t *testing.T) {
+func TestRateLimitOfAnAddressThatTriesTokens(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{RateLimit: 1})
 	r := exhaust(t, func(i int) apitest.Response {
@@ -108,7 +108,7 @@ func TestAddressThatTriesTokensOutIsRefused(t *testing.T) {
 	requireRateLimited(t, exhaust(t, func(int) apitest.Response { return s.Do(t, http.MethodGet, "/tickets", "") }), "address")
 }
 
-func TestInventedForwardingChangesNoBucket(t *testing.T) {
+func TestForgedForwardingHeaderDoesNotChangeTheBucket(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{RateLimit: 1})
 	begin, allowed := time.Now(), 0
@@ -122,7 +122,7 @@ func TestInventedForwardingChangesNoBucket(t *testing.T) {
 	require.LessOrEqual(t, float64(allowed), 3+time.Since(begin).Seconds())
 }
 
-func TestClientsBehindATrustedProxyAreToldApart(t *testing.T) {
+func TestClientsBehindATrustedProxyHaveTheirOwnBuckets(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{RateLimit: 1, TrustedProxies: networks(t, "127.0.0.0/8")})
 	ask := func(forwarded string) apitest.Response {
@@ -133,10 +133,10 @@ func TestClientsBehindATrustedProxyAreToldApart(t *testing.T) {
 	}
 	r := exhaust(t, func(i int) apitest.Response { return ask(fmt.Sprintf("6.6.6.%d, 203.0.113.9", i)) })
 	requireRateLimited(t, r, "address")
-	require.Equal(t, http.StatusUnauthorized, ask("203.0.113.9, 203.0.113.10").Status, "only the proxy's own word counts")
+	require.Equal(t, http.StatusUnauthorized, ask("203.0.113.9, 203.0.113.10").Status, "only the address from the proxy counts")
 }
 
-func TestWrongPasswordsAndSignUpsAreRefusedInTheContractsWords(t *testing.T) {
+func TestLimitsOfLogInsAndSignUps(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	email := s.Customer(t).Email

@@ -19,7 +19,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// redact takes away what a message said.
+// redact redacts a message.
 func redact(t *testing.T, staff *apitest.User, messageID uuid.UUID) client.Message {
 	t.Helper()
 	redacted, err := staff.RedactMessageWithResponse(t.Context(), messageID, nil)
@@ -28,13 +28,13 @@ func redact(t *testing.T, staff *apitest.User, messageID uuid.UUID) client.Messa
 	return *redacted.JSON200
 }
 
-// requireNowhere wants a text to be in no column of the database.
+// requireNowhere checks that no column of the database contains a text.
 func requireNowhere(t *testing.T, s *desk.Desk, text string) {
 	t.Helper()
 	require.Empty(t, columnsWith(t, s, text), "the text is still there")
 }
 
-// columnsWith are the columns of the database that have a text in them, whatever their types.
+// columnsWith returns the columns of any type that contain a text.
 func columnsWith(t *testing.T, s *desk.Desk, text string) []string {
 	t.Helper()
 	return strings.Fields(storetest.QueryText(t, s.DatabaseURL, `SELECT coalesce(string_agg(found.at, ' ' ORDER BY found.at), '') FROM (
@@ -48,7 +48,7 @@ func columnsWith(t *testing.T, s *desk.Desk, text string) []string {
 	) AS found WHERE found.n > 0`, text))
 }
 
-// storeResponses has the receiver of a webhook have responded with the text to a delivery of everything that has been said.
+// storeResponses stores the text as a webhook receiver's response to a delivery of each event.
 func storeResponses(t *testing.T, c *cast, text string) {
 	t.Helper()
 	hook := uuid.New()
@@ -66,7 +66,7 @@ func storeResponses(t *testing.T, c *cast, text string) {
 	}
 }
 
-func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
+func TestRedactedMessageIsRemovedEverywhere(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
@@ -94,7 +94,7 @@ func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
 	}
 	requireNowhere(t, d.Desk, "canary")
 	require.Equal(t, 1, countRows(t, d.Desk, "webhook_attempts WHERE response = 'This stays.'"))
-	require.Equal(t, "[redacted]", say("My card is canary-4711.", key).Content, "the request was remembered")
+	require.Equal(t, "[redacted]", say("My card is canary-4711.", key).Content, "the stored response is redacted")
 	require.Equal(t, kept.Content, say("This stays.", other).Content)
 	requireNowhere(t, d.Desk, "canary")
 
@@ -114,7 +114,7 @@ func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
 		WHERE type = 'message.redacted' AND actor_id = $1`, agent.ID))
 }
 
-func TestRedactedNoteIsGoneFromWhatStaffHaveAskedFor(t *testing.T) {
+func TestRedactedNoteIsRemovedFromResponsesToStaff(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
@@ -131,11 +131,11 @@ func TestRedactedNoteIsGoneFromWhatStaffHaveAskedFor(t *testing.T) {
 	d.Simulator.Release("answer")
 	ended := getComplete(t, agent, summary.ID)
 	require.Equal(t, client.AIResponseStatusSuperseded, ended.Status)
-	require.NotNil(t, d.owner.ReadAIResponse(t, answer.ID).Done, "the AI that answers customers knows of no notes")
+	require.NotNil(t, d.owner.ReadAIResponse(t, answer.ID).Done, "answers to customers never use notes, so they stay")
 	requireNowhere(t, d.Desk, "canary")
 }
 
-func TestRedactedTicketIsGoneEverywhere(t *testing.T) {
+func TestRedactedTicketIsRemovedEverywhere(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
@@ -180,7 +180,7 @@ func TestRedactedTicketIsGoneEverywhere(t *testing.T) {
 	require.Empty(t, tombstone.HandoffNote)
 	require.Equal(t, string(first.Body), string(redact().Body), "a second time changes nothing")
 	requireNowhere(t, d.Desk, "canary")
-	require.Equal(t, "[redacted]", open().Title, "the request was remembered")
+	require.Equal(t, "[redacted]", open().Title, "the stored response is redacted")
 	require.Equal(t, "[redacted]", apply().Ticket.Description)
 	require.Equal(t, "Seen.", apply().Message.Content, "the rest stays")
 	requireNowhere(t, d.Desk, "canary")
@@ -197,7 +197,7 @@ func TestRedactedTicketIsGoneEverywhere(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, agent.Do(t, http.MethodPost, "/tickets/"+uuid.NewString()+"/redact", "").Status)
 }
 
-func TestRedactionReachesWhatIsRememberedOfADraft(t *testing.T) {
+func TestRedactionReachesStoredResponsesWithADraft(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
@@ -213,7 +213,7 @@ func TestRedactionReachesWhatIsRememberedOfADraft(t *testing.T) {
 		(SELECT string_agg(convert_from(body, 'UTF8'), ' ') FROM idempotency_keys), (SELECT string_agg(comment, ' ') FROM message_feedback))`), "canary")
 }
 
-func TestRedactionEndsTheAnswerThatIsBeingWritten(t *testing.T) {
+func TestRedactionCancelsARunningAnswer(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)

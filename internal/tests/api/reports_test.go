@@ -26,13 +26,13 @@ func summary(t *testing.T, u *apitest.User, query string) client.ReportSummary {
 	return found
 }
 
-func TestReportCountsWhatHappened(t *testing.T) {
+func TestReportSummary(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	ada, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	teamID := uuid.New()
 	storetest.Exec(t, s.DatabaseURL, "INSERT INTO teams (id, name) VALUES ($1, 'Billing')", teamID)
-	// On each of three days: one ticket that is answered after 10, 20 and 30 minutes, and, on the first two, resolved a day later.
+	// One ticket on each of three days, answered after 10, 20 and 30 minutes. The first two are resolved a day later.
 	begin := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 	for i := range 3 {
 		id, at := ada.NewTicket(t).ID, begin.AddDate(0, 0, i)
@@ -94,7 +94,7 @@ func TestReportCountsWhatHappened(t *testing.T) {
 	ada.Do(t, http.MethodGet, "/staff/reports/summary", "").RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
 }
 
-func TestTicketsHaveDueTimesByTheTargets(t *testing.T) {
+func TestDueTimesFollowTheTargets(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	admin, ada := s.Staff(t, sqlc.UserRoleAdmin), s.Customer(t)
@@ -133,14 +133,14 @@ func TestTicketsHaveDueTimesByTheTargets(t *testing.T) {
 	require.Equal(t, wire(100*time.Minute), resolution)
 }
 
-func TestLateTicketsAreEnteredInTheJournalOnce(t *testing.T) {
+func TestLateTicketsAreJournaledOnce(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	admin, ada := s.Staff(t, sqlc.UserRoleAdmin), s.Customer(t)
 	put := admin.Do(t, http.MethodPut, "/sla-targets", `{"normal":{"first_response_minutes":100,"resolution_minutes":1000}}`, jsonType)
 	require.Equal(t, http.StatusOK, put.Status, "%s", put.Body)
 	ticket := ada.NewTicket(t).ID
-	// pass makes the ticket older, and returns what the sweep enters.
+	// pass makes the ticket older, and returns the entries that the sweep adds.
 	pass := func(minutes int) string {
 		storetest.Exec(t, s.DatabaseURL, `UPDATE tickets SET created_at = created_at - $2 * interval '1 minute',
 			first_response_due_at = first_response_due_at - $2 * interval '1 minute', resolution_due_at = resolution_due_at - $2 * interval '1 minute',
@@ -165,5 +165,5 @@ func TestLateTicketsAreEnteredInTheJournalOnce(t *testing.T) {
 
 	late := ada.NewTicket(t).ID
 	ticket = late
-	require.Equal(t, "sla.breached first_response, sla.breached resolution", pass(5000), "what was missed altogether is not warned of")
+	require.Equal(t, "sla.breached first_response, sla.breached resolution", pass(5000), "no warning after the deadline")
 }

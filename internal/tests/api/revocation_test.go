@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-// movingClock is a time that only the test moves.
+// movingClock is a clock that only the test moves.
 type movingClock struct{ nanos atomic.Int64 }
 
 func newMovingClock() *movingClock {
@@ -27,7 +27,7 @@ func (c *movingClock) Now() time.Time { return time.Unix(0, c.nanos.Load()) }
 
 func (c *movingClock) Advance(d time.Duration) { c.nanos.Add(int64(d)) }
 
-// replicas are two servers on one database that share a clock.
+// replicas returns two servers that share a database and a clock.
 func replicas(t *testing.T) (a, b *desk.Desk, clock *movingClock) {
 	t.Helper()
 	clock = newMovingClock()
@@ -36,7 +36,7 @@ func replicas(t *testing.T) (a, b *desk.Desk, clock *movingClock) {
 	return a, b, clock
 }
 
-// endings are the ways in which a session's tokens lose their worth, each done on a server.
+// endings are the ways to invalidate a session's tokens on a server.
 var endings = map[string]func(*testing.T, *desk.Desk, *apitest.User){
 	"logged out": func(t *testing.T, s *desk.Desk, u *apitest.User) {
 		t.Helper()
@@ -66,7 +66,7 @@ var endings = map[string]func(*testing.T, *desk.Desk, *apitest.User){
 	},
 }
 
-func TestEndOfASessionHoldsOnEveryReplicaWithinASecond(t *testing.T) {
+func TestEndedSessionIsRefusedOnEveryReplicaWithinASecond(t *testing.T) {
 	t.Parallel()
 	for name, end := range endings {
 		t.Run(name, func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestEndOfASessionHoldsOnEveryReplicaWithinASecond(t *testing.T) {
 				require.Equal(t, http.StatusOK, statusWith(t, s, user.Token), "both know the session")
 			}
 			end(t, here, user)
-			require.Equal(t, http.StatusUnauthorized, statusWith(t, here, user.Token), "at once where it was ended")
+			require.Equal(t, http.StatusUnauthorized, statusWith(t, here, user.Token), "immediately on the replica that ended it")
 			clock.Advance(time.Second)
 			require.Equal(t, http.StatusUnauthorized, statusWith(t, there, user.Token))
 		})
@@ -90,7 +90,7 @@ func TestStreamOfAnEndedSessionIsClosed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			clock := newMovingClock()
-			// Every look at the clock is a second later, so that no cache hides anything.
+			// Each reading of the clock is a second later, so that caches expire.
 			now := func() time.Time {
 				clock.Advance(time.Second)
 				return clock.Now()
@@ -105,8 +105,8 @@ func TestStreamOfAnEndedSessionIsClosed(t *testing.T) {
 			require.Equal(t, "start", event.Name)
 			end(t, s, user)
 			for more {
-				event, more = stream.Next() // It fails unless the stream ends cleanly, between two events.
-				require.NotContains(t, []string{"done", "failed"}, event.Name, "the answer itself goes on")
+				event, more = stream.Next() // Next fails unless the stream ends between two events.
+				require.NotContains(t, []string{"done", "failed"}, event.Name, "the answer itself continues")
 			}
 			require.Equal(t, http.StatusOK, statusWith(t, s, bystander.Token))
 		})
@@ -126,7 +126,7 @@ func TestStreamOutlivesItsAccessToken(t *testing.T) {
 	require.NotNil(t, stream.ReadAll().Done)
 }
 
-func TestDatabaseThatIsDownEndsNoSession(t *testing.T) {
+func TestDatabaseOutageEndsNoSession(t *testing.T) {
 	t.Parallel()
 	clock := newMovingClock()
 	s := desk.New(t, desk.Options{Now: clock.Now})
@@ -140,7 +140,7 @@ func TestDatabaseThatIsDownEndsNoSession(t *testing.T) {
 	require.NotContains(t, err.Error(), "invalid_token")
 }
 
-func TestNoValidTokenIsRefusedWhileTheSecretIsReplaced(t *testing.T) {
+func TestTokensStayValidDuringARotationOfTheSecret(t *testing.T) {
 	t.Parallel()
 	const old, next = "the old secret of 32 bytes or even more", "the next secret of 32 bytes or even more"
 	const replicas = 3
@@ -156,8 +156,8 @@ func TestNoValidTokenIsRefusedWhileTheSecretIsReplaced(t *testing.T) {
 	for range 3 {
 		user.NewTicket(t)
 	}
-	// Every release is rolled out one replica after the other, and after each of them every replica takes what every one
-	// has given: tokens, and the cursors of lists.
+	// Each release is rolled out one replica after the other. After each step, every replica accepts the tokens and
+	// cursors of all replicas.
 	for _, secrets := range [][]string{{old, next}, {next, old}} {
 		for i := range fleet {
 			fleet[i] = start(secrets)
@@ -174,9 +174,9 @@ func TestNoValidTokenIsRefusedWhileTheSecretIsReplaced(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, http.StatusOK, statusWith(t, fleet[0], user.Token), "the token of before is still one")
+	require.Equal(t, http.StatusOK, statusWith(t, fleet[0], user.Token), "the old token is still valid")
 	fresh := fleet[0].LogIn(t, user.Email, apitest.Password).Token
 	fleet[0] = start([]string{next})
-	require.Equal(t, http.StatusUnauthorized, statusWith(t, fleet[0], user.Token), "its key is gone")
+	require.Equal(t, http.StatusUnauthorized, statusWith(t, fleet[0], user.Token), "the token's key was removed")
 	require.Equal(t, http.StatusOK, statusWith(t, fleet[0], fresh))
 }

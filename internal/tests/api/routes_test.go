@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
-// publicOperations need no token. Whoever adds one here has thought about what strangers may do with it.
+// publicOperations need no token. Before you add one, consider what strangers can do with it.
 var publicOperations = []string{"getLiveness", "getReadiness", "logIn", "refreshSession", "signUp"}
 
 func TestPublicOperationsAreTheKnownOnes(t *testing.T) {
@@ -22,14 +22,14 @@ func TestPublicOperationsAreTheKnownOnes(t *testing.T) {
 	var public []string
 	for _, o := range specOperations(t) {
 		if o.role == "" {
-			require.Empty(t, *o.Security, "%s: public is []", o.OperationID)
+			require.Empty(t, *o.Security, "%s: a public operation needs security: []", o.OperationID)
 			public = append(public, o.OperationID)
 		}
 	}
 	require.Equal(t, publicOperations, public)
 }
 
-func TestPathThatIsNotOneOfOursHoldsNothing(t *testing.T) {
+func TestUnknownPathsAreNotFound(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
 	id := ownedTicket(t, c)
@@ -61,7 +61,7 @@ func TestPathThatIsNotOneOfOursHoldsNothing(t *testing.T) {
 	require.Equal(t, before, c.snapshot(t))
 }
 
-// nextCursor is the cursor of the page after the first one.
+// nextCursor returns the cursor of the second page.
 func nextCursor(t *testing.T, c *cast, m *apitest.User, list string) string {
 	t.Helper()
 	got := c.Do(t, http.MethodGet, list+"?limit=1", "", m.Bearer())
@@ -95,9 +95,9 @@ func TestCursorBelongsToItsAccountAndItsList(t *testing.T) {
 	staffs := nextCursor(t, c, c.agent, "/tickets")
 
 	got := c.Do(t, http.MethodGet, "/tickets?limit=1&cursor="+tickets, "", c.owner.Bearer())
-	require.Equal(t, http.StatusOK, got.Status, "the owner's own is taken: %s", got.Body)
+	require.Equal(t, http.StatusOK, got.Status, "the owner's own cursor works: %s", got.Body)
 	got = c.Do(t, http.MethodGet, "/tickets?limit=200&cursor="+tickets, "", c.owner.Bearer())
-	require.Equal(t, http.StatusOK, got.Status, "also with another limit: %s", got.Body)
+	require.Equal(t, http.StatusOK, got.Status, "the cursor works with another limit: %s", got.Body)
 
 	requireNoCursor(t, c, c.other, "/tickets", tickets, "another customer's")
 	requireNoCursor(t, c, c.agent, "/tickets", tickets, "a customer's, by staff")
@@ -109,7 +109,7 @@ func TestCursorBelongsToItsAccountAndItsList(t *testing.T) {
 	requireNoCursor(t, c, c.admin, "/tickets/"+first+"/messages", messages, "of the same messages, by staff")
 }
 
-func TestCursorThatIsNotGenuineIsRefused(t *testing.T) {
+func TestForgedCursorsAreRefused(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
 	ownedTicket(t, c)

@@ -19,8 +19,8 @@ func indexedAs(t *testing.T, d *desk.Desk, word string) int {
 	return countRows(t, d, "search_documents WHERE words @@ to_tsquery('simple', $1)", word)
 }
 
-// TestTextThatIsTakenAwayWhileItIsIndexedStaysAway holds the indexer up between reading a text and storing its words.
-func TestTextThatIsTakenAwayWhileItIsIndexedStaysAway(t *testing.T) {
+// TestTextRemovedDuringIndexingIsNotFound stops the indexer between reading a text and storing its words.
+func TestTextRemovedDuringIndexingIsNotFound(t *testing.T) {
 	t.Parallel()
 	for name, remove := range map[string]func(t *testing.T, c *cast, id uuid.UUID) int{
 		"redacted": func(t *testing.T, c *cast, id uuid.UUID) int {
@@ -44,7 +44,7 @@ func TestTextThatIsTakenAwayWhileItIsIndexedStaysAway(t *testing.T) {
 			var running sync.WaitGroup
 			var failed error
 			running.Go(func() { failed = c.Search.Index(t.Context()) })
-			require.Eventually(t, func() bool { return waiting() == 1 }, patience, time.Millisecond, "the indexer has read the text")
+			require.Eventually(t, func() bool { return waiting() == 1 }, patience, time.Millisecond, "the indexer has not read the text")
 			removed := make(chan int, 1)
 			running.Go(func() { removed <- remove(t, c, note.ID) })
 			require.Eventually(t, func() bool { return len(removed) == 1 || waiting() == 2 }, patience, time.Millisecond)

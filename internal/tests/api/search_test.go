@@ -20,7 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// searched is what somebody finds, once everything that was written is indexed.
+// searched returns the results of a search after all texts are indexed.
 func searched(t *testing.T, u *apitest.User, s *desk.Desk, q string) []client.SearchResult {
 	t.Helper()
 	require.NoError(t, s.Search.Index(t.Context()))
@@ -31,7 +31,7 @@ func searched(t *testing.T, u *apitest.User, s *desk.Desk, q string) []client.Se
 	return results
 }
 
-// marked is the text of segments, with the matches in brackets.
+// marked returns the text of segments, with matches in brackets.
 func marked(segments []client.TextSegment) string {
 	var text strings.Builder
 	for _, s := range segments {
@@ -43,7 +43,7 @@ func marked(segments []client.TextSegment) string {
 	return text.String()
 }
 
-// open makes a ticket.
+// open opens a ticket.
 func open(t *testing.T, u *apitest.User, title, description string) uuid.UUID {
 	t.Helper()
 	created, err := u.CreateTicketWithResponse(t.Context(), nil, client.CreateTicketRequest{Title: title, Description: description})
@@ -62,7 +62,7 @@ func TestSearchFindsTicketsAndMessagesByTheirWords(t *testing.T) {
 
 	results := searched(t, ada, s, "invoices")
 	require.Len(t, results, 3)
-	require.Equal(t, titled, results[0].TicketID, "a match in the title is the best")
+	require.Equal(t, titled, results[0].TicketID, "a match in the title ranks first")
 	require.Equal(t, "[Invoice] 4711", marked(results[0].Title))
 	require.Equal(t, "I was charged twice for October.", marked(results[0].Snippet))
 	for _, r := range results[1:] {
@@ -81,9 +81,9 @@ func TestSearchFindsTicketsAndMessagesByTheirWords(t *testing.T) {
 	for q, want := range map[string]int{
 		"INVOICE": 3, "invoice charge": 2, `"second charge"`: 1, `"charge second"`: 0, `"invoice 4711"`: 1, "invoice -charge": 1,
 		"corrected or October": 2, "4711": 1, "invoice nothing": 0,
-		// What has no word that must be there finds nothing.
+		// A query without a required word finds nothing.
 		"the": 0, "-nothing": 0, "nothing or -invoice": 0, "&|!<->:*()": 0, `"`: 0, "<b>": 0,
-		// Signs do no harm to the words between them.
+		// Special characters do not affect the words between them.
 		`'); DROP TABLE tickets; -- invoice`: 0, `invoice:*|`: 3, `"invoice`: 3, "!invoice": 3,
 	} {
 		require.Len(t, searched(t, ada, s, q), want, q)
@@ -91,7 +91,7 @@ func TestSearchFindsTicketsAndMessagesByTheirWords(t *testing.T) {
 	}
 }
 
-func TestSearchRefusesWhatNobodyTypes(t *testing.T) {
+func TestSearchRefusesInvalidQueries(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	ada := s.Customer(t)
@@ -129,7 +129,7 @@ func TestCustomersSearchTheirOwnTicketsOnly(t *testing.T) {
 		RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
 }
 
-// A note is no match for its ticket's customer, and nothing tells them that there is one.
+// A note never matches for the ticket's customer, and nothing reveals that it exists.
 func TestCustomersDoNotFindNotes(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
@@ -148,7 +148,7 @@ func TestCustomersDoNotFindNotes(t *testing.T) {
 	require.Empty(t, got.Header.Get("Link"))
 }
 
-func TestSearchFollowsWhatBecomesOfATicket(t *testing.T) {
+func TestSearchFollowsChangesOfATicket(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	ada, lin, agent := s.Customer(t), s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -156,7 +156,8 @@ func TestSearchFollowsWhatBecomesOfATicket(t *testing.T) {
 	message := ada.Say(t, ticket, "The giraffe is ill.")
 	require.Len(t, searched(t, ada, s, "giraffe"), 2)
 
-	// At once, without waiting for the index, nothing is found by a word that has been taken away, or by whom it is no longer for.
+	// Immediately, before the index is updated, nobody finds a removed word, and nobody who may no longer see a text
+	// finds it.
 	storetest.Exec(t, s.DatabaseURL, "UPDATE messages SET content = 'Redacted.' WHERE id = $1", message.ID)
 	got := agent.Do(t, http.MethodGet, "/search?q=ill", "")
 	require.JSONEq(t, "[]", string(got.Body))
@@ -173,7 +174,7 @@ func TestSearchFollowsWhatBecomesOfATicket(t *testing.T) {
 
 	before := countRows(t, s, "search_queue")
 	agent.SetStatus(t, ticket, client.TicketStatusPending)
-	require.Equal(t, before, countRows(t, s, "search_queue"), "a status has no words")
+	require.Equal(t, before, countRows(t, s, "search_queue"), "a change of status queues nothing")
 }
 
 func TestSearchPagesThroughItsResultsInOneOrder(t *testing.T) {
@@ -206,7 +207,7 @@ func TestSearchPagesThroughItsResultsInOneOrder(t *testing.T) {
 	require.Equal(t, whole, paged)
 }
 
-func TestSearchIndexesAgainWhenItsLanguageChanges(t *testing.T) {
+func TestChangeOfLanguageReindexesEverything(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	ada := s.Customer(t)
@@ -224,7 +225,7 @@ func TestSearchIndexesAgainWhenItsLanguageChanges(t *testing.T) {
 	}
 }
 
-// A word in every text costs no more than one in a few: the search reads the newest blocks and stops.
+// A word in every text costs no more than a rare one: the search reads the newest blocks and stops.
 func TestSearchReadsABoundedPartOfTheIndex(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
@@ -240,7 +241,7 @@ func TestSearchReadsABoundedPartOfTheIndex(t *testing.T) {
 			require.Len(t, searched(t, caller, s, q), want, "%s: %s", name, q)
 		}
 		results := searched(t, caller, s, "common")
-		require.Greater(t, results[0].CreatedAt, results[49].CreatedAt, "the newest of what matches equally well")
+		require.Greater(t, results[0].CreatedAt, results[49].CreatedAt, "of equally good matches, the newest come first")
 	}
 	plan := storetest.QueryText(t, s.DatabaseURL, "SELECT string_agg(block, ' ') FROM search_blocks() AS block")
 	require.Equal(t, "a8 a7 a6 a5 a4 b0", plan)

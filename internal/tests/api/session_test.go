@@ -17,7 +17,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// events are the lines of an event that matters to security.
+// events returns the log's lines about a security event.
 func (b *logBuffer) events(name string) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -30,14 +30,14 @@ func (b *logBuffer) events(name string) []string {
 	return lines
 }
 
-// String is the whole log.
+// String returns the whole log.
 func (b *logBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()
 }
 
-// refresh exchanges a refresh token. The tokens are nil unless that worked.
+// refresh exchanges a refresh token. The tokens are nil if that fails.
 func refresh(t *testing.T, s *desk.Desk, token string) (*client.AccessToken, apitest.Response) {
 	t.Helper()
 	r := post(t, s, "/auth/refresh", map[string]string{"refresh_token": token})
@@ -56,7 +56,7 @@ func mustRefresh(t *testing.T, s *desk.Desk, token string) client.AccessToken {
 	return *tokens
 }
 
-// requireReuse wants a token to be refused as one that was used before.
+// requireReuse checks that a token is refused because it was used before.
 func requireReuse(t *testing.T, s *desk.Desk, token string) {
 	t.Helper()
 	_, r := refresh(t, s, token)
@@ -64,20 +64,20 @@ func requireReuse(t *testing.T, s *desk.Desk, token string) {
 	require.Equal(t, []string{`Bearer realm="support", error="invalid_token"`}, r.Header.Values("WWW-Authenticate"))
 }
 
-// requireNoRefresh wants a token to be refused as one of no living session.
+// requireNoRefresh checks that a token is refused because its session does not exist.
 func requireNoRefresh(t *testing.T, s *desk.Desk, token string) {
 	t.Helper()
 	_, r := refresh(t, s, token)
 	r.RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeInvalidToken)
 }
 
-// statusWith is how a server answers GET /me with an access token.
+// statusWith returns the status of GET /me with an access token.
 func statusWith(t *testing.T, s *desk.Desk, access string) int {
 	t.Helper()
 	return s.Do(t, http.MethodGet, "/me", "", "Authorization: Bearer "+access).Status
 }
 
-// nextPage is the path of the page after this one.
+// nextPage returns the path of the next page.
 func nextPage(t *testing.T, r apitest.Response) string {
 	t.Helper()
 	next := regexp.MustCompile(`^<(.+)>; rel="next"$`).FindStringSubmatch(r.Header.Get("Link"))
@@ -85,7 +85,7 @@ func nextPage(t *testing.T, r apitest.Response) string {
 	return next[1]
 }
 
-// passTime has the database believe that a session's times are so much longer ago. Its clock is the one of sessions.
+// passTime moves a session's times into the past, because sessions use the database's clock.
 func passTime(t *testing.T, s *desk.Desk, d time.Duration) {
 	t.Helper()
 	storetest.Exec(t, s.DatabaseURL, `UPDATE sessions SET created_at = created_at - make_interval(secs => $1),
@@ -94,7 +94,7 @@ func passTime(t *testing.T, s *desk.Desk, d time.Duration) {
 		refresh_credit_at = refresh_credit_at - make_interval(secs => $1)`, d.Seconds())
 }
 
-func TestRefreshGivesTheNextTokensOfTheSameSession(t *testing.T) {
+func TestRefreshReturnsTheNextTokensOfTheSession(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -110,10 +110,10 @@ func TestRefreshGivesTheNextTokensOfTheSameSession(t *testing.T) {
 		require.Equal(t, session, sessions[0].ID)
 		token = next.RefreshToken
 	}
-	require.Equal(t, http.StatusOK, statusWith(t, s, user.Token), "the access token before it lives as long as it does")
+	require.Equal(t, http.StatusOK, statusWith(t, s, user.Token), "the previous access token stays valid until it expires")
 }
 
-func TestStoredRefreshTokensAreOfNoUseToAThief(t *testing.T) {
+func TestStoredRefreshTokensAreHashes(t *testing.T) {
 	t.Parallel()
 	var log logBuffer
 	s := desk.New(t, desk.Options{Log: &log})
@@ -135,7 +135,7 @@ func TestStoredRefreshTokensAreOfNoUseToAThief(t *testing.T) {
 	mustRefresh(t, s, next.RefreshToken)
 }
 
-func TestWhatIsNoRefreshTokenIsRefused(t *testing.T) {
+func TestInvalidRefreshTokensAreRefused(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -151,7 +151,7 @@ func TestWhatIsNoRefreshTokenIsRefused(t *testing.T) {
 	mustRefresh(t, s, user.Refresh)
 }
 
-// However late: a browser that slept may find out after days.
+// The retry may come late: a browser that slept may repeat its request after days.
 func TestLostResponseOfARefreshLogsNobodyOut(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
@@ -170,8 +170,8 @@ func TestLostResponseOfARefreshLogsNobodyOut(t *testing.T) {
 	}
 }
 
-// The token before lives no longer than it would have done unused.
-func TestUsedRefreshTokenEndsInItsOwnTime(t *testing.T) {
+// A used token expires no later than it would have unused.
+func TestUsedRefreshTokenKeepsItsExpiry(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
 	s := desk.New(t, desk.Options{})
@@ -184,7 +184,7 @@ func TestUsedRefreshTokenEndsInItsOwnTime(t *testing.T) {
 	requireReuse(t, s, user.Refresh)
 }
 
-func TestVoidRefreshTokenEndsTheSession(t *testing.T) {
+func TestInvalidatedRefreshTokenEndsTheSession(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -210,7 +210,7 @@ func TestReusedRefreshTokenEndsTheSession(t *testing.T) {
 	requireNoRefresh(t, s, next.RefreshToken)
 	require.Equal(t, http.StatusUnauthorized, statusWith(t, s, user.Token))
 	require.Equal(t, http.StatusUnauthorized, statusWith(t, s, next.AccessToken))
-	require.Equal(t, http.StatusOK, statusWith(t, s, spared.Token), "other sessions of the account go on")
+	require.Equal(t, http.StatusOK, statusWith(t, s, spared.Token), "other sessions of the account continue")
 
 	lines := log.events("refresh token reused")
 	require.Len(t, lines, 1)
@@ -260,7 +260,7 @@ func TestTwentyUsesOfARefreshTokenLeaveOneLiveChild(t *testing.T) {
 		require.Contains(t, []int{http.StatusUnauthorized, http.StatusServiceUnavailable}, answer.Status, "%s", answer.Body)
 	}
 	require.Positive(t, got)
-	mustRefresh(t, first, mustRefresh(t, first, user.Refresh).RefreshToken) // Nobody is logged out.
+	mustRefresh(t, first, mustRefresh(t, first, user.Refresh).RefreshToken) // The session continues.
 	alive := 0
 	for i, child := range children {
 		if child == nil {
@@ -270,10 +270,10 @@ func TestTwentyUsesOfARefreshTokenLeaveOneLiveChild(t *testing.T) {
 			alive++
 		}
 	}
-	require.Zero(t, alive, "the child that was used was the last one")
+	require.Zero(t, alive, "only the last child works")
 }
 
-func TestSessionEndsWhenItIsIdleOrOld(t *testing.T) {
+func TestSessionExpiresWhenIdleOrOld(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
 	s := desk.New(t, desk.Options{})
@@ -295,7 +295,7 @@ func TestSessionEndsWhenItIsIdleOrOld(t *testing.T) {
 	passTime(t, s, 5*time.Minute)
 	requireNoRefresh(t, s, access.RefreshToken)
 	other := desk.New(t, desk.Options{DatabaseURL: s.DatabaseURL, NoAI: true})
-	require.Equal(t, http.StatusUnauthorized, statusWith(t, other, access.AccessToken), "30 days are all there are")
+	require.Equal(t, http.StatusUnauthorized, statusWith(t, other, access.AccessToken), "a session ends after 30 days")
 }
 
 func TestSessionsAreListedInPagesByTheirOwnerOnly(t *testing.T) {
@@ -323,7 +323,7 @@ func TestSessionsAreListedInPagesByTheirOwnerOnly(t *testing.T) {
 	for i, session := range append(page, rest...) {
 		require.False(t, seen[session.ID])
 		seen[session.ID] = true
-		require.Equal(t, i == 3, session.Current, "the first one is the user's own, and so the last of the list")
+		require.Equal(t, i == 3, session.Current, "the first session is the user's own, so it is the last of the list")
 		require.Equal(t, "127.0.0.0/24", session.IP)
 		require.Contains(t, session.UserAgent, "Go-http-client")
 	}

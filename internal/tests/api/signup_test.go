@@ -22,13 +22,13 @@ const contentJSON = "Content-Type: application/json"
 
 func freshEmail() string { return "new-" + uuid.NewString() + "@example.com" }
 
-// post sends the value as JSON.
+// post sends a value as JSON.
 func post(t *testing.T, s *desk.Desk, path string, body any) apitest.Response {
 	t.Helper()
 	return s.Do(t, http.MethodPost, path, jsonText(t, body), contentJSON, fixedRequestID)
 }
 
-// requireField wants one place of the body to be refused.
+// requireField checks that one place in the body is refused.
 func requireField(t *testing.T, r apitest.Response, pointer string, code client.FieldErrorCode, name string) {
 	t.Helper()
 	require.Equal(t, http.StatusUnprocessableEntity, r.Status, "%s: %s", name, r.Body)
@@ -38,7 +38,7 @@ func requireField(t *testing.T, r apitest.Response, pointer string, code client.
 	require.Equal(t, code, problem.Errors[0].Code, name)
 }
 
-func TestPasswordsOfEightTo128CharactersAreTakenWhole(t *testing.T) {
+func TestPasswordsOf8To128CharactersAreAcceptedUnchanged(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	for name, password := range map[string]string{
@@ -66,8 +66,8 @@ func TestPasswordsOfEightTo128CharactersAreTakenWhole(t *testing.T) {
 	}
 }
 
-// As another keyboard types it.
-func TestPasswordIsTakenComposedAndDecomposed(t *testing.T) {
+// Keyboards differ in how they compose characters.
+func TestPasswordWorksComposedAndDecomposed(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	composed, decomposed := "caf\u00e9 cr\u00e8me", "cafe\u0301 cre\u0300me"
@@ -100,7 +100,7 @@ func TestAddressesAreTrimmed(t *testing.T) {
 	}
 }
 
-// The accounts that we make ourselves have their addresses there.
+// The product's own accounts have addresses in .invalid.
 func TestNobodySignsUpUnderInvalid(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
@@ -115,7 +115,7 @@ func TestNobodySignsUpUnderInvalid(t *testing.T) {
 	require.Equal(t, http.StatusCreated, post(t, s, "/auth/signup", body).Status)
 }
 
-func TestPasswordsAreComparedAsTheyWereSent(t *testing.T) {
+func TestPasswordsAreComparedExactly(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	email, password := freshEmail(), " Cafe\u0301 Müller "
@@ -159,14 +159,14 @@ func TestCommonPasswordsAreRefusedInAnyCase(t *testing.T) {
 		got := post(t, s, "/auth/signup", map[string]string{"email": freshEmail(), "password": password})
 		problem := got.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeWeakPassword)
 		require.Equal(t, []client.FieldError{{Pointer: "/password", Code: client.FieldErrorCodeNotAllowed}}, problem.Errors)
-		if !strings.EqualFold(password, "password") { // That word is in the answer anyway.
-			require.NotContains(t, string(got.Body), password, "it is not repeated")
+		if !strings.EqualFold(password, "password") { // The response contains this word anyway.
+			require.NotContains(t, string(got.Body), password, "the response does not repeat the password")
 		}
 	}
 	require.Zero(t, countRows(t, s, "users"))
 }
 
-func TestAddressBelongsToOneAccountHoweverItIsSpelt(t *testing.T) {
+func TestSpellingsOfAnAddressBelongToOneAccount(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	created := post(t, s, "/auth/signup", map[string]string{"email": "Kim.Smith+1@Example.com", "password": apitest.Password})
@@ -195,7 +195,7 @@ func TestAddressBelongsToOneAccountHoweverItIsSpelt(t *testing.T) {
 	require.Equal(t, 1, countRows(t, s, "users"))
 }
 
-func TestWhatIsNoAddressGetsNoAccount(t *testing.T) {
+func TestSignUpRefusesInvalidAddresses(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	const format, long, characters = client.FieldErrorCodeInvalidFormat, client.FieldErrorCodeTooLong,
@@ -236,7 +236,7 @@ func TestWhatIsNoAddressGetsNoAccount(t *testing.T) {
 	require.Zero(t, countRows(t, s, "users"))
 }
 
-func TestNobodyGivesThemselvesARole(t *testing.T) {
+func TestSignUpCannotChooseARole(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	for _, role := range []string{"agent", "admin"} {
@@ -271,10 +271,10 @@ func TestNobodyGivesThemselvesARole(t *testing.T) {
 	require.Zero(t, countRows(t, s, "users"))
 
 	body := map[string]string{"email": freshEmail(), "password": apitest.Password, "role": "user"}
-	require.Equal(t, http.StatusCreated, post(t, s, "/auth/signup", body).Status, "the role that everybody has")
+	require.Equal(t, http.StatusCreated, post(t, s, "/auth/signup", body).Status, "the role of every new account")
 }
 
-func TestSignUpTakesEachPropertyOnceAndNoOthers(t *testing.T) {
+func TestSignUpRefusesUnknownAndRepeatedMembers(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	const unknown, duplicate = client.FieldErrorCodeUnknown, client.FieldErrorCodeDuplicate
@@ -306,9 +306,9 @@ func TestSignUpTakesEachPropertyOnceAndNoOthers(t *testing.T) {
 	require.Zero(t, countRows(t, s, "users"))
 }
 
-// Every server computes two hashes at once at least. With two requests at a time for each of them nobody has to wait for
-// a place and is sent away as too many, however slow the machine is.
-func TestOneOfAHundredGetsTheAddress(t *testing.T) {
+// Each server computes at least two hashes in parallel. With two requests per server at a time, none has to wait and is
+// refused, even on a slow machine.
+func TestParallelSignUpsCreateOneAccount(t *testing.T) {
 	t.Parallel()
 	const servers, atOnce, requests = 3, 2, 100
 	database := storetest.NewURL(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// The network to the database drops everything, with requests in flight: none hangs, and none is left behind when it is
-// back. A request ends within 7 seconds; a busy machine may take longer.
+// The network to the database drops everything while requests run. No request hangs, and none is left when the network
+// returns. A request ends within 7 seconds; a busy machine may take longer.
 func TestSilentDatabaseHoldsNoRequest(t *testing.T) {
 	t.Parallel()
 	relay := storetest.NewRelay(t, storetest.NewURL(t))
@@ -36,7 +36,7 @@ func TestSilentDatabaseHoldsNoRequest(t *testing.T) {
 			})
 		}
 	}
-	send(20) // Every connection of the pool is in use.
+	send(20) // These requests use every connection of the pool.
 	running.Wait()
 	longest = 0
 	require.Zero(t, l.statuses[http.StatusServiceUnavailable], "%v", l.statuses)

@@ -25,7 +25,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-func TestServerHasALimitForEverythingAClientCanBeSlowOrLargeWith(t *testing.T) {
+func TestServerLimitsSlowAndLargeRequests(t *testing.T) {
 	t.Parallel()
 	s := httpapi.HTTPServer(http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 	require.Equal(t, 5*time.Second, s.ReadHeaderTimeout)
@@ -49,7 +49,7 @@ func TestHeaderThatIsTooLargeIsRefused(t *testing.T) {
 	require.Equal(t, http.StatusOK, r.Status)
 }
 
-// endsAfter returns how long it takes until the server ends the connection.
+// endsAfter returns the time until the server closes the connection.
 func endsAfter(conn net.Conn, begin time.Time) (time.Duration, error) {
 	_, err := io.Copy(io.Discard, conn)
 	var timeout net.Error
@@ -59,7 +59,7 @@ func endsAfter(conn net.Conn, begin time.Time) (time.Duration, error) {
 	return time.Since(begin), nil // A reset is an end too.
 }
 
-func TestHalfHeadersAreNotWaitedForLongerThanFiveSeconds(t *testing.T) {
+func TestIncompleteHeadersTimeOutAfterFiveSeconds(t *testing.T) {
 	t.Parallel()
 	const sockets = 500
 	d := newCast(t)
@@ -82,7 +82,7 @@ func TestHalfHeadersAreNotWaitedForLongerThanFiveSeconds(t *testing.T) {
 	}
 }
 
-func TestBodyThatDripsIsNotWaitedForLongerThanFifteenSeconds(t *testing.T) {
+func TestSlowBodyTimesOutAfterFifteenSeconds(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -108,7 +108,7 @@ func TestBodyThatDripsIsNotWaitedForLongerThanFifteenSeconds(t *testing.T) {
 	require.InDelta(t, 15, end.Seconds(), 4)
 }
 
-func TestManyLogInsAtOnceLeaveRoomForOthers(t *testing.T) {
+func TestManyLogInsDoNotBlockOtherRequests(t *testing.T) {
 	t.Parallel()
 	const logIns = 200
 	d := newCastOn(t, desk.Options{Passwords: app.OptionsOf(config.Defaults()).Account.Passwords})
@@ -148,12 +148,12 @@ func TestManyLogInsAtOnceLeaveRoomForOthers(t *testing.T) {
 		require.Equal(t, "1", r.Header.Get("Retry-After"))
 		refused++
 	}
-	require.Positive(t, refused, "the queue has an end")
+	require.Positive(t, refused, "the queue is bounded")
 	require.Less(t, refused, logIns)
 	slices.Sort(times)
 	p99 := times[len(times)*99/100]
 	t.Logf("GET /tickets meanwhile: %d times, p50 %s, p99 %s; %d log-ins refused", len(times), times[len(times)/2], p99, refused)
-	require.Less(t, p99, 5*time.Second) // Others are not starved, whatever else the machine does.
+	require.Less(t, p99, 5*time.Second) // The bound only excludes starvation, because the machine may be busy.
 }
 
 func TestPasswordOf64KiBIsRefusedBeforeItIsHashed(t *testing.T) {
@@ -164,8 +164,8 @@ func TestPasswordOf64KiBIsRefusedBeforeItIsHashed(t *testing.T) {
 	requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/password too_long")
 }
 
-// A write that loses against others again and again is a matter of load, and not a fault.
-func TestWriteThatKeepsLosingIsBusyAndNoFault(t *testing.T) {
+// A write that loses repeatedly against others means load, not a fault.
+func TestWriteThatKeepsLosingReportsServerBusy(t *testing.T) {
 	t.Parallel()
 	for _, sqlstate := range []string{"40001", "40P01", "55P03", "57014"} {
 		t.Run(sqlstate, func(t *testing.T) {

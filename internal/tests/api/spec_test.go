@@ -19,12 +19,12 @@ import (
 type specOperation struct {
 	*openapi3.Operation
 	method, template string
-	// pathParameters are the names in the path, and of a ticket that the body names.
+	// pathParameters are the names in the path, plus that of a ticket in the body.
 	pathParameters []string
-	// role is the least role that may call it, empty for everybody, and scopes what it asks of API keys.
+	// role is the least role that may call it, or empty for everybody. scopes are those that API keys need.
 	role   sqlc.UserRole
 	scopes []auth.Scope
-	// how says how it is called.
+	// how says how to call it.
 	how usage
 }
 
@@ -67,7 +67,7 @@ func specOperations(t *testing.T) []specOperation {
 	return all
 }
 
-// successes are the statuses of the operation when it does what it is for.
+// successes returns the operation's successful statuses.
 func (o specOperation) successes(t *testing.T) []int {
 	t.Helper()
 	var statuses []int
@@ -80,13 +80,13 @@ func (o specOperation) successes(t *testing.T) []int {
 	return statuses
 }
 
-// streams reports whether it succeeds with a stream, which has no HEAD.
+// streams reports whether the successful response is a stream, which has no HEAD.
 func (o specOperation) streams(t *testing.T) bool {
 	t.Helper()
 	return apitest.IsStream(o.Responses.Status(slices.Min(o.successes(t))))
 }
 
-// request returns where the operation is called with the ids, and its body.
+// request returns the path with the ids, and the body.
 func (o specOperation) request(t *testing.T, c *cast, ids []string) (path, body string) {
 	t.Helper()
 	path = o.template + o.how.query
@@ -103,7 +103,7 @@ func (o specOperation) request(t *testing.T, c *cast, ids []string) (path, body 
 	return path, encode(t, members)
 }
 
-// call sends the operation with the ids in its path.
+// call sends a request with the ids in its path.
 func (o specOperation) call(t *testing.T, c *cast, ids []string, header ...string) apitest.Response {
 	t.Helper()
 	path, body := o.request(t, c, ids)

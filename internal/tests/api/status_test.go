@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// ways are the statuses on the way from a new ticket to one in the status.
+// ways are the changes from a new ticket to each status.
 var ways = map[client.TicketStatus][]client.TicketStatus{
 	"open":     {},
 	"pending":  {"pending"},
@@ -22,7 +22,7 @@ var ways = map[client.TicketStatus][]client.TicketStatus{
 	"closed":   {"pending", "resolved", "closed"},
 }
 
-// allowedChanges is the contract's description of updateTicket.
+// allowedChanges repeats the contract's description of updateTicket.
 var allowedChanges = map[client.TicketStatus][]client.TicketStatus{
 	"open":     {"pending"},
 	"pending":  {"resolved", "open"},
@@ -30,7 +30,7 @@ var allowedChanges = map[client.TicketStatus][]client.TicketStatus{
 	"closed":   {"open"},
 }
 
-// mayChange reports whether staff, or else a ticket's customer, may change its status like this.
+// mayChange reports whether staff, or otherwise the ticket's customer, may make this change of status.
 func mayChange(from, to client.TicketStatus, byStaff bool) bool {
 	return slices.Contains(allowedChanges[from], to) || byStaff && from == "open" && to == "resolved"
 }
@@ -40,7 +40,7 @@ func countChanges(t *testing.T, s *desk.Desk, ticket client.Ticket) int {
 	return storetest.QueryInt(t, s.DatabaseURL, "SELECT count(*) FROM ticket_status_changes WHERE ticket_id = $1", ticket.ID)
 }
 
-func TestStatusChangesAlongTheTableOnly(t *testing.T) {
+func TestOnlyAllowedStatusChangesSucceed(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -78,7 +78,7 @@ func TestStatusChangesAlongTheTableOnly(t *testing.T) {
 	}
 }
 
-func TestStrangerChangesNoStatus(t *testing.T) {
+func TestStrangersCannotChangeTheStatus(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	stranger := d.Customer(t)
@@ -88,7 +88,7 @@ func TestStrangerChangesNoStatus(t *testing.T) {
 	apitest.RequireProblem(t, r.StatusCode(), r.Body, http.StatusNotFound, client.ProblemCodeNotFound)
 }
 
-func TestOfManyEqualChangesAtOnceOneIsMade(t *testing.T) {
+func TestParallelEqualChangesHaveOneEffect(t *testing.T) {
 	t.Parallel()
 	const many = 50
 	d := newCast(t)
@@ -98,7 +98,7 @@ func TestOfManyEqualChangesAtOnceOneIsMade(t *testing.T) {
 		var changes []func()
 		for i := range many {
 			changes = append(changes, func() {
-				// Where others wait too long for the ticket, they are told to try again.
+				// A request that waits too long for the ticket must be repeated.
 				for statuses[i] = http.StatusServiceUnavailable; statuses[i] == http.StatusServiceUnavailable; {
 					r, err := d.owner.UpdateTicketWithResponse(t.Context(), d.ticket.ID, nil, client.UpdateTicketRequest{Status: to})
 					if faults[i] = err; err != nil {

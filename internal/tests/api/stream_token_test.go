@@ -20,7 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// newStreamToken returns a token for the ticket's stream.
+// newStreamToken creates a token for the ticket's stream.
 func newStreamToken(t *testing.T, u *apitest.User, ticketID uuid.UUID) client.StreamToken {
 	t.Helper()
 	made, err := u.CreateStreamTokenWithResponse(t.Context(), ticketID, nil)
@@ -32,7 +32,7 @@ func newStreamToken(t *testing.T, u *apitest.User, ticketID uuid.UUID) client.St
 
 func streamPath(ticketID uuid.UUID) string { return "/tickets/" + ticketID.String() + "/ai-response" }
 
-// requireInvalidToken wants the token to be refused, in the same words for every fault.
+// requireInvalidToken checks that the token is refused, with the same text for every fault.
 func requireInvalidToken(t *testing.T, r apitest.Response) {
 	t.Helper()
 	r.RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeInvalidToken)
@@ -56,12 +56,12 @@ func TestStreamTokenOpensTheStreamOfItsTicket(t *testing.T) {
 	events := whole.Events[1:]
 	resumed := s.Do(t, http.MethodGet, token.URL, "", "Last-Event-ID: "+events[0].ID)
 	require.Equal(t, http.StatusOK, resumed.Status)
-	require.NotContains(t, string(resumed.Body), "id: "+events[0].ID+"\n", "what the reader has is not sent again")
+	require.NotContains(t, string(resumed.Body), "id: "+events[0].ID+"\n", "the reader gets no event twice")
 	require.Contains(t, string(resumed.Body), "id: "+events[1].ID+"\n")
 	polyfill := s.Do(t, http.MethodGet, token.URL+"&lastEventId="+url.QueryEscape(events[0].ID), "")
 	require.Equal(t, string(resumed.Body), string(polyfill.Body), "an EventSource that cannot send the header uses the query")
 	later := s.Do(t, http.MethodGet, token.URL+"&lastEventId="+url.QueryEscape(events[1].ID), "", "Last-Event-ID: "+events[0].ID)
-	require.Equal(t, string(resumed.Body), string(later.Body), "the header counts: a client that sends both has put it in later")
+	require.Equal(t, string(resumed.Body), string(later.Body), "the header takes precedence, because it is newer than the query")
 	byID := user.Do(t, http.MethodGet, "/ai-responses/"+strings.Split(events[0].ID, ":")[0]+"/stream?lastEventId="+events[len(events)-1].ID, "")
 	require.Equal(t, http.StatusNoContent, byID.Status, "%s", byID.Body)
 	end := s.Do(t, http.MethodGet, token.URL, "", "Last-Event-ID: "+events[len(events)-1].ID)
@@ -77,7 +77,7 @@ func TestStreamTokenIsOnlyForThoseWhoSeeTheTicket(t *testing.T) {
 	require.NoError(t, err)
 	apitest.RequireProblem(t, made.StatusCode(), made.Body, http.StatusNotFound, client.ProblemCodeNotFound)
 
-	// A token is for one ticket, also among those of one customer.
+	// A token is for one ticket only, even among tickets of one customer.
 	mine, others := newStreamToken(t, user, user.NewTicket(t).ID), newStreamToken(t, stranger, stranger.NewTicket(t).ID)
 	for _, token := range []client.StreamToken{mine, others} {
 		requireInvalidToken(t, s.Do(t, http.MethodGet, streamPath(ticket.ID)+"?stream_token="+token.Token, ""))
@@ -85,7 +85,7 @@ func TestStreamTokenIsOnlyForThoseWhoSeeTheTicket(t *testing.T) {
 	require.Empty(t, s.Simulator.Requests())
 }
 
-func TestStreamTokenIsOfNoUseElsewhere(t *testing.T) {
+func TestStreamTokenWorksOnlyForItsStream(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
 	ticketID := ownedTicket(t, c)
@@ -123,7 +123,7 @@ func TestStreamTokenIsOfNoUseElsewhere(t *testing.T) {
 	requireInvalidToken(t, c.Do(t, http.MethodGet, "/tickets/"+ticketID+"/ai-response", "", "Authorization: Bearer "+token))
 }
 
-func TestWhatIsNoStreamTokenOpensNothing(t *testing.T) {
+func TestInvalidStreamTokensAreRefused(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -150,7 +150,7 @@ func TestWhatIsNoStreamTokenOpensNothing(t *testing.T) {
 		"by no algorithm":            strings.Split(forged.headed("alg", "none").token(t), ".")[0] + "." + payload + ".",
 		"cut off":                    good[:len(good)-1],
 		"with a letter too many":     good + "A",
-		"turned upside down":         signature + "." + payload + "." + head,
+		"parts reversed":             signature + "." + payload + "." + head,
 		"more than a token may have": good + strings.Repeat("A", 8<<10),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -164,7 +164,7 @@ func TestWhatIsNoStreamTokenOpensNothing(t *testing.T) {
 	}
 }
 
-func TestRequestHasOneToken(t *testing.T) {
+func TestRequestWithTwoTokensIsRefused(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
@@ -196,14 +196,14 @@ func TestStreamTokenExpiresButNotTheStreamThatItHasOpened(t *testing.T) {
 	go func() { stream <- s.Do(t, http.MethodGet, token.URL, "") }()
 	requireHeld(t, s, "middle")
 
-	elapsed.Store(int64(3*time.Minute + 31*time.Second)) // Clocks may differ by half a minute.
+	elapsed.Store(int64(3*time.Minute + 31*time.Second)) // Three minutes, plus half a minute for differing clocks.
 	requireInvalidToken(t, s.Do(t, http.MethodGet, token.URL, ""))
 	s.Simulator.Release("middle")
 	opened := <-stream
 	require.Equal(t, http.StatusOK, opened.Status)
-	require.Contains(t, string(opened.Body), "event: done\n", "it is read to its end")
+	require.Contains(t, string(opened.Body), "event: done\n", "the stream continues to its end")
 	again := s.Do(t, http.MethodGet, newStreamToken(t, user, ticket.ID).URL, "")
-	require.Equal(t, http.StatusOK, again.Status, "another token is there for the asking")
+	require.Equal(t, http.StatusOK, again.Status, "a new token works")
 }
 
 func TestStreamTokenIsNotLogged(t *testing.T) {
@@ -231,7 +231,7 @@ func TestStreamTokenIsNotLogged(t *testing.T) {
 	require.NotContains(t, text, user.Token)
 }
 
-// whole is all that was logged.
+// whole returns the whole log.
 func (b *logBuffer) whole() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 )
 
-func TestCharactersThatAreNoTextAreRefused(t *testing.T) {
+func TestControlCharactersAreRefused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -26,7 +26,7 @@ func TestCharactersThatAreNoTextAreRefused(t *testing.T) {
 			properties := c.RequestBody.Value.Content["application/json"].Schema.Value.Properties
 			for _, character := range bad {
 				if properties[member].Value.Format == "text" && (character == `\u000b` || character == `\u000c`) {
-					continue // They break lines.
+					continue // In texts, these become line breaks.
 				}
 				r := d.do(t, c, bodyWith(t, c, member, `"`+character+canary+`"`), jsonType)
 				requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed,
@@ -86,7 +86,7 @@ func TestTextOfTheWrongLengthIsRefused(t *testing.T) {
 	}
 }
 
-func TestTextOfTheGreatestLengthIsTaken(t *testing.T) {
+func TestTextOfTheGreatestLengthIsAccepted(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	for _, character := range []string{"a", "é", "漢", "😀"} {

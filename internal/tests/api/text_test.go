@@ -12,7 +12,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
-// lines are texts of one line that must come back byte for byte.
+// lines are single-line texts that must come back byte for byte.
 var lines = map[string]string{
 	"a family of joined emoji": "👩‍👩‍👧‍👦 🏳️‍🌈 👍🏽",
 	"Arabic":                   "مرحبا، فاتورتي خاطئة ٤٧١١",
@@ -39,7 +39,7 @@ var lines = map[string]string{
 	"the last code point":      "\U0010fffd",
 }
 
-// blocks are texts of several lines.
+// blocks are multi-line texts.
 var blocks = map[string]string{
 	"tabs and line breaks":    "\ta\n\tb\r\nc\rd\n\n",
 	"an event of a stream":    "x\n\nevent: done\ndata: {}\n\n",
@@ -92,7 +92,7 @@ func requireKept(t *testing.T, customer *apitest.User, title, text string) {
 	require.Equal(t, text, (*listed.JSON200)[0].Content)
 }
 
-func TestPastedTextIsTakenAsItLooks(t *testing.T) {
+func TestPastedTextKeepsItsVisibleCharacters(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)
@@ -127,7 +127,7 @@ func TestPastedTextIsTakenAsItLooks(t *testing.T) {
 	}
 }
 
-func TestTitleIsTakenWithoutColours(t *testing.T) {
+func TestTitleLosesTerminalColors(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)

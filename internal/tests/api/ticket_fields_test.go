@@ -20,7 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// update changes a ticket and returns it as it is then.
+// update changes a ticket and returns the result.
 func update(t *testing.T, u *apitest.User, id uuid.UUID, change client.UpdateTicketRequest) client.Ticket {
 	t.Helper()
 	got, err := u.UpdateTicketWithResponse(t.Context(), id, nil, change)
@@ -29,7 +29,7 @@ func update(t *testing.T, u *apitest.User, id uuid.UUID, change client.UpdateTic
 	return *got.JSON200
 }
 
-// refuse wants a change of a ticket to be refused.
+// refuse checks that a change of a ticket is refused.
 func refuse(t *testing.T, u *apitest.User, id uuid.UUID, change client.UpdateTicketRequest, status int, code client.ProblemCode) plain.Problem {
 	t.Helper()
 	got, err := u.UpdateTicketWithResponse(t.Context(), id, nil, change)
@@ -37,7 +37,7 @@ func refuse(t *testing.T, u *apitest.User, id uuid.UUID, change client.UpdateTic
 	return apitest.RequireProblem(t, got.StatusCode(), got.Body, status, code)
 }
 
-// journalOf are the entries of a ticket that the query's columns show, one a line.
+// journalOf returns these columns of a ticket's journal entries, one line per entry.
 func journalOf(t *testing.T, s *desk.Desk, id uuid.UUID, columns string) []string {
 	t.Helper()
 	all := storetest.QueryText(t, s.DatabaseURL,
@@ -83,7 +83,7 @@ func TestStaffChangeEveryFieldOfATicket(t *testing.T) {
 	require.Equal(t, client.CustomFields{"amount": 13.0, "vip": true}, cleared.CustomFields)
 	require.Empty(t, cleared.ExternalID)
 	require.Zero(t, cleared.SnoozedUntil)
-	require.Equal(t, client.TicketPriorityUrgent, cleared.Priority, "what is left out stays")
+	require.Equal(t, client.TicketPriorityUrgent, cleared.Priority, "omitted members stay")
 
 	require.Equal(t, []string{
 		"ticket.created customer shown",
@@ -95,7 +95,7 @@ func TestStaffChangeEveryFieldOfATicket(t *testing.T) {
 	require.Equal(t, `{"added": [], "removed": ["billing"]}`, journalOf(t, s, ticket.ID, "data::text")[6])
 }
 
-func TestCustomersNeitherSeeNorChangeWhatIsForStaff(t *testing.T) {
+func TestCustomersNeitherSeeNorChangeStaffFields(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -124,7 +124,7 @@ func TestCustomersNeitherSeeNorChangeWhatIsForStaff(t *testing.T) {
 	}
 }
 
-func TestTicketIsGivenOnlyToThoseWhoCanTakeIt(t *testing.T) {
+func TestTicketIsAssignedOnlyToEnabledStaff(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer, agent, leaver := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent), s.Staff(t, sqlc.UserRoleAgent)
@@ -141,7 +141,7 @@ func TestTicketIsGivenOnlyToThoseWhoCanTakeIt(t *testing.T) {
 	require.Equal(t, "/team_id", problem.Errors[0].Pointer)
 }
 
-func TestExternalIDsAreUniqueAndCustomFieldsBounded(t *testing.T) {
+func TestExternalIDsAreUniqueAndCustomFieldsLimited(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -166,7 +166,7 @@ func TestExternalIDsAreUniqueAndCustomFieldsBounded(t *testing.T) {
 	}
 }
 
-// Of two agents who take a ticket at the same time, one has it.
+// When two agents take a ticket at the same time, one of them gets it.
 func TestTicketIsTakenByOneAgent(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
@@ -193,7 +193,7 @@ func TestTicketIsTakenByOneAgent(t *testing.T) {
 	}
 }
 
-func TestTimesFollowWhatIsSaidAndDone(t *testing.T) {
+func TestMessagesAndChangesSetTheTicketsTimes(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -205,7 +205,7 @@ func TestTimesFollowWhatIsSaidAndDone(t *testing.T) {
 	customer.Stream(t, ticket.ID).ReadAll()
 	answered := shown()
 	require.Equal(t, answered.LastMessageAt, answered.FirstResponseAt)
-	require.Equal(t, ticket.CreatedAt, answered.WaitingSince, "an answer by the AI is no human's reply")
+	require.Equal(t, ticket.CreatedAt, answered.WaitingSince, "an AI answer is not a human reply")
 
 	customer.Say(t, ticket.ID, "And now?")
 	require.Equal(t, ticket.CreatedAt, shown().WaitingSince)
@@ -234,7 +234,7 @@ func TestTimesFollowWhatIsSaidAndDone(t *testing.T) {
 	require.Zero(t, shown().SnoozedUntil)
 	require.Zero(t, shown().WaitingSince)
 	agent.SetStatus(t, ticket.ID, "open")
-	require.Zero(t, shown().WaitingSince, "staff who reopen do not wait")
+	require.Zero(t, shown().WaitingSince, "reopening by staff does not start a wait")
 	agent.SetStatus(t, ticket.ID, "resolved")
 	customer.SetStatus(t, ticket.ID, "open")
 	require.Equal(t, shown().UpdatedAt, shown().WaitingSince)

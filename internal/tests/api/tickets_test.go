@@ -22,7 +22,7 @@ import (
 
 var timestampPattern = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$`)
 
-// requireMembers wants a JSON object of exactly these members, and returns it.
+// requireMembers checks that a JSON object has exactly these members, and returns it.
 func requireMembers(t *testing.T, object []byte, members ...string) map[string]any {
 	t.Helper()
 	var decoded map[string]any
@@ -125,8 +125,7 @@ func pages(t *testing.T, user *apitest.User, path string, page func(body []byte)
 	}
 }
 
-// insertTickets puts tickets into the database, four of them at a time at the very same moment, and returns their ids,
-// oldest first.
+// insertTickets inserts tickets, four at a time with the same time, and returns their ids, oldest first.
 func insertTickets(t *testing.T, databaseURL string, user uuid.UUID, n int) []uuid.UUID {
 	t.Helper()
 	ids := make([]uuid.UUID, n)
@@ -175,7 +174,7 @@ func TestTicketsArePagedNewestFirst(t *testing.T) {
 	require.Equal(t, others, ids)
 }
 
-func TestTicketsOpenedMeanwhileDisturbNoPage(t *testing.T) {
+func TestNewTicketsDoNotDisturbPages(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)

@@ -23,10 +23,10 @@ func fixedClock() func() time.Time {
 	return func() time.Time { return now }
 }
 
-// tokensWithWrongClaims are signed as ours are.
+// tokensWithWrongClaims returns tokens with genuine signatures.
 func tokensWithWrongClaims(f forgery, now time.Time) map[string]forgery {
 	past, future := now.Add(-31*time.Second).Unix(), now.Add(31*time.Second).Unix()
-	sub := f.claims["sub"].(string) //nolint:errcheck,forcetypeassert // It is one.
+	sub := f.claims["sub"].(string) //nolint:errcheck,forcetypeassert // sub is a string.
 	return map[string]forgery{
 		"no exp":              f.saying("exp", nil),
 		"exp past":            f.saying("exp", past),
@@ -59,7 +59,7 @@ func tokensWithWrongClaims(f forgery, now time.Time) map[string]forgery {
 	}
 }
 
-// tokensWithWrongHeaders are signed by the right key, and ask for another way to be checked.
+// tokensWithWrongHeaders returns tokens whose header asks for another key or algorithm.
 func tokensWithWrongHeaders(f forgery) map[string]forgery {
 	const publicKey = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n"
 	return map[string]forgery{
@@ -96,7 +96,7 @@ func tokensWithWrongHeaders(f forgery) map[string]forgery {
 	}
 }
 
-// tokensWithWrongForm are made of a token that is ours.
+// tokensWithWrongForm returns malformed variants of a genuine token.
 func tokensWithWrongForm(good string) map[string]string {
 	parts := strings.Split(good, ".")
 	wrong := map[string]string{
@@ -126,7 +126,7 @@ func tokensWithWrongForm(good string) map[string]string {
 	return wrong
 }
 
-func TestForgedTokensAreAnsweredAllTheSame(t *testing.T) {
+func TestForgedTokensGetTheSameResponse(t *testing.T) {
 	t.Parallel()
 	now := fixedClock()
 	s := desk.New(t, desk.Options{Now: now})
@@ -153,7 +153,7 @@ func TestForgedTokensAreAnsweredAllTheSame(t *testing.T) {
 	}
 }
 
-func TestClocksOfServersMayDifferByHalfAMinute(t *testing.T) {
+func TestServersClocksMayDifferByHalfAMinute(t *testing.T) {
 	t.Parallel()
 	now := fixedClock()
 	s := desk.New(t, desk.Options{Now: now})
@@ -170,7 +170,7 @@ func TestClocksOfServersMayDifferByHalfAMinute(t *testing.T) {
 	}
 }
 
-func TestTokenOfADeletedAccountIsNoLongerOne(t *testing.T) {
+func TestTokenOfADeletedAccountIsRefused(t *testing.T) {
 	t.Parallel()
 	now := time.Now().Truncate(time.Second)
 	s := desk.New(t, desk.Options{Now: func() time.Time { return now }})
@@ -180,7 +180,7 @@ func TestTokenOfADeletedAccountIsNoLongerOne(t *testing.T) {
 
 	want := s.Do(t, http.MethodGet, "/me", "", fixedRequestID, "Authorization: Bearer x")
 	requireSame(t, want, s.Do(t, http.MethodGet, "/me", "", fixedRequestID, unseen.Bearer()), "at once")
-	// The server that has just asked who it is may believe it for a second. Nobody is being answered while time moves.
+	// The server caches the caller for a second. No request runs while the clock moves.
 	now = now.Add(time.Second)
 	requireSame(t, want, s.Do(t, http.MethodGet, "/me", "", fixedRequestID, seen.Bearer()), "after a second")
 	got := s.Do(t, http.MethodPost, "/tickets", `{"title":"A title","description":"A description."}`,
@@ -189,7 +189,7 @@ func TestTokenOfADeletedAccountIsNoLongerOne(t *testing.T) {
 	require.Zero(t, countRows(t, s, "tickets"))
 }
 
-func TestTokenIsTakenFromOneBearerHeaderOnly(t *testing.T) {
+func TestTokenComesOnlyFromTheAuthorizationHeader(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	m := s.Customer(t)
@@ -234,7 +234,7 @@ func TestTokenIsTakenFromOneBearerHeaderOnly(t *testing.T) {
 	got.RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 }
 
-func TestTwoAuthorizationHeadersAreNoneOfThem(t *testing.T) {
+func TestTwoAuthorizationHeadersAreRefused(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	m := s.Customer(t)
@@ -246,7 +246,7 @@ func TestTwoAuthorizationHeadersAreNoneOfThem(t *testing.T) {
 	}
 }
 
-func TestTokensThatLogInGivesAreTheOnesThatAreTaken(t *testing.T) {
+func TestTokenOfLogInIsAccepted(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	m := s.Customer(t)

@@ -22,7 +22,7 @@ import (
 // urgent is a triage that advises a hand-off.
 const urgent = `{"priority":"urgent","tags":["Billing","refund"],"language":"en","sentiment":"angry","hand_off":true,"reason":"A refund."}`
 
-// sortNew does what a replica does in each period.
+// sortNew runs one period of the triage of new tickets.
 func sortNew(t *testing.T, s *desk.Desk) {
 	t.Helper()
 	for _, task := range s.Assistant.Tasks() {
@@ -40,7 +40,7 @@ func triageOf(t *testing.T, s *desk.Desk, agent *apitest.User, ticketID uuid.UUI
 	return id
 }
 
-func TestNewTicketsAreSorted(t *testing.T) {
+func TestNewTicketsAreTriaged(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Triage: assistant.TriageApply, Budget: assistant.Budget{PerDay: 1}})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -70,11 +70,11 @@ func TestNewTicketsAreSorted(t *testing.T) {
 	require.Equal(t, version, getTicket(t, agent, ticket).UpdatedAt)
 	require.Len(t, s.Simulator.Requests(), 1, "once for each ticket")
 	require.Zero(t, countRows(t, s, "due_triages"))
-	require.Zero(t, countRows(t, s, "ai_responses WHERE requested_by IS NOT NULL"), "it counts against nobody's budget")
+	require.Zero(t, countRows(t, s, "ai_responses WHERE requested_by IS NOT NULL"), "the triage counts against no budget")
 	require.Equal(t, http.StatusNotFound, customer.Do(t, http.MethodGet, "/ai-responses/"+id.String(), "").Status)
 }
 
-func TestNewTicketsAreOnlyLookedAtWhereThatIsTheRule(t *testing.T) {
+func TestTriageChangesTicketsOnlyWithTheRuleApply(t *testing.T) {
 	t.Parallel()
 	for rule, asked := range map[assistant.TriageRule]int{assistant.TriageSuggest: 1, assistant.TriageOff: 0} {
 		t.Run(string(rule), func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestNewTicketsAreOnlyLookedAtWhereThatIsTheRule(t *testing.T) {
 	}
 }
 
-func TestTheAIChangesNothingThatStaffHaveDecided(t *testing.T) { //nolint:tparallel // The subtests share a server, one after the other.
+func TestTriageKeepsDecisionsOfStaff(t *testing.T) { //nolint:tparallel // The subtests run one after the other on one server.
 	t.Parallel()
 	s := desk.New(t, desk.Options{Triage: assistant.TriageApply})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -140,7 +140,7 @@ func TestTheAIChangesNothingThatStaffHaveDecided(t *testing.T) { //nolint:tparal
 	}
 }
 
-func TestEveryTicketIsSortedOnceByAllReplicas(t *testing.T) {
+func TestReplicasTriageEveryTicketOnce(t *testing.T) {
 	t.Parallel()
 	one, other := twoReplicas(t, desk.Options{Triage: assistant.TriageApply})
 	customer := one.Customer(t)
@@ -162,8 +162,8 @@ func TestEveryTicketIsSortedOnceByAllReplicas(t *testing.T) {
 	require.Equal(t, tickets, countRows(t, one, "journal_outbox WHERE type = 'ticket.tagged'"))
 }
 
-// A triage that fails is not asked for again: staff can do that.
-func TestTriageThatFailsLeavesTheTicketAlone(t *testing.T) {
+// A failed triage is not repeated; staff can request another.
+func TestFailedTriageChangesNothing(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Triage: assistant.TriageApply})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)

@@ -20,7 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// changeUser sends a change as it is written.
+// changeUser sends the change as raw JSON.
 func changeUser(t *testing.T, by *apitest.User, id uuid.UUID, change string) apitest.Response {
 	t.Helper()
 	return by.Do(t, http.MethodPatch, "/users/"+id.String(), change, contentJSON)
@@ -35,7 +35,7 @@ func mustChangeUser(t *testing.T, by *apitest.User, id uuid.UUID, change string)
 	return account
 }
 
-func TestAdministratorsMakeAccountsOfEveryRole(t *testing.T) {
+func TestAdministratorsCreateAccountsOfEveryRole(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
@@ -83,7 +83,7 @@ func TestAccountsAreForAdministratorsOnly(t *testing.T) {
 			r.RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
 			require.Equal(t, []string{`Bearer realm="support", error="insufficient_scope"`}, r.Header.Values("WWW-Authenticate"))
 		}
-		// There is no way to change one's own role.
+		// Nobody can change their own role.
 		requireRefused(t, caller.Do(t, http.MethodPatch, "/me", `{"display_name":"Ada","role":"admin"}`, contentJSON),
 			http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/role unknown")
 		for _, method := range []string{http.MethodPut, http.MethodPost} {
@@ -148,7 +148,7 @@ func TestAccountsAreListedInPagesByFilter(t *testing.T) {
 	}
 }
 
-func TestDisabledAccountIsOutOnEveryReplicaWithinASecond(t *testing.T) {
+func TestDisabledAccountIsRefusedOnEveryReplicaWithinASecond(t *testing.T) {
 	t.Parallel()
 	here, there, clock := replicas(t)
 	admin, user := here.Staff(t, sqlc.UserRoleAdmin), here.Customer(t)
@@ -167,12 +167,12 @@ func TestDisabledAccountIsOutOnEveryReplicaWithinASecond(t *testing.T) {
 
 	require.False(t, mustChangeUser(t, admin, user.ID, `{"disabled":false}`).Disabled)
 	clock.Advance(time.Second)
-	require.Equal(t, http.StatusUnauthorized, statusWith(t, there, user.Token), "what has ended stays ended")
+	require.Equal(t, http.StatusUnauthorized, statusWith(t, there, user.Token), "an ended session stays ended")
 	requireNoRefresh(t, there, user.Refresh)
 	there.LogIn(t, user.Email, apitest.Password)
 }
 
-func TestChangedRoleHoldsOnEveryReplicaWithinASecond(t *testing.T) {
+func TestChangedRoleAppliesOnEveryReplicaWithinASecond(t *testing.T) {
 	t.Parallel()
 	here, there, clock := replicas(t)
 	admin, agent := here.Staff(t, sqlc.UserRoleAdmin), here.Staff(t, sqlc.UserRoleAgent)
@@ -183,13 +183,13 @@ func TestChangedRoleHoldsOnEveryReplicaWithinASecond(t *testing.T) {
 	mustChangeUser(t, admin, agent.ID, `{"role":"user"}`)
 	clock.Advance(time.Second)
 	for _, s := range []*desk.Desk{here, there} {
-		require.Equal(t, http.StatusUnauthorized, statusWith(t, s, agent.Token), "the token is of another version")
+		require.Equal(t, http.StatusUnauthorized, statusWith(t, s, agent.Token), "the token has an old version")
 	}
 	next := mustRefresh(t, there, agent.Refresh)
 	agent.With(t, there.Client, next.AccessToken).Do(t, http.MethodGet, path, "").
 		RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 
-	// A token that was just issued is good at once, also where what was known of the session is still fresh.
+	// A new token works immediately, even on a replica that still caches the session.
 	require.Equal(t, http.StatusOK, statusWith(t, here, next.AccessToken))
 	mustChangeUser(t, admin, agent.ID, `{"role":"agent"}`)
 	next = mustRefresh(t, there, next.RefreshToken)
@@ -215,7 +215,7 @@ func TestStreamEndsWithTheRoleThatItNeeds(t *testing.T) {
 	}
 }
 
-func TestChangeToWhatAnAccountIsEndsNothing(t *testing.T) {
+func TestUnchangedAccountKeepsItsSessions(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	admin, user := s.Staff(t, sqlc.UserRoleAdmin), s.Customer(t)
@@ -227,7 +227,7 @@ func TestChangeToWhatAnAccountIsEndsNothing(t *testing.T) {
 		RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
 }
 
-func TestLastAdministratorStaysOne(t *testing.T) {
+func TestLastAdministratorCannotBeRemoved(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	admin, other := s.Staff(t, sqlc.UserRoleAdmin), s.Staff(t, sqlc.UserRoleAdmin)
@@ -242,7 +242,7 @@ func TestLastAdministratorStaysOne(t *testing.T) {
 	require.Equal(t, 1, countRows(t, s, "users WHERE role = 'admin' AND disabled_at IS NULL"))
 }
 
-func TestOfTenDemotionsAtOnceOneIsRefused(t *testing.T) {
+func TestParallelDemotionsKeepOneAdministrator(t *testing.T) {
 	t.Parallel()
 	const admins = 10
 	first := desk.New(t, desk.Options{NoAI: true})

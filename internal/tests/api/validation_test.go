@@ -20,7 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/example"
 )
 
-// bodyWith is a good body of the operation with one member replaced or added by raw JSON.
+// bodyWith returns a valid body of the operation with one member replaced or added as raw JSON.
 func bodyWith(t *testing.T, c call, name, value string) string {
 	t.Helper()
 	good := changeMember(example.Least(c.Operation), name, nil)
@@ -31,7 +31,7 @@ func bodyWith(t *testing.T, c call, name, value string) string {
 	return "{" + strings.Join(append(members, strconv.Quote(name)+":"+value), ",") + "}"
 }
 
-// wrongTypes are JSON values that no member takes: no text, and but for one no truth value.
+// wrongTypes are JSON values that no member accepts: no strings, and only one Boolean.
 var wrongTypes = map[string]string{
 	"null": "null", "a number": "12345", "a fraction": "-0.5", "minus zero": "-0", "too large a number": "1e400",
 	"a number that floats cannot hold": "9007199254740993", "true": "true", "an array": `["` + canary + `"]`,
@@ -56,7 +56,7 @@ func TestValueOfAnotherTypeIsRefused(t *testing.T) {
 			case types.Is("boolean"):
 				values["true"] = `"true"`
 			case types.Is("integer"):
-				// The numbers among them that are whole are only out of range.
+				// The integers among them are out of range.
 				for _, number := range []string{"a number", "minus zero", "a fraction", "too large a number", "a number that floats cannot hold"} {
 					delete(values, number)
 				}
@@ -80,7 +80,7 @@ func TestValueOfAnotherTypeIsRefused(t *testing.T) {
 	}
 }
 
-func TestBodyThatIsNoObjectIsRefused(t *testing.T) {
+func TestBodiesOtherThanObjectsAreRefused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -92,7 +92,7 @@ func TestBodyThatIsNoObjectIsRefused(t *testing.T) {
 	}
 }
 
-func TestMemberThatTheContractDoesNotHaveIsRefused(t *testing.T) {
+func TestUnknownMembersAreRefused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -110,7 +110,7 @@ func TestMemberThatTheContractDoesNotHaveIsRefused(t *testing.T) {
 	}
 }
 
-func TestMemberInAnotherCaseIsNotTheMember(t *testing.T) {
+func TestMemberNamesAreCaseSensitive(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -126,7 +126,7 @@ func TestMemberInAnotherCaseIsNotTheMember(t *testing.T) {
 	}
 }
 
-func TestMemberTwiceIsRefused(t *testing.T) {
+func TestRepeatedMembersAreRefused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -161,7 +161,7 @@ func TestEveryMissingMemberIsNamed(t *testing.T) {
 	}
 }
 
-func TestProblemNamesTwentyPlacesAtMost(t *testing.T) {
+func TestProblemListsAtMostTwentyFields(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	var members []string
@@ -175,7 +175,7 @@ func TestProblemNamesTwentyPlacesAtMost(t *testing.T) {
 		require.NotContains(t, string(r.Body), canary)
 		seen := map[string]bool{}
 		for _, field := range problem.Errors {
-			require.False(t, seen[field.Pointer], "a place is named twice: %s", field.Pointer)
+			require.False(t, seen[field.Pointer], "a field is listed twice: %s", field.Pointer)
 			seen[field.Pointer] = true
 		}
 	}
@@ -187,7 +187,7 @@ func TestProblemNamesTwentyPlacesAtMost(t *testing.T) {
 	}
 }
 
-// full repeats a piece until the text is as large as a body may be. A %d in it is a running number.
+// full repeats a piece until the text has the largest size of a body. A %d in the piece becomes a running number.
 func full(begin, piece, end string) string {
 	var b strings.Builder
 	b.WriteString(begin)
@@ -197,7 +197,7 @@ func full(begin, piece, end string) string {
 	return strings.TrimSuffix(b.String(), ",") + end
 }
 
-func TestBodyFullOfFaultsCostsNoMoreThanItsSize(t *testing.T) {
+func TestCostOfABodyFullOfFaultsIsLinear(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -223,7 +223,7 @@ func TestBodyFullOfFaultsCostsNoMoreThanItsSize(t *testing.T) {
 	}
 }
 
-func TestStatusIsOneOfTheList(t *testing.T) {
+func TestUnknownStatusesAreRefused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)
@@ -234,7 +234,7 @@ func TestStatusIsOneOfTheList(t *testing.T) {
 	}
 }
 
-func TestRoleOfASignUpIsOneOfTheListAndNobodysToChoose(t *testing.T) {
+func TestRolesInSignUpsAreRefused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	d.keepStored(t)

@@ -18,11 +18,11 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// forStaff is in everything that only staff may see of a customer's ticket, and nowhere else.
+// forStaff is in everything that only staff may see in a customer's ticket, and nowhere else.
 const forStaff = "canary"
 
-// haunt puts a canary into every place of a ticket that is for staff alone, and returns the ids of what it adds, by the
-// parameter of the paths that it is for.
+// haunt puts a canary into every staff-only place of a ticket, and returns the ids of the things that it adds, by path
+// parameter.
 func haunt(t *testing.T, c *cast, ticketID string) map[string][]string {
 	t.Helper()
 	path, staff := "/tickets/"+ticketID, c.agent.Bearer()
@@ -52,9 +52,9 @@ func haunt(t *testing.T, c *cast, ticketID string) map[string][]string {
 	return ids
 }
 
-// TestCustomersNeverGetWhatIsForStaff calls every operation that a customer may call, on a ticket that is full of what they may
-// not see: by themselves, by a service for its customer, and by one without a role of staff for itself.
-func TestCustomersNeverGetWhatIsForStaff(t *testing.T) {
+// TestCustomersNeverGetStaffData calls every operation for customers on a ticket full of staff-only data: as the
+// customer, as a service for its customer, and as a service without a staff role.
+func TestCustomersNeverGetStaffData(t *testing.T) {
 	t.Parallel()
 	c := newCastOn(t, desk.Options{Journal: true})
 	key := c.apiKey(t, auth.RoleUser, allScopes...)
@@ -101,10 +101,10 @@ func TestCustomersNeverGetWhatIsForStaff(t *testing.T) {
 	require.Contains(t, string(seen.Body), forStaff, "staff see it")
 }
 
-// lastSaid is what a customer says after everything that is for staff.
+// lastSaid is the customer's message after all staff-only data.
 const lastSaid = "That is all."
 
-// readEvents reads the stream of a ticket's events from its beginning to what the customer said last.
+// readEvents reads the stream of a ticket's events up to the customer's last message.
 func (c *cast) readEvents(t *testing.T, ticketID string, header []string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -126,7 +126,7 @@ func (c *cast) readEvents(t *testing.T, ticketID string, header []string) string
 	return read.String()
 }
 
-// noteIn is the id of the note that a macro has added.
+// noteIn returns the id of the note that a macro has added.
 func noteIn(t *testing.T, applied []byte) string {
 	t.Helper()
 	var shown struct{ Message json.RawMessage }
@@ -134,7 +134,7 @@ func noteIn(t *testing.T, applied []byte) string {
 	return idOf(t, shown.Message)
 }
 
-// hauntedPaths are the ids with which an operation is called: each thing of the ticket that is for staff alone.
+// hauntedPaths returns the ids with which to call an operation: each staff-only thing of the ticket.
 func hauntedPaths(t *testing.T, c *cast, o specOperation, ticketID string, haunted map[string][]string) (all [][]string) {
 	t.Helper()
 	all = [][]string{{}}
@@ -159,5 +159,5 @@ func hauntedPaths(t *testing.T, c *cast, o specOperation, ticketID string, haunt
 	return all
 }
 
-// isEndless reports whether an operation's response has no end of its own.
+// isEndless reports whether an operation's response never ends by itself.
 func isEndless(o specOperation) bool { return o.OperationID == "streamEvents" }

@@ -22,7 +22,7 @@ func TestWebhookURLs(t *testing.T) {
 		"https://169.254.169.254/latest": false, "https://10.1.2.3/": false, "https://[fd00::1]/": false,
 		"https://[::ffff:7f00:1]/": false, "https://93.184.215.14:22/": false, "file:///etc/passwd": false, "gopher://shop.example/": false,
 		"https://user@shop.example/": false, "https://shop.example/#a": false, "https://shop.example/%zz": false,
-		"https://shop.example:99999/": true, // Nothing listens there, and nothing can.
+		"https://shop.example:99999/": true, // The port is invalid, so nothing can listen there.
 	} {
 		got, err := admin.CreateWebhookWithResponse(t.Context(), nil, client.CreateWebhookRequest{URL: url})
 		require.NoError(t, err)
