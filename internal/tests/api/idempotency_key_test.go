@@ -145,7 +145,7 @@ func TestServerErrorLeavesTheKeyUnused(t *testing.T) {
 		return d.owner.Do(t, http.MethodPost, path, `{"content":"Hello."}`, jsonType, keyHeader("a-key"))
 	}
 	// The message is written, but the key cannot be stored.
-	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE idempotency_keys ADD CONSTRAINT broken CHECK (status IS NULL)")
+	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE idempotency_keys ADD CONSTRAINT broken CHECK (status = 299)")
 	send().RequireProblem(t, http.StatusInternalServerError, client.ProblemCodeInternal)
 	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE idempotency_keys DROP CONSTRAINT broken")
 	require.Zero(t, countRows(t, d.Desk, "messages"), "no effect without the stored key")
