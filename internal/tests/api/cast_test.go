@@ -83,6 +83,15 @@ func (c *cast) snapshot(t *testing.T) string {
 	return storetest.Digest(t, c.DatabaseURL)
 }
 
+// requireUnchanged checks that the calls change nothing, and that the AI gets no request.
+func (c *cast) requireUnchanged(t *testing.T, calls func()) {
+	t.Helper()
+	before, asked := c.snapshot(t), len(c.Simulator.Requests())
+	calls()
+	require.Equal(t, before, c.snapshot(t), "a call has changed something")
+	require.Len(t, c.Simulator.Requests(), asked, "the AI got a request")
+}
+
 // keepStored checks that the test does not change the database.
 func (c *cast) keepStored(t *testing.T) {
 	t.Helper()
