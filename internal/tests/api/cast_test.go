@@ -73,10 +73,13 @@ func (all stages) cast(t *testing.T) *cast {
 	return castOf(t, d)
 }
 
-// snapshot returns a digest of the whole database, once no answer is being written.
+// snapshot returns a digest of the whole database, once no answer is being written. The usage of an answer that has ended early is
+// recorded a moment after its end.
 func (c *cast) snapshot(t *testing.T) string {
 	t.Helper()
-	idle := func() bool { return countRows(t, c.Desk, "ai_responses WHERE status = 'streaming'") == 0 }
+	idle := func() bool {
+		return countRows(t, c.Desk, "ai_responses WHERE status = 'streaming'") == 0 && c.Assistant.Running() == 0
+	}
 	if !idle() {
 		require.Eventually(t, idle, patience, 10*time.Millisecond)
 	}
