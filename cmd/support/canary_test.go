@@ -26,7 +26,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// syncBuffer is what programs write to while it is read.
+// syncBuffer is a buffer that can be read while programs write to it.
 type syncBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -44,7 +44,7 @@ func (b *syncBuffer) String() string {
 	return b.buf.String()
 }
 
-// The canaries. None of them may be read anywhere but where it belongs.
+// The canaries. Each may be visible only where it belongs.
 const (
 	canaryPassword = "canary-password-q7zx"
 	canaryEmail    = "canary-email-q7zx@example.com"
@@ -56,7 +56,7 @@ const (
 	canaryHeader   = "canary-header-q7zx"
 )
 
-// aviary is a server at the debug level whose every output is kept.
+// aviary is a server with log level debug. All its output is kept.
 type aviary struct {
 	address string
 	log     *syncBuffer
@@ -104,7 +104,7 @@ func newAviary(t *testing.T) *aviary {
 	return a
 }
 
-// do sends a request and keeps the answer when it is a problem.
+// do sends a request, and keeps the response if it is a problem.
 func (a *aviary) do(t *testing.T, method, path, body string, header ...string) (int, []byte) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, a.address+path, strings.NewReader(body))
@@ -131,7 +131,7 @@ func (a *aviary) do(t *testing.T, method, path, body string, header ...string) (
 	return response.StatusCode, text
 }
 
-// walk calls the operations of the contract whose paths match in all the wrong ways.
+// walk calls the operations with matching paths in many wrong ways.
 func (a *aviary) walk(t *testing.T, paths *regexp.Regexp) {
 	t.Helper()
 	text, err := api.GetSpecJSON()
@@ -145,7 +145,7 @@ func (a *aviary) walk(t *testing.T, paths *regexp.Regexp) {
 		for method := range item {
 			method = strings.ToUpper(method)
 			if method == "PARAMETERS" || template == "/auth/logout" || !paths.MatchString(template) {
-				continue // To log out would end the walk.
+				continue // Logging out would end the walk.
 			}
 			endless := template == "/events/stream"
 			for _, path := range []string{
@@ -171,7 +171,7 @@ func (a *aviary) walk(t *testing.T, paths *regexp.Regexp) {
 	}
 }
 
-func TestNothingThatIsSecretIsReadAnywhere(t *testing.T) {
+func TestSecretsAppearNowhere(t *testing.T) {
 	t.Parallel()
 	a := newAviary(t)
 	account := `{"email":"` + canaryEmail + `","password":"` + canaryPassword + `"}`
@@ -200,7 +200,7 @@ func TestNothingThatIsSecretIsReadAnywhere(t *testing.T) {
 	}
 	require.Equal(t, http.StatusTooManyRequests, status)
 
-	// A statement that PostgreSQL gives up and writes down.
+	// This statement times out, so PostgreSQL logs it.
 	storetest.Lock(t, a.admin, "tickets")
 	status, _ = a.do(t, http.MethodPost, "/tickets/"+a.ticket+"/messages", `{"content":"`+canaryText+`"}`,
 		"Idempotency-Key: second-"+canaryHeader, "If-Match: *")
@@ -211,7 +211,7 @@ func TestNothingThatIsSecretIsReadAnywhere(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	a.stop()
 
-	require.Contains(t, a.pgLog.String(), "lock timeout", "PostgreSQL's own log is looked at")
+	require.Contains(t, a.pgLog.String(), "lock timeout", "PostgreSQL's log was not read")
 	require.Contains(t, a.log.String(), `"level":"DEBUG"`)
 	for where, output := range map[string]string{
 		"the log": a.log.String(), "a problem": a.problems.String(), "PostgreSQL's log": a.pgLog.String(), "the metrics": metrics,
@@ -227,7 +227,7 @@ func TestNothingThatIsSecretIsReadAnywhere(t *testing.T) {
 	requireEvents(t, a.log.String())
 }
 
-// workAsStaff makes macros and prompts that say a canary, wrong ones too, uses them, and reads the stream of events.
+// workAsStaff creates valid and invalid macros and prompts with a canary, uses them, and reads the event stream.
 func (a *aviary) workAsStaff(t *testing.T, account string) {
 	t.Helper()
 	customer := a.token
@@ -270,7 +270,7 @@ func (a *aviary) workAsStaff(t *testing.T, account string) {
 	require.NoError(t, err)
 	defer func() { _ = response.Body.Close() }()
 	for lines := bufio.NewScanner(response.Body); ; {
-		require.True(t, lines.Scan(), "the events say what was said")
+		require.True(t, lines.Scan(), "the events contain the messages")
 		if strings.Contains(lines.Text(), canaryText) {
 			return
 		}
@@ -289,7 +289,7 @@ func (a *aviary) provokeUpstream(t *testing.T) {
 	}
 }
 
-// sendGarbage sends what no client would send, over a plain connection.
+// sendGarbage sends invalid requests over a plain connection.
 func (a *aviary) sendGarbage(t *testing.T) {
 	t.Helper()
 	huge := strings.Repeat("canary", 4<<20/6)
@@ -333,7 +333,7 @@ func (a *aviary) metrics(t *testing.T) string {
 	return string(text)
 }
 
-// requireEvents wants a line of JSON for every event, and of a request's line all that it is to say.
+// requireEvents checks that every log line is JSON, and that the line of a request has all its members.
 func requireEvents(t *testing.T, log string) {
 	t.Helper()
 	requests := 0

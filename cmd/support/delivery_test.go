@@ -16,10 +16,10 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// deliveredWithin is some time for a loaded machine.
+// deliveredWithin is generous, for a loaded machine.
 const deliveredWithin = time.Minute
 
-// administrate makes an administrator, and returns a client that calls the server as such.
+// administrate creates an administrator and returns a client for that account.
 func administrate(t *testing.T, database, address string) *plain.ClientWithResponses {
 	t.Helper()
 	const email, password = "admin@example.com", "correct horse battery"
@@ -40,8 +40,8 @@ func administrate(t *testing.T, database, address string) *plain.ClientWithRespo
 	return c
 }
 
-// A process that is killed after a receiver has answered, and before that is written down, has not delivered: another one sends
-// it again, under the same id.
+// If a process is killed between a receiver's response and its record, another process sends the delivery again with
+// the same id.
 func TestDeliveryOfAKilledProcessIsSentAgain(t *testing.T) {
 	t.Parallel()
 	type request struct {
@@ -79,11 +79,11 @@ func TestDeliveryOfAKilledProcessIsSentAgain(t *testing.T) {
 			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%LockWebhook%'`) > 0
 	}, deliveredWithin, readyPoll)
 	require.NoError(t, first.cmd.Process.Kill())
-	_ = first.cmd.Wait() // It was killed.
+	_ = first.cmd.Wait() // The error says that it was killed.
 	release()
 
 	serve(t, environ...)
-	// The jobs of a process that is gone are done again after half a minute.
+	// Without this, the jobs of a dead process are repeated only after half a minute.
 	storetest.Exec(t, database, "UPDATE river_job SET state = 'discarded', finalized_at = now() WHERE kind = 'webhook_send'")
 	again := <-got
 	for _, r := range []request{sent, again} {

@@ -25,7 +25,7 @@ import (
 // devTokensPerSecond is the speed of the simulator, which one can read along with.
 const devTokensPerSecond = 40
 
-// envFile is the file in the current folder that "support dev" and "support doctor" read.
+// envFile is the file in the working directory that "support dev" and "support doctor" read.
 const envFile = ".env"
 
 // devOptions are the flags of "support dev".

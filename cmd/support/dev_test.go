@@ -21,8 +21,7 @@ import (
 
 var addressPattern = regexp.MustCompile(`http://localhost:\d+`)
 
-// walk pastes the commands of the welcome, which are indented, into a shell, as a newcomer does. It returns what the shell
-// prints.
+// walk runs the indented commands of the welcome in a shell, as a newcomer does, and returns the shell's output.
 func (p *process) walk(t *testing.T) string {
 	t.Helper()
 	_, script, found := strings.Cut(p.output.String(), "into another terminal:\n")
@@ -39,7 +38,7 @@ func (p *process) walk(t *testing.T) string {
 	return string(out)
 }
 
-// openDir returns a folder that an unprivileged database server may enter, which those of t.TempDir are not.
+// openDir returns a directory that an unprivileged database server may enter, unlike those of t.TempDir.
 func openDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "support-dev-test-")
@@ -49,7 +48,7 @@ func openDir(t *testing.T) string {
 	return dir
 }
 
-func TestDevIsWalkedFromLogInToTheAnswer(t *testing.T) {
+func TestDevWelcomeWorksFromLogInToAnswer(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(openDir(t), "data")
 	first := start(t, program(t, nil, "dev", "--addr", "127.0.0.1:0", "--data-dir", dir))
@@ -77,7 +76,7 @@ func TestDevIsWalkedFromLogInToTheAnswer(t *testing.T) {
 	_, err := fetch(t, address)
 	require.Error(t, err, "the server has ended")
 
-	// The data is kept, and is found where it was.
+	// The data directory is kept and used again.
 	second := start(t, program(t, nil, "dev", "--addr", "127.0.0.1:0", "--data-dir", dir))
 	second.waitFor(t, "Ctrl-C stops everything.")
 	for _, pattern := range []string{`postgres://\S+`, `API key +sk_\S+`} {
@@ -89,7 +88,7 @@ func TestDevIsWalkedFromLogInToTheAnswer(t *testing.T) {
 	second.interrupt(t)
 }
 
-// roleOf logs somebody in with the documented password and returns the role.
+// roleOf logs an account in with the documented password and returns its role.
 func roleOf(t *testing.T, address, email string) string {
 	t.Helper()
 	c, err := plain.NewClientWithResponses(address)
@@ -114,12 +113,12 @@ func TestDevWithoutDemoStartsEmpty(t *testing.T) {
 	database := regexp.MustCompile(`postgres://\S+`).FindString(p.output.String())
 	require.Equal(t, "0", storetest.QueryText(t, database, "SELECT count(*)::text FROM users"))
 	out := p.walk(t)
-	require.Contains(t, out, `"email":"ada@example.com"`, "the walk signs up first")
+	require.Contains(t, out, `"email":"ada@example.com"`, "the welcome begins with a sign-up")
 	require.Contains(t, out, "event: done\n")
 	p.interrupt(t)
 }
 
-func TestDevFillsADeskThatIsEmpty(t *testing.T) {
+func TestDevFillsAnEmptyDesk(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(openDir(t), "data")
 	const counted = `SELECT concat_ws(' ', (SELECT count(*) FROM users WHERE role = 'user'), (SELECT count(*) FROM tickets),
@@ -131,12 +130,12 @@ func TestDevFillsADeskThatIsEmpty(t *testing.T) {
 		p.waitFor(t, "Ctrl-C stops everything.")
 		require.Contains(t, p.output.String(), "Filling the desk")
 		database := regexp.MustCompile(`postgres://\S+`).FindString(p.output.String())
-		require.Equal(t, "42 200 4 t t t t", storetest.QueryText(t, database, counted), "the second time there are tickets")
+		require.Equal(t, "42 200 4 t t t t", storetest.QueryText(t, database, counted), "a second start adds no tickets")
 		p.interrupt(t)
 	}
 }
 
-func TestDevLeavesAnotherDatabaseWithoutDemoAccounts(t *testing.T) {
+func TestDevAddsNoDemoAccountsToAnotherDatabase(t *testing.T) {
 	t.Parallel()
 	database := storetest.NewURL(t)
 	p := start(t, program(t, []string{"DATABASE_URL=" + database, "HOME=" + openDir(t)}, "dev", "--addr", "127.0.0.1:0", "--ephemeral"))
@@ -156,7 +155,7 @@ func TestDevReadsSettingsFromAFile(t *testing.T) {
 	p := start(t, cmd)
 	p.waitFor(t, "Ctrl-C stops everything.")
 	require.Contains(t, p.output.String(), "From .env: GROQ_MODEL")
-	require.Contains(t, p.output.String(), "from http://127.0.0.1:2/v1, model from the file", "the environment wins")
+	require.Contains(t, p.output.String(), "from http://127.0.0.1:2/v1, model from the file", "the environment takes precedence")
 	require.NotContains(t, p.output.String(), "canary")
 	p.interrupt(t)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-func TestDoctorSaysWhatToDo(t *testing.T) {
+func TestDoctorNamesTheNextStep(t *testing.T) {
 	t.Parallel()
 	migrated, empty := "DATABASE_URL="+storetest.NewURL(t), "DATABASE_URL="+storetest.NewEmptyURL(t)
 	server := func(script groqsim.Script) string {

@@ -26,7 +26,7 @@ func TestKilledMigrationIsContinuedByTheNextRun(t *testing.T) {
 	require.Error(t, killed.cmd.Wait())
 	release()
 
-	// The server goes on with what it was sent, or gives up: either way version and schema agree.
+	// The database finishes the statement or rolls it back. Either way, version and schema agree.
 	require.Equal(t, 0, storetest.QueryInt(t, url, "SELECT count(*) FROM schema_migrations WHERE dirty"))
 	code, out = run(t, program(t, database, "migrate", "up"))
 	require.Zero(t, code, out)
@@ -34,7 +34,7 @@ func TestKilledMigrationIsContinuedByTheNextRun(t *testing.T) {
 	require.Eventually(t, func() bool { return get(t, address+"/readyz").StatusCode == http.StatusOK }, readyWithin, readyPoll)
 }
 
-func TestCommandLineTellsWhyTheDatabaseDoesNotAnswer(t *testing.T) {
+func TestCommandLineExplainsAnUnreachableDatabase(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"migrate", "up"}, {"migrate", "version"}, {"admin", "create", "--email", "a@example.com"}} {
 		code, out := run(t, program(t, []string{"DATABASE_URL=postgres://canary:canary@127.0.0.1:1/canary"}, args...))

@@ -21,7 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// runMain makes the test binary the program itself, so that tests run it as people do: as a process.
+// runMain makes the test binary run as the program, so that tests can start it as a process.
 const runMain = "SUPPORT_TEST_RUN_MAIN"
 
 func TestMain(m *testing.M) {
@@ -33,10 +33,10 @@ func TestMain(m *testing.M) {
 	storetest.Main(m, checkCommands)
 }
 
-// ran are the commands that tests have run, by their paths.
+// ran has the commands that tests have run, by path.
 var ran sync.Map
 
-// checkCommands wants each command to have been run by some test.
+// checkCommands checks that tests have run every command.
 func checkCommands() error {
 	commands := rootCommand().Commands()
 	for len(commands) > 0 {
@@ -49,7 +49,7 @@ func checkCommands() error {
 	return nil
 }
 
-// program returns a command that runs the program with an environment of its own.
+// program returns a command that runs the program with its own environment.
 func program(t *testing.T, environ []string, args ...string) *exec.Cmd {
 	t.Helper()
 	if c, _, err := rootCommand().Find(args); err == nil {
@@ -64,7 +64,7 @@ func program(t *testing.T, environ []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// process is a running program whose output is read line by line.
+// process is a running program. Its output is read line by line.
 type process struct {
 	cmd    *exec.Cmd
 	stdout *bufio.Reader
@@ -73,7 +73,7 @@ type process struct {
 
 func start(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
-	// A pipe of our own: Wait would close the command's under the reader.
+	// This pipe stays open: Wait would close the command's own while it is being read.
 	reader, writer, err := os.Pipe()
 	require.NoError(t, err)
 	cmd.Stdout, cmd.Stderr = writer, writer
@@ -92,7 +92,7 @@ func start(t *testing.T, cmd *exec.Cmd) *process {
 	return p
 }
 
-// waitFor reads until a line has the text.
+// waitFor reads until a line contains the text.
 func (p *process) waitFor(t *testing.T, text string) {
 	t.Helper()
 	for {
@@ -105,7 +105,7 @@ func (p *process) waitFor(t *testing.T, text string) {
 	}
 }
 
-// interrupt sends Ctrl-C's signal and wants the process to end well.
+// interrupt sends SIGINT and checks that the process exits with code 0.
 func (p *process) interrupt(t *testing.T) {
 	t.Helper()
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGINT))
@@ -115,7 +115,7 @@ func (p *process) interrupt(t *testing.T) {
 	require.NoError(t, p.cmd.Wait())
 }
 
-// run runs the program to its end and returns its exit code and what it printed.
+// run runs the program to its end and returns its exit code and output.
 func run(t *testing.T, cmd *exec.Cmd) (int, string) {
 	t.Helper()
 	out, err := cmd.CombinedOutput()
@@ -139,7 +139,7 @@ func get(t *testing.T, url string) *http.Response {
 	return response
 }
 
-// fetch sends a GET and reads the answer to its end.
+// fetch sends a GET and reads the whole response.
 func fetch(t *testing.T, url string) (*http.Response, error) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
@@ -152,7 +152,7 @@ func fetch(t *testing.T, url string) (*http.Response, error) {
 	return response, errors.Join(err, response.Body.Close())
 }
 
-// openStream signs a customer up, opens a ticket and asks for its answer, which has begun when it returns.
+// openStream signs a customer up, opens a ticket, and returns the stream of its answer, which has started.
 func openStream(t *testing.T, address string) *http.Response {
 	t.Helper()
 	c, err := plain.NewClientWithResponses(address)

@@ -13,7 +13,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// occupied returns an address that somebody listens on.
+// occupied returns an address that is in use.
 func occupied(t *testing.T) string {
 	t.Helper()
 	var lc net.ListenConfig
@@ -23,7 +23,7 @@ func occupied(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// vacant returns an address that nobody listens on.
+// vacant returns an unused address.
 func vacant(t *testing.T) string {
 	t.Helper()
 	var lc net.ListenConfig
@@ -33,7 +33,7 @@ func vacant(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-func TestWrongUseNamesTheNextStep(t *testing.T) {
+func TestMisuseNamesTheNextStep(t *testing.T) {
 	t.Parallel()
 	migrated, empty := "DATABASE_URL="+storetest.NewURL(t), "DATABASE_URL="+storetest.NewEmptyURL(t)
 	refused := "DATABASE_URL=postgres://user:canary@" + vacant(t) + "/support"
@@ -47,7 +47,7 @@ func TestWrongUseNamesTheNextStep(t *testing.T) {
 	for name, c := range map[string]struct {
 		args    string
 		environ []string
-		dir     string // the current folder
+		dir     string // the working directory
 		code    int
 		want    []string
 	}{

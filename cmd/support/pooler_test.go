@@ -26,7 +26,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// poolerOf starts PgBouncer in transaction mode before the database, with five sessions for everybody, and returns its URL.
+// poolerOf starts PgBouncer in transaction mode in front of the database, with five sessions, and returns its URL.
 func poolerOf(t *testing.T, databaseURL string) string {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
@@ -37,7 +37,7 @@ func poolerOf(t *testing.T, databaseURL string) string {
 	database, err := url.Parse(databaseURL)
 	require.NoError(t, err)
 	password, _ := database.User.Password()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // Closed at once.
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // Closed immediately.
 	require.NoError(t, err)
 	host, port, err := net.SplitHostPort(listener.Addr().String())
 	require.NoError(t, err)
@@ -46,7 +46,7 @@ func poolerOf(t *testing.T, databaseURL string) string {
 	dir, err := os.MkdirTemp("", "support-pooler-*")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	require.NoError(t, os.Chmod(dir, 0o755)) // PgBouncer does not run as root.
+	require.NoError(t, os.Chmod(dir, 0o755)) // PgBouncer refuses to run as root.
 	file := filepath.Join(dir, "pgbouncer.ini")
 	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, `[databases]
 support = host=%s port=%s dbname=%s user=%s password=%s
@@ -74,7 +74,7 @@ func TestServerWorksBehindATransactionPooler(t *testing.T) {
 	pooled := poolerOf(t, direct)
 	code, out := run(t, program(t, []string{"DATABASE_URL=" + pooled}, "migrate", "up"))
 	require.Equal(t, exitFailure, code, out)
-	require.Contains(t, out, "SUPPORT_DB_POOLER=transaction", "what is missing is said")
+	require.Contains(t, out, "SUPPORT_DB_POOLER=transaction", "the missing setting is named")
 	environ := []string{"DATABASE_URL=" + pooled, "SUPPORT_DB_POOLER=transaction"}
 	code, out = run(t, program(t, environ, "migrate", "up"))
 	require.Equal(t, exitSettings, code, out)
@@ -86,14 +86,14 @@ func TestServerWorksBehindATransactionPooler(t *testing.T) {
 	simulator := groqsim.New(groqsim.Options{})
 	upstream := groqtest.Serve(t, simulator)
 	p, address := serve(t, append(environ, "GROQ_API_URL="+upstream, "GROQ_API_KEY=k", "SUPPORT_RATE_LIMIT=0")...)
-	p.waitFor(t, "ALTER ROLE")                           // The pooler's sessions have no limits yet.
-	go func() { _, _ = io.Copy(io.Discard, p.stdout) }() // A line for each request would fill the pipe.
+	p.waitFor(t, "ALTER ROLE")                           // The pooler's sessions lack the required limits.
+	go func() { _, _ = io.Copy(io.Discard, p.stdout) }() // Otherwise the log of requests would fill the pipe.
 	require.Equal(t, http.StatusOK, get(t, address+"/readyz").StatusCode)
 	require.Contains(t, readAll(t, openStream(t, address)), "event: done\n")
 	writeMixed(t, address, direct)
 }
 
-// writeMixed sends a few hundred requests at once, of which the repeated ones have their effect once.
+// writeMixed sends a few hundred parallel requests. Repeated ones must have their effect once.
 func writeMixed(t *testing.T, address, direct string) {
 	t.Helper()
 	c, err := plain.NewClientWithResponses(address)

@@ -13,7 +13,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/groqtest"
 )
 
-// recipeServers behave like the servers that the README has recipes for.
+// recipeServers simulate the servers of the README's recipes.
 var recipeServers = map[string]groqsim.Options{
 	"llama3.2": {
 		KeyOptional: true, Models: []string{"llama3.2"},
@@ -31,7 +31,7 @@ var recipeServers = map[string]groqsim.Options{
 	},
 }
 
-// recipes returns the settings of each line of the README that runs the product with another AI server, by model.
+// recipes returns the settings in the README's commands for other AI servers, by model.
 func recipes(t *testing.T) map[string][]string {
 	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
@@ -49,7 +49,7 @@ func recipes(t *testing.T) map[string][]string {
 	return found
 }
 
-func TestRecipesOfTheReadmeWork(t *testing.T) {
+func TestReadmeRecipes(t *testing.T) {
 	t.Parallel()
 	found := recipes(t)
 	require.Len(t, found, len(recipeServers))
@@ -66,7 +66,7 @@ func TestRecipesOfTheReadmeWork(t *testing.T) {
 					u, err := url.Parse(address)
 					require.NoError(t, err)
 					if u.Hostname() == "api.openai.com" {
-						environ = append(environ, "GROQ_DIALECT=openai") // As the server is known by its name.
+						environ = append(environ, "GROQ_DIALECT=openai") // The product recognizes the real server by its host name.
 					}
 					setting = "GROQ_API_URL=" + upstream + u.Path
 				}

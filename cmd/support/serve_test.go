@@ -30,7 +30,7 @@ func serve(t *testing.T, environ ...string) (*process, string) {
 	return p, "http://" + match[1]
 }
 
-func TestServerIsReadyOnceTheSchemaIs(t *testing.T) {
+func TestServerIsReadyAfterTheMigration(t *testing.T) {
 	t.Parallel()
 	database := "DATABASE_URL=" + storetest.NewEmptyURL(t)
 	p, address := serve(t, database)
@@ -60,13 +60,13 @@ func TestAnswerFinishesWhileTheServerDrains(t *testing.T) {
 	stream := openStream(t, address)
 	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
 	p.waitFor(t, "shutting down")
-	require.Equal(t, http.StatusServiceUnavailable, get(t, address+"/readyz").StatusCode, "not ready at once")
+	require.Equal(t, http.StatusServiceUnavailable, get(t, address+"/readyz").StatusCode, "readiness fails immediately")
 	simulator.Release("late")
 	require.Contains(t, readAll(t, stream), "event: done\n")
 	require.NoError(t, p.cmd.Wait())
 }
 
-func TestSecondSignalEndsTheServerAtOnce(t *testing.T) {
+func TestSecondSignalEndsTheServerImmediately(t *testing.T) {
 	t.Parallel()
 	p, _ := serve(t, "DATABASE_URL="+storetest.NewURL(t))
 	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
@@ -76,7 +76,7 @@ func TestSecondSignalEndsTheServerAtOnce(t *testing.T) {
 	require.Equal(t, exitFailure, p.cmd.ProcessState.ExitCode())
 }
 
-func TestSettingsAreCheckedAllAtOnce(t *testing.T) {
+func TestAllInvalidSettingsAreReported(t *testing.T) {
 	t.Parallel()
 	environ := []string{
 		"DATABASE_URL=mysql://canary", "JWT_SECRET=canary", "EXPIRE_MINUTES=-5", "SUPPORT_LOG_LEVEL=canary",
@@ -125,7 +125,7 @@ func TestDatabaseIsMigratedUpAndDown(t *testing.T) {
 	}
 }
 
-func TestJournalStatusSaysHowFarItHasCome(t *testing.T) {
+func TestJournalStatus(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	add := func() {
@@ -144,7 +144,7 @@ func TestJournalStatusSaysHowFarItHasCome(t *testing.T) {
 	require.Contains(t, out, "support migrate up")
 }
 
-func TestAdministratorIsMade(t *testing.T) {
+func TestCreateAdministrator(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	database := []string{"DATABASE_URL=" + url}

@@ -16,16 +16,17 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// reader follows an answer as a browser does: it shows the deltas, clears them at a reset, and knows the last event's id.
+// reader follows an answer as a browser does: it shows deltas, clears them at a reset, and remembers the last event's
+// id.
 type reader struct {
 	text   string
 	lastID string
 	ended  bool
-	// message is the stored message of a done event.
+	// message is the message of the event done.
 	message client.Message
 }
 
-// read reads events until the stream ends or breaks off, or stop says so.
+// read reads events until the stream ends or is cut, or stop returns true.
 func (r *reader) read(t *testing.T, response *http.Response, stop func() bool) {
 	t.Helper()
 	lines := bufio.NewScanner(response.Body)
@@ -64,10 +65,10 @@ func (r *reader) take(t *testing.T, event, data string) {
 	}
 }
 
-// takenOverWithin is the lease, the longest pause of a reaper, and some time for a loaded machine.
+// takenOverWithin covers the lease, a reaper's longest pause, and a loaded machine.
 const takenOverWithin = 20 * time.Second
 
-func TestAnswerOfAKilledProcessIsFinishedByAnother(t *testing.T) {
+func TestAnotherProcessFinishesTheAnswerOfAKilledOne(t *testing.T) {
 	t.Parallel()
 	simulator := groqsim.New(groqsim.Options{})
 	require.NoError(t, simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "for ever", After: 5}}}))

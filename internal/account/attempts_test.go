@@ -20,16 +20,16 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// somewhere is where requests come from when that does not matter.
+// somewhere is a client for tests in which the address does not matter.
 var somewhere = account.Client{Addr: netip.MustParseAddr("192.0.2.1")}
 
-// limitsOfAServer are the limits that a server has by default.
+// limitsOfAServer returns the default limits of a server.
 func limitsOfAServer() account.Limits {
 	d := config.Defaults()
 	return account.Limits{FailedLogIns: d.FailedLogIns, NetworkFailedLogIns: d.LogInLimit, SignUps: d.SignUpLimit}
 }
 
-// limited returns services on one database, as replicas are, with the limits that a server has.
+// limited returns services on one database, like replicas, with the default limits.
 func limited(t *testing.T, replicas int) (services []*account.Service, url string) {
 	t.Helper()
 	url = storetest.NewURL(t)
@@ -40,7 +40,7 @@ func limited(t *testing.T, replicas int) (services []*account.Service, url strin
 	return services, url
 }
 
-// requireTooMany wants the refusal, with a time to wait within the bounds.
+// requireTooMany checks that the error is the refusal, with a wait within the bounds.
 func requireTooMany(t *testing.T, err error, least, most time.Duration) {
 	t.Helper()
 	require.True(t, apperr.Is(err, apperr.TooManyAttempts), "%v", err)
@@ -48,7 +48,7 @@ func requireTooMany(t *testing.T, err error, least, most time.Duration) {
 	require.LessOrEqual(t, apperr.From(err).RetryAfter, most)
 }
 
-func TestSixthWrongPasswordIsNotEvenLookedAt(t *testing.T) {
+func TestSixthAttemptIsRefusedWithoutAHash(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 3)
 	_, err := replicas[0].CreateAccount(t.Context(), nil, "ada@example.com", password, sqlc.UserRoleUser)
@@ -64,12 +64,12 @@ func TestSixthWrongPasswordIsNotEvenLookedAt(t *testing.T) {
 				_, err = replicas[i].LogIn(t.Context(), account.Client{Addr: netip.MustParseAddr("192.0.2.200")}, email, password)
 			})
 			requireTooMany(t, err, 14*time.Minute, 15*time.Minute)
-			require.Zero(t, hashes, "a right password no longer helps")
+			require.Zero(t, hashes, "even the right password is refused without a hash")
 		}
 	}
 	for _, elsewhere := range []string{"192.0.3.1", "2001:db8::1"} {
 		_, err = replicas[0].LogIn(t.Context(), account.Client{Addr: netip.MustParseAddr(elsewhere)}, " ADA@example.com"[1:], password)
-		require.NoError(t, err, "the owner still gets in from %s", elsewhere)
+		require.NoError(t, err, "the owner can still log in from %s", elsewhere)
 	}
 	_, err = replicas[1].LogIn(t.Context(), account.Client{Addr: netip.MustParseAddr("::ffff:192.0.2.7")}, "Ada@Example.com", password)
 	requireTooMany(t, err, 14*time.Minute, 15*time.Minute)
@@ -82,12 +82,12 @@ func TestSixthWrongPasswordIsNotEvenLookedAt(t *testing.T) {
 	require.NoError(t, err, "a quarter of an hour later")
 }
 
-// isBusy reports whether a loaded machine had no room for the attempt, which then counts for nothing.
+// isBusy reports whether the server was too busy for the attempt, which then does not count.
 func isBusy(err error) bool {
 	return apperr.Is(err, apperr.ServerBusy) || apperr.Is(err, apperr.DBBusy)
 }
 
-func TestParallelGuessesAreNoMoreThanFive(t *testing.T) {
+func TestParallelGuessesAreLimitedToFive(t *testing.T) {
 	t.Parallel()
 	const guesses = 60
 	replicas, url := limited(t, 3)
@@ -110,7 +110,7 @@ func TestParallelGuessesAreNoMoreThanFive(t *testing.T) {
 	wg.Wait()
 	require.LessOrEqual(t, wrong.Load(), int32(5))
 	for i := 0; i < guesses && wrong.Load() < 5; i++ {
-		guess(i) // What there was no room for.
+		guess(i) // The server was too busy: try again.
 	}
 	before := refused.Load()
 	guess(0)
@@ -120,7 +120,7 @@ func TestParallelGuessesAreNoMoreThanFive(t *testing.T) {
 	require.Equal(t, 5, storetest.QueryInt(t, url, "SELECT min(cardinality(counted_at)) FROM attempts"))
 }
 
-func TestRightPasswordForgetsTheWrongOnes(t *testing.T) {
+func TestSuccessfulLogInResetsTheCounter(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 1)
 	s := replicas[0]
@@ -134,10 +134,10 @@ func TestRightPasswordForgetsTheWrongOnes(t *testing.T) {
 		_, err := s.LogIn(t.Context(), somewhere, "ada@example.com", password)
 		require.NoError(t, err)
 	}
-	require.Equal(t, 12, storetest.QueryInt(t, url, "SELECT sum(cardinality(counted_at)) FROM attempts"), "only the network's are left")
+	require.Equal(t, 12, storetest.QueryInt(t, url, "SELECT sum(cardinality(counted_at)) FROM attempts"), "only the attempts of the network are left")
 }
 
-// Attempts whose end is not known yet count for nothing: many programs may start at once with one account.
+// Attempts without a result do not count, because many programs may log in to one account at the same time.
 func TestRightPasswordsInParallelAreNotRefused(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 1)
@@ -157,9 +157,8 @@ func TestRightPasswordsInParallelAreNotRefused(t *testing.T) {
 	require.Zero(t, storetest.QueryInt(t, url, "SELECT count(*) FROM attempts"))
 }
 
-// What attempts in parallel learn is what attempts in turn would: nothing after the fifth wrong one, not even that a
-// password is right.
-func TestRightPasswordAmongParallelWrongOnesIsNoWayAroundTheLimit(t *testing.T) {
+// Parallel attempts reveal no more than sequential ones: after the fifth wrong one, not even that a password is right.
+func TestParallelAttemptsCannotBypassTheLimit(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 1)
 	_, err := replicas[0].CreateAccount(t.Context(), nil, "ada@example.com", password, sqlc.UserRoleUser)
@@ -180,7 +179,7 @@ func TestRightPasswordAmongParallelWrongOnesIsNoWayAroundTheLimit(t *testing.T) 
 			_, err := replicas[0].LogIn(t.Context(), somewhere, "ada@example.com", password)
 			right <- err
 		}()
-		// It has found four wrong ones, and the right one comes after the fifth.
+		// Four wrong attempts are counted; the right one comes after the fifth.
 		require.Eventually(t, func() bool {
 			return storetest.QueryInt(t, url, "SELECT count(*) FROM pg_locks WHERE NOT granted") > 0
 		}, 20*time.Second, 5*time.Millisecond)
@@ -190,7 +189,7 @@ func TestRightPasswordAmongParallelWrongOnesIsNoWayAroundTheLimit(t *testing.T) 
 	require.Zero(t, storetest.QueryInt(t, url, "SELECT count(*) FROM sessions"))
 }
 
-func TestNetworkFailsSoOftenWhateverTheAccount(t *testing.T) {
+func TestFailedLogInsPerNetworkAreLimited(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 2)
 	_, err := replicas[0].CreateAccount(t.Context(), nil, "ada@example.com", password, sqlc.UserRoleUser)
@@ -205,7 +204,7 @@ func TestNetworkFailsSoOftenWhateverTheAccount(t *testing.T) {
 	requireTooMany(t, err, 14*time.Minute, 15*time.Minute)
 	require.Zero(t, hashes)
 	_, err = replicas[0].LogIn(t.Context(), account.Client{Addr: netip.MustParseAddr("192.0.3.1")}, "ada@example.com", password)
-	require.NoError(t, err, "other networks go on")
+	require.NoError(t, err, "other networks are not affected")
 	require.Equal(t, network, storetest.QueryInt(t, url, "SELECT max(cardinality(counted_at)) FROM attempts"))
 }
 
@@ -216,7 +215,7 @@ func TestEleventhSignUpOfAnAddressIsRefused(t *testing.T) {
 		_, err := replicas[i%2].SignUp(t.Context(), account.Client{Addr: netip.MustParseAddr(client)}, email, password, sqlc.UserRoleUser)
 		return err
 	}
-	require.True(t, apperr.Is(sign(0, "192.0.2.1", "no address"), apperr.ValidationFailed), "counts for nothing")
+	require.True(t, apperr.Is(sign(0, "192.0.2.1", "no address"), apperr.ValidationFailed), "an invalid sign-up does not count")
 	require.NoError(t, sign(0, "192.0.2.1", "ada@example.com"))
 	for i := range 9 {
 		require.True(t, apperr.Is(sign(i, "192.0.2.1", "ada@example.com"), apperr.EmailTaken))
@@ -244,8 +243,8 @@ func TestOldCountersAreDeletedInBatches(t *testing.T) {
 	require.Equal(t, 10, storetest.QueryInt(t, url, "SELECT count(*) FROM attempts"))
 }
 
-// A row that the database does not let go is in nobody's way.
-func TestSweepGoesOnPastAFailingRow(t *testing.T) {
+// A row that cannot be deleted does not block the others.
+func TestSweepContinuesPastAFailingRow(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 1)
 	storetest.Exec(t, url, `INSERT INTO attempts (key, counted_at, expires_at)

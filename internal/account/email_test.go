@@ -10,7 +10,7 @@ import (
 	"github.com/supportbackend/support/internal/account"
 )
 
-func TestAddressesHaveOneForm(t *testing.T) {
+func TestAddressesAreNormalizedToOneForm(t *testing.T) {
 	t.Parallel()
 	longest := strings.Repeat("a", 64) + "@" + strings.Repeat(strings.Repeat("b", 61)+".", 3) + "com"
 	require.Len(t, longest, 254)
@@ -39,7 +39,7 @@ func TestAddressesHaveOneForm(t *testing.T) {
 	}
 }
 
-// invalidAddresses are no e-mail addresses, by what is wrong with them.
+// invalidAddresses returns invalid e-mail addresses by their fault.
 func invalidAddresses() map[string]string {
 	return map[string]string{
 		"empty":                    "",
@@ -86,7 +86,7 @@ func invalidAddresses() map[string]string {
 	}
 }
 
-func TestWhatIsNoAddressIsRefused(t *testing.T) {
+func TestInvalidAddressesAreRefusedOnTheirOwn(t *testing.T) {
 	t.Parallel()
 	for name, address := range invalidAddresses() {
 		got, ok := account.NormalizeEmail(address)
@@ -95,7 +95,7 @@ func TestWhatIsNoAddressIsRefused(t *testing.T) {
 	}
 }
 
-// storedAddress is a second opinion on what may be stored: printable ASCII without capitals, and one at sign.
+// storedAddress is an independent check of stored addresses: printable lower-case ASCII with one at sign.
 var storedAddress = regexp.MustCompile(`^[^\sA-Z"(),:;<>@\[\\\]\pC\x{80}-\x{10FFFF}]{1,64}@[a-z0-9.-]{3,252}$`)
 
 func FuzzNormalizeEmail(f *testing.F) {
@@ -115,7 +115,7 @@ func FuzzNormalizeEmail(f *testing.F) {
 		require.Regexp(t, storedAddress, once)
 		require.LessOrEqual(t, len(once), 254)
 		twice, ok := account.NormalizeEmail(once)
-		require.True(t, ok, "what it returns is an address")
+		require.True(t, ok, "the result is a valid address")
 		require.Equal(t, once, twice)
 		upper, ok := account.NormalizeEmail(strings.ToUpper(once))
 		require.True(t, ok)

@@ -24,7 +24,7 @@ func TestCommonPasswordIsRefusedBeforeItIsHashed(t *testing.T) {
 	require.Zero(t, hashes)
 }
 
-func TestPasswordsAreMeasuredInCharacters(t *testing.T) {
+func TestPasswordLengthCountsCharacters(t *testing.T) {
 	t.Parallel()
 	s := newDetachedService(t)
 	for password, want := range map[string]apperr.FieldCode{

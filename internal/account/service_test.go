@@ -26,19 +26,19 @@ const (
 	password = "correct horse battery"
 )
 
-// hasher returns a Hasher whose hashes cost next to nothing.
+// hasher returns a Hasher with cheap parameters.
 func hasher() *passwords.Hasher {
 	return passwords.NewHasher(passwords.Cost{Memory: 32, Passes: 1, Lanes: 1})
 }
 
-// newDetachedService returns a Service without a database, for what is decided before one is asked.
+// newDetachedService returns a Service without a database, for requests that are refused before a query.
 func newDetachedService(t *testing.T) *account.Service {
 	t.Helper()
 	s, _ := newService(t, nil, account.Options{Secret: []byte(secret)})
 	return s
 }
 
-// bench is a Service on a database of the test's own.
+// bench is a Service on the test's own database.
 type bench struct {
 	*account.Service
 	auth  *auth.Service
@@ -54,7 +54,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// newService returns a Service with the auth.Service that knows its tokens. Its hashes cost next to nothing.
+// newService returns a Service with cheap hashes, and the auth.Service that checks its tokens.
 func newService(t *testing.T, s *store.Store, o account.Options) (*account.Service, *auth.Service) {
 	t.Helper()
 	a, err := auth.NewService(s, auth.Options{Secret: o.Secret, TokenTTL: config.Defaults().AccessTokenTTL()})
@@ -65,7 +65,7 @@ func newService(t *testing.T, s *store.Store, o account.Options) (*account.Servi
 	return accounts, a
 }
 
-// addUser makes an account with a hash as it may stand in the database.
+// addUser creates an account with a stored hash.
 func (b *bench) addUser(t *testing.T, email, hash string) sqlc.User {
 	t.Helper()
 	user, err := b.store.CreateUser(t.Context(), sqlc.CreateUserParams{
@@ -75,7 +75,7 @@ func (b *bench) addUser(t *testing.T, email, hash string) sqlc.User {
 	return sqlc.User(user)
 }
 
-// signIn begins a session for an account.
+// signIn creates a session for an account.
 func (b *bench) signIn(t *testing.T, user sqlc.User) uuid.UUID {
 	t.Helper()
 	session := uuid.Must(uuid.NewV7())
@@ -92,13 +92,13 @@ func (b *bench) hashOf(t *testing.T, id uuid.UUID) string {
 	return storetest.QueryText(t, b.url, "SELECT password_hash FROM users WHERE id = $1", id)
 }
 
-// olderHash is the password's hash with the parameters of another time.
+// olderHash returns the password's hash with outdated parameters.
 func olderHash() string {
 	return "$argon2id$v=19$m=64,t=1,p=1$b2xkZXIgcGFyYW1ldGVycw$" +
 		base64.RawStdEncoding.EncodeToString(argon2.IDKey([]byte(password), []byte("older parameters"), 1, 64, 1, 32))
 }
 
-func TestOnlyCustomersSignThemselvesUp(t *testing.T) {
+func TestSignUpCreatesOnlyCustomers(t *testing.T) {
 	t.Parallel()
 	s := newDetachedService(t)
 	hashes := account.CountHashes(s, func() {
@@ -110,7 +110,7 @@ func TestOnlyCustomersSignThemselvesUp(t *testing.T) {
 	require.Zero(t, hashes)
 }
 
-// A stopwatch on a shared machine proves nothing, so the work itself is counted.
+// Times on a shared machine prove nothing, so the test counts hashes.
 func TestEveryFailedLogInDoesTheSameWork(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -120,7 +120,7 @@ func TestEveryFailedLogInDoesTheSameWork(t *testing.T) {
 	b.addUser(t, "older@example.com", olderHash())
 	_, outdated, err := hasher().Verify(t.Context(), "", "x", hasher().Dummy())
 	require.NoError(t, err)
-	require.False(t, outdated, "the dummy costs what a hash costs")
+	require.False(t, outdated, "the dummy hash has current parameters")
 
 	var first error
 	for name, c := range map[string]struct{ email, password string }{
@@ -148,7 +148,7 @@ func TestEveryFailedLogInDoesTheSameWork(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestTakenAddressIsHashedForLikeAFreeOne(t *testing.T) {
+func TestSignUpHashesForTakenAddressesToo(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	for _, taken := range []bool{false, true} {
@@ -161,13 +161,13 @@ func TestTakenAddressIsHashedForLikeAFreeOne(t *testing.T) {
 	}
 }
 
-func TestOlderHashIsReplacedByTheLogInThatProvesIt(t *testing.T) {
+func TestLogInReplacesAnOutdatedHash(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com", olderHash())
 	_, err := b.LogIn(t.Context(), somewhere, user.Email, password+"x")
 	require.True(t, apperr.Is(err, apperr.InvalidCredentials))
-	require.Equal(t, olderHash(), b.hashOf(t, user.ID), "a wrong password proves nothing")
+	require.Equal(t, olderHash(), b.hashOf(t, user.ID), "a wrong password replaces nothing")
 
 	require.EqualValues(t, 2, account.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), somewhere, user.Email, password) }))
 	require.NoError(t, err)
@@ -179,7 +179,7 @@ func TestOlderHashIsReplacedByTheLogInThatProvesIt(t *testing.T) {
 
 	require.EqualValues(t, 1, account.CountHashes(b.Service, func() { _, err = b.LogIn(t.Context(), somewhere, user.Email, password) }))
 	require.NoError(t, err)
-	require.Equal(t, replaced, b.hashOf(t, user.ID), "once is enough")
+	require.Equal(t, replaced, b.hashOf(t, user.ID), "the hash is replaced only once")
 }
 
 func TestReplacedHashNeverUndoesAChangedPassword(t *testing.T) {
@@ -198,7 +198,7 @@ func TestLogInsInParallelReplaceAnOlderHashSafely(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com", olderHash())
-	errs := make([]error, 2) // A hasher takes two at once at least: none has to wait.
+	errs := make([]error, 2) // A hasher allows at least two at a time, so none has to wait.
 	var wg sync.WaitGroup
 	for i := range errs {
 		wg.Go(func() { _, errs[i] = b.LogIn(t.Context(), somewhere, user.Email, password) })
@@ -222,7 +222,7 @@ func TestInvalidStoredHashIsTheServersFault(t *testing.T) {
 	require.NotContains(t, err.Error(), "canary")
 }
 
-func TestAccountsAreStoredInTheirOneForm(t *testing.T) {
+func TestAccountsAreStoredWithNormalizedAddresses(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user, err := b.CreateAccount(t.Context(), nil, "ＡＤＡ@Example.COM", password, sqlc.UserRoleAdmin)
@@ -235,7 +235,7 @@ func TestAccountsAreStoredInTheirOneForm(t *testing.T) {
 	require.Equal(t, []apperr.Field{{Pointer: "/email", Code: apperr.InvalidFormat}}, apperr.From(err).Fields)
 }
 
-func TestCancelledLogInIsNoWrongPassword(t *testing.T) {
+func TestCancelledLogInIsNotAWrongPassword(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -17,7 +17,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// addAccount makes an account that can log in with the password.
+// addAccount creates an account with the password.
 func (b *bench) addAccount(t *testing.T, email string) sqlc.User {
 	t.Helper()
 	hash, err := hasher().Hash(t.Context(), "", password)
@@ -25,7 +25,7 @@ func (b *bench) addAccount(t *testing.T, email string) sqlc.User {
 	return b.addUser(t, email, hash)
 }
 
-// logIn begins a session of an account of its own.
+// logIn creates an account and a session.
 func (b *bench) logIn(t *testing.T) (account.Tokens, auth.Actor) {
 	t.Helper()
 	tokens, err := b.LogIn(t.Context(), account.Client{}, b.addAccount(t, "ada@example.com").Email, password)
@@ -35,7 +35,7 @@ func (b *bench) logIn(t *testing.T) (account.Tokens, auth.Actor) {
 	return tokens, actor
 }
 
-func TestDisabledAccountFailsToLogInWithTheSameWork(t *testing.T) {
+func TestLogInToADisabledAccountCostsTheSame(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addAccount(t, "ada@example.com")
@@ -50,11 +50,12 @@ func TestDisabledAccountFailsToLogInWithTheSameWork(t *testing.T) {
 			require.Equal(t, wrong, err)
 		}
 	}
-	require.Equal(t, olderHash(), b.hashOf(t, older.ID), "nothing is replaced for whom may not log in")
+	require.Equal(t, olderHash(), b.hashOf(t, older.ID), "the hash of a disabled account is not replaced")
 	require.Zero(t, storetest.QueryInt(t, b.url, "SELECT count(*) FROM sessions"))
 }
 
-// Whoever is disabled, or gets another password, while the old one is being checked gets no session by it.
+// If an account is disabled or its password changes while the old password is being checked, the log-in gets no
+// session.
 func TestAccountThatChangesDuringALogInGetsNoSession(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]string{
@@ -107,7 +108,7 @@ func TestExpiredSessionsAreSwept(t *testing.T) {
 	sessions, next, err := b.ListSessions(t.Context(), actor, page.Page{Limit: 10})
 	require.NoError(t, err)
 	require.Nil(t, next)
-	require.Len(t, sessions, 1, "what has expired is not listed, swept or not")
+	require.Len(t, sessions, 1, "expired sessions are not listed, swept or not")
 
 	require.NoError(t, b.Sweep(t.Context()))
 	require.Equal(t, 1, storetest.QueryInt(t, b.url, "SELECT count(*) FROM sessions"))
@@ -115,7 +116,7 @@ func TestExpiredSessionsAreSwept(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A session that is refreshed for a long time is one row, so whatever ends it does so at the same cost.
+// A session is one row, however often it was refreshed, so ending it always costs the same.
 func TestSessionWithALongHistoryIsOneRow(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -137,7 +138,7 @@ func TestSessionWithALongHistoryIsOneRow(t *testing.T) {
 	require.True(t, apperr.Is(b.auth.Recheck(t.Context(), actor), apperr.InvalidToken))
 }
 
-func TestSessionIsRefreshedSoOftenOnly(t *testing.T) {
+func TestRefreshesAreRateLimited(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	tokens, _ := b.logIn(t)
@@ -151,12 +152,12 @@ func TestSessionIsRefreshedSoOftenOnly(t *testing.T) {
 	storetest.Exec(t, b.url, "UPDATE sessions SET refresh_credit_at = clock_timestamp()")
 	for range account.RefreshBurst {
 		tokens, err = b.Refresh(t.Context(), tokens.Refresh)
-		require.NoError(t, err, "the refusal ended nothing")
+		require.NoError(t, err, "the refusal did not end the session")
 	}
 }
 
-// Only we make tokens that end a session, whoever knows its id.
-func TestMadeUpRefreshTokenEndsNoSession(t *testing.T) {
+// Only a genuine token ends a session; its id is not enough.
+func TestForgedRefreshTokenEndsNoSession(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	tokens, actor := b.logIn(t)
@@ -168,7 +169,7 @@ func TestMadeUpRefreshTokenEndsNoSession(t *testing.T) {
 	require.NoError(t, err, "a session outlives the secret that signed its token")
 }
 
-func TestRefreshOfADatabaseThatIsDownLosesNoSession(t *testing.T) {
+func TestRefreshDuringAnOutageLosesNoSession(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	tokens, _ := b.logIn(t)
@@ -185,7 +186,7 @@ func TestLifetimesOfSessions(t *testing.T) {
 	require.Equal(t, 10*time.Second, account.RefreshPace)
 }
 
-func TestPasswordIsNotChangedToOneThatBreaksTheRules(t *testing.T) {
+func TestChangePasswordChecksTheRules(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addAccount(t, "ada@example.com")
@@ -205,7 +206,7 @@ func TestPasswordIsNotChangedToOneThatBreaksTheRules(t *testing.T) {
 	require.NotEqual(t, user.PasswordHash, b.hashOf(t, user.ID))
 }
 
-func TestOnlyTheNetworkOfAClientIsKept(t *testing.T) {
+func TestOnlyTheNetworkOfAClientIsStored(t *testing.T) {
 	t.Parallel()
 	for ip, want := range map[string]string{
 		"203.0.113.7":           "203.0.113.0/24",
@@ -221,7 +222,7 @@ func TestOnlyTheNetworkOfAClientIsKept(t *testing.T) {
 	}
 }
 
-func TestUserAgentIsCutToWhatCanBeShown(t *testing.T) {
+func TestUserAgentIsShortenedAndCleaned(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]string{
 		"":                       "",

@@ -11,13 +11,13 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-func TestBudgetIsUsedUpAtItsLimits(t *testing.T) {
+func TestBudgetLimits(t *testing.T) {
 	t.Parallel()
 	budget := Budget{Running: 2, PerMinute: 10, PerDay: 100}
 	for name, c := range map[string]struct {
 		budget Budget
 		spent  sqlc.CountRecentAIResponsesRow
-		wait   time.Duration // 0: nothing is refused.
+		wait   time.Duration // 0 means not refused
 	}{
 		"nothing spent":        {budget, sqlc.CountRecentAIResponsesRow{}, 0},
 		"one below every one":  {budget, sqlc.CountRecentAIResponsesRow{Running: 1, LastMinute: 9, LastDay: 99}, 0},

@@ -12,13 +12,13 @@ import (
 )
 
 var (
-	// actualRows finds what each node of a plan returned, and how often it ran. PostgreSQL 18 prints rows with decimals.
+	// actualRows matches the rows and loops of each node of a plan. PostgreSQL 18 prints rows with decimals.
 	actualRows = regexp.MustCompile(`actual rows=(\d+)(?:\.\d+)? loops=(\d+)`)
-	// manyRemoved finds a node that read many rows for nothing.
+	// manyRemoved matches a node that discarded many rows.
 	manyRemoved = regexp.MustCompile(`Rows Removed by [A-Za-z ]+: \d{4,}`)
 )
 
-// requireSmall wants a plan that touches few rows, whatever the tables hold.
+// requireSmall checks that a plan touches few rows, however large the tables are.
 func requireSmall(t *testing.T, plan string) {
 	t.Helper()
 	require.NotContains(t, plan, "Seq Scan")
@@ -34,7 +34,7 @@ func requireSmall(t *testing.T, plan string) {
 	}
 }
 
-// A customer decides how long a ticket gets. What an answer needs of it is read under the ticket's lock.
+// Customers decide how long a ticket gets, and an answer reads the ticket under its lock.
 func TestLongTicketCostsAnAnswerNoMoreThanAShortOne(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -56,7 +56,7 @@ func TestLongTicketCostsAnAnswerNoMoreThanAShortOne(t *testing.T) {
 	}))
 }
 
-// Nor does it matter how many responses have ended, be they all of one account.
+// Ended responses must not slow new ones down, even if all belong to one account.
 func TestEndedResponsesCostNothing(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -85,7 +85,7 @@ func TestEndedResponsesCostNothing(t *testing.T) {
 	}
 }
 
-// What a replica writes for all of its responses at once looks each of them up once, however many run.
+// A statement for all responses of a replica looks each of them up once, however many are running.
 func TestManyRunningResponsesAreLookedUpOnceEach(t *testing.T) {
 	t.Parallel()
 	const running = 1000
@@ -108,7 +108,7 @@ func TestManyRunningResponsesAreLookedUpOnceEach(t *testing.T) {
 			require.NoError(t, err)
 			loops, err := strconv.Atoi(node[2])
 			require.NoError(t, err)
-			require.LessOrEqual(t, rows*loops, 3*running, plan) // Indexes also find versions that are dead.
+			require.LessOrEqual(t, rows*loops, 3*running, plan) // Indexes also find dead row versions.
 			found = max(found, rows)
 		}
 		require.GreaterOrEqual(t, found, running, plan)

@@ -21,7 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// chunks are the events of a stream, each in a write of its own, with [DONE] at the end.
+// chunks returns the events of a stream, one per write, with [DONE] at the end.
 func chunks(events ...string) [][]byte {
 	var raw [][]byte
 	for _, event := range append(events, "[DONE]") {
@@ -44,20 +44,20 @@ func finished(reason string) string {
 	return `{"choices":[{"index":0,"delta":{},"finish_reason":"` + reason + `"}]}`
 }
 
-// A behaviour is one answer of a server, and what becomes of it.
+// A behaviour is one response of a server, and the result of it.
 type behaviour struct {
 	script groqsim.Script
-	// want is the answer, or code is the failure.
+	// want is the answer; code is the failure otherwise.
 	want string
 	code apperr.Code
 }
 
-// tooLong says nothing fits but the newest message, in the server's own words.
+// tooLong returns a script that accepts only the newest message, and otherwise refuses with the server's error.
 func tooLong(status int, body string) groqsim.Script {
 	return groqsim.Script{Text: "Hello", ContextTokens: 420, Status: status, ErrorBody: body, Times: -1}
 }
 
-// dialects are the kinds of server that were seen, with the path that their URLs have and what they were seen to do.
+// dialects are known servers, with the path of their URLs and their behaviors.
 var dialects = map[string]struct {
 	path       string
 	model      string
@@ -130,7 +130,7 @@ func TestAnyOpenAICompatibleServer(t *testing.T) {
 			b := newBench(t)
 			tickets := ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto})
 			for name, c := range server.behaviours {
-				// Each server is new: nothing is known of its model yet.
+				// Each server has a new client, which knows nothing about the model yet.
 				client, err := groq.New(groq.Options{BaseURL: b.upstream + server.path, APIKey: "k", Limits: assistant.DefaultLimits()})
 				require.NoError(t, err)
 				o := assistant.DefaultOptions(client, io.Discard)
@@ -158,7 +158,7 @@ func TestAnyOpenAICompatibleServer(t *testing.T) {
 	}
 }
 
-// ask returns the answer to a ticket, or why there is none.
+// ask returns the answer to a ticket, or the reason why there is none.
 func ask(t *testing.T, b *bench, service *assistant.Service, asked sqlc.Ticket) (text string, code apperr.Code) {
 	t.Helper()
 	reader, err := service.Open(t.Context(), b.customer, asked.ID, eventlog.EventID{})
@@ -176,7 +176,7 @@ func ask(t *testing.T, b *bench, service *assistant.Service, asked sqlc.Ticket) 
 	return text, code
 }
 
-func TestFaultOfAServerIsInTheLog(t *testing.T) {
+func TestServerFaultIsLogged(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -208,7 +208,7 @@ func TestFaultOfAServerIsInTheLog(t *testing.T) {
 	}
 }
 
-func TestEveryReplicaSaysTheSameRetryAfter(t *testing.T) {
+func TestReplicasReturnTheSameRetryAfter(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{

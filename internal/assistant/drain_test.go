@@ -21,7 +21,7 @@ func TestDrainedReplicaSendsReadersOfOthersAway(t *testing.T) {
 	other := b.another(t)
 	reader, err := other.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.NoError(t, err)
-	// The customer goes on, and asks for the answer to that: it has to wait for the one that is being written.
+	// The customer writes again and waits for the next answer, which must wait for the running one.
 	_, err = ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto}).AddMessage(t.Context(), b.customer, b.ticket.ID, "And another thing.")
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), waitAtMost)
@@ -33,14 +33,14 @@ func TestDrainedReplicaSendsReadersOfOthersAway(t *testing.T) {
 	}()
 	other.Drain(t.Context())
 	events := readSoon(t, reader)
-	require.IsType(t, eventlog.Delta{}, events[len(events)-1], "the answer goes on elsewhere")
+	require.IsType(t, eventlog.Delta{}, events[len(events)-1], "the answer continues on another replica")
 	err = <-waiting
 	require.True(t, apperr.Is(err, apperr.Draining), "%v", err)
 	_, err = other.Open(ctx, b.customer, b.ticket.ID, eventlog.EventID{})
 	require.True(t, apperr.Is(err, apperr.Draining), "%v", err)
 }
 
-func TestAnswerThatIsHandedOverByEveryReplicaInTurnIsFinished(t *testing.T) {
+func TestAnswerSurvivesARollingRestart(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	for range 3 {
@@ -50,7 +50,7 @@ func TestAnswerThatIsHandedOverByEveryReplicaInTurnIsFinished(t *testing.T) {
 	reader.Close()
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	// A rolling restart: the next replica has taken over when it is its turn to stop.
+	// A rolling restart: each replica takes over before it stops in turn.
 	ctx, stop := context.WithTimeout(t.Context(), 3*waitAtMost)
 	defer stop()
 	replica := b.service

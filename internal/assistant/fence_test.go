@@ -17,7 +17,7 @@ import (
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// reply is a member of staff who answers the customer.
+// reply adds a staff reply.
 func (b *bench) reply(t *testing.T) {
 	t.Helper()
 	staff, err := b.store.CreateUser(t.Context(), sqlc.CreateUserParams{
@@ -29,7 +29,7 @@ func (b *bench) reply(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// respond makes a response of the owner's in a ticket of its own, as the service would.
+// respond creates a response of the owner in a new ticket, as the service does.
 func (b *bench) respond(t *testing.T, owner uuid.UUID, lease int32) sqlc.AIResponse {
 	t.Helper()
 	about, err := ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto}).Create(t.Context(), b.customer, "title", "description")
@@ -42,13 +42,13 @@ func (b *bench) respond(t *testing.T, owner uuid.UUID, lease int32) sqlc.AIRespo
 	return response
 }
 
-func TestWhatWasHandedOverIsNoLongerWritten(t *testing.T) {
+func TestFormerOwnerCannotWriteAfterAHandOver(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	owner := uuid.New()
 	drained, cancel := context.WithCancel(t.Context())
 	cancel()
-	b.service.Drain(drained) // No reaper comes between.
+	b.service.Drain(drained) // No reaper runs in between.
 	response := b.respond(t, owner, 600)
 	ids, attempts := []uuid.UUID{response.ID}, []int32{response.Attempt}
 	require.NoError(t, b.store.ReleaseAIResponseLease(t.Context(), sqlc.ReleaseAIResponseLeaseParams{
@@ -58,7 +58,7 @@ func TestWhatWasHandedOverIsNoLongerWritten(t *testing.T) {
 		Ids: ids, Attempts: attempts, Seqs: []int64{1}, Contents: []string{"late"}, OwnerID: owner, LeaseSeconds: 600,
 	})
 	require.NoError(t, err)
-	require.Empty(t, committed, "it would make the lease long again")
+	require.Empty(t, committed, "a commit would extend the lease")
 	renewed, err := b.store.RenewAIResponseLeases(t.Context(), sqlc.RenewAIResponseLeasesParams{
 		Ids: ids, Attempts: attempts, OwnerID: owner, LeaseSeconds: 600,
 	})
@@ -103,7 +103,7 @@ func TestGroupCommitsAndRenewalsDoNotDeadlock(t *testing.T) {
 	require.NoError(t, <-renewed)
 }
 
-func TestOnlyDeltasDoNotWaitForTheDisk(t *testing.T) {
+func TestOnlyDeltasCommitAsynchronously(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	storetest.Exec(t, b.url, `
@@ -118,7 +118,7 @@ func TestOnlyDeltasDoNotWaitForTheDisk(t *testing.T) {
 			RETURN NEW;
 		END $$;
 		CREATE TRIGGER note BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION note_message()`)
-	// The test server does not sync at all, so what the session would have is set here.
+	// The test server disables synchronous_commit, so the sessions' normal setting is restored here.
 	storetest.Exec(t, b.url, `DO $$ BEGIN
 		EXECUTE format('ALTER DATABASE %I SET synchronous_commit = on', current_database());
 		PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
@@ -139,7 +139,7 @@ func TestAbandonedAnswerEndsWhereAnswersAreSwitchedOff(t *testing.T) {
 	b.client = nil
 	drained, cancel := context.WithCancel(t.Context())
 	cancel()
-	b.service.Drain(drained) // Nobody is left who could take over.
+	b.service.Drain(drained) // No replica is left to take over.
 	off := b.another(t)
 	owner := uuid.New()
 	response := b.respond(t, owner, 600)
@@ -147,7 +147,7 @@ func TestAbandonedAnswerEndsWhereAnswersAreSwitchedOff(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), waitAtMost)
 	defer cancel()
 	reader, err := off.Open(ctx, b.customer, response.TicketID, eventlog.EventID{})
-	if err == nil { // The stream was open before.
+	if err == nil { // The stream was already open.
 		events := readSoon(t, reader)
 		failed, ok := events[len(events)-1].(eventlog.Failed)
 		require.True(t, ok)
@@ -166,7 +166,7 @@ func TestReaderHopsToAReplicaThatLagsBehind(t *testing.T) {
 	now, cancel := context.WithCancel(t.Context())
 	cancel()
 	fast := b.open(t)
-	// This reader makes the other replica have a feed, which follows with a delay.
+	// This reader gives the other replica a feed, which follows with a delay.
 	slow, err := other.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.NoError(t, err)
 	for ended := false; !ended; {
@@ -181,10 +181,10 @@ func TestReaderHopsToAReplicaThatLagsBehind(t *testing.T) {
 		require.NoError(t, err)
 		_, err = hopped.Next(t.Context())
 		require.NoError(t, err)
-		// To wait for what comes next would give the replica the time to catch up.
+		// Do not wait for the next event, so that the replica has no time to catch up.
 		next, _ := hopped.Next(now)
 		_, again := next.Event.(eventlog.Reset)
-		require.False(t, again, "what the reader has is in the log")
+		require.False(t, again, "the reader's events are in the log")
 		hopped.Close()
 	}
 	fast.Close()

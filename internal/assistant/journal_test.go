@@ -12,7 +12,8 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// journal is what the journal says of AI responses, one entry a line: type, actor, whether the customer sees it, and data.
+// journal returns the journal entries of AI responses, one per line: type, actor, whether the customer sees it, and
+// data.
 func (b *bench) journal(t *testing.T) string {
 	t.Helper()
 	return storetest.QueryText(t, b.url, `
@@ -24,12 +25,12 @@ func (b *bench) journal(t *testing.T) string {
 		b.ticket.ID, b.customer.ID)
 }
 
-func TestJournalTellsWhatBecomesOfAnswers(t *testing.T) {
+func TestJournalEntriesOfAnswers(t *testing.T) {
 	t.Parallel()
 	const started = `ai_response.started ai seen {"kind": "answer", "model": "openai/gpt-oss-120b"}` + "\n"
 	for name, c := range map[string]struct {
 		script groqsim.Script
-		// meddle is what a human does while the answer is held before its second token, if that is the point.
+		// meddle, if set, runs while the answer is held before its second token.
 		meddle func(t *testing.T, b *bench, response sqlc.AIResponse)
 		want   string
 	}{

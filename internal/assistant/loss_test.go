@@ -16,7 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// readSoon is readAll for a reader that might otherwise wait forever.
+// readSoon is readAll with a timeout.
 func readSoon(t *testing.T, r *assistant.Reader) (events []eventlog.Event) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), waitAtMost)
@@ -32,7 +32,7 @@ func readSoon(t *testing.T, r *assistant.Reader) (events []eventlog.Event) {
 	}
 }
 
-// readText reads until the text is there.
+// readText reads until the text is complete.
 func readText(t *testing.T, r *assistant.Reader, text string) (events []eventlog.Event) {
 	t.Helper()
 	for textOf(events) != text {
@@ -43,7 +43,7 @@ func readText(t *testing.T, r *assistant.Reader, text string) (events []eventlog
 	return events
 }
 
-// crash does what a crash of the database does to commits that did not wait for the disk.
+// crash removes the asynchronous commits, as a crash of the database does.
 func (b *bench) crash(t *testing.T) {
 	t.Helper()
 	storetest.Exec(t, b.url, `
@@ -58,7 +58,7 @@ func words(n int) groqsim.Script {
 	}
 }
 
-func TestAnswerWhoseLastDeltasTheDatabaseLostIsStored(t *testing.T) {
+func TestAnswerIsStoredAfterItsLastDeltasAreLost(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	require.NoError(t, b.simulator.Enqueue(words(20)))
@@ -69,7 +69,7 @@ func TestAnswerWhoseLastDeltasTheDatabaseLostIsStored(t *testing.T) {
 	events := slices.Concat(before, readSoon(t, reader))
 	done, ok := events[len(events)-1].(eventlog.Done)
 	require.True(t, ok)
-	require.EqualValues(t, 1, done.Response.Attempt, "it was complete, and need not start over")
+	require.EqualValues(t, 1, done.Response.Attempt, "the answer was complete and did not start over")
 	require.Equal(t, b.requireLog(t), textOf(events))
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// start asks for an answer without reading it.
+// start requests an answer without reading it.
 func (m *machine) start(t *rapid.T) {
 	m.startAt(t, m.replica(t), modelAsk{staff: rapid.Bool().Draw(t, "staff"), regenerate: rapid.Bool().Draw(t, "regenerate")})
 }
@@ -39,7 +39,7 @@ func (m *machine) startAt(t *rapid.T, at *modelReplica, by modelAsk) {
 	}
 }
 
-// send lets upstream send the next token, or what comes after the last one.
+// send makes the upstream send the next token, or its end.
 func (m *machine) send(t *rapid.T) {
 	m.sendOne(t, m.running(t))
 	m.settle(t)
@@ -59,14 +59,14 @@ func (m *machine) sendOne(t *rapid.T, r *modelResponse) {
 	m.untilLogged(t, r)
 }
 
-// sent tells the model of a token that must be committed.
+// sent records in the model a token that must be committed.
 func (m *machine) sent(t *rapid.T, r *modelResponse) {
 	r.add(sqlc.AIEventKindDelta, m.plan(r.request).tokens[r.sent])
 	r.sent++
 	m.untilHeld(t, r.request, r.sent)
 }
 
-// abandon notes that the answer of upstream to the response's attempt is no longer wanted, if the step has ended it.
+// abandon records that the attempt's upstream request is no longer needed, if the step has ended it.
 func (m *machine) abandon(r *modelResponse) {
 	if r != nil && !r.streaming() {
 		m.ghosts = append(m.ghosts, r.request)
@@ -91,7 +91,7 @@ func (m *machine) cancel(t *rapid.T) {
 	m.settle(t)
 }
 
-// customerWrites is the customer's next message, after the ticket was reopened and handed back to the AI if need be.
+// customerWrites adds the customer's next message. If necessary, it first reopens the ticket and turns the AI on.
 func (m *machine) customerWrites(t *rapid.T) {
 	running := m.model.running()
 	if m.model.closed {
@@ -110,7 +110,7 @@ func (m *machine) customerWrites(t *rapid.T) {
 	m.settle(t)
 }
 
-// customerAsks is a message that starts its answer, in one transaction.
+// customerAsks adds a message and starts its answer in one transaction.
 func (m *machine) customerAsks(t *rapid.T) {
 	if m.model.closed {
 		t.Skip("it is closed")
@@ -140,7 +140,7 @@ func (m *machine) customerAsks(t *rapid.T) {
 	m.settle(t)
 }
 
-// staffStepsIn is a human who wins over the AI: by a reply, by taking the ticket over, or by closing it.
+// staffStepsIn cancels the AI by a staff reply, by turning the AI off, or by closing the ticket.
 func (m *machine) staffStepsIn(t *rapid.T) {
 	running := m.model.running()
 	switch how := rapid.SampledFrom([]string{"reply", "turn off", "close"}).Draw(t, "how"); {
@@ -165,13 +165,14 @@ func (m *machine) update(t *rapid.T, changes ...ticket.Change) {
 	}
 }
 
-// freeze is an owner that sleeps past its lease, and wakes up when another replica, or it, has taken over.
+// freeze lets an owner sleep past its lease, and wakes it up after another replica, or the owner itself, has taken
+// over.
 func (m *machine) freeze(t *rapid.T) {
 	m.takeOver(t, m.running(t), m.replica(t), true)
 	m.settle(t)
 }
 
-// takeOver ends the lease, unless it was given up, and lets a replica's reaper look. Another one may be quicker.
+// takeOver expires the lease, unless it was released, and runs a replica's reaper. Another replica may be faster.
 func (m *machine) takeOver(t *rapid.T, r *modelResponse, by *modelReplica, crashed bool) {
 	before := m.row(t, r)
 	m.until(t, "somebody takes over", func() bool {
@@ -192,9 +193,9 @@ func (m *machine) takeOver(t *rapid.T, r *modelResponse, by *modelReplica, crash
 	m.untilLogged(t, r)
 }
 
-// replace ends a replica and starts another in its place. It is told to stop and has no time, so that it hands over what
-// it writes; or it is killed, and from one moment to the next nothing that it does reaches the database. Its readers are
-// cut off.
+// replace ends a replica and starts another one. Either the replica is told to stop without time to finish, so that it
+// hands over its answers, or it is killed, so that its writes suddenly no longer reach the database. Its readers are
+// disconnected.
 func (m *machine) replace(t *rapid.T) {
 	killed := rapid.Bool().Draw(t, "killed")
 	i := rapid.IntRange(0, len(m.replicas)-1).Draw(t, "replica")
@@ -226,7 +227,7 @@ func (m *machine) replace(t *rapid.T) {
 	m.settle(t)
 }
 
-// thaw lets upstream go on with an answer that is no longer wanted: nothing of it may get anywhere.
+// thaw releases an upstream request that nobody needs any longer. Nothing of it may reach the log or a reader.
 func (m *machine) thaw(t *rapid.T) {
 	if len(m.ghosts) == 0 {
 		t.Skip("there is no ghost")
@@ -242,7 +243,7 @@ func (m *machine) releaseAll(request int) {
 	}
 }
 
-// loseEvents is a crash of the database that loses deltas, which do not wait for the disk, and what happens next.
+// loseEvents crashes the database, which loses asynchronously committed deltas, and continues.
 func (m *machine) loseEvents(t *rapid.T) {
 	r := m.running(t)
 	if r.unsafe() == 0 {
@@ -259,7 +260,7 @@ func (m *machine) loseEvents(t *rapid.T) {
 	r.damaged = true
 	next := rapid.SampledFrom([]string{"send", "send", "freeze", "cancel", "reply"}).Draw(t, "next")
 	if next == "send" {
-		m.sendOne(t, r) // The owner puts back what was lost.
+		m.sendOne(t, r) // The owner restores the lost events.
 	} else {
 		r.log = r.log[:kept]
 		switch next {
@@ -280,21 +281,21 @@ func (m *machine) loseEvents(t *rapid.T) {
 		switch {
 		case reader.of != r:
 		case reader.reader != nil:
-			m.readAnew(t, reader)
+			m.readAgain(t, reader)
 		case !slices.Equal(reader.seen, r.log[:min(len(reader.seen), len(r.log))]):
-			// The id of a lost event says nothing once another one has its number.
+			// The id of a lost event is useless once another event has its number.
 			reader.seen = nil
 		}
 	}
 	m.settle(t)
 }
 
-// finish lets everything come to its end, and checks that everybody has the same.
+// finish lets all work end, and checks that all readers have the same events.
 func (m *machine) finish(t *rapid.T) {
 	for r := m.model.running(); r != nil; r = m.model.running() {
 		m.send(t)
 	}
-	require.Nil(t, m.opening, "nobody waits for what has ended")
+	require.Nil(t, m.opening, "a reader still waits after the end")
 	for i, r := range m.readers {
 		if r.reader == nil {
 			m.resumeAt(t, r, m.replicas[i%len(m.replicas)], i%2 == 0)

@@ -27,16 +27,17 @@ import (
 
 const (
 	modelReplicas = 3
-	// modelPlans are drawn for a schedule, and modelRequests are what upstream can be asked in one: the plans again and again.
+	// modelPlans is the number of plans of a schedule; modelRequests is the most upstream requests in one. The plans
+	// repeat.
 	modelPlans    = 12
 	modelRequests = 400
-	// modelPatience bounds every wait for what must come.
+	// modelPatience is the limit of every wait.
 	modelPatience = 10 * time.Second
-	// modelLockWait is how long a lock is waited for with certainty: half of the sessions' lock_timeout.
+	// modelLockWait is a time for which a session certainly waits for a lock: half of the sessions' lock_timeout.
 	modelLockWait = time.Second
 )
 
-// modelWorld is what all schedules share.
+// modelWorld is the state that all schedules share.
 type modelWorld struct {
 	t               *testing.T
 	url             string
@@ -69,22 +70,22 @@ func (w *modelWorld) user(email string, role sqlc.UserRole) auth.Actor {
 	return auth.Actor{ID: user.ID, Role: user.Role}
 }
 
-// modelPlan is what upstream answers to one request.
+// modelPlan is the upstream's answer to one request.
 type modelPlan struct {
 	tokens []string
-	// breaks means that upstream breaks off after the tokens.
+	// breaks makes the upstream cut the stream after the tokens.
 	breaks bool
 }
 
-// modelReplica is a service with a pool of its own: what a process has.
+// modelReplica is a service with its own pool, like a process.
 type modelReplica struct {
 	*Service
 	store *store.Store
-	// stop ends the service's loops.
+	// stop ends the service's background work.
 	stop func()
 }
 
-// machine drives the engine along one schedule, in a ticket of its own.
+// machine runs the engine through one schedule, in a ticket of its own.
 type machine struct {
 	*modelWorld
 	model    modelTicket
@@ -92,16 +93,16 @@ type machine struct {
 	replicas []*modelReplica
 	plans    []modelPlan
 	readers  []*modelReader
-	// opening is a reader who waits for the first word of an answer, or nil.
+	// opening is a reader that waits for the first word of an answer, or nil.
 	opening *modelOpening
-	// ghosts are upstream requests whose answer is no longer wanted, and which still wait.
+	// ghosts are upstream requests that nobody needs any longer and that are still held.
 	ghosts []int
 }
 
 func newMachine(t *rapid.T, w *modelWorld) *machine {
 	m := &machine{modelWorld: w}
 	w.simulator.Reset()
-	// A schedule that has failed may have left an answer behind.
+	// A failed schedule may have left an answer behind.
 	storetest.Exec(w.t, w.url, "DELETE FROM tickets")
 	about, err := w.tickets.Create(w.t.Context(), w.customer, "title", "description")
 	require.NoError(t, err)
@@ -149,7 +150,7 @@ func (m *machine) newReplica(t *rapid.T) *modelReplica {
 	return r
 }
 
-// drainNow ends the service as a process does that is told to stop and has no time.
+// drainNow stops the service like a process without time to drain.
 func (r *modelReplica) drainNow() {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -161,7 +162,7 @@ func (m *machine) plan(request int) modelPlan { return m.plans[request%len(m.pla
 
 func gateOf(request, token int) string { return fmt.Sprintf("%d/%d", request, token) }
 
-// script is a request's plan, held before each token and before the end.
+// script returns the script of a request, which is held before each token and before the end.
 func (m *machine) script(request int) groqsim.Script {
 	plan := m.plan(request)
 	n := len(plan.tokens)
@@ -175,18 +176,18 @@ func (m *machine) script(request int) groqsim.Script {
 	return s
 }
 
-// until waits for what must become true and has no signal.
+// until polls a condition that has no signal.
 func (m *machine) until(t *rapid.T, what string, is func() bool) {
 	deadline := time.Now().Add(modelPatience)
 	for !is() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
+			t.Fatalf("this did not happen in time: %s", what)
 		}
 		<-time.After(2 * time.Millisecond)
 	}
 }
 
-// untilHeld waits until upstream holds the request before the token.
+// untilHeld waits until the simulator holds the request before the token.
 func (m *machine) untilHeld(t *rapid.T, request, token int) {
 	ctx, cancel := context.WithTimeout(m.t.Context(), modelPatience)
 	defer cancel()
@@ -194,7 +195,7 @@ func (m *machine) untilHeld(t *rapid.T, request, token int) {
 	err := m.simulator.Wait(ctx, func(records []groqsim.RequestRecord) bool {
 		return len(records) > request && records[request].HeldAt == gate
 	})
-	require.NoError(t, err, "upstream is not asked, or does not get to %s", gate)
+	require.NoError(t, err, "no upstream request reaches %s", gate)
 }
 
 func (m *machine) row(t *rapid.T, r *modelResponse) sqlc.AIResponse {
@@ -209,7 +210,7 @@ func (m *machine) isOwner(t *rapid.T, r *modelResponse, at *modelReplica) bool {
 	return row.Status == sqlc.AIResponseStatusStreaming && row.OwnerID != nil && *row.OwnerID == at.writer.ID()
 }
 
-// untilLogged waits until the database has the response's log as far as the model.
+// untilLogged waits until the database's log is as long as the model's.
 func (m *machine) untilLogged(t *rapid.T, r *modelResponse) {
 	m.until(t, "the log has the next event", func() bool {
 		row := m.row(t, r)
@@ -217,7 +218,7 @@ func (m *machine) untilLogged(t *rapid.T, r *modelResponse) {
 	})
 }
 
-// began tells the model of a response that must have begun.
+// began records in the model a response that must have started.
 func (m *machine) began(t *rapid.T) *modelResponse {
 	m.untilHeld(t, m.model.requests, 0)
 	id := storetest.QueryText(m.t, m.url, "SELECT id::text FROM ai_responses WHERE ticket_id = $1 AND status = 'streaming'", m.ticketID)
@@ -229,7 +230,7 @@ func (m *machine) replica(t *rapid.T) *modelReplica {
 	return m.replicas[rapid.IntRange(0, len(m.replicas)-1).Draw(t, "replica")]
 }
 
-// running returns the response that is being written. Without one, it asks for one first.
+// running returns the running response. It starts one if there is none.
 func (m *machine) running(t *rapid.T) *modelResponse {
 	if m.model.running() == nil {
 		if _, verdict := m.model.ask(modelAsk{staff: true, regenerate: true}); verdict != begins {
@@ -240,7 +241,7 @@ func (m *machine) running(t *rapid.T) *modelResponse {
 	return m.model.running()
 }
 
-// actor is who asks.
+// actor returns the actor of a request.
 func (m *machine) actor(staff bool) auth.Actor {
 	if staff {
 		return m.staff
@@ -248,7 +249,7 @@ func (m *machine) actor(staff bool) auth.Actor {
 	return m.customer
 }
 
-// viewer draws somebody who sees the response: of drafts, only staff.
+// viewer draws an actor who sees the response. Only staff see drafts.
 func (m *machine) viewer(t *rapid.T, r *modelResponse) auth.Actor {
 	return m.actor(r.draft || rapid.Bool().Draw(t, "staff"))
 }
@@ -270,7 +271,7 @@ func (m *machine) requireLog(t *rapid.T, r *modelResponse, row sqlc.AIResponse) 
 	require.Equal(t, r.log, log)
 	last := len(r.log) - 1
 	require.Equal(t, !r.streaming(), slices.ContainsFunc(r.log, modelEvent.isEnd))
-	require.True(t, r.streaming() || slices.IndexFunc(r.log, modelEvent.isEnd) == last, "nothing comes after the end")
+	require.True(t, r.streaming() || slices.IndexFunc(r.log, modelEvent.isEnd) == last, "no event comes after the end")
 	require.Equal(t, r.message >= 0, row.MessageID != nil)
 	require.Equal(t, r.draft, row.CustomerID == nil)
 	if !r.draft {
@@ -293,7 +294,7 @@ func (m *machine) verify(t *rapid.T) {
 	byMessage := make(map[uuid.UUID]*modelResponse)
 	for _, row := range rows {
 		r := m.model.find(func(r *modelResponse) bool { return r.id == row.ID })
-		require.NotNil(t, r, "nobody has asked for this response")
+		require.NotNil(t, r, "the model has no such response")
 		m.requireLog(t, r, row)
 		if row.MessageID != nil {
 			byMessage[*row.MessageID] = r
@@ -310,13 +311,13 @@ func (m *machine) verify(t *rapid.T) {
 		})
 		if message.Message.Author == sqlc.MessageAuthorAI {
 			r := byMessage[message.Message.ID]
-			require.NotNil(t, r, "a message without its response")
+			require.NotNil(t, r, "a message without a response")
 			if !r.draft {
 				require.Equal(t, message.Message.Content, textSince(r.log), "the message is the deltas since the last reset")
 			}
 		}
 	}
 	require.Equal(t, m.model.messages, stored)
-	require.Len(t, m.simulator.Requests(), m.model.requests, "an attempt asks upstream once")
+	require.Len(t, m.simulator.Requests(), m.model.requests, "one upstream request per attempt")
 	m.verifyReview(t, rows)
 }

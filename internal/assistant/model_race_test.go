@@ -13,7 +13,7 @@ import (
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// interfere is a human who replies, publishes the draft that waits for review, or takes the ticket over.
+// interfere lets a human reply, publish the draft that waits for review, or take the ticket over.
 func (m *machine) interfere(how string) (err error) {
 	switch how {
 	case "reply":
@@ -26,7 +26,7 @@ func (m *machine) interfere(how string) (err error) {
 	return err
 }
 
-// interfered tells the model of what interfere has done.
+// interfered records in the model what interfere has done.
 func (m *machine) interfered(how string) {
 	switch how {
 	case "reply":
@@ -39,7 +39,7 @@ func (m *machine) interfered(how string) {
 	}
 }
 
-// untilWaiting waits until so many sessions wait for a lock in queries whose names begin so.
+// untilWaiting waits until this many sessions wait for a lock in queries whose names begin with query.
 func (m *machine) untilWaiting(t *rapid.T, query string, sessions int) {
 	m.until(t, query+" waits for its lock", func() bool {
 		return storetest.QueryInt(m.t, m.url, `SELECT count(*) FROM pg_stat_activity
@@ -48,7 +48,8 @@ func (m *machine) untilWaiting(t *rapid.T, query string, sessions int) {
 	})
 }
 
-// holdCommit sends a token whose commit has to wait: nobody is given it before it is committed, nor if it never is.
+// holdCommit sends a token whose commit must wait. No reader may get it before the commit, or at all if the commit
+// fails.
 func (m *machine) holdCommit(t *rapid.T) {
 	r := m.running(t)
 	if r.sent == len(m.plan(r.request).tokens) {
@@ -86,8 +87,7 @@ func (m *machine) holdCommit(t *rapid.T) {
 	m.settle(t)
 }
 
-// raceEnd lets a human and the end of an answer wait for the ticket at the same time, in either order: whoever comes first
-// wins.
+// raceEnd makes a human and the end of an answer wait for the ticket's lock, in either order. The first one wins.
 func (m *machine) raceEnd(t *rapid.T) {
 	if m.model.running() == nil && rapid.Bool().Draw(t, "replaces a draft") {
 		m.waiting(t)
@@ -110,7 +110,7 @@ func (m *machine) raceEnd(t *rapid.T) {
 	humanFirst := rapid.Bool().Draw(t, "human first")
 	if !humanFirst {
 		first, second = second, first
-		// A reader who waits for this end asks for the next answer at once, and may come before the human or after.
+		// A reader that waits for this end would request the next answer, before or after the human.
 		m.giveUpOpening()
 	}
 	const locking = "LockTicket|CreateMessage"
@@ -128,13 +128,13 @@ func (m *machine) raceEnd(t *rapid.T) {
 	require.NoError(t, err)
 	err = <-human
 	if time.Since(held) > modelLockWait && !apperr.Is(err, apperr.DBBusy) {
-		// The end may have waited for too long as well, and then it waits behind the human.
+		// The end may also have timed out; it then waits behind the human.
 		m.until(t, "the answer ends", func() bool { return m.row(t, r).Status != sqlc.AIResponseStatusStreaming })
 		humanFirst = m.row(t, r).ErrorCode != nil
 	}
 	switch {
 	case apperr.Is(err, apperr.DBBusy):
-		// On a machine this slow the human has waited for too long, and has done nothing.
+		// On a very slow machine, the human's lock times out and nothing is done.
 		m.model.complete(r)
 	case how == "publish" && !humanFirst:
 		require.True(t, apperr.Is(err, apperr.NotInReview), "another draft has taken its place: %v", err)

@@ -15,16 +15,16 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// modelReader is a reader of a response and all that it was given: after each event the beginning of the log.
+// modelReader is a reader of a response with the events that it got: at any time a beginning of the log.
 type modelReader struct {
 	of   *modelResponse
 	seen []modelEvent
-	// reader is nil while the reader is cut, and at is where it reads.
+	// reader is nil while the reader is disconnected; at is the replica where it reads.
 	reader *Reader
 	at     *modelReplica
-	// by is who reads.
+	// by is the reader's actor.
 	by auth.Actor
-	// started says that the reader was given the start of its stream.
+	// started is true after the stream's start event.
 	started bool
 }
 
@@ -47,9 +47,9 @@ func (r *modelReader) cut() {
 	r.reader, r.at, r.started = nil, nil, false
 }
 
-// modelled is an event as the log has it. That it is the one with the next number is what the reader depends on.
+// modelled converts an event to the model's form, and checks that its number is the next one.
 func (m *machine) modelled(t *rapid.T, of *modelResponse, e eventlog.Entry, seq int) modelEvent {
-	require.EqualValues(t, seq, eventlog.IDOf(e.Event).Seq, "events come in their order, each once")
+	require.EqualValues(t, seq, eventlog.IDOf(e.Event).Seq, "events come in order, each once")
 	seen := modelEvent{attempt: eventlog.IDOf(e.Event).Attempt}
 	id := eventlog.EventID{ResponseID: of.id, Seq: int64(seq), Attempt: seen.attempt}
 	switch e := e.Event.(type) {
@@ -70,7 +70,7 @@ func (m *machine) modelled(t *rapid.T, of *modelResponse, e eventlog.Entry, seq 
 		require.Equal(t, textSince(of.log), *e.Response.Content, "the draft is what was streamed")
 		require.Equal(t, of.id, e.Response.ID)
 	case eventlog.Done:
-		require.False(t, of.draft, "a draft is no message")
+		require.False(t, of.draft, "a draft is not a message")
 		seen.kind = sqlc.AIEventKindDone
 		require.Equal(t, id, e.ID)
 		require.Equal(t, textSince(of.log), e.Message.Content, "the message is what was streamed")
@@ -81,7 +81,7 @@ func (m *machine) modelled(t *rapid.T, of *modelResponse, e eventlog.Entry, seq 
 	return seen
 }
 
-// next reads one event that must be there. It returns false for the start of a stream.
+// next reads one event that must exist. It returns false for the start of a stream.
 func (m *machine) next(t *rapid.T, r *modelReader) bool {
 	ctx, cancel := context.WithTimeout(m.t.Context(), modelPatience)
 	defer cancel()
@@ -92,14 +92,14 @@ func (m *machine) next(t *rapid.T, r *modelReader) bool {
 		r.started = true
 		return false
 	}
-	require.Less(t, len(r.seen), len(r.of.log), "what is not committed is given to nobody: %#v", entry.Event)
+	require.Less(t, len(r.seen), len(r.of.log), "readers get only committed events: %#v", entry.Event)
 	seen := m.modelled(t, r.of, entry, len(r.seen)+1)
-	require.Equal(t, r.of.log[len(r.seen)], seen, "a reader is given what is committed")
+	require.Equal(t, r.of.log[len(r.seen)], seen, "the reader's event differs from the log")
 	r.seen = append(r.seen, seen)
 	return true
 }
 
-// requireNoMore checks that a reader who has everything is given nothing else.
+// requireNoMore checks that a reader with all events gets no other.
 func (m *machine) requireNoMore(t *rapid.T, r *modelReader) {
 	now, cancel := context.WithCancel(m.t.Context())
 	cancel()
@@ -111,10 +111,10 @@ func (m *machine) requireNoMore(t *rapid.T, r *modelReader) {
 	require.ErrorIs(t, err, io.EOF, "%#v", entry.Event)
 }
 
-// readOn reads at most n events; of a log that was damaged, all of them.
+// readOn reads at most n events, or all of them if the log was damaged.
 func (m *machine) readOn(t *rapid.T, r *modelReader, n int) {
 	if r.of.damaged {
-		m.readAnew(t, r)
+		m.readAgain(t, r)
 		return
 	}
 	for n > 0 && len(r.seen) < len(r.of.log) {
@@ -128,16 +128,16 @@ func (m *machine) readOn(t *rapid.T, r *modelReader, n int) {
 	}
 }
 
-// skipStart reads the start of a stream that has nothing else.
+// skipStart reads the start event of a stream that has no other event.
 func (m *machine) skipStart(t *rapid.T, r *modelReader) {
 	if !r.started {
 		require.False(t, m.next(t, r))
 	}
 }
 
-// readAnew reads until the reader has the log, after the database has lost a part of it: what the reader was given may be
-// among that, and then it is told to start over.
-func (m *machine) readAnew(t *rapid.T, r *modelReader) {
+// readAgain reads until the reader has the whole log, after the database has lost a part of it. If the reader has lost
+// events, it is told to start over.
+func (m *machine) readAgain(t *rapid.T, r *modelReader) {
 	ctx, cancel := context.WithTimeout(m.t.Context(), modelPatience)
 	defer cancel()
 	for !slices.Equal(r.seen, r.of.log) {
@@ -157,13 +157,13 @@ func (m *machine) readAnew(t *rapid.T, r *modelReader) {
 	m.requireNoMore(t, r)
 }
 
-// modelOpening is a reader who waits in Open.
+// modelOpening is a reader that waits in Open.
 type modelOpening struct {
 	at     *modelReplica
 	staff  bool
 	cancel context.CancelFunc
 	result chan modelOpened
-	// of is the response that it waits for: for its first word, or, when it is to an earlier turn, for its end.
+	// of is the response that it waits for: for its first word or, if it answers an earlier turn, for its end.
 	of     *modelResponse
 	forEnd bool
 }
@@ -173,12 +173,12 @@ type modelOpened struct {
 	err    error
 }
 
-// open is a reader who wants the answer to the turn, at any replica.
+// open opens a reader of the turn's answer, at any replica.
 func (m *machine) open(t *rapid.T) {
 	if m.opening != nil {
 		t.Skip("somebody waits already")
 	}
-	// A turn that has just failed is not begun again by a reader: here the failure is long ago.
+	// A reader does not restart a turn that has just failed, so move the failure into the past.
 	storetest.Exec(m.t, m.url, "UPDATE ai_responses SET finished_at = finished_at - interval '1 minute' WHERE status = 'failed'")
 	at, staff := m.replica(t), rapid.Bool().Draw(t, "staff")
 	of, _ := m.model.ask(modelAsk{staff: staff, reading: true})
@@ -195,8 +195,8 @@ func (m *machine) open(t *rapid.T) {
 	}
 }
 
-// users counts who must use the response's feed at a replica, once an owner who has lost it has found out: those who read
-// there, and the owner.
+// users counts the users of the response's feed at a replica: its readers there, and the owner if it still owns the
+// response.
 func (m *machine) users(t *rapid.T, of *modelResponse, at *modelReplica) (n int) {
 	for _, r := range m.readers {
 		if r.of == of && r.at == at {
@@ -209,7 +209,7 @@ func (m *machine) users(t *rapid.T, of *modelResponse, at *modelReplica) (n int)
 	return n
 }
 
-// askAgain is what Open does when it looks what the turn is.
+// askAgain models how Open reads the turn.
 func (m *machine) askAgain(t *rapid.T) {
 	o := m.opening
 	of, verdict := m.model.ask(modelAsk{staff: o.staff, reading: true})
@@ -229,7 +229,7 @@ func (m *machine) askAgain(t *rapid.T) {
 	}
 }
 
-// settle follows the reader who waits in Open after something has happened.
+// settle updates the reader that waits in Open after a step.
 func (m *machine) settle(t *rapid.T) {
 	o := m.opening
 	switch {
@@ -245,7 +245,7 @@ func (m *machine) settle(t *rapid.T) {
 	}
 }
 
-// opened takes what Open returns: a reader, or the error.
+// opened handles the result of Open: a reader or an error.
 func (m *machine) opened(t *rapid.T, code apperr.Code) {
 	o := m.opening
 	m.opening = nil
@@ -259,7 +259,7 @@ func (m *machine) opened(t *rapid.T, code apperr.Code) {
 	m.readers = append(m.readers, &modelReader{of: o.of, reader: opened.reader, at: o.at, by: m.actor(o.staff)})
 }
 
-// giveUpOpening is a client that leaves while it waits.
+// giveUpOpening makes the waiting client leave.
 func (m *machine) giveUpOpening() {
 	if m.opening == nil {
 		return
@@ -271,7 +271,7 @@ func (m *machine) giveUpOpening() {
 	m.opening = nil
 }
 
-// reader draws a reader that is connected, or one that is cut.
+// reader draws a connected or a disconnected reader.
 func (m *machine) reader(t *rapid.T, connected bool) *modelReader {
 	var readers []*modelReader
 	for _, r := range m.readers {
@@ -292,7 +292,7 @@ func (m *machine) read(t *rapid.T) {
 
 func (m *machine) cut(t *rapid.T) { m.reader(t, true).cut() }
 
-// resume is a reader who comes back to any replica, by the ticket or by the response, with the last event it has.
+// resume reconnects a reader to any replica, by the ticket or by the response, with its last event.
 func (m *machine) resume(t *rapid.T) {
 	m.resumeAt(t, m.reader(t, false), m.replica(t), rapid.Bool().Draw(t, "by ticket"))
 }
@@ -315,7 +315,7 @@ func (m *machine) resumeAt(t *rapid.T, r *modelReader, at *modelReplica, byTicke
 	r.reader, r.at = reader, at
 }
 
-// poll is a client that cannot stream and asks for what comes after an event.
+// poll polls the events after one, as a client without streams does.
 func (m *machine) poll(t *rapid.T) {
 	if len(m.model.responses) == 0 {
 		t.Skip("there is no response")
@@ -333,7 +333,7 @@ func (m *machine) poll(t *rapid.T) {
 	require.NoError(t, err)
 	require.True(t, len(page.Events) > 0 || after == len(of.log), "there is more")
 	for _, e := range page.Events {
-		require.Less(t, after, len(of.log), "what is not committed is given to nobody: %#v", e)
+		require.Less(t, after, len(of.log), "readers get only committed events: %#v", e)
 		require.Equal(t, of.log[after], m.modelled(t, of, eventlog.Entry{Event: e}, after+1))
 		after++
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// staffSetMode is staff who decide what becomes of the AI's answers.
+// staffSetMode changes the AI mode as staff.
 func (m *machine) staffSetMode(t *rapid.T, mode sqlc.AIMode) {
 	running := m.model.running()
 	m.update(t, ticket.Change{AIMode: mode})
@@ -23,8 +23,7 @@ func (m *machine) staffSetMode(t *rapid.T, mode sqlc.AIMode) {
 	m.abandon(running)
 }
 
-// changeMode is somebody who changes the mode. The ticket's customer may turn the AI off, and on again what they have turned
-// off themselves.
+// changeMode changes the AI mode. The customer may turn the AI off, and on again if they turned it off themselves.
 func (m *machine) changeMode(t *rapid.T) {
 	mode := rapid.SampledFrom([]sqlc.AIMode{sqlc.AIModeDraft, sqlc.AIModeAuto, sqlc.AIModeOff}).Draw(t, "mode")
 	if rapid.Bool().Draw(t, "staff") {
@@ -52,7 +51,7 @@ func (m *machine) changeMode(t *rapid.T) {
 	m.settle(t)
 }
 
-// handOff is somebody who leaves the ticket to humans.
+// handOff hands the ticket off to humans.
 func (m *machine) handOff(t *rapid.T) {
 	by, running := m.actor(rapid.Bool().Draw(t, "staff")), m.model.running()
 	_, err := m.tickets.HandOff(m.t.Context(), by, m.ticketID, ticket.Handoff{Reason: sqlc.HandoffReasonWantsHuman})
@@ -69,7 +68,7 @@ func (m *machine) handOff(t *rapid.T) {
 	m.settle(t)
 }
 
-// waiting returns the draft that waits for review. Without one, it asks for a draft first.
+// waiting returns the draft that waits for review. It creates one if there is none.
 func (m *machine) waiting(t *rapid.T) *modelResponse {
 	if r := m.model.pending(); r != nil {
 		return r
@@ -92,7 +91,7 @@ func (m *machine) waiting(t *rapid.T) *modelResponse {
 	return r
 }
 
-// draft draws a draft, most often one that waits for review, perhaps while another one is written.
+// draft draws a draft, mostly one that waits for review, perhaps while another one is being written.
 func (m *machine) draft(t *rapid.T) *modelResponse {
 	if rapid.IntRange(0, 3).Draw(t, "draft") > 0 {
 		r := m.waiting(t)
@@ -118,7 +117,7 @@ func (r *modelResponse) waits() bool {
 	return r.status == sqlc.AIResponseStatusCompleted && r.review == sqlc.AIReviewPending
 }
 
-// publish is staff who publish a draft, as it is or edited, while another one may be written.
+// publish publishes a draft, edited or not, while another one may be running.
 func (m *machine) publish(t *rapid.T) {
 	r, running := m.draft(t), m.model.running()
 	content := rapid.SampledFrom([]string{"", "You get it back."}).Draw(t, "content")
@@ -141,7 +140,7 @@ func (m *machine) publishAt(t *rapid.T, at *modelReplica, r *modelResponse, cont
 	m.model.publish(r, content)
 }
 
-// discard is staff who want nothing of a draft.
+// discard discards a draft.
 func (m *machine) discard(t *rapid.T) {
 	r := m.draft(t)
 	_, err := m.replica(t).Discard(m.t.Context(), m.staff, r.id)
@@ -157,7 +156,7 @@ func (m *machine) discard(t *rapid.T) {
 	m.settle(t)
 }
 
-// verifyReview checks that customers are shown nothing of drafts but what was published, and that one answer to each turn stands.
+// verifyReview checks that customers see only published drafts, and that each turn has one current answer.
 func (m *machine) verifyReview(t *rapid.T, rows []sqlc.AIResponse) {
 	var shown []uuid.UUID
 	standing, pending := map[uuid.UUID]int{}, 0
@@ -174,7 +173,7 @@ func (m *machine) verifyReview(t *rapid.T, rows []sqlc.AIResponse) {
 				turn = *row.TurnMessageID
 			}
 			standing[turn]++
-			require.Equal(t, 1, standing[turn], "one answer to a turn stands")
+			require.Equal(t, 1, standing[turn], "a turn has one current answer")
 		}
 		if r.waits() {
 			pending++

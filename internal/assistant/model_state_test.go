@@ -11,31 +11,31 @@ import (
 	"github.com/supportbackend/support/internal/assistant/writer"
 )
 
-// modelTicket is what must be true of a ticket, its messages and its responses.
+// modelTicket is the expected state of a ticket, its messages and its responses.
 type modelTicket struct {
 	closed bool
 	mode   sqlc.AIMode
-	// modeBefore is what the customer may turn the AI back to; empty is nothing.
+	// modeBefore is the mode that the customer may restore, or empty.
 	modeBefore sqlc.AIMode
 	handedOff  bool
-	// staffLast says that the newest human message is by staff.
+	// staffLast is true if the newest human message is from staff.
 	staffLast bool
-	// turn counts what the customer has said after the description.
+	// turn counts the customer's messages after the description.
 	turn      int
 	messages  []modelMessage
 	responses []*modelResponse
-	// requests counts what was asked of upstream: once for an attempt.
+	// requests counts the upstream requests, one per attempt.
 	requests int
 }
 
 type modelMessage struct {
 	author  sqlc.MessageAuthor
 	content string
-	// replaced says that another answer to the same turn took its place.
+	// replaced is true if another answer to the same turn has replaced it.
 	replaced bool
 }
 
-// modelResponse is what must be true of a response.
+// modelResponse is the expected state of a response.
 type modelResponse struct {
 	id      uuid.UUID
 	turn    int
@@ -43,18 +43,18 @@ type modelResponse struct {
 	attempt int32
 	crashes int
 	log     []modelEvent
-	// message is its place among the ticket's messages, or -1.
+	// message is its index among the ticket's messages, or -1.
 	message int
-	// draft says that staff review it, and review what has become of that, once it is complete.
+	// draft is true if staff review it; review is the result, once it is complete.
 	draft  bool
 	review sqlc.AIReview
-	// damaged says that the database has lost events of it once. A replica may have those until it looks.
+	// damaged is true after the database has lost events. A replica may still have them in memory.
 	damaged bool
-	// request is the upstream request of the current attempt, and sent how many tokens that was let send.
+	// request is the upstream request of the current attempt; sent is the number of tokens that it has sent.
 	request, sent int
 }
 
-// modelEvent is an event in a log. Its number is its place.
+// modelEvent is an event in a log. Its number is its position.
 type modelEvent struct {
 	kind    sqlc.AIEventKind
 	attempt int32
@@ -86,8 +86,8 @@ func (r *modelResponse) add(kind sqlc.AIEventKind, content string) {
 	r.log = append(r.log, modelEvent{kind: kind, attempt: r.attempt, content: content})
 }
 
-// unsafe is how many deltas at the end of the log a crash of the database may lose: those after the last commit that
-// waited for the disk.
+// unsafe returns how many deltas at the end of the log a crash of the database may lose: those after the last
+// synchronous commit.
 func (r *modelResponse) unsafe() int {
 	n := 0
 	for _, e := range slices.Backward(r.log) {
@@ -105,7 +105,7 @@ func (r *modelResponse) end(status sqlc.AIResponseStatus, code apperr.Code) {
 	r.add(sqlc.AIEventKindFailed, string(code))
 }
 
-// verdict is what asking for an answer must lead to: one of these, or an error's code.
+// verdict is the expected result of a request for an answer: one of these, or an error's code.
 type verdict = apperr.Code
 
 const (
@@ -114,10 +114,10 @@ const (
 	begins verdict = "begins"
 )
 
-// modelAsk is who asks for an answer, and how.
+// modelAsk is a request for an answer.
 type modelAsk struct{ staff, reading, regenerate bool }
 
-// ask says what asking for an answer leads to.
+// ask returns the expected result of a request for an answer.
 func (m *modelTicket) ask(by modelAsk) (*modelResponse, verdict) {
 	running := m.running()
 	if running != nil && running.turn == m.turn {
@@ -145,7 +145,7 @@ func (m *modelTicket) ask(by modelAsk) (*modelResponse, verdict) {
 	return nil, begins
 }
 
-// hidden is what a customer is told who asks for the answer that is a draft, or was one.
+// hidden returns the error of a customer who asks for an answer that is or was a draft.
 func (r *modelResponse) hidden() apperr.Code {
 	if r.message >= 0 {
 		return apperr.NothingToAnswer
@@ -153,19 +153,19 @@ func (r *modelResponse) hidden() apperr.Code {
 	return apperr.AIInReview
 }
 
-// running is the one response that is being written, or nil.
+// running returns the running response, or nil.
 func (m *modelTicket) running() *modelResponse {
 	return m.find(func(r *modelResponse) bool { return r.streaming() })
 }
 
-// standing is the one answer to a turn that stands, or nil.
+// standing returns the current answer to a turn, or nil.
 func (m *modelTicket) standing(turn int) *modelResponse {
 	return m.find(func(r *modelResponse) bool {
 		return r.status == sqlc.AIResponseStatusCompleted && r.turn == turn && r.message >= 0
 	})
 }
 
-// draft is the newest one to the turn that waits for review or was discarded, or nil.
+// draft returns the newest draft for the turn that waits for review or was discarded, or nil.
 func (m *modelTicket) draft() *modelResponse {
 	if m.mode != sqlc.AIModeDraft {
 		return nil
@@ -179,7 +179,7 @@ func (m *modelTicket) draft() *modelResponse {
 	return nil
 }
 
-// pending is the one draft that waits for review, or nil.
+// pending returns the draft that waits for review, or nil.
 func (m *modelTicket) pending() *modelResponse {
 	return m.find(func(r *modelResponse) bool {
 		return r.status == sqlc.AIResponseStatusCompleted && r.review == sqlc.AIReviewPending
@@ -193,7 +193,7 @@ func (m *modelTicket) find(match func(*modelResponse) bool) *modelResponse {
 	return nil
 }
 
-// begin makes a response to the turn.
+// begin adds a response to the turn.
 func (m *modelTicket) begin(id uuid.UUID) *modelResponse {
 	r := &modelResponse{
 		id: id, turn: m.turn, status: sqlc.AIResponseStatusStreaming, attempt: 1, request: m.requests, message: -1,
@@ -204,8 +204,8 @@ func (m *modelTicket) begin(id uuid.UUID) *modelResponse {
 	return r
 }
 
-// takeOver starts the response over, or gives it up when its owners have crashed often enough: one that hands over has
-// not. It returns whether it goes on.
+// takeOver starts the response over, or fails it if its owners have crashed too often. A hand-over is not a crash. It
+// reports whether the response continues.
 func (m *modelTicket) takeOver(r *modelResponse, crashed bool) bool {
 	if crashed {
 		r.crashes++
@@ -221,7 +221,7 @@ func (m *modelTicket) takeOver(r *modelResponse, crashed bool) bool {
 	return true
 }
 
-// complete ends the response: a draft waits for review, in place of the one that did, and anything else is a message.
+// complete completes the response: a draft replaces the one that waits for review; anything else becomes a message.
 func (m *modelTicket) complete(r *modelResponse) {
 	if r.draft {
 		if before := m.pending(); before != nil {
@@ -234,7 +234,7 @@ func (m *modelTicket) complete(r *modelResponse) {
 	r.add(sqlc.AIEventKindDone, "")
 }
 
-// store makes a message of the response, in place of the answer that stood.
+// store adds the response's message, which replaces the current answer.
 func (m *modelTicket) store(r *modelResponse, content string) {
 	if before := m.standing(r.turn); before != nil {
 		before.status = sqlc.AIResponseStatusSuperseded
@@ -244,7 +244,7 @@ func (m *modelTicket) store(r *modelResponse, content string) {
 	m.messages = append(m.messages, modelMessage{author: sqlc.MessageAuthorAI, content: content})
 }
 
-// publish makes a message of a draft. What else is being written is no longer wanted.
+// publish adds the draft's message, and supersedes other running answers.
 func (m *modelTicket) publish(r *modelResponse, content string) {
 	if running := m.running(); running != nil {
 		running.end(sqlc.AIResponseStatusSuperseded, apperr.Superseded)
@@ -253,8 +253,8 @@ func (m *modelTicket) publish(r *modelResponse, content string) {
 	r.review = sqlc.AIReviewPublished
 }
 
-// supersede ends what is being written, and a draft that waits for review; byCustomer leaves alone what customers can have seen
-// something of.
+// supersede ends the running answer and a draft that waits for review. byCustomer keeps an answer of which customers
+// may have seen a part.
 func (m *modelTicket) supersede(byCustomer bool) {
 	if r := m.running(); r != nil && (!byCustomer || len(r.log) == 0 || r.draft) {
 		r.end(sqlc.AIResponseStatusSuperseded, apperr.Superseded)
@@ -277,7 +277,7 @@ func (m *modelTicket) staffSays(content string) {
 	m.messages = append(m.messages, modelMessage{author: sqlc.MessageAuthorAgent, content: content})
 }
 
-// setMode is a change of the mode, which fences what was begun in the other one.
+// setMode changes the mode, which supersedes answers that were started in the old mode.
 func (m *modelTicket) setMode(mode sqlc.AIMode) {
 	if mode != m.mode {
 		m.supersede(false)

@@ -8,16 +8,16 @@ import (
 	"pgregory.net/rapid"
 )
 
-// modelChecks is how many random schedules a usual run tries. More of them take the flag -rapid.checks, and -rapid.seed
-// tries the same ones again.
+// modelChecks is the number of random schedules of a normal run. The flag -rapid.checks raises it, and -rapid.seed
+// repeats a run.
 const modelChecks = "10"
 
-// TestModel drives the engine along random schedules and compares it, after every step, with a model of what must be true:
-// the log and the status of every response and the ticket's messages in the database, and what every reader was given.
+// TestModel runs the engine through random schedules and compares it with a model after every step: the log and status
+// of every response and the ticket's messages in the database, and the events of every reader.
 //
-// Upstream is held at a gate before every token, so that an answer only moves when a step of the schedule lets it. What
-// takes its time is waited for, so that the outcome depends on the schedule alone. The schedules are the same in every run;
-// task fuzz:engine draws others.
+// The simulator holds every token at a gate, so that an answer advances only in a step of the schedule. The test waits
+// for asynchronous work, so that the result depends only on the schedule. Every run uses the same schedules; task
+// fuzz:engine draws others.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	given := make(map[string]bool)
@@ -37,7 +37,7 @@ func TestModel(t *testing.T) {
 	})
 }
 
-// actions are the steps of a schedule. What comes early in the list, and what comes more than once, is drawn more often.
+// actions returns the steps of a schedule. Steps that come early or more than once in the list are drawn more often.
 func (m *machine) actions() map[string]func(*rapid.T) {
 	actions := map[string]func(*rapid.T){"": m.verify}
 	for i, a := range []struct {

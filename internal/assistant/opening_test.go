@@ -28,9 +28,9 @@ func TestLateFailureIsAnEvent(t *testing.T) {
 	require.IsType(t, eventlog.Failed{}, last(events))
 }
 
-func TestReaderDoesNotBeginAFailedTurnAgainAtOnce(t *testing.T) {
+func TestReaderDoesNotRestartATurnThatHasJustFailed(t *testing.T) {
 	t.Parallel()
-	b := newBenchWith(t, time.Minute) // A failure has a status, however busy the machine is.
+	b := newBenchWith(t, time.Minute) // With this patience, a failure is a status even on a busy machine.
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Status: 400}))
 	_, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.True(t, apperr.Is(err, apperr.ConversationNotAccepted), "%v", err)
@@ -47,9 +47,9 @@ func TestReaderDoesNotBeginAFailedTurnAgainAtOnce(t *testing.T) {
 	require.IsType(t, eventlog.Done{}, last(readSoon(t, b.open(t))))
 }
 
-func TestFailedTurnWaitsForWhatUpstreamAskedFor(t *testing.T) {
+func TestFailedTurnWaitsForRetryAfterOfUpstream(t *testing.T) {
 	t.Parallel()
-	b := newBenchWith(t, time.Minute) // A failure has a status, however busy the machine is.
+	b := newBenchWith(t, time.Minute) // With this patience, a failure is a status even on a busy machine.
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Status: 429, RetryAfter: "64"}))
 	_, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.True(t, apperr.Is(err, apperr.AIOverloaded), "%v", err)
@@ -61,7 +61,7 @@ func TestFailedTurnWaitsForWhatUpstreamAskedFor(t *testing.T) {
 	age(10)
 	_, err = other.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.True(t, apperr.Is(err, apperr.AIOverloaded), "%v", err)
-	require.InDelta(t, 54*time.Second, apperr.From(err).RetryAfter, float64(10*time.Second), "what is left of the wait")
+	require.InDelta(t, 54*time.Second, apperr.From(err).RetryAfter, float64(10*time.Second), "the rest of the wait")
 	require.Len(t, b.simulator.Requests(), asked)
 	age(64)
 	reader, err := other.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
@@ -69,9 +69,9 @@ func TestFailedTurnWaitsForWhatUpstreamAskedFor(t *testing.T) {
 	require.IsType(t, eventlog.Done{}, last(readSoon(t, reader)))
 }
 
-func TestParallelReadersOfATurnThatFailsAskUpstreamOnce(t *testing.T) {
+func TestParallelReadersOfAFailingTurnCauseOneRequest(t *testing.T) {
 	t.Parallel()
-	b := newBenchWith(t, time.Minute) // A failure has a status, however busy the machine is.
+	b := newBenchWith(t, time.Minute) // With this patience, a failure is a status even on a busy machine.
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Status: 400}))
 	services := []*assistant.Service{b.service, b.another(t)}
 	errs := make([]error, 20)
@@ -86,7 +86,7 @@ func TestParallelReadersOfATurnThatFailsAskUpstreamOnce(t *testing.T) {
 	require.Len(t, b.simulator.Requests(), 1)
 }
 
-// A reader that was promised a stream before anything was known goes on to the turn that is the newest then.
+// A reader whose stream opened before there was an answer continues with the turn that is newest by then.
 func TestLateReaderFollowsTheNextTurn(t *testing.T) {
 	t.Parallel()
 	b := newBenchWith(t, time.Nanosecond)
@@ -114,7 +114,7 @@ func TestStreamOfAResponseThatIsGoneEnds(t *testing.T) {
 	require.IsType(t, eventlog.Failed{}, last(readSoon(t, reader)))
 }
 
-func TestClaimWhoseReplyWasLostIsTakenUpByItsReplica(t *testing.T) {
+func TestReplicaFindsItsClaimAfterALostReply(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	reader := b.open(t)
@@ -122,7 +122,7 @@ func TestClaimWhoseReplyWasLostIsTakenUpByItsReplica(t *testing.T) {
 	owner, err := uuid.Parse(storetest.QueryText(t, b.url, "SELECT owner_id::text FROM ai_responses"))
 	require.NoError(t, err)
 	response := b.respond(t, owner, 15)
-	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second) // The lease is longer.
+	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second) // shorter than the lease
 	defer cancel()
 	lost, err := b.service.OpenResponse(ctx, b.customer, response.ID, eventlog.EventID{})
 	require.NoError(t, err)
@@ -138,7 +138,7 @@ func TestClaimWhoseReplyWasLostIsTakenUpByItsReplica(t *testing.T) {
 	require.Zero(t, storetest.QueryInt(t, b.url, "SELECT max(crashes) FROM ai_responses"))
 }
 
-func TestOnlyACrashCountsAsOne(t *testing.T) {
+func TestOnlyCrashesCountAsCrashes(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	ended, cancel := context.WithCancel(t.Context())
@@ -149,7 +149,7 @@ func TestOnlyACrashCountsAsOne(t *testing.T) {
 	_, err := b.store.TakeOverAIResponse(t.Context(), sqlc.TakeOverAIResponseParams{
 		OwnerID: uuid.New(), LeaseSeconds: 15, UnknownLeaseSeconds: 12, MaxAttempts: 3,
 	})
-	require.NoError(t, err, "attempts that were handed over are not used up")
+	require.NoError(t, err, "hand-overs do not use up attempts")
 	row, err := b.store.GetAIResponse(t.Context(), response.ID)
 	require.NoError(t, err)
 	require.EqualValues(t, 4, row.Attempt)

@@ -10,7 +10,7 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 )
 
-// DefaultOptions are those of a server with one model and without budgets.
+// DefaultOptions returns the options of a server with one model and without budgets.
 func DefaultOptions(client *groq.Client, log io.Writer) Options {
 	d := config.Defaults()
 	return Options{
@@ -19,7 +19,7 @@ func DefaultOptions(client *groq.Client, log io.Writer) Options {
 	}
 }
 
-// DefaultLimits are those of a server's requests to upstream.
+// DefaultLimits returns the limits of a server's upstream requests.
 func DefaultLimits() groq.Limits {
 	d := config.Defaults()
 	return groq.Limits{

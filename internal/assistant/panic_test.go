@@ -19,7 +19,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// syncBuffer is a buffer that several goroutines write to.
+// syncBuffer is a buffer for several goroutines.
 type syncBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -37,7 +37,7 @@ func (b *syncBuffer) String() string {
 	return b.buf.String()
 }
 
-func TestPanicWhileGeneratingFailsTheAnswerAndNothingElse(t *testing.T) {
+func TestPanicDuringAnAnswerFailsOnlyTheAnswer(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	client, err := groq.New(groq.Options{BaseURL: "http://upstream.invalid", Limits: assistant.DefaultLimits(), HTTPClient: &http.Client{
@@ -61,5 +61,5 @@ func TestPanicWhileGeneratingFailsTheAnswerAndNothingElse(t *testing.T) {
 	_, _, err = b.service.Start(t.Context(), b.customer, b.ticket.ID, assistant.Request{})
 	require.NoError(t, err)
 	events := readAll(t, b.open(t))
-	require.IsType(t, eventlog.Done{}, events[len(events)-1], "the turn can be asked again")
+	require.IsType(t, eventlog.Done{}, events[len(events)-1], "the turn can be answered again")
 }

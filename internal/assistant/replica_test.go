@@ -14,8 +14,8 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// requireLog checks a response's log against the rules and returns its text: numbers without holes, one end, and the deltas
-// since the last reset are the message.
+// requireLog checks the rules of a response's log and returns its text: numbers without gaps, one end, and the deltas
+// since the last reset equal the message.
 func (b *bench) requireLog(t *testing.T) string {
 	t.Helper()
 	const query = `
@@ -68,7 +68,7 @@ func TestReaderHopsBetweenReplicas(t *testing.T) {
 	require.Len(t, b.simulator.Requests(), 1)
 }
 
-func TestOwnerThatWasThoughtDeadWritesNothing(t *testing.T) {
+func TestOwnerWithAnExpiredLeaseWritesNothing(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.another(t)
@@ -77,7 +77,7 @@ func TestOwnerThatWasThoughtDeadWritesNothing(t *testing.T) {
 	require.NoError(t, b.simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
 		return records[0].HeldAt == "frozen"
 	}))
-	// As if its lease had ended while the process was frozen.
+	// As if its lease had expired while the process was frozen.
 	storetest.Exec(t, b.url, "UPDATE ai_responses SET lease_expires_at = now() - interval '1 minute'")
 	require.NoError(t, b.simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
 		return len(records) == 2 && records[1].End == groqsim.EndCompleted
@@ -90,7 +90,7 @@ func TestOwnerThatWasThoughtDeadWritesNothing(t *testing.T) {
 	require.Equal(t, b.requireLog(t), textOf(events))
 }
 
-func TestDeltasThatTheDatabaseLostArePutBack(t *testing.T) {
+func TestLostDeltasAreRestored(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{
@@ -104,11 +104,11 @@ func TestDeltasThatTheDatabaseLostArePutBack(t *testing.T) {
 		require.NoError(t, err)
 		before = append(before, entry.Event)
 		if len(before) == 2 {
-			b.simulator.Release("first") // What comes after the first delta is another one.
+			b.simulator.Release("first") // The tokens after the gate are a second delta.
 		}
 	}
 	require.GreaterOrEqual(t, len(before), 3)
-	// What a crash does to commits that did not wait for the disk.
+	// Remove the asynchronous commits, as a crash does.
 	storetest.Exec(t, b.url, `
 		WITH lost AS (DELETE FROM ai_response_events WHERE seq > 1 RETURNING seq)
 		UPDATE ai_responses SET last_seq = 1 WHERE EXISTS (SELECT FROM lost)`)
@@ -118,12 +118,12 @@ func TestDeltasThatTheDatabaseLostArePutBack(t *testing.T) {
 	require.Equal(t, b.requireLog(t), textOf(events))
 }
 
-func TestDatabaseThatComesBackHasTheWholeAnswer(t *testing.T) {
+func TestAnswerIsCompleteAfterADatabaseOutage(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{TokensPerSecond: 100}))
 	reader := b.open(t)
-	// Nobody can write while the table is locked; the sessions that try are given up by the database.
+	// The lock blocks all writes; sessions that try to write time out.
 	storetest.Exec(t, b.url, `
 		DO $$ BEGIN
 			LOCK TABLE ai_response_events IN ACCESS EXCLUSIVE MODE;

@@ -27,7 +27,7 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// bench is a service with what it needs, and one customer with a ticket.
+// bench is a service with its dependencies, and one customer with a ticket.
 type bench struct {
 	service   *assistant.Service
 	patience  time.Duration
@@ -45,7 +45,7 @@ func newBench(t *testing.T) *bench {
 	return newBenchWith(t, config.Defaults().FirstEventPatience)
 }
 
-// newBenchWith is newBench with services that wait so long for the first event before they promise a stream.
+// newBenchWith is newBench with services that wait this long for the first event before they open a stream.
 func newBenchWith(t *testing.T, patience time.Duration) *bench {
 	t.Helper()
 	b := &bench{patience: patience, simulator: groqsim.New(groqsim.Options{}), url: storetest.NewURL(t)}
@@ -65,7 +65,7 @@ func newBenchWith(t *testing.T, patience time.Duration) *bench {
 	return b
 }
 
-// another starts one more service on the same database: what another process would have.
+// another starts another service on the same database, like that of another process.
 func (b *bench) another(t *testing.T) *assistant.Service {
 	t.Helper()
 	o := assistant.DefaultOptions(b.client, t.Output())
@@ -75,7 +75,7 @@ func (b *bench) another(t *testing.T) *assistant.Service {
 	return service
 }
 
-// run runs a service until stop is called, or the test is over: as a process does that is told to stop and has no time.
+// run runs a service until stop is called or the test ends. It stops like a process without time to drain.
 func run(t *testing.T, service *assistant.Service) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -92,7 +92,7 @@ func run(t *testing.T, service *assistant.Service) (stop func()) {
 	return stop
 }
 
-// hold makes upstream wait at the gate in the next answer.
+// hold makes the simulator hold the next answer at the gate.
 func (b *bench) hold(t *testing.T, gate string, after int) {
 	t.Helper()
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: gate, After: after}}}))
@@ -119,9 +119,9 @@ func readAll(t *testing.T, r *assistant.Reader) []eventlog.Event {
 	}
 }
 
-func TestReaderMayGiveUpWaiting(t *testing.T) {
+func TestReaderMayLeaveWhileItWaits(t *testing.T) {
 	t.Parallel()
-	b := newBenchWith(t, time.Minute) // Open waits, however busy the machine is.
+	b := newBenchWith(t, time.Minute) // With this patience, Open waits even on a busy machine.
 	b.hold(t, "start", 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	opened := make(chan error, 1)
@@ -137,7 +137,7 @@ func TestReaderMayGiveUpWaiting(t *testing.T) {
 
 	b.simulator.Release("start")
 	events := readAll(t, b.open(t))
-	require.IsType(t, eventlog.Done{}, events[len(events)-1], "the answer went on")
+	require.IsType(t, eventlog.Done{}, events[len(events)-1], "the answer continued")
 	require.Len(t, b.simulator.Requests(), 1)
 }
 
@@ -153,7 +153,7 @@ func TestDrainingLetsAnswersFinishAndStartsNone(t *testing.T) {
 	}()
 	tickets := ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto})
 	require.Eventually(t, func() bool {
-		// Another ticket each time: what is asked for before the drain begins is still started.
+		// Another ticket each time, because an answer that is requested before the drain is still started.
 		other, err := tickets.Create(t.Context(), b.customer, "title", "description")
 		require.NoError(t, err)
 		reader, err := b.service.Open(t.Context(), b.customer, other.ID, eventlog.EventID{})
@@ -172,7 +172,7 @@ func TestDrainingLetsAnswersFinishAndStartsNone(t *testing.T) {
 	}
 }
 
-func TestDrainingHasAnEnd(t *testing.T) {
+func TestDrainHasATimeLimit(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.hold(t, "for ever", 3)
@@ -181,9 +181,9 @@ func TestDrainingHasAnEnd(t *testing.T) {
 	cancel()
 	b.service.Drain(over)
 	events := readAll(t, reader)
-	require.IsType(t, eventlog.Delta{}, events[len(events)-1], "the reader is to come back")
+	require.IsType(t, eventlog.Delta{}, events[len(events)-1], "the reader must reconnect")
 
-	// Another process takes it over, and whoever comes back gets the whole answer.
+	// Another process takes the answer over, and readers that reconnect get all of it.
 	b.simulator.Release("for ever")
 	other := b.another(t)
 	last, ok := events[len(events)-1].(eventlog.Delta)
@@ -211,12 +211,12 @@ func textOf(events []eventlog.Event) (text string) {
 	return text
 }
 
-func TestAnswerSurvivesAShortLossOfTheDatabase(t *testing.T) {
+func TestAnswerSurvivesAShortDatabaseOutage(t *testing.T) {
 	t.Parallel()
-	b := newBenchWith(t, time.Minute) // The reader is there before the database is gone, however busy the machine is.
+	b := newBenchWith(t, time.Minute) // With this patience, the reader arrives before the outage even on a busy machine.
 	b.hold(t, "middle", 3)
 	reader := b.open(t)
-	// Every connection that the service has is cut while it writes.
+	// Cut every connection of the service while it writes.
 	storetest.Exec(t, b.url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'support'`)
 	b.simulator.Release("middle")
@@ -225,7 +225,7 @@ func TestAnswerSurvivesAShortLossOfTheDatabase(t *testing.T) {
 	require.Equal(t, 1, storetest.QueryInt(t, b.url, "SELECT count(*) FROM messages"))
 }
 
-func TestHostileUsageIsBounded(t *testing.T) {
+func TestImplausibleUsageIsReplaced(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{RawChunks: [][]byte{[]byte(
@@ -236,7 +236,7 @@ func TestHostileUsageIsBounded(t *testing.T) {
 	done, ok := events[len(events)-1].(eventlog.Done)
 	require.True(t, ok)
 	require.LessOrEqual(t, done.Response.PromptTokens, int32(10_000_000))
-	require.EqualValues(t, 1, done.Response.CompletionTokens, "what upstream says makes no sense: the pieces are counted")
+	require.EqualValues(t, 1, done.Response.CompletionTokens, "the number of received pieces replaces implausible usage")
 	require.Equal(t, "stop", *done.Response.FinishReason)
 }
 

@@ -20,7 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// wanderer is a reader that is cut anywhere, and goes on at any replica.
+// wanderer is a reader that is cut off anywhere and continues at any replica.
 type wanderer struct {
 	last eventlog.EventID
 	text string
@@ -111,7 +111,7 @@ func TestReadersAndTakeoversAtRandom(t *testing.T) {
 	b.requireSoundLogs(t, tickets)
 }
 
-// disturb ends the leases of some answers now and then, until finished.
+// disturb expires the leases of random answers until finished.
 func (b *bench) disturb(t *testing.T, finished <-chan struct{}) {
 	t.Helper()
 	tick := time.NewTicker(400 * time.Millisecond)
@@ -121,7 +121,7 @@ func (b *bench) disturb(t *testing.T, finished <-chan struct{}) {
 		case <-finished:
 			return
 		case <-tick.C:
-			// Locked in the order in which group commits lock, or the two could wait for each other.
+			// Lock in the same order as group commits, to avoid deadlocks.
 			storetest.Exec(t, b.url, `
 				WITH expired AS (
 					SELECT id FROM ai_responses WHERE status = 'streaming' AND attempt < 3 AND random() < 0.2
@@ -133,7 +133,7 @@ func (b *bench) disturb(t *testing.T, finished <-chan struct{}) {
 	}
 }
 
-// requireSoundLogs checks that each of n answers has a log without holes, one end, one message, and the message's text.
+// requireSoundLogs checks that each of n answers has a log without gaps, one end, one message, and the message's text.
 func (b *bench) requireSoundLogs(t *testing.T, n int) {
 	t.Helper()
 	require.Equal(t, n, storetest.QueryInt(t, b.url, `

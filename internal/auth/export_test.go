@@ -9,7 +9,7 @@ const (
 	MaxTokenBytes = maxTokenBytes
 )
 
-// FillAccountCache has the cache see more accounts than it holds, and returns how many it kept.
+// FillAccountCache puts more accounts into the cache than it holds, and returns how many it kept.
 func FillAccountCache(s *Service) int {
 	for range maxAccounts + 1 {
 		s.sessions.put(uuid.New(), principal{}, s.sessions.now())

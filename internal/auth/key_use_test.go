@@ -11,7 +11,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-func TestKeyUseThatCannotBeWrittenIsKept(t *testing.T) {
+func TestUnwrittenKeyUseIsKept(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	service, err := b.store.CreateUser(t.Context(), sqlc.CreateUserParams{

@@ -21,7 +21,7 @@ import (
 
 const secret = "a secret that only tests know, 32 bytes and more"
 
-// newDetachedService returns a Service without a database, for what is decided before one is asked.
+// newDetachedService returns a Service without a database, for requests that are refused before a query.
 func newDetachedService(t *testing.T) *auth.Service {
 	t.Helper()
 	s, err := auth.NewService(nil, auth.Options{Secret: []byte(secret)})
@@ -29,7 +29,7 @@ func newDetachedService(t *testing.T) *auth.Service {
 	return s
 }
 
-// clock is a time that only the test advances.
+// clock is a clock that only the test advances.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -49,10 +49,10 @@ func (c *clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// tokenTTL is that of a server.
+// tokenTTL is a server's default.
 var tokenTTL = config.Defaults().AccessTokenTTL()
 
-// bench is a Service on a database of the test's own, with a clock that stands still.
+// bench is a Service on the test's own database, with a stopped clock.
 type bench struct {
 	*auth.Service
 	url   string
@@ -79,7 +79,7 @@ func (b *bench) addUser(t *testing.T, email string) sqlc.User {
 	return sqlc.User(user)
 }
 
-// signIn begins a session for an account, and returns an access token of it.
+// signIn creates a session for an account, and returns an access token.
 func (b *bench) signIn(t *testing.T, user sqlc.User) (token string, session uuid.UUID) {
 	t.Helper()
 	session = uuid.Must(uuid.NewV7())
@@ -93,7 +93,7 @@ func (b *bench) signIn(t *testing.T, user sqlc.User) (token string, session uuid
 	return token, session
 }
 
-func TestSecretThatIsTooShortIsRefused(t *testing.T) {
+func TestShortSecretIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, length := range []int{0, 1, auth.MinSecretBytes - 1} {
 		_, err := auth.NewService(nil, auth.Options{Secret: []byte(strings.Repeat("s", length))})
@@ -117,8 +117,8 @@ func TestEachRoleIncludesTheOnesBefore(t *testing.T) {
 	}
 }
 
-// Made-up tokens of every kind are refused before the database is asked: this service has none.
-func TestMadeUpTokensAreRefusedWithoutTheDatabase(t *testing.T) {
+// Forged tokens of every kind are refused without a query: this service has no database.
+func TestForgedTokensAreRefusedWithoutTheDatabase(t *testing.T) {
 	t.Parallel()
 	s := newDetachedService(t)
 	for _, token := range []string{
@@ -151,7 +151,7 @@ func TestChangeOfAnAccountIsSeenWithinASecond(t *testing.T) {
 	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
 }
 
-func TestBusyClientAsksTheDatabaseOnceASecond(t *testing.T) {
+func TestBusyClientQueriesTheDatabaseOnceASecond(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com")
@@ -161,14 +161,14 @@ func TestBusyClientAsksTheDatabaseOnceASecond(t *testing.T) {
 	b.store.Close()
 	b.clock.Advance(auth.AccountTTL - time.Nanosecond)
 	_, err = b.Authenticate(t.Context(), token)
-	require.NoError(t, err, "it is not asked")
+	require.NoError(t, err, "the database is not queried")
 	b.clock.Advance(time.Nanosecond)
 	_, err = b.Authenticate(t.Context(), token)
 	require.Error(t, err)
 	require.False(t, apperr.Is(err, apperr.InvalidToken), "a database that is down does not log anybody out: %v", err)
 }
 
-func TestTokenOfAnEndedSessionAsksTheDatabaseOnceASecond(t *testing.T) {
+func TestTokenOfAnEndedSessionQueriesTheDatabaseOnceASecond(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com")
@@ -181,7 +181,7 @@ func TestTokenOfAnEndedSessionAsksTheDatabaseOnceASecond(t *testing.T) {
 	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
 }
 
-func TestAccountsKeptAreBounded(t *testing.T) {
+func TestAccountCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	require.LessOrEqual(t, auth.FillAccountCache(newDetachedService(t)), auth.MaxAccounts)
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 )
 
-// forge is what a token is made of: a valid one, until something is changed.
+// forge has the parts of a token: a valid one, until a test changes something.
 type forge struct {
 	method jwt.SigningMethod
 	key    any
@@ -29,7 +29,7 @@ type forge struct {
 	claims jwt.MapClaims
 }
 
-// newForge returns what a token of a session of the account is made of.
+// newForge returns the parts of a valid token of the account.
 func newForge(t *testing.T, b *bench, user sqlc.User) forge {
 	t.Helper()
 	genuine, _ := b.signIn(t, user)
@@ -49,19 +49,19 @@ func (f forge) sign(t *testing.T) string {
 	return signed
 }
 
-// withHeader returns a copy with one member of the header changed; nil takes it away.
+// withHeader returns a copy with one member of the header changed; nil removes it.
 func (f forge) withHeader(name string, value any) forge {
 	f.header = changed(f.header, name, value)
 	return f
 }
 
-// withClaim does the same with the claims.
+// withClaim does the same for claims.
 func (f forge) withClaim(name string, value any) forge {
 	f.claims = changed(f.claims, name, value)
 	return f
 }
 
-// by has the token signed in another way, and say so.
+// by changes the algorithm and the key.
 func (f forge) by(method jwt.SigningMethod, key any) forge {
 	f.method, f.key = method, key
 	return f.withHeader("alg", method.Alg())
@@ -76,7 +76,7 @@ func changed(m map[string]any, name string, value any) map[string]any {
 	return m
 }
 
-// forgedClaims are tokens that are signed as ours are and say what ours never do.
+// forgedClaims returns tokens with valid signatures and invalid claims.
 func forgedClaims(f forge, now time.Time) map[string]forge {
 	late, early := now.Add(-auth.TokenLeeway-time.Second).Unix(), now.Add(auth.TokenLeeway+time.Second).Unix()
 	subject, _ := f.claims["sub"].(string)
@@ -157,7 +157,7 @@ func forgedClaims(f forge, now time.Time) map[string]forge {
 	}
 }
 
-// forgedSignatures are tokens that say what ours say, and are signed in another way.
+// forgedSignatures returns tokens with valid claims and invalid signatures.
 func forgedSignatures(t *testing.T, f forge) map[string]forge {
 	t.Helper()
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -183,7 +183,7 @@ func forgedSignatures(t *testing.T, f forge) map[string]forge {
 	}
 }
 
-// brokenTokens are no JWTs, made from one that is ours.
+// brokenTokens returns malformed variants of a valid token.
 func brokenTokens(good string) map[string]string {
 	parts := strings.Split(good, ".")
 	header, claims, signature := parts[0], parts[1], parts[2]
@@ -225,14 +225,14 @@ func brokenTokens(good string) map[string]string {
 	return broken
 }
 
-func TestForgedTokensAreRefusedAllTheSame(t *testing.T) {
+func TestForgedTokensReturnTheSameError(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com")
 	f := newForge(t, b, user)
 	good := f.sign(t)
 	_, err := b.Authenticate(t.Context(), good)
-	require.NoError(t, err, "what the forgeries are made from is genuine")
+	require.NoError(t, err, "the original is valid")
 
 	tokens := brokenTokens(good)
 	require.Greater(t, len(tokens), 63)
@@ -275,7 +275,7 @@ func TestClocksMayDifferByTheLeeway(t *testing.T) {
 	}
 }
 
-func TestTokenEndsWithItsTime(t *testing.T) {
+func TestTokenExpires(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	token, _ := b.signIn(t, b.addUser(t, "ada@example.com"))
@@ -287,7 +287,7 @@ func TestTokenEndsWithItsTime(t *testing.T) {
 	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
 }
 
-func TestTokenIsOneServicesSecretOnly(t *testing.T) {
+func TestTokenBelongsToOneSecret(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	user := b.addUser(t, "ada@example.com")
@@ -299,10 +299,10 @@ func TestTokenIsOneServicesSecretOnly(t *testing.T) {
 	_, err = other.Authenticate(t.Context(), token)
 	require.True(t, apperr.Is(err, apperr.InvalidToken), "%v", err)
 	_, err = same.Authenticate(t.Context(), token)
-	require.NoError(t, err, "replicas take each other's tokens")
+	require.NoError(t, err, "replicas accept each other's tokens")
 	again, _, err := b.SignAccessToken(user.ID, session, user.TokenVersion)
 	require.NoError(t, err)
-	require.NotEqual(t, token, again, "each has an id")
+	require.NotEqual(t, token, again, "each token has its own id")
 }
 
 func TestLifetimesOfTokens(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 
 var errBroken = errors.New("broken on purpose")
 
-func TestEveryWaitsForTheIntervalLessAQuarter(t *testing.T) {
+func TestEveryShortensTheIntervalByUpToAQuarter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const interval, calls = time.Minute, 200
@@ -35,7 +35,7 @@ func TestEveryWaitsForTheIntervalLessAQuarter(t *testing.T) {
 			}
 			return errBroken
 		})
-		require.Len(t, waits, calls, "a failure does not end it")
+		require.Len(t, waits, calls, "a failure does not end the loop")
 		require.Greater(t, slices.Min(waits), interval*3/4-1)
 		require.LessOrEqual(t, slices.Max(waits), interval)
 		require.Greater(t, slices.Max(waits)-slices.Min(waits), interval/8, "replicas drift apart")
@@ -48,14 +48,14 @@ func TestEveryEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		background.Every(ctx, time.Hour, &background.Outage{}, func(context.Context) error {
-			t.Error("it is called too early")
+			t.Error("the function was called too early")
 			return nil
 		})
 		require.Error(t, ctx.Err())
 	})
 }
 
-func TestOutageIsLoggedAtItsBeginAndItsEnd(t *testing.T) {
+func TestOutageIsLoggedOnceAtItsBeginAndEnd(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	o := &background.Outage{While: "sweeping", Logger: slog.New(slog.NewTextHandler(&log, nil))}
@@ -67,10 +67,10 @@ func TestOutageIsLoggedAtItsBeginAndItsEnd(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	o.Note(ctx, ctx.Err())
-	require.Equal(t, 2, strings.Count(log.String(), "\n"), "an end is no failure: %s", log.String())
+	require.Equal(t, 2, strings.Count(log.String(), "\n"), "the end of the context is not a failure: %s", log.String())
 }
 
-// table is rows of which some cannot be deleted, and of which only so many can be deleted in one statement.
+// table has rows that cannot be deleted, and a limit of rows per statement.
 type table struct {
 	rows       []int
 	broken     func(row int) bool
@@ -97,7 +97,7 @@ func newTable(rows int, broken ...int) *table {
 	return tab
 }
 
-func TestBatchesGoOnPastAFailingRow(t *testing.T) {
+func TestBatchesContinuePastAFailingRow(t *testing.T) {
 	t.Parallel()
 	for name, broken := range map[string][]int{
 		"none": {}, "first": {0}, "last": {2499}, "some": {7, 8, 999, 1000, 2000},

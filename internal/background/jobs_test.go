@@ -17,7 +17,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// period is longer than the test, wherever it begins in one.
+// period is longer than the test.
 const period = 1000 * time.Hour
 
 // run runs the jobs of one replica until stop is called.
@@ -39,7 +39,7 @@ func newJobs(s *store.Store) *background.Jobs {
 	return background.NewJobs(s, slog.New(slog.DiscardHandler))
 }
 
-func TestTaskRunsOnceInAPeriodOverAllReplicas(t *testing.T) {
+func TestTaskRunsOncePerPeriodOverAllReplicas(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	var runs atomic.Int32
@@ -55,7 +55,7 @@ func TestTaskRunsOnceInAPeriodOverAllReplicas(t *testing.T) {
 	<-ran
 	stop()
 
-	// The next leader inserts all tasks at once. Of the period's own, the database has one already.
+	// The next leader inserts all tasks immediately, but the database already has this period's task.
 	marked := make(chan struct{}, 10)
 	second := newJobs(storetest.Open(t, url))
 	second.Repeat(task, background.Task{Name: "mark", Every: period, Do: func(context.Context) error {
@@ -74,7 +74,7 @@ type stepArgs struct {
 
 func (stepArgs) Kind() string { return "step" }
 
-// stepper does a step, and leaves the next one to another job.
+// stepper does a step, and inserts a job for the next one.
 type stepper struct {
 	river.WorkerDefaults[stepArgs]
 	store *store.Store
@@ -97,7 +97,7 @@ func (w *stepper) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 			return err
 		}
 		if w.fail.CompareAndSwap(true, false) {
-			return errBroken // The next job is not inserted, and this one has another attempt.
+			return errBroken // The next job is not inserted, and this job gets another attempt.
 		}
 		return nil
 	})
@@ -127,12 +127,12 @@ func TestJobsAreInsertedAndFinishedInTheTransaction(t *testing.T) {
 	require.Equal(t, 3, storetest.QueryInt(t, url, "SELECT count(*) FROM river_job"))
 }
 
-func TestReplicaThatDoesNotWorkLeavesJobsToOthers(t *testing.T) {
+func TestReplicaWithoutWorkersLeavesJobsToOthers(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	idle := newJobs(storetest.Open(t, url))
 	idle.Repeat(background.Task{Name: "never", Every: period, Do: func(context.Context) error {
-		t.Error("it works")
+		t.Error("the replica ran a job")
 		return nil
 	}})
 	require.NoError(t, idle.Open(false))
@@ -157,5 +157,5 @@ func TestJobsBeginWhenTheDatabaseIsReady(t *testing.T) {
 	require.NoError(t, m.Up())
 	<-ran
 	stop()
-	require.NotContains(t, log.String(), "postgres", "no error of River is quoted")
+	require.NotContains(t, log.String(), "postgres", "River's errors are not logged")
 }

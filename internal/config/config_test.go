@@ -19,14 +19,14 @@ const (
 	canary = "canary-5f1d"
 
 	goodSecret = "one two three four five six seven"
-	// Further secrets, as during a rotation.
+	// More secrets, as during a rotation.
 	nextSecret     = "eight nine ten eleven twelve thirteen"
 	previousSecret = "fourteen fifteen sixteen seventeen"
 
 	goodDatabase = "postgres://user:password@localhost:5432/support"
 )
 
-// environ adds variables to those that are needed.
+// environ returns the required variables and these.
 func environ(more ...string) []string {
 	return append([]string{"JWT_SECRET=" + goodSecret, "DATABASE_URL=" + goodDatabase, "PATH=/bin"}, more...)
 }
@@ -103,7 +103,7 @@ func TestEmptyVariableIsNotSet(t *testing.T) {
 	require.ErrorContains(t, err, "DATABASE_URL is not set")
 }
 
-func TestEveryFaultIsNamedAtOnceWithoutItsValue(t *testing.T) {
+func TestAllFaultsAreReportedWithoutTheirValues(t *testing.T) {
 	t.Parallel()
 	_, err := load([]string{
 		"DATABASE_URL=mysql://root:" + canary + "@localhost/x", "JWT_SECRET=" + canary, "EXPIRE_MINUTES=" + canary,
@@ -129,7 +129,7 @@ func TestEveryFaultIsNamedAtOnceWithoutItsValue(t *testing.T) {
 	require.Contains(t, text, fmt.Sprintf("%d fault(s)", len(names)))
 }
 
-func TestWrongValueIsRefusedUnquoted(t *testing.T) {
+func TestInvalidValueIsNotQuoted(t *testing.T) {
 	t.Parallel()
 	for name, values := range map[string][]string{
 		"JWT_SECRET": {
@@ -180,7 +180,7 @@ func TestWrongValueIsRefusedUnquoted(t *testing.T) {
 			require.Error(t, err, "%s=%s", name, value)
 			require.Contains(t, err.Error(), "1 fault(s)", "%s=%s: %v", name, value, err)
 			require.Contains(t, err.Error(), "\n  "+name+" ")
-			if len(value) > len("https://") { // The text itself may say as much.
+			if len(value) > len("https://") { // The message itself may contain short values.
 				require.NotContains(t, err.Error(), value)
 			}
 			require.NotContains(t, err.Error(), "hunter2")
@@ -188,7 +188,7 @@ func TestWrongValueIsRefusedUnquoted(t *testing.T) {
 	}
 }
 
-func TestMisspeltSettingOfOursIsNamed(t *testing.T) {
+func TestMisspelledSettingIsReported(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"SUPPORT_ADDRESS", "SUPPORT_", "SUPPORT_addr", "SUPPORT_LOGLEVEL", "SUPPORT_JWT_SECRET", "GROQ_KEY", "GROK_MODEL",
@@ -199,10 +199,10 @@ func TestMisspeltSettingOfOursIsNamed(t *testing.T) {
 		require.NotContains(t, err.Error(), canary)
 	}
 	_, err := load(environ("XGROQ_KEY=x", "SUPPORTED=x", "ALLOWED=x", "MY_SUPPORT_X=x", "support_x=x"))
-	require.NoError(t, err, "what is not ours is nobody's typing error")
+	require.NoError(t, err, "variables of other programs are ignored")
 }
 
-func TestCommandNeedsOnlyWhatItUses(t *testing.T) {
+func TestCommandRequiresOnlyTheSettingsThatItUses(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load(nil, 0)
 	require.NoError(t, err)
@@ -213,10 +213,10 @@ func TestCommandNeedsOnlyWhatItUses(t *testing.T) {
 	require.ErrorContains(t, err, "JWT_SECRET is not set")
 	require.NotContains(t, err.Error(), "DATABASE_URL")
 	_, err = config.Load([]string{"JWT_SECRET=short"}, 0)
-	require.ErrorContains(t, err, "JWT_SECRET", "one that is not needed is still not allowed to be wrong")
+	require.ErrorContains(t, err, "JWT_SECRET", "an optional setting must still be valid")
 }
 
-func TestMisspeltNamesOfTheSeedsWork(t *testing.T) {
+func TestDeprecatedNamesWork(t *testing.T) {
 	t.Parallel()
 	c, err := load(environ("GROK_API_KEY="+canary, "GROK_API_URL=http://localhost:1"))
 	require.NoError(t, err)
@@ -274,7 +274,7 @@ func TestSecretIsNeverShown(t *testing.T) {
 	require.Equal(t, canary, secret.Reveal())
 }
 
-func TestSettingThatIsOutOfRangeSaysItsRange(t *testing.T) {
+func TestSettingOutOfRangeReportsItsRange(t *testing.T) {
 	t.Parallel()
 	for name, limits := range map[string]string{
 		"EXPIRE_MINUTES": "from 1 to 1440", "GROQ_MAX_TOKENS": "from 1 to 65536", "SUPPORT_DB_MAX_CONNS": "from 1 to 500",
@@ -296,7 +296,7 @@ func TestSettingThatIsOutOfRangeSaysItsRange(t *testing.T) {
 	}
 }
 
-func TestDebugAddressThatEverybodyReachesIsWarnedAbout(t *testing.T) {
+func TestPublicDebugAddressCausesAWarning(t *testing.T) {
 	t.Parallel()
 	for addr, warned := range map[string]bool{
 		"0.0.0.0:6060": true, "[::]:6060": true, "127.0.0.1:6060": false, "[::1]:6060": false, "10.0.0.7:6060": false,
@@ -320,7 +320,7 @@ func TestDatabaseMayHaveSeveralHosts(t *testing.T) {
 	}
 }
 
-func TestMigrationsGoPastThePooler(t *testing.T) {
+func TestMigrationsBypassThePooler(t *testing.T) {
 	t.Parallel()
 	c, err := load(environ())
 	require.NoError(t, err)

@@ -12,7 +12,7 @@ import (
 	"github.com/supportbackend/support/internal/config"
 )
 
-func TestDevelopmentHasDefaultsOfItsOwn(t *testing.T) {
+func TestDevelopmentHasItsOwnDefaults(t *testing.T) {
 	t.Parallel()
 	c, err := config.Load(config.Development([]string{"SUPPORT_ADDR= "}), 0)
 	require.NoError(t, err)
@@ -29,11 +29,11 @@ func TestDevelopmentHasDefaultsOfItsOwn(t *testing.T) {
 	require.Equal(t, 7, c.SignUpLimit)
 }
 
-func TestFileSetsWhatTheEnvironmentDoesNot(t *testing.T) {
+func TestFileSetsVariablesThatTheEnvironmentDoesNot(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), ".env")
 	environ, names, err := config.WithFile(environ(), path)
-	require.NoError(t, err, "there need not be one")
+	require.NoError(t, err, "the file is optional")
 	require.Empty(t, names)
 
 	require.NoError(t, os.WriteFile(path, []byte("GROQ_MODEL=one # a comment\nSUPPORT_ADDR='127.0.0.1:1'\nEXPIRE_MINUTES=\nGROQ_API_KEY=file\n"), 0o600))
@@ -54,7 +54,7 @@ func TestFileSetsWhatTheEnvironmentDoesNot(t *testing.T) {
 	require.ErrorContains(t, err, "is a directory")
 }
 
-func TestOnlyGroqHasAFallbackByItself(t *testing.T) {
+func TestOnlyGroqHasADefaultFallback(t *testing.T) {
 	t.Parallel()
 	for environment, want := range map[string][]string{
 		"":                                       {"openai/gpt-oss-120b", "openai/gpt-oss-20b"},

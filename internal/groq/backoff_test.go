@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestRetryAfterIsReadWithCare(t *testing.T) {
+func TestParseRetryAfter(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]time.Duration{
 		"": 0, "3": 3 * time.Second, "0.5": 500 * time.Millisecond, "-1": 0, "NaN": 0, "Inf": maxRetryAfter, "1e300": maxRetryAfter, "soon": 0,
@@ -26,7 +26,7 @@ func TestRetryAfterIsReadWithCare(t *testing.T) {
 	}
 }
 
-func TestBackoffKeepsToItsRange(t *testing.T) {
+func TestBackoffStaysInItsRange(t *testing.T) {
 	t.Parallel()
 	for attempts, ceiling := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 3: 4 * time.Second, 9: 4 * time.Second} {
 		for range 1000 {

@@ -17,7 +17,7 @@ import (
 
 const secretKey = "gsk_VerySecretKey"
 
-// bench is a client and the simulator it talks to over HTTP.
+// bench is a client with a simulator, over HTTP.
 type bench struct {
 	t      *testing.T
 	sim    *groqsim.Simulator
@@ -107,7 +107,7 @@ func TestAnswerAndRequest(t *testing.T) {
 	require.Equal(t, "application/json", record.Header.Get("Content-Type"))
 }
 
-func TestReasoningIsOnlyHiddenWhereThatIsUnderstood(t *testing.T) {
+func TestReasoningIsHiddenOnlyWhereSupported(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, groqsim.Script{Reasoning: 5, Text: "Hello", Times: -1})
 	for model, want := range map[string]string{
@@ -117,7 +117,7 @@ func TestReasoningIsOnlyHiddenWhereThatIsUnderstood(t *testing.T) {
 		request.Model = model
 		text, fault := drain(t, b.client.Stream(t.Context(), request))
 		require.Nil(t, fault)
-		require.Equal(t, "Hello", text, "reasoning that comes all the same is dropped")
+		require.Equal(t, "Hello", text, "reasoning that arrives anyway is dropped")
 		records := b.sim.Requests()
 		body := string(records[len(records)-1].Body)
 		if want == "" {
@@ -165,7 +165,7 @@ func TestUsageMayBeMissing(t *testing.T) {
 	require.Zero(t, result.Usage)
 }
 
-func TestCancelClosesTheConnectionAtOnce(t *testing.T) {
+func TestCancelClosesTheConnectionImmediately(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, groqsim.Script{Stall: &groqsim.Stall{After: 2}})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -182,7 +182,7 @@ func TestCancelClosesTheConnectionAtOnce(t *testing.T) {
 	require.Equal(t, groqsim.EndClientGone, b.ended(time.Second).End)
 }
 
-func TestCloseClosesTheConnectionAtOnce(t *testing.T) {
+func TestCloseClosesTheConnectionImmediately(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, groqsim.Script{Stall: &groqsim.Stall{After: 1}})
 	s := b.client.Stream(t.Context(), conversation)
@@ -313,7 +313,7 @@ func TestServerWithoutAuthentication(t *testing.T) {
 	require.Equal(t, "Hello", text)
 }
 
-// testLimits are those of a server.
+// testLimits returns a server's default limits.
 func testLimits() Limits {
 	return Limits{
 		Header: 15 * time.Second, Idle: 20 * time.Second, Total: 120 * time.Second, RetryWait: 10 * time.Second, Retries: 2,

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// decoded is all that a decoder makes of a body.
+// decoded is the result of decoding a body.
 type decoded struct {
 	text      string
 	deltas    []string
@@ -21,7 +21,7 @@ type decoded struct {
 	fault     Error
 }
 
-// decode reads a body to its end, with nothing but the decoder's own limits.
+// decode reads a body to its end, with the decoder's limits only.
 func decode(r io.Reader, limits Limits) decoded {
 	d := newDecoder(r, limits)
 	var out decoded
@@ -48,7 +48,7 @@ const (
 	done = "data: [DONE]\n\n"
 )
 
-// say returns an event with content, which is the inside of a JSON string.
+// say returns an event with content, given as the inside of a JSON string.
 func say(content string) string {
 	return `data: {"choices":[{"index":0,"delta":{"content":"` + content + `"}}]}` + "\n\n"
 }
@@ -207,7 +207,7 @@ func TestFinishReasonsAreAClosedList(t *testing.T) {
 	}
 }
 
-func TestAnswerIsCutAtACharacter(t *testing.T) {
+func TestAnswerIsCutBetweenCharacters(t *testing.T) {
 	t.Parallel()
 	limits := testLimits()
 	limits.Answer = 6
@@ -239,7 +239,7 @@ func TestLinesAndEventsAreBounded(t *testing.T) {
 	own, ok := errors.AsType[*Error](err)
 	require.True(t, ok)
 	require.Equal(t, tooLong, *own)
-	require.LessOrEqual(t, source.n, limits.Line+4<<10, "no more is read than the limit and a buffer")
+	require.LessOrEqual(t, source.n, limits.Line+4<<10, "the decoder reads at most the limit and a buffer")
 	require.LessOrEqual(t, cap(d.events.lines.line)+cap(d.events.data), 2<<20)
 
 	lines := strings.Repeat("data: "+strings.Repeat("x", 1<<10)+"\n", 2<<10)

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestDialectIsToldByTheURL(t *testing.T) {
+func TestDialectFollowsTheURL(t *testing.T) {
 	t.Parallel()
 	for base, want := range map[string]Dialect{
 		"https://api.groq.com":                       DialectGroq,
@@ -40,7 +40,7 @@ func TestDialectIsToldByTheURL(t *testing.T) {
 	require.Error(t, err)
 }
 
-// sent returns the names of what a client of this dialect sends, with the model's reasoning to be hidden and lessened.
+// sent returns the names of the members that a client sends when the model's reasoning should be hidden and reduced.
 func sent(t *testing.T, client *Client) []string {
 	t.Helper()
 	body, fault := client.encode(Request{
@@ -52,7 +52,7 @@ func sent(t *testing.T, client *Client) []string {
 	return slices.Sorted(maps.Keys(members))
 }
 
-func TestWhatIsSentToWhichServer(t *testing.T) {
+func TestRequestMembersByDialect(t *testing.T) {
 	t.Parallel()
 	for dialect, want := range map[Dialect][]string{
 		DialectGroq:       {"include_reasoning", "max_completion_tokens", "messages", "model", "reasoning_effort", "stream", "stream_options"},
@@ -83,12 +83,12 @@ func TestRefusedParameterIsNotSentAgain(t *testing.T) {
 
 	u.answers = []func(*http.Request) (*http.Response, error){refused(`{"message":"max_completion_tokens: unknown field"}`)}
 	_, fault = drain(t, client.Stream(t.Context(), question))
-	require.Equal(t, Misconfigured, fault.Kind, "what is refused again is our fault, and not the customer's")
+	require.Equal(t, Misconfigured, fault.Kind, "a second refusal is a misconfiguration")
 	require.Equal(t, "max_completion_tokens: unknown field", fault.Message)
 }
 
-// A server that cannot do JSON by a schema is asked for any JSON, and one that cannot do that either is asked for text.
-func TestSchemaIsAskedForAsFarAsTheServerCan(t *testing.T) {
+// For a server without JSON schemas, the client requests plain JSON, and for one without JSON output, text.
+func TestResponseFormatFallsBackToWhatTheServerSupports(t *testing.T) {
 	t.Parallel()
 	refuse := func(words string) func(*http.Request) (*http.Response, error) {
 		return respond(400, `{"error":{"message":"`+words+`","type":"invalid_request_error"}}`)
@@ -112,10 +112,10 @@ func TestSchemaIsAskedForAsFarAsTheServerCan(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(u.bodies[i]), &body))
 		require.Equal(t, want, string(body["response_format"]))
 	}
-	require.NotContains(t, sent(t, client), "response_format", "nobody has asked for it")
+	require.NotContains(t, sent(t, client), "response_format", "the caller has not requested a format")
 }
 
-func TestWordsAreFitForALog(t *testing.T) {
+func TestMessagesAreSafeForALog(t *testing.T) {
 	t.Parallel()
 	client := &Client{apiKey: "top-secret"}
 	for words, want := range map[string]string{

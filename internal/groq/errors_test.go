@@ -74,7 +74,7 @@ func TestFailedResponses(t *testing.T) {
 	}
 }
 
-// requireSafe requires that no form of printing shows the key, the conversation or upstream's words.
+// requireSafe checks that no way of printing shows the key, the conversation or the upstream's text.
 func requireSafe(t *testing.T, fault *Error) {
 	t.Helper()
 	require.Regexp(t, `^groq: [a-z_]+(: status [0-9]{3})?(: code [a-z0-9_]{1,64})?$`, fault.Error())
@@ -85,7 +85,7 @@ func requireSafe(t *testing.T, fault *Error) {
 	}
 }
 
-func TestConnectionThatIsResetIsTriedAgain(t *testing.T) {
+func TestResetConnectionIsRetried(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, groqsim.Script{Reset: true}, groqsim.Script{Text: "Hello"})
 	text, fault, result := b.ask()
@@ -95,7 +95,7 @@ func TestConnectionThatIsResetIsTriedAgain(t *testing.T) {
 	require.Len(t, b.sim.Requests(), 2)
 }
 
-func TestConnectionThatEndsBeforeTheResponseIsTriedAgain(t *testing.T) {
+func TestConnectionThatEndsBeforeTheResponseIsRetried(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -112,7 +112,7 @@ func TestConnectionThatEndsBeforeTheResponseIsTriedAgain(t *testing.T) {
 	s := client.Stream(t.Context(), conversation)
 	_, fault := drain(t, s)
 	require.NotNil(t, fault)
-	require.ErrorIs(t, fault, io.EOF, "the transport's EOF is no orderly end")
+	require.ErrorIs(t, fault, io.EOF, "the transport's EOF is not a normal end")
 	require.Equal(t, Overloaded, fault.Kind)
 	require.Equal(t, "connection_closed", fault.Code)
 	require.Equal(t, 2, s.Result().Attempts)
@@ -170,7 +170,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	require.NotNil(t, fault)
 	require.Equal(t, Protocol, fault.Kind)
 	require.Equal(t, http.StatusTemporaryRedirect, fault.Status)
-	require.Zero(t, visits.Load(), "neither the key nor the conversation goes anywhere else")
+	require.Zero(t, visits.Load(), "the key and the conversation go nowhere else")
 }
 
 func TestInvalidRequestsAreNotSent(t *testing.T) {
@@ -196,7 +196,7 @@ func TestInvalidRequestsAreNotSent(t *testing.T) {
 	}
 }
 
-func TestKindsThatMayPass(t *testing.T) {
+func TestRetryableKinds(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[Kind]bool{
 		Overloaded: true, Timeout: true, Stalled: true, Protocol: true, Empty: true,

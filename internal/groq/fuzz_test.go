@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pieces is a reader that gives its bytes in pieces of random size.
+// pieces is a reader that returns its bytes in pieces of random size.
 type pieces struct {
 	data   []byte
 	random *rand.Rand
@@ -27,8 +27,8 @@ func (p *pieces) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// FuzzDecoder feeds any bytes, in any pieces. The decoder must not panic, must keep to its limits, must give text that
-// can be stored, and must not depend on where the network cuts.
+// FuzzDecoder feeds any bytes in any pieces. The decoder must not panic, must keep its limits, must return text that
+// can be stored, and must not depend on where the network splits the bytes.
 func FuzzDecoder(f *testing.F) {
 	for _, c := range answers {
 		f.Add([]byte(c.body), uint64(1))

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// inlineForms are the forms in which models leave reasoning in their text, and what is left of each.
+// inlineForms are the forms of reasoning in a model's text, and the text without it.
 var inlineForms = map[string]struct{ text, want string }{
 	"none":                      {"Hello", "Hello"},
 	"think":                     {"<think>secret</think>Hello", "Hello"},
@@ -43,7 +43,7 @@ var inlineForms = map[string]struct{ text, want string }{
 	"white space and no answer": {"  \n", ""},
 }
 
-// strip pushes the text through a stripper in the pieces that cut makes of it.
+// strip passes the text through a stripper in pieces made by cut.
 func strip(s *stripper, text string, reason FinishReason, cut func(rest string) int) string {
 	var out strings.Builder
 	for text != "" {
@@ -72,7 +72,7 @@ func TestReasoningIsStripped(t *testing.T) {
 			require.Equal(t, c.want, strip(&waits, c.text, reason, oneByOne), name)
 		}
 	}
-	require.Empty(t, strip(&stripper{}, "<thi", FinishLength, atOnce), "a tag that the limit has cut")
+	require.Empty(t, strip(&stripper{}, "<thi", FinishLength, atOnce), "the limit has cut a tag")
 	require.Equal(t, "<", strip(&stripper{}, "<", FinishStop, atOnce))
 }
 
@@ -101,7 +101,7 @@ func TestReasoningWithoutItsOpeningTag(t *testing.T) {
 	require.Equal(t, "Hello ", s.push("Hello "))
 	s.push("</th")
 	s.push("ink>")
-	require.True(t, s.leaked, "what was let through was reasoning")
+	require.True(t, s.leaked, "the text so far was reasoning")
 }
 
 // TestStrippingDoesNotDependOnThePieces cuts texts made of markers and words at random.
@@ -124,8 +124,8 @@ func TestStrippingDoesNotDependOnThePieces(t *testing.T) {
 	})
 }
 
-// FuzzStripper holds that text is only ever taken away, that nothing of a block at the beginning is left, and that what is
-// held back is bounded.
+// FuzzStripper checks that the stripper only removes text, removes a whole block at the beginning, and holds back a
+// bounded amount.
 func FuzzStripper(f *testing.F) {
 	for _, c := range inlineForms {
 		f.Add(c.text, true)
@@ -175,16 +175,16 @@ func TestAModelIsKnownAfterItsFirstAnswer(t *testing.T) {
 	separate := `data: {"choices":[{"delta":{"reasoning_content":"hm"}}]}` + "\n\n" + plain
 
 	client := compatible(plain, plain, say("Hel")+finish("length"))
-	require.Equal(t, []string{"Hello"}, deltas(client), "the first answer comes in one piece")
+	require.Equal(t, []string{"Hello"}, deltas(client), "the first answer is sent as a whole")
 	require.Equal(t, []string{"Hel", "lo"}, deltas(client))
 
 	client = compatible(thinks, thinks, plain)
 	require.Equal(t, []string{"Hel", "lo"}, deltas(client))
 	require.Equal(t, []string{"Hel", "lo"}, deltas(client))
-	require.Equal(t, []string{"Hello"}, deltas(client), "a model that has once written so is not trusted again")
+	require.Equal(t, []string{"Hello"}, deltas(client), "a model that wrote inline reasoning once is always buffered")
 
 	client = compatible(separate, plain)
-	require.Equal(t, []string{"Hel", "lo"}, deltas(client), "reasoning in its own field leaves the text alone")
+	require.Equal(t, []string{"Hel", "lo"}, deltas(client), "reasoning in its own field does not affect the text")
 	require.Equal(t, []string{"Hel", "lo"}, deltas(client))
 
 	client = compatible(plain, thinks, thinks)
@@ -192,7 +192,7 @@ func TestAModelIsKnownAfterItsFirstAnswer(t *testing.T) {
 	text, fault := drain(t, client.Stream(t.Context(), question))
 	require.Equal(t, "secret", text)
 	require.Equal(t, "inline_reasoning", fault.Code, "such an answer is not stored")
-	require.Equal(t, []string{"Hel", "lo"}, deltas(client), "and the next one is kept back")
+	require.Equal(t, []string{"Hel", "lo"}, deltas(client), "the next answer is buffered")
 }
 
 func TestReasoningFieldsAreDropped(t *testing.T) {

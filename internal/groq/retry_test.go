@@ -21,7 +21,7 @@ var good = respond(200, say("Hello")+stop+done)
 
 var retryCases = map[string]struct {
 	answers  []func(*http.Request) (*http.Response, error)
-	kind     Kind // empty for an answer
+	kind     Kind // empty if there is an answer
 	status   int
 	after    time.Duration
 	attempts int
@@ -241,7 +241,7 @@ func TestRetryDoesNotOutliveTheTotalTime(t *testing.T) {
 		_, fault := drain(t, client.Stream(ctx, question))
 		require.NotNil(t, fault)
 		require.Equal(t, Overloaded, fault.Kind)
-		require.Zero(t, time.Since(u.at[0]), "a wait that cannot end in time is not begun")
+		require.Zero(t, time.Since(u.at[0]), "no wait that would exceed the deadline")
 	})
 }
 
@@ -289,7 +289,7 @@ func TestBodyIsBounded(t *testing.T) {
 	}
 	room := strings.Repeat(":\n", int(limits.Body)/2)
 	require.Nil(t, read(room[:len(room)-len(end)]+end), "a body may end at the limit")
-	require.Nil(t, read(strings.Repeat(say("a"), 1000)+end), "the answer is bounded, not what its pieces are wrapped in")
+	require.Nil(t, read(strings.Repeat(say("a"), 1000)+end), "the limit is for the answer, not for its frames")
 	fault := read(say("a") + room + room)
 	require.NotNil(t, fault)
 	require.Equal(t, Error{Kind: Protocol, Code: "body_too_long"}, *fault)

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// chunkOf writes a chunk as Groq does. created is one for all chunks of an answer there.
+// chunkOf returns a chunk as Groq writes it. All chunks of an answer have the same created.
 func chunkOf(created int, delta map[string]any, finish any) string {
 	data, err := json.Marshal(map[string]any{
 		"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": created, "model": "openai/gpt-oss-120b",
@@ -23,8 +23,8 @@ func chunkOf(created int, delta map[string]any, finish any) string {
 	return "data: " + string(data) + "\n\n"
 }
 
-// Chunks that differ in nothing but their content are not decoded, and mean the same as those that are.
-func TestChunksOfOneFormMeanWhatTheyWouldDecoded(t *testing.T) {
+// Chunks that differ only in their content are not decoded, and mean the same as decoded ones.
+func TestTemplateChunksEqualDecodedOnes(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		content := rapid.OneOf(
@@ -64,8 +64,7 @@ func endless() *decoder {
 	return newDecoder(&tokens{chunk: chunkOf(1, map[string]any{"content": " token"}, nil)}, limits)
 }
 
-// The text itself is all that a delta allocates.
-//
+// A delta allocates only its text.
 //nolint:paralleltest // Allocations of other tests would be counted.
 func TestDeltaAllocatesItsTextOnly(t *testing.T) {
 	d := endless()

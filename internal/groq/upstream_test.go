@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// upstream is a transport without a network, so that time can be simulated. Request n gets answer n.
+// upstream is a transport without a network, so that time can be simulated. Request n gets response n.
 type upstream struct {
 	answers []func(*http.Request) (*http.Response, error)
 	at      []time.Time
@@ -45,7 +45,7 @@ func respond(status int, body string, header ...string) func(*http.Request) (*ht
 	}
 }
 
-// hang answers with the start of a stream that then falls silent.
+// hang responds with the start of a stream that then falls silent.
 func hang(body string) func(*http.Request) (*http.Response, error) {
 	return func(r *http.Request) (*http.Response, error) {
 		h := http.Header{"Content-Type": {"text/event-stream"}}
@@ -60,7 +60,7 @@ func silent(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-// hangingBody gives its bytes and then ends, or waits for the context as a real connection does.
+// hangingBody returns its bytes and then ends, or waits for the context as a real connection does.
 type hangingBody struct {
 	ctx    context.Context
 	data   *bytes.Reader

@@ -29,7 +29,7 @@ func TestOnlyPublicAddressesMayBeDialled(t *testing.T) {
 	}
 }
 
-func TestNetworksThatAreNamedMayBeDialled(t *testing.T) {
+func TestAllowedNetworksMayBeDialled(t *testing.T) {
 	t.Parallel()
 	g := guard.New([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")})
 	require.False(t, g.AllowsNone())
@@ -41,7 +41,7 @@ func TestNetworksThatAreNamedMayBeDialled(t *testing.T) {
 	require.NoError(t, g.Control("tcp", "10.1.2.3:22", nil))
 }
 
-// Whatever an address is spelled like, the dialler names the one that it connects to.
+// However an address is written, the dialler checks the one that it connects to.
 func TestDialledAddressIsChecked(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // Closed below.
@@ -53,7 +53,7 @@ func TestDialledAddressIsChecked(t *testing.T) {
 			if err != nil {
 				return
 			}
-			t.Error("a connection came through")
+			t.Error("a connection was accepted")
 			_ = conn.Close()
 		}
 	}()

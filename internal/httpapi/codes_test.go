@@ -15,7 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// constants reads the values of a type's constants from the source: at run time nothing lists them.
+// constants reads the values of a type's constants from the source, because nothing lists them at run time.
 func constants(t *testing.T, typeName string) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../apperr/code.go", nil, 0)
@@ -39,7 +39,7 @@ func constants(t *testing.T, typeName string) []string {
 	return values
 }
 
-// enum is the list of values of one of the contract's schemas.
+// enum returns the values of an enum schema of the contract.
 func enum(t *testing.T, schema string) []string {
 	t.Helper()
 	doc, err := api.GetSpec()
@@ -52,7 +52,7 @@ func enum(t *testing.T, schema string) []string {
 	return values
 }
 
-func TestCodesAreTheContracts(t *testing.T) {
+func TestCodesEqualTheContract(t *testing.T) {
 	t.Parallel()
 	require.ElementsMatch(t, enum(t, "ProblemCode"), constants(t, "Code"))
 	require.ElementsMatch(t, enum(t, "FieldErrorCode"), constants(t, "FieldCode"))

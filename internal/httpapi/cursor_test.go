@@ -29,7 +29,7 @@ func randomID(r *rand.Rand) (id uuid.UUID) {
 	return id
 }
 
-func TestCursorComesBackAsThePositionItWasMadeOf(t *testing.T) {
+func TestCursorRoundTrip(t *testing.T) {
 	t.Parallel()
 	cs := newTestCursors(t, "a secret")
 	r := rand.New(rand.NewPCG(1, 2))
@@ -41,7 +41,7 @@ func TestCursorComesBackAsThePositionItWasMadeOf(t *testing.T) {
 		actor := auth.Actor{ID: randomID(r)}
 		want := page.Position{CreatedAt: time.UnixMicro(micro).UTC(), ID: randomID(r)}
 		cursor := cs.encode(actor, ticketsPath, want)
-		require.Regexp(t, `^[A-Za-z0-9_-]{1,128}$`, cursor, "as the contract's parameter has it")
+		require.Regexp(t, `^[A-Za-z0-9_-]{1,128}$`, cursor, "the pattern of the contract's parameter")
 		got, err := cs.decode(actor, ticketsPath, cursor)
 		require.NoError(t, err)
 		require.Equal(t, want, *got)
@@ -89,12 +89,12 @@ func TestCursorIsBoundToSecretAccountAndList(t *testing.T) {
 	requireNoCursor(t, cs, actor, messagesPath(uuid.Must(uuid.NewV7())), cursor)
 	requireNoCursor(t, cs, actor, list[:len(list)-1], cursor)
 	_, err := newTestCursors(t, "a secret").decode(actor, list, cursor)
-	require.NoError(t, err, "another replica with the same secret takes it")
+	require.NoError(t, err, "another replica with the same secret accepts it")
 }
 
 func requireNoCursor(t *testing.T, cs cursors, actor auth.Actor, list, cursor string) {
 	t.Helper()
 	_, err := cs.decode(actor, list, cursor)
-	require.True(t, apperr.Is(err, apperr.InvalidParameter), "%q was taken", cursor)
+	require.True(t, apperr.Is(err, apperr.InvalidParameter), "%q was accepted", cursor)
 	require.Equal(t, []apperr.Field{{Pointer: "/cursor", Code: apperr.InvalidFormat, In: "query"}}, apperr.From(err).Fields)
 }

@@ -27,7 +27,7 @@ func TestJSONIsNotEscapedForHTML(t *testing.T) {
 	})
 }
 
-func TestServerHoldsABoundedNumberOfUnreadBytes(t *testing.T) {
+func TestUnreadBytesAreLimited(t *testing.T) {
 	t.Parallel()
 	var d deliveries
 	var err error

@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// trusted are the proxies of these tests.
+// trusted returns the proxies of these tests.
 func trusted(t testing.TB) proxies {
 	t.Helper()
 	var p proxies
@@ -26,7 +26,7 @@ func trusted(t testing.TB) proxies {
 	return p
 }
 
-// from is a request with the header lines, by a peer.
+// from returns a peer's request with header lines.
 func from(peer string, lines ...string) *http.Request {
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
 	r.RemoteAddr = peer
@@ -37,7 +37,7 @@ func from(peer string, lines ...string) *http.Request {
 	return r
 }
 
-func TestClientIsTheLastAddressThatNoTrustedProxyHas(t *testing.T) {
+func TestClientIsTheLastUntrustedAddress(t *testing.T) {
 	t.Parallel()
 	const (
 		xff = "X-Forwarded-For: "
@@ -95,7 +95,7 @@ func TestClientIsTheLastAddressThatNoTrustedProxyHas(t *testing.T) {
 	}
 }
 
-// spelt draws one of the spellings of an address.
+// spelt draws a spelling of an address.
 func spelt(t *rapid.T, addr netip.Addr) string {
 	host, port := addr.String(), fmt.Sprintf(":%d", rapid.IntRange(1, 65535).Draw(t, "port"))
 	if addr.Is6() {
@@ -104,8 +104,8 @@ func spelt(t *rapid.T, addr netip.Addr) string {
 	return rapid.SampledFrom([]string{addr.String(), host, host + port, `"` + host + port + `"`, " " + host + port + "\t"}).Draw(t, "spelling")
 }
 
-// TestWhatAClientSendsChangesNothingOfWhatAProxySays lets a client send whatever it likes before the proxies append.
-func TestWhatAClientSendsChangesNothingOfWhatAProxySays(t *testing.T) {
+// TestForgedForwardingDoesNotChangeTheClient lets a client send any header before the proxies append theirs.
+func TestForgedForwardingDoesNotChangeTheClient(t *testing.T) {
 	t.Parallel()
 	all := trusted(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -156,7 +156,7 @@ func FuzzClientIP(f *testing.F) {
 	})
 }
 
-func TestSchemeIsWhatTheLastProxySays(t *testing.T) {
+func TestSchemeComesFromTheLastProxy(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]bool{
 		"X-Forwarded-Proto: https": true, "X-Forwarded-Proto: https, http": false, "Forwarded: for=1.2.3.4;proto=https": true,

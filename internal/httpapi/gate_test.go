@@ -9,8 +9,8 @@ import (
 	"github.com/supportbackend/support/internal/httpapi/contract"
 )
 
-// An operation that says nothing of API keys, or something that is not known, is not one that every key may call.
-func TestContractWithoutADecisionOnAPIKeysIsRefused(t *testing.T) {
+// An operation without a known scope must not be open to every key, so the server refuses to start.
+func TestContractWithoutScopesIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(extensions map[string]any){
 		"nothing said":     func(extensions map[string]any) { delete(extensions, "x-scope") },

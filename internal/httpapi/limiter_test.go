@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestBucketGivesItsBurstAndThenItsRate(t *testing.T) {
+func TestBucketAllowsItsBurstAndThenItsRate(t *testing.T) {
 	t.Parallel()
 	l := newRateLimiter(50)
 	now := time.Now()
@@ -39,10 +39,10 @@ func TestBucketGivesItsBurstAndThenItsRate(t *testing.T) {
 	now = now.Add(time.Hour)
 	left, _, ok := l.take(who, 1)
 	require.True(t, ok)
-	require.Equal(t, 99, left, "a bucket is never more than full")
+	require.Equal(t, 99, left, "a bucket never exceeds its size")
 }
 
-func TestDearRequestTakesItsCost(t *testing.T) {
+func TestRequestWithACostTakesMoreTokens(t *testing.T) {
 	t.Parallel()
 	l := newRateLimiter(50)
 	now := time.Now()
@@ -55,7 +55,7 @@ func TestDearRequestTakesItsCost(t *testing.T) {
 	}
 	_, next, ok := l.take(who, 5)
 	require.False(t, ok)
-	require.Equal(t, 100*time.Millisecond, next, "until five have come back")
+	require.Equal(t, 100*time.Millisecond, next, "until five tokens are back")
 	l.giveBack(who, 5)
 	left, _, ok := l.take(who, 5)
 	require.True(t, ok)
@@ -63,10 +63,10 @@ func TestDearRequestTakesItsCost(t *testing.T) {
 
 	slow := newRateLimiter(1)
 	_, _, ok = slow.take(who, 5)
-	require.True(t, ok, "a full bucket is enough for anything")
+	require.True(t, ok, "a full bucket allows any request")
 }
 
-func TestCallersRememberedAreBounded(t *testing.T) {
+func TestRememberedCallersAreBounded(t *testing.T) {
 	t.Parallel()
 	l := newRateLimiter(1)
 	now := time.Now()
@@ -78,13 +78,13 @@ func TestCallersRememberedAreBounded(t *testing.T) {
 		require.True(t, ok)
 		if i%(maxCallers/4) == 0 {
 			_, _, ok = l.take(greedy, 1)
-			require.Equal(t, i < maxCallers/2, ok, "one who keeps asking is not forgotten")
+			require.Equal(t, i < maxCallers/2, ok, "active callers are not evicted")
 		}
 	}
 	require.LessOrEqual(t, len(l.young)+len(l.old), maxCallers)
 }
 
-func TestSubscribersNetworkIsOneCaller(t *testing.T) {
+func TestIPv6NetworkIsOneCaller(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"192.0.2.7": "192.0.2.7/32", "2001:db8::1": "2001:db8::/64", "2001:db8::ffff:0:0:1": "2001:db8::/64", "fe80::1%eth0": "fe80::/64",

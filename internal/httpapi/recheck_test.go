@@ -13,7 +13,7 @@ import (
 
 const recheck = 30 * time.Second
 
-// asking returns a request's context whose permit gives these answers, one after the other, and when it was asked.
+// asking returns a request's context whose permit returns these results in turn, and the times at which it was checked.
 func asking(ctx context.Context, answers ...error) (_ context.Context, asked *[]time.Duration) {
 	begin := time.Now()
 	asked = &[]time.Duration{}
@@ -40,28 +40,28 @@ func TestStreamEndsWithinAMinuteOfItsPermit(t *testing.T) {
 		<-ctx.Done()
 		require.Equal(t, errWithdrawn, context.Cause(ctx))
 		const step = recheck
-		require.Equal(t, []time.Duration{step, 2 * step, 3 * step, 4 * step}, *asked, "neither a fault of the database ends it")
+		require.Equal(t, []time.Duration{step, 2 * step, 3 * step, 4 * step}, *asked, "a database error does not end the stream")
 		require.Less(t, step+5*time.Second, time.Minute)
 	})
 }
 
-func TestStreamThatHasEndedAsksNoMore(t *testing.T) {
+func TestEndedStreamIsNotRechecked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, asked := asking(t.Context())
 		ctx, stop := whileAllowed(ctx)
-		time.Sleep(recheck + time.Second) //nolint:forbidigo // The clock is the test's own.
+		time.Sleep(recheck + time.Second) //nolint:forbidigo // synctest's clock
 		synctest.Wait()
 		stop()
 		require.ErrorIs(t, ctx.Err(), context.Canceled)
 		require.NotEqual(t, errWithdrawn, context.Cause(ctx))
-		time.Sleep(10 * recheck) //nolint:forbidigo // The clock is the test's own.
+		time.Sleep(10 * recheck) //nolint:forbidigo // synctest's clock
 		synctest.Wait()
 		require.Len(t, *asked, 1)
 	})
 }
 
-func TestRequestThatNeedsNoPermitIsLeftAlone(t *testing.T) {
+func TestRequestWithoutAPermitIsNotRechecked(t *testing.T) {
 	t.Parallel()
 	ctx, stop := whileAllowed(t.Context())
 	require.NoError(t, ctx.Err())

@@ -13,11 +13,11 @@ import (
 	"github.com/supportbackend/support/gen/api"
 )
 
-// docsRoutes are the only routes that are not in the contract: its pages and their files.
+// docsRoutes matches the only routes outside the contract: the documentation's pages and files.
 var docsRoutes = regexp.MustCompile(
 	`^/(|docs|redoc|(guides|rules)(/[a-z]+(-[a-z]+)*)?|problems(/[a-z]+(_[a-z]+)*)?|openapi\.json|openapi\.yaml|docs/assets/[a-z.-]+\.[0-9a-f]{12}\.(css|js|svg|txt))$`)
 
-// newBareServer returns a server without services, which is enough to see its routes.
+// newBareServer returns a server without services, to inspect its routes.
 func newBareServer(t *testing.T, docs bool) *Server {
 	t.Helper()
 	s, err := New(Options{
@@ -59,7 +59,7 @@ func TestEveryRouteIsInTheContractOrTheDocumentation(t *testing.T) {
 	require.Equal(t, inContract, registered)
 }
 
-func TestWithoutDocumentationThereIsOnlyTheContract(t *testing.T) {
+func TestWithoutDocumentationOnlyTheContractIsServed(t *testing.T) {
 	t.Parallel()
 	for _, route := range newBareServer(t, false).echo.Routes() {
 		require.NotRegexp(t, docsRoutes, route.Path)

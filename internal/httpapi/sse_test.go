@@ -7,13 +7,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestHeartbeatsOfAllReadersComeTogether(t *testing.T) {
+func TestHeartbeatsOfAllReadersCoincide(t *testing.T) {
 	t.Parallel()
 	const readers = 1000
 	begin := time.Date(2026, 11, 26, 12, 0, 0, 1, time.UTC)
 	beats := make(map[time.Time]int)
 	for i := range readers {
-		now := begin.Add(time.Duration(i) * time.Millisecond) // One second.
+		now := begin.Add(time.Duration(i) * time.Millisecond) // one second
 		wait := untilHeartbeat(now)
 		require.LessOrEqual(t, wait, heartbeatInterval)
 		require.Greater(t, wait, heartbeatInterval-heartbeatTick)

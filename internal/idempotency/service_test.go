@@ -37,7 +37,7 @@ func newReplica(t *testing.T, url string) replica {
 	return replica{idempotency.NewService(s), s}
 }
 
-// effect is a statement of a request's effect, with which its key is claimed.
+// effect runs a statement of a request's effect, which also claims the key.
 func (r replica) effect(ctx context.Context) error {
 	_, err := r.store.GetJournalOldest(ctx)
 	return err
@@ -72,7 +72,7 @@ type result struct {
 	err      error
 }
 
-// begin calls Do in the background, and returns once its function runs. finish lets that end with the error.
+// begin calls Do in the background and returns once its function runs. finish ends the function with the error.
 func begin(t *testing.T, s replica, r idempotency.Request) (finish func(error), ended <-chan result) {
 	t.Helper()
 	running, gate, results := make(chan struct{}), make(chan error, 1), make(chan result, 1)
@@ -93,7 +93,7 @@ func begin(t *testing.T, s replica, r idempotency.Request) (finish func(error), 
 	return func(err error) { gate <- err }, results
 }
 
-// requireWaiting waits until somebody waits for a lock.
+// requireWaiting waits until a session waits for a lock.
 func requireWaiting(t *testing.T, url string) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -102,7 +102,7 @@ func requireWaiting(t *testing.T, url string) {
 	}, 2*time.Second, 10*time.Millisecond)
 }
 
-func TestRequestWaitsForItsLikeAndGetsItsResponse(t *testing.T) {
+func TestRepeatedRequestWaitsAndGetsTheResponse(t *testing.T) {
 	t.Parallel()
 	b, r := newBench(t), newRequest()
 	finish, first := begin(t, b.one, r)
@@ -121,7 +121,7 @@ func TestRequestWaitsForItsLikeAndGetsItsResponse(t *testing.T) {
 	require.Equal(t, original.response, repeat.response)
 }
 
-func TestRequestWaitsForItsLikeAndRunsWhenThatFails(t *testing.T) {
+func TestRepeatedRequestWaitsAndRunsWhenTheFirstFails(t *testing.T) {
 	t.Parallel()
 	b, r := newBench(t), newRequest()
 	finish, first := begin(t, b.one, r)
@@ -139,13 +139,13 @@ func TestRequestWaitsForItsLikeAndRunsWhenThatFails(t *testing.T) {
 	require.Equal(t, "second", string(repeat.response.Body))
 }
 
-func TestRequestDoesNotWaitForItsLikeForLong(t *testing.T) {
+func TestRepeatedRequestDoesNotWaitForLong(t *testing.T) {
 	t.Parallel()
 	b, r := newBench(t), newRequest()
 	finish, first := begin(t, b.one, r)
 	_, _, err := b.other.Do(t.Context(), r, func(ctx context.Context) (idempotency.Response, error) {
 		err := b.other.effect(ctx)
-		require.Error(t, err, "it runs beside its like")
+		require.Error(t, err, "both requests run at the same time")
 		return idempotency.Response{}, err
 	})
 	require.True(t, apperr.Is(err, apperr.IdempotencyInProgress), "%v", err)
@@ -153,7 +153,7 @@ func TestRequestDoesNotWaitForItsLikeForLong(t *testing.T) {
 	require.NoError(t, (<-first).err)
 }
 
-func TestResponseWithoutABodyIsRemembered(t *testing.T) {
+func TestResponseWithoutABodyIsStored(t *testing.T) {
 	t.Parallel()
 	b, r := newBench(t), newRequest()
 	for _, replayed := range []bool{false, true} {
@@ -168,8 +168,8 @@ func TestResponseWithoutABodyIsRemembered(t *testing.T) {
 	}
 }
 
-// What is not a success must not become one that is given out again.
-func TestOnlySuccessesAreRemembered(t *testing.T) {
+// A failure must not be replayed.
+func TestOnlySuccessesAreStored(t *testing.T) {
 	t.Parallel()
 	b, r := newBench(t), newRequest()
 	for _, status := range []int{0, 199, http.StatusMultipleChoices, http.StatusNotFound, http.StatusInternalServerError} {
@@ -181,7 +181,7 @@ func TestOnlySuccessesAreRemembered(t *testing.T) {
 	require.Zero(t, storetest.QueryInt(t, b.url, "SELECT count(*) FROM idempotency_keys"))
 }
 
-// What is joined without a separator must not make two things one.
+// The parts of a key's scope must not run together: different scopes are different keys.
 func TestKeysOfDifferentScopesAreDifferent(t *testing.T) {
 	t.Parallel()
 	b, r := newBench(t), newRequest()
@@ -226,7 +226,7 @@ func TestOldKeysAreDeletedInBatchesAndOthersKept(t *testing.T) {
 	require.InDelta(t, 3600, storetest.QueryInt(t, b.url, "SELECT count(*) FROM idempotency_keys"), 60)
 }
 
-func TestOldKeyIsTakenAgainByOneOfMany(t *testing.T) {
+func TestOneOfManyReusesAnOldKey(t *testing.T) {
 	t.Parallel()
 	const many = 20
 	b, r := newBench(t), newRequest()
@@ -255,14 +255,14 @@ func TestOldKeyIsTakenAgainByOneOfMany(t *testing.T) {
 	require.NotContains(t, bodies, "first")
 }
 
-func TestSweepPassesOverAKeyThatIsTakenAgain(t *testing.T) {
+func TestSweepSkipsAKeyThatIsReused(t *testing.T) {
 	t.Parallel()
 	b, r := newBench(t), newRequest()
 	_, _, err := b.one.Do(t.Context(), r, answer("first"))
 	require.NoError(t, err)
 	storetest.Exec(t, b.url, "UPDATE idempotency_keys SET created_at = now() - interval '25 hours'")
 	finish, ended := begin(t, b.one, r)
-	require.NoError(t, b.other.Sweep(t.Context()), "it does not wait")
+	require.NoError(t, b.other.Sweep(t.Context()), "the sweep does not wait")
 	finish(nil)
 	again := <-ended
 	require.NoError(t, again.err)
@@ -272,8 +272,8 @@ func TestSweepPassesOverAKeyThatIsTakenAgain(t *testing.T) {
 	require.True(t, replayed)
 }
 
-// The key is claimed with the first statement of the effect, and so decides before anything else does.
-func TestUsedKeyUndoesTheEffect(t *testing.T) {
+// The first statement of the effect claims the key, so a used key ends the request before anything else.
+func TestUsedKeyRollsBackTheEffect(t *testing.T) {
 	t.Parallel()
 	b, r := newBench(t), newRequest()
 	write := func(broken error) (idempotency.Response, bool, error) {
@@ -299,7 +299,7 @@ func TestUsedKeyUndoesTheEffect(t *testing.T) {
 	repeat, replayed, err = b.one.Do(t.Context(), r, func(context.Context) (idempotency.Response, error) {
 		return idempotency.Response{}, errBroken
 	})
-	require.NoError(t, err, "what fails before its first statement was answered before, too")
+	require.NoError(t, err, "a request that fails before its first statement still gets the stored response")
 	require.True(t, replayed)
 	require.Equal(t, original, repeat)
 }

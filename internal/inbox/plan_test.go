@@ -27,7 +27,7 @@ var (
 	scans    = regexp.MustCompile(`Scan (?:Backward )?(?:using \w+ )?on (?:tickets|ticket_tags)\b`)
 )
 
-// requireBounded wants a plan to read tickets along indexes only, and no more of them in one place than it may.
+// requireBounded checks that a plan reads tickets only through indexes, and at most most of them in each node.
 func requireBounded(t *testing.T, plan string, most int) {
 	t.Helper()
 	require.NotContains(t, plan, "Seq Scan on tickets", plan)
@@ -41,7 +41,7 @@ func requireBounded(t *testing.T, plan string, most int) {
 	require.NotRegexp(t, `Rows Removed by Filter: \d{4}`, plan)
 }
 
-// literals are the parameters of a query, as SQL, by the names that they have there.
+// literals returns the parameters of a query as SQL literals, by their names in SQL.
 func literals(t *testing.T, params any) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
@@ -81,7 +81,7 @@ func literal(t *testing.T, v reflect.Value) string {
 	}
 }
 
-// snake is the name in SQL of a member in Go.
+// snake returns the SQL name of a Go field.
 func snake(name string) string {
 	var b strings.Builder
 	runes := []rune(name)
@@ -94,10 +94,10 @@ func snake(name string) string {
 	return b.String()
 }
 
-// However the inbox is asked for, it is read along an index, and nothing is sorted but what was looked at.
-func TestInboxReadsNoMoreThanItMay(t *testing.T) {
+// With any filters and sort, the inbox is read through an index, and only the tickets that were read are sorted.
+func TestInboxReadsABoundedNumberOfTickets(t *testing.T) {
 	t.Parallel()
-	const walked = 100 // Of so few tickets, as many as 1,000 of 100,000. They are as long as real ones.
+	const walked = 100 // The same share of these few tickets as 1,000 of 100,000. The tickets are as long as real ones.
 	url := storetest.NewURL(t)
 	customer, me, team := uuid.New(), uuid.New(), uuid.New()
 	storetest.Exec(t, url, `INSERT INTO users (id, email, password_hash, role)
@@ -163,7 +163,7 @@ func TestInboxReadsNoMoreThanItMay(t *testing.T) {
 			plan := storetest.ExplainAll(t, url, "staff_tickets.sql", "ListStaffTickets", literals(t, params))
 			most := int(params.MaxWalked)
 			if f.AIState == AIAnswering || f.AIState == AINeedsReview {
-				most = walked // All in that state are sorted.
+				most = walked // These walks sort all tickets in the state.
 			}
 			requireBounded(t, plan, most)
 		}

@@ -57,7 +57,7 @@ func entryOf(n int) sqlc.CreateJournalEntryParams {
 	}
 }
 
-// read reads the journal after a position until it has so many entries.
+// read reads the journal after a position until it has count entries.
 func (r replica) read(t *testing.T, after int64, count int) (entries []journal.Entry) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -67,7 +67,7 @@ func (r replica) read(t *testing.T, after int64, count int) (entries []journal.E
 		page, err := r.journal.Read(ctx, after, 100)
 		require.NoError(t, err)
 		for _, e := range page {
-			require.Equal(t, after+1, e.Position, "positions have no holes")
+			require.Equal(t, after+1, e.Position, "positions have gaps")
 			after = e.Position
 		}
 		entries = append(entries, page...)
@@ -75,7 +75,7 @@ func (r replica) read(t *testing.T, after int64, count int) (entries []journal.E
 	return entries
 }
 
-func TestEntriesAreReadInTheOrderOfTheirCommits(t *testing.T) {
+func TestEntriesAreReadInCommitOrder(t *testing.T) {
 	t.Parallel()
 	r, _ := newReplica(t, storetest.NewURL(t))
 	for n := range 5 {
@@ -88,8 +88,8 @@ func TestEntriesAreReadInTheOrderOfTheirCommits(t *testing.T) {
 	}
 }
 
-// A replica serves before its sequencer has looked for the first time.
-func TestReplicaThatHasJustStartedReturnsWhatThereIs(t *testing.T) {
+// A replica serves requests before the first pass of its sequencer.
+func TestNewReplicaReturnsExistingEntries(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	r, _ := newReplica(t, url)
@@ -102,8 +102,8 @@ func TestReplicaThatHasJustStartedReturnsWhatThereIs(t *testing.T) {
 	require.EqualValues(t, 1, page.Head)
 }
 
-// A transaction that stays open keeps its own entry back and nobody else's, and what is undone leaves no hole.
-func TestEntryThatIsCommittedLateGetsALaterPosition(t *testing.T) {
+// An open transaction delays only its own entry, and a rollback leaves no gap.
+func TestLateCommitGetsALaterPosition(t *testing.T) {
 	t.Parallel()
 	r, _ := newReplica(t, storetest.NewURL(t))
 	errUndone := errors.New("undone")
@@ -123,8 +123,8 @@ func TestEntryThatIsCommittedLateGetsALaterPosition(t *testing.T) {
 	require.JSONEq(t, `{"n": 0}`, string(entries[1].Data))
 }
 
-// What a replica has committed is read on the others, also when it stopped before its sequencer could work.
-func TestAnyReplicaMovesWhatOthersHaveCommitted(t *testing.T) {
+// Other replicas read what a replica has committed, even if it stopped before its sequencer ran.
+func TestAnyReplicaMovesEntriesOfOthers(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	dead := idleReplica(t, url)
@@ -138,7 +138,7 @@ func TestAnyReplicaMovesWhatOthersHaveCommitted(t *testing.T) {
 	second.read(t, 1, 1)
 }
 
-// Entries of one ticket, whose writers hold its lock, keep their order whichever replicas write and move them.
+// Entries of one ticket, whose writers hold its lock, keep their order, whichever replicas write and move them.
 func TestEntriesOfATicketKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	const writers, each = 8, 20
@@ -162,7 +162,7 @@ func TestEntriesOfATicketKeepTheirOrder(t *testing.T) {
 					if _, err := r.store.LockTicket(ctx, sqlc.LockTicketParams{ID: ticket, ActorID: ticket}); err != nil {
 						return err
 					}
-					order = append(order, n) // The ticket's lock guards it.
+					order = append(order, n) // The ticket's lock protects order.
 					return r.store.CreateJournalEntry(ctx, entryOf(n))
 				}))
 			}
@@ -174,7 +174,7 @@ func TestEntriesOfATicketKeepTheirOrder(t *testing.T) {
 	}
 }
 
-func TestJournalGrowsByPartitionsAndOldOnesAreDropped(t *testing.T) {
+func TestJournalAddsAndDropsPartitions(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	r := idleReplica(t, url)
@@ -197,7 +197,7 @@ func TestJournalGrowsByPartitionsAndOldOnesAreDropped(t *testing.T) {
 	require.Equal(t, "1+10000 10001+10000 20001+10000 30001+20000", partitions(), "a busy desk gets larger ones")
 
 	require.NoError(t, r.journal.Trim(t.Context()))
-	require.Equal(t, "10001+10000 20001+10000 30001+20000", partitions(), "the first was too old, as a whole")
+	require.Equal(t, "10001+10000 20001+10000 30001+20000", partitions(), "the whole first partition was too old")
 	state, err := r.journal.State(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 30_000, state.Head)

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTextIsCheckedForItsPlaceholders(t *testing.T) {
+func TestPlaceholdersAreChecked(t *testing.T) {
 	t.Parallel()
 	for _, good := range []string{
 		"Hello.", "Hello {{customer.name}}.", "{{ agent.name }}{{ticket.id}}\n{{ticket.title}}", "{{customer.name|dear customer}}", "a } b }} c {",
@@ -22,7 +22,7 @@ func TestTextIsCheckedForItsPlaceholders(t *testing.T) {
 	}
 }
 
-func TestValuesAreInsertedAsTheyAre(t *testing.T) {
+func TestValuesAreInsertedUnchanged(t *testing.T) {
 	t.Parallel()
 	v := values{customerName: "{{agent.name}}", agentName: "$1 {{customer.name}}", ticketID: "7", ticketTitle: `\1 {{`}
 	filled, err := fill("{{customer.name}}, {{ agent.name }}, {{ticket.id}}, {{ticket.title}}", v)
@@ -30,14 +30,14 @@ func TestValuesAreInsertedAsTheyAre(t *testing.T) {
 	require.Equal(t, `{{agent.name}}, $1 {{customer.name}}, 7, \1 {{`, filled)
 }
 
-func TestNamesThatNobodyKnowsHaveSubstitutes(t *testing.T) {
+func TestUnknownNamesHaveSubstitutes(t *testing.T) {
 	t.Parallel()
 	filled, err := fill("{{customer.name}} {{customer.name|friend}} {{agent.name}} {{agent.name|us}}", values{})
 	require.NoError(t, err)
 	require.Equal(t, "there friend the support team us", filled)
 }
 
-func TestTextThatGrowsTooLongIsRefused(t *testing.T) {
+func TestTooLongResultIsRefused(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("{{customer.name}}", 400)
 	_, err := fill(text, values{customerName: strings.Repeat("ö", 20)})

@@ -8,7 +8,7 @@ import (
 	"github.com/supportbackend/support/internal/page"
 )
 
-func TestPageIsCutAtItsLimit(t *testing.T) {
+func TestPageEndsAtItsLimit(t *testing.T) {
 	t.Parallel()
 	position := func(n int) page.Position { return page.Position{CreatedAt: page.First.CreatedAt.AddDate(n, 0, 0)} }
 	for _, test := range []struct {
@@ -26,7 +26,7 @@ func TestPageIsCutAtItsLimit(t *testing.T) {
 	}
 }
 
-func TestPageOfLongRowsEndsBeforeItsLimit(t *testing.T) {
+func TestPageOfLongRowsIsLimitedInBytes(t *testing.T) {
 	t.Parallel()
 	position := func(n int) page.Position { return page.Position{CreatedAt: page.First.CreatedAt.AddDate(n, 0, 0)} }
 	size := func(n int) int { return n }

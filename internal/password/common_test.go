@@ -11,12 +11,12 @@ import (
 	"github.com/supportbackend/support/internal/password"
 )
 
-func TestCommonPasswordsCanBeSearched(t *testing.T) {
+func TestListOfCommonPasswordsIsSorted(t *testing.T) {
 	t.Parallel()
 	list := password.CommonPasswords()
 	require.GreaterOrEqual(t, len(list), 3000)
 	require.True(t, slices.IsSorted(list))
-	require.Len(t, slices.Compact(slices.Clone(list)), len(list), "none is there twice")
+	require.Len(t, slices.Compact(slices.Clone(list)), len(list), "the list has duplicates")
 	for _, common := range list {
 		require.Equal(t, strings.ToLower(common), common)
 		require.Equal(t, strings.TrimSpace(common), common)
@@ -25,7 +25,7 @@ func TestCommonPasswordsCanBeSearched(t *testing.T) {
 	require.Subset(t, list, []string{"password", "12345678", "qwertyuiop", "iloveyou", list[0], list[len(list)-1]})
 }
 
-func TestCommonPasswordsAreKnownInAnyCase(t *testing.T) {
+func TestCommonPasswordsMatchInAnyCase(t *testing.T) {
 	t.Parallel()
 	for _, common := range password.CommonPasswords() {
 		for _, spelling := range []string{common, strings.ToUpper(common), strings.ToUpper(common[:1]) + common[1:]} {

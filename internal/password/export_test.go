@@ -13,7 +13,7 @@ type PHC struct {
 	Salt, Key    []byte
 }
 
-// String is the hash as it is stored.
+// String returns the hash as it is stored.
 func (h PHC) String() string {
 	return formatPHC(Cost{Memory: h.Memory, Passes: h.Time, Lanes: h.Lanes}, h.Salt, h.Key)
 }
@@ -24,7 +24,7 @@ func ParsePHC(phc string) (PHC, error) {
 	return PHC{Memory: c.Memory, Time: c.Passes, Lanes: c.Lanes, Salt: salt, Key: key}, err
 }
 
-// CommonPasswords is the list in its order.
+// CommonPasswords returns the list in its order.
 func CommonPasswords() []string {
 	list := make([]string, len(commonPasswords))
 	for i, common := range commonPasswords {
@@ -33,7 +33,7 @@ func CommonPasswords() []string {
 	return list
 }
 
-// OccupySlots takes every place in which a hash is computed, until release is called.
+// OccupySlots occupies all slots for hashes until release is called.
 func OccupySlots(h *Hasher) (release func()) {
 	places := cap(h.slots)
 	for range places {
@@ -46,5 +46,5 @@ func OccupySlots(h *Hasher) (release func()) {
 	}
 }
 
-// Queued returns how many wait for a place, or are remembered as if they did.
+// Queued returns the number of waiting callers, including stale records of them.
 func Queued(h *Hasher) int { return h.queued + len(h.waiting) }

@@ -21,12 +21,12 @@ const (
 	somewhere = "192.0.2.0/24"
 )
 
-// cost is that of a server.
+// cost is a server's cost.
 var cost = password.Cost{Memory: 19456, Passes: 2, Lanes: 1}
 
 func newHasher() *password.Hasher { return password.NewHasher(cost) }
 
-func TestHashesAreSaltedAndOfTheCurrentCost(t *testing.T) {
+func TestHashesAreSaltedAndHaveTheCurrentCost(t *testing.T) {
 	t.Parallel()
 	h := newHasher()
 	first, err := h.Hash(t.Context(), somewhere, plain)
@@ -73,7 +73,7 @@ func TestQueueForHashesIsBounded(t *testing.T) {
 
 		_, err := h.Hash(t.Context(), "203.0.113.0/24", plain)
 		requireBusy(t, err)
-		require.Zero(t, time.Since(begin), "there is no place to wait at")
+		require.Zero(t, time.Since(begin), "the caller did not wait")
 
 		wg.Wait()
 		require.Equal(t, password.MaxWait, time.Since(begin))
@@ -82,7 +82,7 @@ func TestQueueForHashesIsBounded(t *testing.T) {
 		}
 		release()
 		_, err = h.Hash(t.Context(), somewhere, plain)
-		require.NoError(t, err, "the places are free again")
+		require.NoError(t, err, "the slots are free again")
 	})
 }
 
@@ -102,7 +102,7 @@ func TestNetworkHasAShareOfTheQueue(t *testing.T) {
 		synctest.Wait()
 		release()
 		other.Wait()
-		require.NoError(t, err, "another network still has a place")
+		require.NoError(t, err, "another network still gets a slot")
 		crowd.Wait()
 		refused := 0
 		for _, err := range greedy {
@@ -116,7 +116,7 @@ func TestNetworkHasAShareOfTheQueue(t *testing.T) {
 	})
 }
 
-// A keyboard may send a letter with its accent as one character or as two.
+// Keyboards send an accented letter as one character or as two.
 func TestPasswordIsTheSameComposedAndDecomposed(t *testing.T) {
 	t.Parallel()
 	h := password.NewHasher(password.Cost{Memory: 32, Passes: 1, Lanes: 1})
@@ -131,7 +131,7 @@ func TestPasswordIsTheSameComposedAndDecomposed(t *testing.T) {
 	}
 }
 
-func TestHashIsComputedWhenItsTurnComes(t *testing.T) {
+func TestWaitingCallerGetsASlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHasher()

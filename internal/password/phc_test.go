@@ -14,7 +14,7 @@ const (
 	key32  = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
 )
 
-// invalidHashes are no hashes of ours, by what is wrong with them.
+// invalidHashes returns invalid hashes by their fault.
 func invalidHashes() map[string]string {
 	rest := "$" + salt16 + "$" + key32
 	return map[string]string{
@@ -51,7 +51,7 @@ func invalidHashes() map[string]string {
 	}
 }
 
-func TestStoredHashIsReadAsItWasWritten(t *testing.T) {
+func TestStoredHashRoundTrip(t *testing.T) {
 	t.Parallel()
 	phc := "$argon2id$v=19$m=19456,t=2,p=1$" + salt16 + "$" + key32
 	hash, err := password.ParsePHC(phc)
@@ -63,7 +63,7 @@ func TestStoredHashIsReadAsItWasWritten(t *testing.T) {
 	require.Equal(t, phc, hash.String())
 }
 
-func TestWhatIsNoHashIsRefusedAndNotQuoted(t *testing.T) {
+func TestInvalidHashIsRefusedAndNotQuoted(t *testing.T) {
 	t.Parallel()
 	for name, phc := range invalidHashes() {
 		hash, err := password.ParsePHC(phc)

@@ -42,8 +42,8 @@ func TestPromptSetsToneAndLanguage(t *testing.T) {
 	require.NotContains(t, text, "friendly")
 }
 
-// Whatever the texts are, all else stays as it is, and each of them comes back out as what it is.
-func TestNoTextOfAPromptPassesForAnother(t *testing.T) {
+// No text changes the rest of the prompt, and each text can be read back exactly.
+func TestTextsOfAPromptCannotImitateOthers(t *testing.T) {
 	t.Parallel()
 	plain := strings.Split(system(t, &sqlc.Prompt{Company: "x", Tone: sqlc.PromptToneFriendly}), "\n")
 	rapid.Check(t, func(r *rapid.T) {
@@ -65,7 +65,7 @@ func TestNoTextOfAPromptPassesForAnother(t *testing.T) {
 				require.Equal(r, plain[i], line)
 				continue
 			}
-			require.Nil(r, found, "there is one line of settings")
+			require.Nil(r, found, "there is more than one line of settings")
 			decoder := json.NewDecoder(strings.NewReader(line))
 			decoder.DisallowUnknownFields()
 			require.NoError(r, decoder.Decode(&found))
@@ -88,7 +88,7 @@ func TestPromptIsBounded(t *testing.T) {
 	require.NoError(t, check(p))
 	require.Less(t, len(system(t, &p)), 8<<10)
 
-	p.Instructions += `"` // Two bytes of JSON.
+	p.Instructions += `"` // two bytes in JSON
 	err = check(p)
 	require.True(t, apperr.Is(err, apperr.ValidationFailed), "%v", err)
 	require.Equal(t, []apperr.Field{{Code: apperr.TooLong, Limit: new(int64(maxSettings))}}, apperr.From(err).Fields)

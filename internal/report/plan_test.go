@@ -11,14 +11,14 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// A report of a day reads what happened on it along indexes, and not everything that ever happened.
+// A report of one day reads only that day, through indexes.
 func TestReportsReadTheirPeriodOnly(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	customer := uuid.New()
 	storetest.Exec(t, url, "INSERT INTO users (id, email, password_hash, role) VALUES ($1, 'c@example.com', '!', 'user')", customer)
 	storetest.Exec(t, url, "ALTER TABLE tickets DISABLE TRIGGER USER")
-	// One of each kind every ten minutes, for months.
+	// One row of each kind every ten minutes, for months.
 	storetest.Exec(t, url, `INSERT INTO tickets (id, user_id, title, description, created_at, status, first_response_at, waiting_since, resolved_at)
 		SELECT gen_random_uuid(), $1, 'A title', repeat('x', 500), now() - n * interval '10 minutes',
 			CASE WHEN n % 50 = 0 THEN 'open' ELSE 'closed' END::ticket_status, now() - n * interval '10 minutes', NULL,

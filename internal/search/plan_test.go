@@ -15,11 +15,11 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// scanned is how many rows a node of a plan has read from the index of texts.
+// scanned matches the number of rows that a plan's node has read from the search index.
 var scanned = regexp.MustCompile(`(?m)(?:Bitmap Heap Scan|Scan using \w+) on (?:search_documents|messages|tickets).*\(actual rows=(\d+) loops=(\d+)\)`)
 
-// Whatever is searched for, common or rare, the words are looked up in their index: texts are neither read one after the other
-// nor in the order of time.
+// Every search, for common and for rare words, uses the word index. It reads texts neither sequentially nor in the
+// order of time.
 func TestSearchesReadABoundedNumberOfTexts(t *testing.T) {
 	t.Parallel()
 	const texts, most = 10_000, 50
@@ -49,7 +49,7 @@ func TestSearchesReadABoundedNumberOfTexts(t *testing.T) {
 					require.NoError(t, err)
 					loops, err := strconv.Atoi(node[2])
 					require.NoError(t, err)
-					// A block is read as a whole: the smallest has 1,024 texts.
+					// A search reads whole blocks. The smallest has 1,024 texts.
 					require.LessOrEqual(t, rows*loops, 1024+most, "%s for %s:\n%s", query, words, plan)
 				}
 			}

@@ -22,7 +22,7 @@ func join(segments []search.Segment, begin, end string) string {
 	return text.String()
 }
 
-func TestSnippetIsThePartWithTheMostMatches(t *testing.T) {
+func TestSnippetHasTheMostMatches(t *testing.T) {
 	t.Parallel()
 	filler := strings.Repeat("and so on ", 60)
 	for name, test := range map[string]struct{ marked, want string }{
@@ -45,7 +45,7 @@ func TestSnippetIsThePartWithTheMostMatches(t *testing.T) {
 	require.Regexp(t, `^….*\[two\] \[invoices\]$`, two)
 }
 
-func TestSegmentsAreTheTextAsItWas(t *testing.T) {
+func TestSegmentsEqualTheText(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
 		marked := rapid.StringOfN(rapid.RuneFrom([]rune("ab \n<&é\U0001F44B\x01\x02")), 0, 700, -1).Draw(r, "marked")

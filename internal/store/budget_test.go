@@ -10,7 +10,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-func TestPoolThatIsTooLargeForTheDatabaseIsSaid(t *testing.T) {
+func TestTooLargePoolCausesAWarning(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	limit, err := strconv.Atoi(storetest.QueryText(t, url, "SHOW max_connections"))

@@ -6,10 +6,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Translate is what the store makes of an error of the driver.
+// Translate returns the store's error for an error of the driver.
 func Translate(err error) error { return translate(err) }
 
-// QueryRow runs any query as the store runs its own.
+// QueryRow runs any query like one of the store's own.
 func QueryRow(ctx context.Context, s *Store, sql string, args ...any) pgx.Row {
 	return joining{s}.QueryRow(ctx, sql, args...)
 }
@@ -20,5 +20,5 @@ func Setting(ctx context.Context, s *Store, name string) (value string, err erro
 	return value, err
 }
 
-// AddsToJournal reports whether the sequencer wakes when a statement has been committed.
+// AddsToJournal reports whether the commit of a statement wakes the sequencer.
 func AddsToJournal(sql string) bool { return addsToJournal(sql) }

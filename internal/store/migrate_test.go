@@ -16,7 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// schema describes everything that migrations make, one line each, in a stable order.
+// schema lists everything that migrations create, one line each, in a stable order.
 const schema = `
 SELECT coalesce(string_agg(line, E'\n' ORDER BY line), '') FROM (
     SELECT format('column %s.%s %s %s %s', table_name, column_name, udt_name, is_nullable, column_default) AS line
@@ -33,7 +33,7 @@ SELECT coalesce(string_agg(line, E'\n' ORDER BY line), '') FROM (
     FROM pg_enum JOIN pg_type ON pg_type.oid = enumtypid GROUP BY typname
 ) AS lines`
 
-// versions are those that migrations lead to, in order.
+// versions returns the versions of the migrations, in order.
 func versions(t *testing.T) []uint {
 	t.Helper()
 	names, err := fs.Glob(db.Migrations, "migrations/*.up.sql")
@@ -55,7 +55,7 @@ func openMigrator(t *testing.T, url string) *store.Migrator {
 	return m
 }
 
-func TestUpDownUpGivesTheSameSchema(t *testing.T) {
+func TestUpDownUpRestoresTheSchema(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewEmptyURL(t)
 	m := openMigrator(t, url)
@@ -65,7 +65,7 @@ func TestUpDownUpGivesTheSameSchema(t *testing.T) {
 	require.NoError(t, m.Up())
 	first := storetest.QueryText(t, url, schema)
 	require.Contains(t, first, "column tickets.title text NO")
-	require.NoError(t, m.Up(), "nothing to do is no error")
+	require.NoError(t, m.Up(), "nothing to do is not an error")
 
 	require.NoError(t, m.Down(0))
 	require.Empty(t, storetest.QueryText(t, url, schema))
@@ -78,7 +78,7 @@ func TestUpDownUpGivesTheSameSchema(t *testing.T) {
 	require.Equal(t, latest, version)
 }
 
-func TestEveryMigrationCanBeTakenBackByItself(t *testing.T) {
+func TestEveryMigrationCanBeReverted(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewEmptyURL(t)
 	m := openMigrator(t, url)
@@ -131,9 +131,9 @@ func TestReadinessFollowsTheSchema(t *testing.T) {
 	storetest.Exec(t, url, "UPDATE schema_migrations SET version = version + 1")
 	require.NoError(t, s.Ready(t.Context()), "a newer schema")
 	storetest.Exec(t, url, "UPDATE schema_migrations SET dirty = true")
-	require.NoError(t, s.Ready(t.Context()), "a newer release's migration broke off: this one needs nothing of it")
+	require.NoError(t, s.Ready(t.Context()), "an interrupted migration of a newer release does not matter")
 	storetest.Exec(t, url, "UPDATE schema_migrations SET version = version - 1")
-	require.True(t, apperr.Is(s.Ready(t.Context()), apperr.SchemaDirty), "a migration broke off")
+	require.True(t, apperr.Is(s.Ready(t.Context()), apperr.SchemaDirty), "an interrupted migration")
 	err := m.Up()
 	require.ErrorContains(t, err, "support migrate force")
 }
@@ -149,10 +149,10 @@ func TestAdviceForTheFirstMigrationWorks(t *testing.T) {
 	require.NoError(t, storetest.Open(t, url).Ready(t.Context()))
 }
 
-func TestTakingBackMoreThanThereIsEndsAtNothing(t *testing.T) {
+func TestRevertingTooManyMigrationsEndsAtTheFirst(t *testing.T) {
 	t.Parallel()
 	m := openMigrator(t, storetest.NewEmptyURL(t))
-	require.NoError(t, m.Down(1), "nothing to take back")
+	require.NoError(t, m.Down(1), "nothing to revert")
 	require.NoError(t, m.Up())
 	require.NoError(t, m.Down(99))
 	require.NoError(t, m.Up())
@@ -162,18 +162,18 @@ func TestTakingBackMoreThanThereIsEndsAtNothing(t *testing.T) {
 	require.Zero(t, version)
 }
 
-// waitingSince is when a migration began the try in which it waits for a lock, or empty.
+// waitingSince returns when a migration began the attempt that waits for a lock, or nothing.
 func waitingSince(t *testing.T, url string) string {
 	t.Helper()
 	return storetest.QueryText(t, url, `SELECT coalesce(max(query_start)::text, '') FROM pg_stat_activity
 		WHERE datname = current_database() AND application_name = 'support migrate' AND wait_event_type = 'Lock'`)
 }
 
-func TestMigrationThatWaitsForALockIsTriedAgain(t *testing.T) {
+func TestMigrationThatWaitsForALockIsRetried(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewEmptyURL(t)
 	m := openMigrator(t, url)
-	require.NoError(t, m.Goto(2)) // The next one refers to tickets.
+	require.NoError(t, m.Goto(2)) // The next migration refers to tickets.
 	s := storetest.Open(t, url)
 	release := storetest.LockTable(t, url, "tickets")
 	require.ErrorContains(t, m.Goto(3), "has changed nothing")
@@ -194,12 +194,12 @@ func TestMigrationThatWaitsForALockIsTriedAgain(t *testing.T) {
 	require.NoError(t, s.Ready(t.Context()))
 }
 
-func TestMigrationThatFailsLeavesTheVersionBefore(t *testing.T) {
+func TestFailedMigrationKeepsTheVersion(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewEmptyURL(t)
 	m := openMigrator(t, url)
 	require.NoError(t, m.Goto(2))
-	storetest.Exec(t, url, "CREATE TABLE ai_responses ()") // What the next one creates.
+	storetest.Exec(t, url, "CREATE TABLE ai_responses ()") // The next migration creates this table.
 	err := m.Up()
 	require.ErrorContains(t, err, "the migration to version 3 has changed nothing")
 	require.ErrorContains(t, err, "42P07")
@@ -208,10 +208,10 @@ func TestMigrationThatFailsLeavesTheVersionBefore(t *testing.T) {
 	require.EqualValues(t, 2, version)
 	require.False(t, dirty)
 	storetest.Exec(t, url, "DROP TABLE ai_responses")
-	require.NoError(t, m.Up(), "the same session goes on")
+	require.NoError(t, m.Up(), "the same session still works")
 }
 
-func TestEveryMigrationIsOneTransactionThatDoesNotWaitForLong(t *testing.T) {
+func TestEveryMigrationIsOneTransactionWithALockTimeout(t *testing.T) {
 	t.Parallel()
 	names, err := fs.Glob(db.Migrations, "migrations/*.sql")
 	require.NoError(t, err)
@@ -225,7 +225,7 @@ func TestEveryMigrationIsOneTransactionThatDoesNotWaitForLong(t *testing.T) {
 	}
 }
 
-func TestMigrationsTakeTheParametersOfAPool(t *testing.T) {
+func TestMigrationsAcceptPoolParameters(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{
 		storetest.NewEmptyURL(t) + "&pool_max_conns=7&pool_min_conns=1&connect_timeout=5",
@@ -236,7 +236,7 @@ func TestMigrationsTakeTheParametersOfAPool(t *testing.T) {
 	}
 }
 
-// keywords is the URL as a keyword string.
+// keywords returns the URL as a keyword string.
 func keywords(t *testing.T, databaseURL string) string {
 	t.Helper()
 	c, err := pgx.ParseConfig(databaseURL)
@@ -244,7 +244,7 @@ func keywords(t *testing.T, databaseURL string) string {
 	return fmt.Sprintf("host=%s port=%d dbname=%s user=%s password='%s' sslmode=disable", c.Host, c.Port, c.Database, c.User, c.Password)
 }
 
-func TestSchemaOfANewerReleaseIsNotTakenBack(t *testing.T) {
+func TestSchemaOfANewerReleaseIsNotReverted(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	m := openMigrator(t, url)

@@ -50,14 +50,14 @@ func TestCauseOfAnOutageIsNamedWithoutSecrets(t *testing.T) {
 			require.Equal(t, cause, outage.Cause)
 			require.Equal(t, wrong.addr, outage.Addr)
 			require.NotEmpty(t, outage.Advice)
-			require.Contains(t, err.Error(), cause, "the log says it")
+			require.Contains(t, err.Error(), cause, "the log names the cause")
 			require.NotContains(t, err.Error()+outage.Advice, "canary")
-			require.NotContains(t, apperr.From(err).Detail, cause, "callers are not told")
+			require.NotContains(t, apperr.From(err).Detail, cause, "callers do not see the cause")
 		}
 	}
 }
 
-func TestEveryCauseIsTold(t *testing.T) {
+func TestEveryCauseOfAnOutageIsNamed(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
 		"unknown host":                      &net.DNSError{Err: "no such host", Name: "db", IsNotFound: true},
@@ -82,15 +82,15 @@ func TestEveryCauseIsTold(t *testing.T) {
 	}
 }
 
-func TestURLWithAFileThatIsNotThereSaysSo(t *testing.T) {
+func TestURLWithAMissingFileIsExplained(t *testing.T) {
 	t.Parallel()
 	err := (store.Config{URL: "postgres://u:canary@h/d?sslmode=verify-full&sslrootcert=/canary/ca.pem"}).Check()
 	require.ErrorContains(t, err, "names a file that cannot be read")
 	require.NotContains(t, err.Error(), "canary")
 }
 
-// All shared connections are taken by transactions that wait, as they do when many requests want one locked ticket.
-func TestReservedConnectionsAreNotTakenByOthers(t *testing.T) {
+// Waiting transactions hold all shared connections, as when many requests wait for one locked ticket.
+func TestReservedConnectionsStayAvailable(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	s, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: 5})
@@ -113,14 +113,14 @@ func TestReservedConnectionsAreNotTakenByOthers(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 5, s.PoolStats().Max)
 	sessions := storetest.QueryInt(t, url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'support'")
-	require.LessOrEqual(t, sessions, 5, "they are part of what a Store may hold")
+	require.LessOrEqual(t, sessions, 5, "reserved connections count towards the limit")
 	close(release)
 	for range 3 {
 		require.NoError(t, <-ended)
 	}
 }
 
-func TestCallerWhoGoesAwayCostsNoConnection(t *testing.T) {
+func TestCancelledCallerReleasesItsConnection(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	s, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: 1})

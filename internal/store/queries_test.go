@@ -20,10 +20,10 @@ var (
 	selects    = regexp.MustCompile(`(?is)^\s*(select|with)\b`)
 )
 
-// The first word of a query's name is a promise: what begins with Count, Find, Get or List only reads, and so may run twice
-// on a connection that breaks; what only reads has such a name; Lock locks; and what checks whether the actor may see a row
-// is called Find, unless it locks or changes that row.
-func TestNamesOfQueriesSayWhatTheyDo(t *testing.T) {
+// The first word of a query's name is a promise. Queries that only read, and so may be repeated after a lost
+// connection, begin with Count, Find, Get or List, and no others do. Lock locks rows. A query that checks whether the
+// actor may see a row begins with Find, unless it locks or changes that row.
+func TestNamesOfQueries(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../db/queries/*.sql")
 	require.NoError(t, err)
@@ -50,8 +50,8 @@ func requireKept(t *testing.T, name, verb, body string) {
 	checksActor := strings.Contains(body, "@actor_id")
 	switch verb {
 	case "Count", "Find", "Get", "List":
-		require.False(t, changes.MatchString(body), "%s only reads", name)
-		require.Equal(t, verb == "Find", checksActor, "%s: Find checks what the actor may see, and nothing else does", name)
+		require.False(t, changes.MatchString(body), "%s must only read", name)
+		require.Equal(t, verb == "Find", checksActor, "%s: Find, and nothing else, checks what the actor may see", name)
 	case "Lock":
 		require.Regexp(t, locks, body, name)
 	default:
@@ -65,13 +65,13 @@ var (
 	compares = regexp.MustCompile(`(?i)[<>]|\bbetween\b`)
 )
 
-// comparesClock are the queries that compare with clock_timestamp(), and why.
+// comparesClock lists the queries that compare with clock_timestamp(), with the reason.
 var comparesClock = map[string]string{
 	"RefreshSession": "finds one row by its id, waits for its lock, and compares with the time after that",
 }
 
-// clock_timestamp() changes within a statement, so an index cannot search for it: what compares with it reads every row that
-// the other conditions leave. statement_timestamp() is constant within a statement.
+// clock_timestamp() changes within a statement, so an index cannot search for it: a comparison reads every row that the
+// other conditions leave. statement_timestamp() is constant within a statement.
 func TestComparisonsUseTheTimeOfTheStatement(t *testing.T) {
 	t.Parallel()
 	queries, err := filepath.Glob("../../db/queries/*.sql")
@@ -94,13 +94,13 @@ func TestComparisonsUseTheTimeOfTheStatement(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, comparesClock, used, "an exception that is not needed")
+	require.Equal(t, comparesClock, used, "an exception that is no longer needed")
 }
 
 var addingFunction = regexp.MustCompile(`(?s)CREATE FUNCTION (\w+\()[^$]*\$\$(?:[^$]*)INSERT INTO journal_outbox`)
 
-// An entry that a function adds does not wait for the sequencer's next look.
-func TestCallsOfFunctionsThatAddToTheJournalWakeTheSequencer(t *testing.T) {
+// An entry that a SQL function adds must also wake the sequencer.
+func TestFunctionsThatAddToTheJournalWakeTheSequencer(t *testing.T) {
 	t.Parallel()
 	migrations, err := filepath.Glob("../../db/migrations/*.up.sql")
 	require.NoError(t, err)

@@ -21,8 +21,8 @@ import (
 const cut = `SELECT count(pg_terminate_backend(pid, 5000))
 	FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'support'`
 
-// crowd runs f on all of the store's connections at once. An error that took as long as a Store waits for a connection at
-// most is that of a machine which is too busy to make one, and is left out.
+// crowd runs f on all of the store's connections at the same time. It ignores errors that took as long as the longest
+// wait for a connection, because the machine was too busy to open one.
 func crowd(t *testing.T, n int, f func() error) []error {
 	t.Helper()
 	errs := make([]error, n)
@@ -75,7 +75,7 @@ func TestReadsAndTransactionsSurviveTheLossOfEveryConnection(t *testing.T) {
 	}
 }
 
-func TestWriteOnALostConnectionIsRefusedOrDoneOnce(t *testing.T) {
+func TestWriteOnALostConnectionFailsOrSucceedsOnce(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	s := storetest.Open(t, url)
@@ -101,7 +101,7 @@ func TestWriteOnALostConnectionIsRefusedOrDoneOnce(t *testing.T) {
 	require.Equal(t, int(done.Load()), storetest.QueryInt(t, url, "SELECT count(*) FROM users"))
 }
 
-// losing makes the first n writes of users lose against somebody else, as far as they can tell.
+// losing makes the first n writes to users fail with the SQLSTATE of a conflict.
 func losing(t *testing.T, url, sqlstate string, n int) {
 	t.Helper()
 	storetest.Exec(t, url, "CREATE SEQUENCE tries")
@@ -113,7 +113,7 @@ func losing(t *testing.T, url, sqlstate string, n int) {
 	storetest.Exec(t, url, "CREATE TRIGGER lose BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION lose()")
 }
 
-func TestWriteThatLostAgainstAnotherIsTriedThreeTimesMore(t *testing.T) {
+func TestWriteWithAConflictIsRetriedThreeTimes(t *testing.T) {
 	t.Parallel()
 	for _, sqlstate := range []string{"40001", "40P01"} {
 		for _, way := range []string{"by itself", "in a transaction"} {
@@ -150,7 +150,7 @@ func write(t *testing.T, s *store.Store, way string) error {
 	})
 }
 
-func TestPlanOfAnOlderSchemaIsMadeAgain(t *testing.T) {
+func TestPlanOfAnOlderSchemaIsReplaced(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	s, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: 1})

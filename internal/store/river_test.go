@@ -12,7 +12,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// riverSchema describes what River's migrations make, one line each, in a stable order.
+// riverSchema lists everything that River's migrations create, one line each, in a stable order.
 const riverSchema = `
 SELECT string_agg(line, E'\n' ORDER BY line) FROM (
     SELECT format('column %s.%s %s %s %s', table_name, column_name, udt_name, is_nullable, column_default) AS line
@@ -33,8 +33,8 @@ SELECT string_agg(line, E'\n' ORDER BY line) FROM (
     SELECT format('function %s %s', proname, prosrc) FROM pg_proc WHERE proname LIKE 'river%'
 ) AS lines WHERE line !~ 'river_migration'`
 
-// A new release of River may bring migrations. Then this fails, and db/migrations needs the same.
-func TestMigrationsMakeWhatRiversOwnMake(t *testing.T) {
+// If a new release of River adds migrations, this test fails, and db/migrations needs the same changes.
+func TestMigrationsEqualRiversOwn(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewEmptyURL(t)
 	pool, err := pgxpool.New(t.Context(), url)

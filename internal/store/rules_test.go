@@ -11,7 +11,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// Each function that is a table's CHECK has rules of its own: a row that breaks one is refused, whatever else it says.
+// A table whose CHECK calls a function refuses every row that breaks one of the function's rules.
 func TestTablesRefuseInvalidRows(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)

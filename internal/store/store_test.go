@@ -15,7 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// patience is how long a busy machine may take.
+// patience is generous, for a busy machine.
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) { storetest.Main(m) }
@@ -37,7 +37,7 @@ func TestEverySessionHasItsSettings(t *testing.T) {
 	}
 }
 
-func TestUniqueViolationNamesItsConstraintAndHoldsNoValues(t *testing.T) {
+func TestUniqueViolationNamesItsConstraintWithoutValues(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
 	first, err := s.CreateUser(t.Context(), newUser("canary@example.com"))
@@ -84,7 +84,7 @@ func TestWaitForAConnectionIsBounded(t *testing.T) {
 	require.True(t, apperr.Is(err, apperr.DBBusy), "%v", err)
 }
 
-func TestDatabaseThatIsNotThereIsUnavailable(t *testing.T) {
+func TestUnreachableDatabaseIsUnavailable(t *testing.T) {
 	t.Parallel()
 	s, err := store.Open(t.Context(), store.Config{URL: "postgres://u:canary@127.0.0.1:1/none", MaxConns: 1})
 	require.NoError(t, err)

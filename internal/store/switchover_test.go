@@ -30,11 +30,11 @@ func newPair(t *testing.T) pair {
 	dir, err := os.MkdirTemp("", "support-switch-*")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	require.NoError(t, os.Chmod(dir, 0o755)) // The database's own user passes through it.
+	require.NoError(t, os.Chmod(dir, 0o755)) // The database's user must be able to enter the directory.
 	one, other := filepath.Join(dir, "one"), filepath.Join(dir, "other")
 	first := startAt(t, one, nil)
 	require.NoError(t, first.Stop())
-	// A copy of a server that was shut down is a standby of it, once a file says so.
+	// A copy of a stopped server becomes its standby with standby.signal.
 	require.NoError(t, exec.CommandContext(t.Context(), "cp", "-a", one, other).Run())
 	data, err := filepath.Glob(filepath.Join(other, "*", "data"))
 	require.NoError(t, err)
@@ -55,7 +55,7 @@ func newPair(t *testing.T) pair {
 	return p
 }
 
-// awaitStandby waits until the standby has everything.
+// awaitStandby waits until the standby has caught up.
 func (p pair) awaitStandby(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -73,7 +73,7 @@ func startAt(t *testing.T, dir string, settings map[string]string) *pgembed.Serv
 	return server
 }
 
-// change makes the standby the primary. The old one goes on, and takes no writes in any of its sessions.
+// change promotes the standby. The old primary continues, but refuses writes in all its sessions.
 func (p pair) change(t *testing.T) {
 	t.Helper()
 	storetest.Exec(t, p.primary, "ALTER SYSTEM SET default_transaction_read_only = on")
@@ -85,7 +85,7 @@ func (p pair) change(t *testing.T) {
 	require.Equal(t, "off", storetest.QueryText(t, p.standby, "SHOW transaction_read_only"))
 }
 
-// both is a URL with both hosts.
+// both returns a URL with both hosts.
 func (p pair) both(t *testing.T) string {
 	t.Helper()
 	other, err := url.Parse(p.standby)
@@ -104,15 +104,15 @@ func requireReadOnly(t *testing.T, s *store.Store) {
 	_, err = s.CreateUser(t.Context(), newUser("ada@example.com"))
 	require.True(t, apperr.Is(err, apperr.DBUnavailable), "%v", err)
 	_, err = s.ListTicketsByUser(t.Context(), sqlc.ListTicketsByUserParams{UserID: uuid.New(), MaxRows: 1})
-	require.NoError(t, err, "reads go on")
+	require.NoError(t, err, "reads continue")
 }
 
-func TestSwitchOverIsFollowed(t *testing.T) {
+func TestStoreFollowsASwitchover(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
 	requireReadOnly(t, storetest.Open(t, p.standby))
 	relay := storetest.NewRelay(t, p.primary)
-	// One address that leads elsewhere afterwards, and a list of hosts.
+	// One address that is redirected afterwards, and a list of hosts.
 	stores := []*store.Store{storetest.Open(t, relay.URL), storetest.Open(t, p.both(t))}
 	write := func(s *store.Store) error {
 		_, err := s.CreateUser(t.Context(), newUser(uuid.NewString()+"@example.com"))
@@ -133,7 +133,7 @@ func TestSwitchOverIsFollowed(t *testing.T) {
 		for range 20 {
 			wg.Go(func() {
 				if err := write(s); err != nil {
-					t.Error("a write met the old primary:", err)
+					t.Error("a write reached the old primary:", err)
 				}
 			})
 		}

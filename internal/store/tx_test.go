@@ -17,7 +17,7 @@ import (
 
 var errBroken = errors.New("broken on purpose")
 
-// createTwo makes an account in each of the ways in which a service may write.
+// createTwo creates an account in each way in which a service may write.
 func createTwo(ctx context.Context, s *store.Store, users []sqlc.CreateUserParams) error {
 	if _, err := s.CreateUser(ctx, users[0]); err != nil {
 		return err
@@ -28,7 +28,7 @@ func createTwo(ctx context.Context, s *store.Store, users []sqlc.CreateUserParam
 	})
 }
 
-func TestTransactionIsOneOnOneConnection(t *testing.T) {
+func TestTransactionUsesOneConnection(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	s, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: 1})
@@ -41,14 +41,14 @@ func TestTransactionIsOneOnOneConnection(t *testing.T) {
 		err := s.InTx(t.Context(), func(ctx context.Context) error {
 			store.AfterEnd(ctx, func() {
 				ended = true
-				require.Equal(t, stored(), 2*after, "what follows the commit has run before")
+				require.Equal(t, stored(), 2*after, "AfterCommit ran before the commit")
 			})
 			require.NoError(t, createTwo(ctx, s, users))
 			for _, user := range users {
 				_, err := s.GetUser(ctx, user.ID)
-				require.NoError(t, err, "it sees what it has written")
+				require.NoError(t, err, "the transaction sees its own writes")
 			}
-			require.Zero(t, stored(), "nobody else does")
+			require.Zero(t, stored(), "others do not see uncommitted writes")
 			store.AfterCommit(ctx, func() {
 				after++
 				require.Equal(t, 2, stored())
@@ -69,16 +69,16 @@ func TestTransactionIsOneOnOneConnection(t *testing.T) {
 	}
 }
 
-func TestStatementThatFailedFailsTheWholeAlsoWhenItIsIgnored(t *testing.T) {
+func TestIgnoredErrorStillFailsTheTransaction(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	s := storetest.Open(t, url)
 	user := newUser("ada@example.com")
 	err := s.InTx(t.Context(), func(ctx context.Context) error {
-		store.AfterCommit(ctx, func() { require.Fail(t, "nothing was committed") })
+		store.AfterCommit(ctx, func() { require.Fail(t, "AfterCommit ran without a commit") })
 		_, err := s.CreateUser(ctx, user)
 		require.NoError(t, err)
-		user.Email = "another@example.com" // With the same id.
+		user.Email = "another@example.com" // the same id
 		_, err = s.CreateUser(ctx, user)
 		require.Error(t, err)
 		return nil
@@ -102,12 +102,12 @@ func TestPanicRollsTheTransactionBack(t *testing.T) {
 	require.NoError(t, s.Ready(t.Context()))
 }
 
-func TestContextThatOutlivesItsTransactionJoinsNone(t *testing.T) {
+func TestContextThatOutlivesItsTransactionJoinsNoOther(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
 	var outlived context.Context
 	require.NoError(t, s.InTx(t.Context(), func(ctx context.Context) error {
-		outlived = context.WithoutCancel(ctx) //nolint:fatcontext // What this is about.
+		outlived = context.WithoutCancel(ctx) //nolint:fatcontext // The test needs such a context.
 		return nil
 	}))
 	user := newUser("ada@example.com")
@@ -115,12 +115,12 @@ func TestContextThatOutlivesItsTransactionJoinsNone(t *testing.T) {
 	require.NoError(t, err)
 	ran := false
 	store.AfterCommit(outlived, func() { ran = true })
-	require.True(t, ran, "there is nothing to wait for")
+	require.True(t, ran, "outside a transaction, AfterCommit runs immediately")
 	_, err = s.GetUser(t.Context(), user.ID)
 	require.NoError(t, err)
 }
 
-func TestTransactionOfOneStoreIsNotAnothers(t *testing.T) {
+func TestTransactionBelongsToOneStore(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	one, other := storetest.Open(t, url), storetest.Open(t, url)
@@ -135,8 +135,8 @@ func TestTransactionOfOneStoreIsNotAnothers(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Two transactions that wait for each other: PostgreSQL ends one of them, which then runs again as a whole.
-func TestTransactionThatLostRunsAgainAsAWhole(t *testing.T) {
+// Two transactions deadlock. PostgreSQL ends one of them, which then runs again from the beginning.
+func TestDeadlockedTransactionRunsAgain(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	s := storetest.Open(t, url)
@@ -173,11 +173,11 @@ func TestTransactionThatLostRunsAgainAsAWhole(t *testing.T) {
 	require.NoError(t, <-errs)
 	require.NoError(t, <-errs)
 	require.Equal(t, 3, runs[0]+runs[1], "one of them ran twice")
-	require.Equal(t, []int{1, 1}, after, "what follows a commit follows it once")
-	require.Equal(t, runs, ends, "what follows an end follows each")
+	require.Equal(t, []int{1, 1}, after, "AfterCommit runs once per commit")
+	require.Equal(t, runs, ends, "AfterEnd runs after each attempt")
 }
 
-// A statement that is said to be the last one commits the transaction, unless it was begun further out.
+// A statement marked as the last one commits the transaction, unless an outer call began the transaction.
 func TestLastStatementCommits(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
@@ -190,18 +190,18 @@ func TestLastStatementCommits(t *testing.T) {
 			_, err := s.CreateUser(store.Last(ctx), newUser("b@example.com"))
 			return err
 		}))
-		require.Zero(t, stored(), "it was begun further out")
+		require.Zero(t, stored(), "an outer call began the transaction")
 		_, err = s.ListUsers(store.Last(ctx), sqlc.ListUsersParams{BeforeCreatedAt: page.Last.CreatedAt, BeforeID: page.Last.ID, MaxRows: 9})
 		require.NoError(t, err)
 		require.Equal(t, 2, stored())
 		_, err = s.CreateUser(ctx, newUser("c@example.com"))
-		require.Error(t, err, "that was the last one")
+		require.Error(t, err, "no statement may follow the last one")
 		return nil
 	})
 	require.NoError(t, err)
 	require.Equal(t, 2, stored())
 
-	// One that finds no row is committed as well.
+	// A last statement without a row also commits.
 	err = s.InTx(t.Context(), func(ctx context.Context) error {
 		_, err := s.CreateUser(ctx, newUser("c@example.com"))
 		require.NoError(t, err)
@@ -211,12 +211,12 @@ func TestLastStatementCommits(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrNoRows)
 	require.Equal(t, 3, stored())
 
-	// One that fails is not.
+	// A last statement that fails does not commit.
 	user := newUser("d@example.com")
 	err = s.InTx(t.Context(), func(ctx context.Context) error {
 		_, err := s.CreateUser(ctx, user)
 		require.NoError(t, err)
-		user.Email = "e@example.com" // With the same id.
+		user.Email = "e@example.com" // the same id
 		_, err = s.CreateUser(store.Last(ctx), user)
 		return err
 	})
@@ -225,8 +225,8 @@ func TestLastStatementCommits(t *testing.T) {
 	require.NoError(t, s.Ready(t.Context()))
 }
 
-// A statement that nobody waits for is sent along with the next one, or with the commit.
-func TestStatementAheadGoesWithTheNextOne(t *testing.T) {
+// A statement whose result nobody needs is sent with the next one, or with the commit.
+func TestStatementAheadIsSentWithTheNextOne(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	s := storetest.Open(t, url)
@@ -253,7 +253,7 @@ func TestStatementAheadGoesWithTheNextOne(t *testing.T) {
 	}))
 	require.Equal(t, 4, stored())
 
-	// Its error is that of the next one, or of the commit.
+	// The next statement or the commit returns its error.
 	for _, next := range []func(context.Context) error{
 		func(context.Context) error { return nil },
 		func(ctx context.Context) error {
@@ -272,7 +272,7 @@ func TestStatementAheadGoesWithTheNextOne(t *testing.T) {
 		}))
 		require.Equal(t, 4, stored())
 	}
-	require.NoError(t, s.CreateServiceCustomer(store.Ahead(t.Context()), customerOf(service.ID, "five")), "without a transaction it runs at once")
+	require.NoError(t, s.CreateServiceCustomer(store.Ahead(t.Context()), customerOf(service.ID, "five")), "outside a transaction, it runs immediately")
 	require.Equal(t, 5, stored())
 	require.NoError(t, s.Ready(t.Context()))
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 )
 
-// Whatever a customer and staff ask for in whatever order, a ticket only takes steps that there are, nothing that is resolved is
-// snoozed, and what was merged stays closed. The journal says of each change of status where it came from.
-func TestStatusMachineKeepsItsPromises(t *testing.T) {
+// For every sequence of requests by a customer and staff: a ticket's status changes only in allowed steps, no resolved
+// ticket is snoozed, and merged tickets stay closed. The journal has each change of status with its old value.
+func TestStatusMachineInvariants(t *testing.T) {
 	t.Parallel()
 	statuses := []sqlc.TicketStatus{
 		sqlc.TicketStatusOpen, sqlc.TicketStatusPending, sqlc.TicketStatusResolved, sqlc.TicketStatusClosed,

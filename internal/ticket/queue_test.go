@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// counter is a desk with one ticket, whose customer writes faster than PostgreSQL does.
+// counter is a desk with one ticket, whose customer writes faster than PostgreSQL commits.
 type counter struct {
 	*Service
 	url      string
@@ -52,13 +52,13 @@ func (c *counter) newTicket(t *testing.T, of auth.Actor) uuid.UUID {
 	return id
 }
 
-// said is what has become of a message.
+// said is the result of a message.
 type said struct {
 	Message
 	err error
 }
 
-// say begins to add a message, and returns when it is in the queue as the last of so many that wait.
+// say starts to add a message, and returns when the queue has this many waiting messages.
 func (c *counter) say(t *testing.T, ctx context.Context, content string, waiting int) <-chan said { //nolint:revive // The test comes first.
 	t.Helper()
 	result := make(chan said, 1)
@@ -70,7 +70,7 @@ func (c *counter) say(t *testing.T, ctx context.Context, content string, waiting
 	return result
 }
 
-// waiting is how many messages nobody writes yet, or -1 when nobody writes at all.
+// waiting returns the number of messages that wait in the queue, or -1 if no message is being written.
 func (c *counter) waiting() int {
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
@@ -81,7 +81,7 @@ func (c *counter) waiting() int {
 	return len(l.waiting)
 }
 
-// gather has a first message wait for the database, and the others for the first one, until release is called.
+// gather makes a first message wait for the database, and the others for the first one, until release is called.
 func (c *counter) gather(t *testing.T, contents ...string) (results []<-chan said, release func()) {
 	t.Helper()
 	release = storetest.LockTable(t, c.url, "tickets")
@@ -97,7 +97,7 @@ func (c *counter) contents(t *testing.T) string {
 	return storetest.QueryText(t, c.url, "SELECT coalesce(string_agg(content, ' ' ORDER BY created_at), '') FROM messages")
 }
 
-func TestMessagesThatWaitForEachOtherShareATransaction(t *testing.T) {
+func TestWaitingMessagesShareATransaction(t *testing.T) {
 	t.Parallel()
 	c := newCounter(t, Budget{Messages: 100})
 	results, release := c.gather(t, "a", "b", "c", "d", "e")
@@ -133,7 +133,7 @@ func TestEachMessageOfATransactionHasItsOwnResult(t *testing.T) {
 	require.Equal(t, "first a b", c.contents(t))
 }
 
-func TestMessageThatIsRefusedFailsNoOther(t *testing.T) {
+func TestRefusedMessageDoesNotFailOthers(t *testing.T) {
 	t.Parallel()
 	c := newCounter(t, Budget{})
 	results, release := c.gather(t, "a", "\x00", strings.Repeat("x", 10_001), "b")
@@ -146,7 +146,7 @@ func TestMessageThatIsRefusedFailsNoOther(t *testing.T) {
 	require.Equal(t, "first a b", c.contents(t))
 }
 
-func TestMessageWhoseSenderHangsUpInTheQueueIsNotWritten(t *testing.T) {
+func TestQueuedMessageIsDroppedWhenItsSenderLeaves(t *testing.T) {
 	t.Parallel()
 	c := newCounter(t, Budget{})
 	release := storetest.LockTable(t, c.url, "tickets")
@@ -161,12 +161,12 @@ func TestMessageWhoseSenderHangsUpInTheQueueIsNotWritten(t *testing.T) {
 	hangUpFirst()
 	release()
 	for _, result := range []<-chan said{first, a, b} {
-		require.NoError(t, (<-result).err, "who hangs up cuts off no statement")
+		require.NoError(t, (<-result).err, "a sender that leaves does not cancel the shared statement")
 	}
 	require.Equal(t, "first a b", c.contents(t))
 }
 
-func TestQueueOutlivesAConnectionThatBreaks(t *testing.T) {
+func TestQueueSurvivesALostConnection(t *testing.T) {
 	t.Parallel()
 	c := newCounter(t, Budget{})
 	results, release := c.gather(t)
@@ -182,14 +182,14 @@ func TestQueueOutlivesAConnectionThatBreaks(t *testing.T) {
 		require.True(t, apperr.Is(err, apperr.DBUnavailable), "%v", err)
 	}
 	release()
-	require.Empty(t, c.contents(t), "nobody was told that it was written")
+	require.Empty(t, c.contents(t), "no message was acknowledged")
 	_, err := c.AddMessage(t.Context(), c.customer, c.ticketID, "after")
 	require.NoError(t, err)
 }
 
-// Whoever writes, hangs up and closes at the same time: what was acknowledged is there once, in the order of its author's
-// requests, with its entry in the journal and its share of the budget, and nothing that was refused is.
-func TestQueueKeepsItsPromisesUnderLoad(t *testing.T) {
+// Senders write, disconnect and close the ticket at the same time. Every acknowledged message exists once, in the order
+// of its author's requests, with its journal entry and its share of the budget. No refused message exists.
+func TestQueueInvariantsUnderLoad(t *testing.T) {
 	t.Parallel()
 	const budget, each = 60, 30
 	c := newCounter(t, Budget{Messages: budget})
@@ -222,7 +222,7 @@ func TestQueueKeepsItsPromisesUnderLoad(t *testing.T) {
 					acknowledged[content]++
 					mu.Unlock()
 					if m.Content != content {
-						t.Errorf("%q was answered with %q", content, m.Content)
+						t.Errorf("the response to %q has %q", content, m.Content)
 					}
 				case apperr.Is(err, apperr.RateLimited):
 					spent.Add(1)

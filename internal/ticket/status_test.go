@@ -8,7 +8,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 )
 
-func TestStatusGoesOneStepForwardOrBackToOpen(t *testing.T) {
+func TestAllowedStatusChanges(t *testing.T) {
 	t.Parallel()
 	order := []sqlc.TicketStatus{
 		sqlc.TicketStatusOpen, sqlc.TicketStatusPending, sqlc.TicketStatusResolved, sqlc.TicketStatusClosed,
@@ -24,7 +24,7 @@ func TestStatusGoesOneStepForwardOrBackToOpen(t *testing.T) {
 	require.Len(t, transitions, len(order))
 }
 
-func TestUnknownStatusGoesNowhere(t *testing.T) {
+func TestUnknownStatusAllowsNoChange(t *testing.T) {
 	t.Parallel()
 	for _, status := range []sqlc.TicketStatus{"", "OPEN", "reopened"} {
 		require.False(t, isAllowed(status, sqlc.TicketStatusOpen, true))

@@ -22,7 +22,7 @@ func requireVerified(t *testing.T, secret string, got request) {
 	require.NoError(t, official.Verify(got.body, got.header))
 }
 
-func TestWhatHappensIsDeliveredToThoseWhoWantIt(t *testing.T) {
+func TestEventsAreDeliveredToTheirSubscribers(t *testing.T) {
 	t.Parallel()
 	r := newReplica(t, options{allow: loopback})
 	all, some := newReceiver(t, accept), newReceiver(t, accept)
@@ -75,8 +75,8 @@ func TestBothSecretsVerifyDuringRotation(t *testing.T) {
 	require.Error(t, official.Verify(got.body, got.header))
 }
 
-// It needs no further entry and no further pass.
-func TestDeliveryThatComesWhileOneIsSentFollowsIt(t *testing.T) {
+// The second delivery needs no other entry and no other pass of the dispatcher.
+func TestDeliveryThatArrivesDuringAnotherFollowsIt(t *testing.T) {
 	t.Parallel()
 	r := newReplica(t, options{allow: loopback, idle: true})
 	require.NoError(t, r.jobs.Open(true))
@@ -100,7 +100,7 @@ func TestDeliveryThatComesWhileOneIsSentFollowsIt(t *testing.T) {
 	require.EqualValues(t, 2, to.next(t).data(t)["position"])
 }
 
-func TestDeliveryThatFailsIsSentAgainUnderTheSameID(t *testing.T) {
+func TestFailedDeliveryIsRetriedWithTheSameID(t *testing.T) {
 	t.Parallel()
 	r := newReplica(t, options{allow: loopback})
 	var failing atomic.Bool
@@ -131,14 +131,14 @@ func TestDeliveryThatFailsIsSentAgainUnderTheSameID(t *testing.T) {
 	require.Len(t, attempts, 3)
 	hook, err = r.Get(t.Context(), hook.ID)
 	require.NoError(t, err)
-	require.Nil(t, hook.FailingSince, "a success ends a failure")
+	require.Nil(t, hook.FailingSince, "a success resets the failures")
 
 	_, err = r.Redeliver(t.Context(), d.ID)
 	require.NoError(t, err)
 	require.Equal(t, d.ID, to.next(t).id(t))
 }
 
-func TestReplayBringsWhatHasHappenedOnceMore(t *testing.T) {
+func TestReplayDeliversEarlierEvents(t *testing.T) {
 	t.Parallel()
 	r := newReplica(t, options{allow: loopback})
 	to := newReceiver(t, accept)
@@ -161,7 +161,7 @@ func TestReplayBringsWhatHasHappenedOnceMore(t *testing.T) {
 	_, _, err = r.Replay(t.Context(), late.ID, 2)
 	require.NoError(t, err)
 	got := to.next(t)
-	require.NotContains(t, first, got.id(t), "a webhook that is new gets what was before it")
+	require.NotContains(t, first, got.id(t), "a replay covers events from before the webhook")
 	require.EqualValues(t, 3, got.data(t)["position"])
 }
 
@@ -236,7 +236,7 @@ func TestReplayOfAPausedWebhookWaits(t *testing.T) {
 	require.Equal(t, map[float64]bool{2: true, 3: true, 4: true}, got)
 }
 
-// The dead receiver's attempts are still open when the other one has got all of its deliveries.
+// The dead receiver's attempts are still open when the other receiver has all its deliveries.
 func TestDeadReceiverDoesNotDelayAnother(t *testing.T) {
 	t.Parallel()
 	const entries = 60
@@ -260,13 +260,13 @@ func TestDeadReceiverDoesNotDelayAnother(t *testing.T) {
 		alive.next(t)
 	}
 	require.Positive(t, open.Load(), "it hangs")
-	require.LessOrEqual(t, most.Load(), int32(10), "and takes no more than its share")
+	require.LessOrEqual(t, most.Load(), int32(10), "the dead receiver uses only its share")
 	require.Equal(t, 1, storetest.QueryInt(t, r.url, `SELECT count(*) FROM river_job WHERE kind = 'webhook_send' AND state = 'running'
 		AND args->>'webhook_id' = (SELECT id::text FROM webhooks ORDER BY created_at LIMIT 1)`))
 }
 
-// Another server repeats, under the same id, what a server has sent but not recorded before it stopped.
-func TestAttemptThatIsNotRecordedIsMadeAgain(t *testing.T) {
+// If a server stops between sending an attempt and recording it, another server repeats the attempt with the same id.
+func TestUnrecordedAttemptIsRepeated(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	relay := storetest.NewRelay(t, url)
@@ -282,14 +282,14 @@ func TestAttemptThatIsNotRecordedIsMadeAgain(t *testing.T) {
 	sent := to.next(t)
 
 	second := newReplica(t, options{url: url, allow: loopback})
-	// River rescues the jobs of a server that is gone after half a minute.
+	// River rescues the jobs of a dead server only after half a minute.
 	storetest.Exec(t, url, "UPDATE river_job SET state = 'discarded', finalized_at = now() WHERE kind = 'webhook_send'")
 	again := to.next(t)
 	require.Equal(t, sent.id(t), again.id(t))
 	requireVerified(t, secret, again)
 	_, attempts := second.delivery(t, sent.id(t), isDelivered)
 	require.Len(t, attempts, 1, "the first attempt was not recorded")
-	// The first replica ends without waiting for what does not come.
+	// The first replica ends without waiting for the response.
 	second.stop()
 	relay.Silence(false)
 	storetest.Exec(t, url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")

@@ -27,7 +27,7 @@ import (
 	"github.com/supportbackend/support/internal/webhook"
 )
 
-// patience is how long a test waits for what must come.
+// patience is how long a test waits for an expected event.
 const (
 	patience     = time.Minute
 	pollInterval = 20 * time.Millisecond
@@ -45,7 +45,7 @@ type replica struct {
 	store   *store.Store
 	journal *journal.Service
 	jobs    *background.Jobs
-	// stop ends what the replica does beside requests.
+	// stop ends the replica's background work.
 	stop func()
 }
 
@@ -54,7 +54,7 @@ type options struct {
 	allow    []netip.Prefix
 	resolver *net.Resolver
 	secrets  [][]byte
-	// idle is a replica that does nothing by itself.
+	// idle means that the replica runs no background work.
 	idle bool
 }
 
@@ -81,7 +81,7 @@ func newReplica(t *testing.T, o options) *replica {
 		Metrics: metrics.NewSet(), Logger: logger,
 	})
 	require.NoError(t, err)
-	webhook.SetTimeout(r.Service, 30*time.Second) // Not on a busy machine.
+	webhook.SetTimeout(r.Service, 30*time.Second) // generous, for a busy machine
 	require.NoError(t, r.jobs.Open(!o.idle))
 	r.stop = func() {}
 	if !o.idle {
@@ -90,7 +90,7 @@ func newReplica(t *testing.T, o options) *replica {
 	return r
 }
 
-// run begins what a server does beside requests.
+// run starts a server's background work.
 func (r *replica) run(t *testing.T, runs ...func(context.Context)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -105,7 +105,7 @@ func (r *replica) run(t *testing.T, runs ...func(context.Context)) {
 	t.Cleanup(r.stop)
 }
 
-// hook makes a webhook to the receiver, and returns it with its secret.
+// hook creates a webhook to the receiver, and returns it with its secret.
 func (r *replica) hook(t *testing.T, url string, types ...string) (sqlc.Webhook, string) {
 	t.Helper()
 	hook, secret, err := r.Create(t.Context(), webhook.NewWebhook{URL: url, Types: types, Payload: sqlc.WebhookPayloadThin})
@@ -113,7 +113,7 @@ func (r *replica) hook(t *testing.T, url string, types ...string) (sqlc.Webhook,
 	return hook, secret
 }
 
-// happen lets something happen on the desk.
+// happen adds an event to the journal.
 func (r *replica) happen(t *testing.T, kind string) {
 	t.Helper()
 	require.NoError(t, r.store.CreateJournalEntry(t.Context(), sqlc.CreateJournalEntryParams{
@@ -121,7 +121,7 @@ func (r *replica) happen(t *testing.T, kind string) {
 	}))
 }
 
-// delivery waits until a delivery is as wanted, and returns it with its attempts.
+// delivery waits until a delivery satisfies the condition, and returns it with its attempts.
 func (r *replica) delivery(
 	t *testing.T, id uuid.UUID, wanted func(sqlc.WebhookDelivery) bool,
 ) (d sqlc.WebhookDelivery, attempts []sqlc.WebhookAttempt) {
@@ -134,7 +134,7 @@ func (r *replica) delivery(
 	return d, attempts
 }
 
-// due makes a delivery due now, and its webhook ready for it.
+// due makes all deliveries due now, and their webhooks ready.
 func (r *replica) due(t *testing.T) {
 	t.Helper()
 	storetest.Exec(t, r.url, "UPDATE webhook_deliveries SET next_attempt_at = now() - interval '1 second' WHERE status = 'pending'")
@@ -147,7 +147,7 @@ func attempted(times int32) func(sqlc.WebhookDelivery) bool {
 
 func isDelivered(d sqlc.WebhookDelivery) bool { return d.Status == sqlc.WebhookDeliveryStatusDelivered }
 
-// request is one that a receiver has got.
+// request is a request that a receiver got.
 type request struct {
 	header http.Header
 	body   []byte
@@ -160,7 +160,7 @@ func (r request) id(t *testing.T) uuid.UUID {
 	return id
 }
 
-// data is the member data of the body.
+// data returns the member data of the body.
 func (r request) data(t *testing.T) map[string]any {
 	t.Helper()
 	var body struct{ Data map[string]any }
@@ -168,7 +168,7 @@ func (r request) data(t *testing.T) map[string]any {
 	return body.Data
 }
 
-// receiver keeps what is sent to it, and answers as it is told.
+// receiver records requests and responds as configured.
 type receiver struct {
 	*httptest.Server
 	got chan request

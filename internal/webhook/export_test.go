@@ -2,13 +2,13 @@ package webhook
 
 import "time"
 
-// SetTimeout bounds the attempts of a Service.
+// SetTimeout sets the timeout of a Service's attempts.
 func SetTimeout(s *Service, timeout time.Duration) { s.sender.timeout = timeout }
 
-// Schedule is how long a delivery waits before each of its attempts.
+// Schedule returns the waits before each attempt of a delivery.
 func Schedule() []time.Duration { return schedule }
 
-// WaitAfter is how long a delivery waits after so many attempts, of which the last was answered with a wait.
+// WaitAfter returns how long a delivery waits after this many attempts, if the last response had a Retry-After.
 func WaitAfter(attempts int, retryAfter time.Duration) (wait time.Duration, ok bool) {
 	return waitAfter(attempts, result{retryAfter: retryAfter})
 }

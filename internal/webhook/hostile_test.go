@@ -58,7 +58,7 @@ func TestHostileReceivers(t *testing.T) {
 	}
 }
 
-func TestReceiverThatTakesTooLongFails(t *testing.T) {
+func TestSlowReceiverFails(t *testing.T) {
 	t.Parallel()
 	r := newReplica(t, options{allow: loopback, idle: true})
 	webhook.SetTimeout(r.Service, 200*time.Millisecond)
@@ -68,7 +68,7 @@ func TestReceiverThatTakesTooLongFails(t *testing.T) {
 	defer close(ended)
 	for _, c := range []http.HandlerFunc{
 		func(http.ResponseWriter, *http.Request) { <-ended },
-		func(w http.ResponseWriter, req *http.Request) { // It drips: each byte comes in time, and their end never.
+		func(w http.ResponseWriter, req *http.Request) { // The body trickles: each byte comes in time, but it never ends.
 			for req.Context().Err() == nil {
 				_, _ = io.WriteString(w, ".")
 				_ = http.NewResponseController(w).Flush()
@@ -88,7 +88,7 @@ func TestReceiverThatTakesTooLongFails(t *testing.T) {
 	}
 }
 
-func TestReceiverThatIsGoneIsNotCalledAgain(t *testing.T) {
+func TestReceiverThatIsGoneIsDisabled(t *testing.T) {
 	t.Parallel()
 	r := newReplica(t, options{allow: loopback})
 	to := newReceiver(t, answer(http.StatusGone))
@@ -113,7 +113,7 @@ func TestReceiverThatIsGoneIsNotCalledAgain(t *testing.T) {
 	require.Nil(t, hook.DisabledReason)
 }
 
-func TestReceiverThatAsksForTimeGetsIt(t *testing.T) {
+func TestRetryAfterOfAReceiverIsHonored(t *testing.T) {
 	t.Parallel()
 	r := newReplica(t, options{allow: loopback})
 	to := newReceiver(t, answer(http.StatusTooManyRequests, "Retry-After", "600"))
@@ -131,11 +131,11 @@ func TestReceiverThatAsksForTimeGetsIt(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, time.Until(*hook.ResumeAt), 500*time.Second)
 	storetest.Exec(t, r.url, "UPDATE webhooks SET resume_at = now()")
-	require.Equal(t, other.ID, to.next(t).id(t), "the others have waited as well")
+	require.Equal(t, other.ID, to.next(t).id(t), "the other deliveries have waited too")
 }
 
-// A receiver that keeps failing is tried with one delivery, and not with all of them.
-func TestReceiverThatKeepsFailingIsTriedWithOneDelivery(t *testing.T) {
+// A failing receiver is probed with one delivery, not with all of them.
+func TestFailingReceiverIsProbedWithOneDelivery(t *testing.T) {
 	t.Parallel()
 	r := newReplica(t, options{allow: loopback})
 	to := newReceiver(t, answer(http.StatusInternalServerError))
@@ -185,14 +185,15 @@ func TestScheduleGivesADeliveryTenAttempts(t *testing.T) {
 		require.GreaterOrEqual(t, wait, least)
 		require.LessOrEqual(t, wait, least+least/5)
 		wait, _ = webhook.WaitAfter(attempts, time.Hour)
-		require.GreaterOrEqual(t, wait, time.Hour, "no sooner than the receiver asks for")
+		require.GreaterOrEqual(t, wait, time.Hour, "at least as long as the receiver asks for")
 	}
 	_, ok := webhook.WaitAfter(10, 0)
 	require.False(t, ok)
 }
 
-// A name that led to an allowed address when the webhook was made, and to a private one when it is dialled, is not called.
-func TestNameThatLeadsInsideIsNotCalled(t *testing.T) {
+// A host name that resolved to an allowed address when the webhook was created, and now resolves to a private one, is
+// not called.
+func TestHostNameThatResolvesToAPrivateAddressIsNotCalled(t *testing.T) {
 	t.Parallel()
 	trap := newReceiver(t, accept)
 	_, port, err := net.SplitHostPort(trap.Listener.Addr().String())
@@ -208,7 +209,7 @@ func TestNameThatLeadsInsideIsNotCalled(t *testing.T) {
 	require.Empty(t, trap.got)
 }
 
-// resolverTo returns a resolver whose every name is that address.
+// resolverTo returns a resolver that resolves every name to that address.
 func resolverTo(t *testing.T, addr netip.Addr) *net.Resolver {
 	t.Helper()
 	server, err := net.ListenPacket("udp", "127.0.0.1:0") //nolint:noctx // Closed below.

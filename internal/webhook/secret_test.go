@@ -22,7 +22,7 @@ func TestSecretsAreSealed(t *testing.T) {
 	require.NotContains(t, stored, first[6:])
 	require.NotContains(t, stored, second[6:])
 
-	// The server's secret is replaced, as OPERATIONS.md says.
+	// Rotate the server's secret as OPERATIONS.md describes.
 	both := newReplica(t, options{url: url, allow: loopback, idle: true, secrets: [][]byte{nextSecret, firstSecret}})
 	require.NoError(t, both.Reseal(t.Context()))
 	require.NoError(t, both.Reseal(t.Context()), "nothing is left to do")

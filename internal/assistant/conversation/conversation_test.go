@@ -29,7 +29,7 @@ func promptSize(messages []groq.Message) (n int) {
 	return n
 }
 
-func TestConversationInItsOrder(t *testing.T) {
+func TestConversationKeepsItsOrder(t *testing.T) {
 	t.Parallel()
 	got, err := build(nil, aTicket("first"), []sqlc.Message{
 		message(sqlc.MessageAuthorCustomer, "second"),
@@ -65,7 +65,7 @@ func TestLongHistoryLosesItsOldestMessages(t *testing.T) {
 	require.Equal(t, history[98].Content, got[len(got)-2].Content)
 }
 
-func TestLongestTurnThatThereCanBeIsKept(t *testing.T) {
+func TestLongestTurnIsKept(t *testing.T) {
 	t.Parallel()
 	longest := strings.Repeat("👋", 8000)
 	full := &sqlc.Prompt{Company: "x", Tone: sqlc.PromptToneFriendly, Instructions: strings.Repeat("x", 6<<10)}

@@ -10,7 +10,7 @@ import (
 
 const anID = "0199d3c6-4a10-7d0b-8c55-2f9f60d0a4b7"
 
-func TestEventIDIsReadBack(t *testing.T) {
+func TestEventIDRoundTrip(t *testing.T) {
 	t.Parallel()
 	id := EventID{ResponseID: uuid.MustParse(anID), Seq: 17, Attempt: 1}
 	require.Equal(t, anID+":17", id.String())
@@ -20,7 +20,7 @@ func TestEventIDIsReadBack(t *testing.T) {
 	require.Equal(t, id, ParseEventID(id.String()))
 }
 
-func TestWhatIsNoEventIDIsTheZeroOne(t *testing.T) {
+func TestInvalidEventIDIsZero(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{
 		"", ":", "17", anID, anID + ":", anID + ":x", anID + ":-1", anID + ":+1", anID + ":01", anID + ":1 ", anID + ":1:", anID + ":1:1", anID + ":1:0", anID + ":1:x", anID + ":1:2:3",

@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 )
 
-// elapse lets the bubble's time pass.
+// elapse advances the time of the synctest bubble.
 func elapse(d time.Duration) { <-time.After(d) }
 
 func requireAdmitted(t *testing.T, b *breaker) *pass {
@@ -26,7 +26,7 @@ func requireAdmitted(t *testing.T, b *breaker) *pass {
 	return p
 }
 
-// closed is a request that was let through while the breaker was closed.
+// closed returns a request that the closed breaker admitted.
 func closed(b *breaker) *pass { return &pass{breaker: b} }
 
 func requireAdmissionRefused(t *testing.T, b *breaker, want time.Duration) {
@@ -37,7 +37,7 @@ func requireAdmissionRefused(t *testing.T, b *breaker, want time.Duration) {
 	require.Equal(t, want, wait)
 }
 
-// openBreaker is a breaker that has just opened.
+// openBreaker returns a breaker that has just opened.
 func openBreaker(t *testing.T) *breaker {
 	t.Helper()
 	b := &breaker{}
@@ -88,13 +88,13 @@ func TestBreakerStaysClosed(t *testing.T) {
 				b := &breaker{}
 				work(b)
 				requireAdmitted(t, b)
-				requireAdmitted(t, b) // Not only one at a time.
+				requireAdmitted(t, b) // More than one at a time is admitted.
 			})
 		})
 	}
 }
 
-func TestOneRequestTriesWhetherTheModelIsBack(t *testing.T) {
+func TestHalfOpenBreakerAdmitsOneRequest(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		end  func(*pass)
@@ -105,7 +105,7 @@ func TestOneRequestTriesWhetherTheModelIsBack(t *testing.T) {
 			requireAdmitted(t, b)
 			requireAdmitted(t, b)
 			for range breakerFailures - 1 {
-				closed(b).failed() // What was before no longer counts.
+				closed(b).failed() // Earlier results no longer count.
 			}
 			requireAdmitted(t, b)
 		}},
@@ -139,7 +139,7 @@ func TestOneRequestTriesWhetherTheModelIsBack(t *testing.T) {
 	}
 }
 
-func TestUpstreamIsRefusedOnlyWhenNoModelTakesRequests(t *testing.T) {
+func TestCheckFailsOnlyWhenAllBreakersAreOpen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := NewModels(&groq.Client{}, []string{"a", "b"}, 1, metrics.NewSet())
@@ -155,13 +155,13 @@ func TestUpstreamIsRefusedOnlyWhenNoModelTakesRequests(t *testing.T) {
 		err := u.Check("")
 		code, _ := Code(err)
 		require.Equal(t, apperr.AIOverloaded, code)
-		require.Equal(t, 10*time.Second, RetryAfter(err), "then a is tried")
+		require.Equal(t, 10*time.Second, RetryAfter(err), "the wait until a is tried")
 		elapse(10 * time.Second)
 		require.NoError(t, u.Check("b"))
 	})
 }
 
-func TestBreakerTellsTheWaitThatUpstreamAskedFor(t *testing.T) {
+func TestBreakerReturnsRetryAfterOfUpstream(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		u := NewModels(&groq.Client{}, []string{"a"}, 1, metrics.NewSet())
@@ -173,7 +173,7 @@ func TestBreakerTellsTheWaitThatUpstreamAskedFor(t *testing.T) {
 		_, wait := u.breakers["a"].admit()
 		require.Equal(t, 2*time.Hour, wait)
 		elapse(breakerPause)
-		requireAdmitted(t, u.breakers["a"]).succeeded() // The probe need not wait so long.
+		requireAdmitted(t, u.breakers["a"]).succeeded() // The probe does not wait that long.
 		require.NoError(t, u.Check(""))
 	})
 }
@@ -197,10 +197,10 @@ func TestWhatCountsAsAFailureOfTheModel(t *testing.T) {
 		closed(u.breakers["a"]).report(errors.New("the response is lost"))
 		closed(u.breakers["a"]).report(context.Canceled)
 	}
-	require.Zero(t, u.breakers["a"].wait(), "what is not upstream's is not the model's")
+	require.Zero(t, u.breakers["a"].wait(), "errors of other kinds do not count against the model")
 }
 
-func TestModelsAreTriedFromTheOneAskedFor(t *testing.T) {
+func TestModelsAreTriedFromTheRequestedOne(t *testing.T) {
 	t.Parallel()
 	u := NewModels(nil, []string{"a", "b", "c"}, 1, metrics.NewSet())
 	require.Equal(t, []string{"a", "b", "c"}, u.chain("a"))

@@ -37,7 +37,7 @@ func TestShorterConversationKeepsTheSystemPromptAndTheNewestMessages(t *testing.
 		got := whole.shorter()
 		require.Equal(t, system, got[0], name)
 		require.Equal(t, whole[len(whole)-c.kept:], got[1:], name)
-		require.Equal(t, before, whole, "%s: what it is made from stays as it is", name)
+		require.Equal(t, before, whole, "%s: the original is unchanged", name)
 	}
 }
 
@@ -56,6 +56,6 @@ func TestNeighboursOfOneRoleAreJoined(t *testing.T) {
 		whole := append(Conversation{system}, c.said...)
 		before := slices.Clone(whole)
 		require.Equal(t, append([]groq.Message{system}, c.want...), whole.Messages(), name)
-		require.Equal(t, before, whole, "%s: what it is made from stays as it is", name)
+		require.Equal(t, before, whole, "%s: the original is unchanged", name)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// addEnded makes responses that failed so many days ago, with their events, each in a ticket of its own.
+// addEnded creates responses that failed this many days ago, with their events, each in a ticket of its own.
 func addEnded(t *testing.T, url string, count, days int) {
 	t.Helper()
 	storetest.Exec(t, url, `
@@ -35,7 +35,7 @@ func newSweeper(t *testing.T) (s *sweeper, url string) {
 	return s, url
 }
 
-func TestSweepPassesOverWhatFailsAndReachesAnyAge(t *testing.T) {
+func TestSweepSkipsFailingResponsesAndHasNoAgeLimit(t *testing.T) {
 	t.Parallel()
 	s, url := newSweeper(t)
 	events := func() int { return storetest.QueryInt(t, url, "SELECT count(*) FROM ai_response_events") }
@@ -48,22 +48,22 @@ func TestSweepPassesOverWhatFailsAndReachesAnyAge(t *testing.T) {
 		WHEN (OLD.ai_response_id = '%s') EXECUTE FUNCTION refuse()`, bad))
 
 	require.Error(t, s.sweep(t.Context()))
-	require.Equal(t, 2, events(), "the one that fails and the one that is new are left")
+	require.Equal(t, 2, events(), "the failing one and the new one are left")
 	storetest.Exec(t, url, "DROP TRIGGER refuse ON ai_response_events")
 	require.NoError(t, s.sweep(t.Context()))
-	require.Equal(t, 1, events(), "the next sweep looks at it again")
+	require.Equal(t, 1, events(), "the next sweep retries it")
 }
 
 func TestTwoSweepsDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
 	s, url := newSweeper(t)
 	addEnded(t, url, 2, 2)
-	storetest.Lock(t, url, "ai_responses") // As another replica's sweep does.
+	storetest.Lock(t, url, "ai_responses") // Like the sweep of another replica.
 	require.NoError(t, s.sweep(t.Context()))
 	require.Equal(t, 2, storetest.QueryInt(t, url, "SELECT count(*) FROM ai_response_events"))
 }
 
-// A sweep must cost what there is to sweep, not what was swept before.
+// The cost of a sweep must depend on what there is to sweep, not on earlier sweeps.
 func TestSweepReadsOnlyWhatHasEvents(t *testing.T) {
 	t.Parallel()
 	s, url := newSweeper(t)

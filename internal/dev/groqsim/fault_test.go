@@ -69,7 +69,7 @@ func TestShortStallsAndSlowHeadersPass(t *testing.T) {
 	require.Contains(t, body, "[DONE]")
 }
 
-func TestCloseEndsWhatIsHeld(t *testing.T) {
+func TestCloseEndsHeldRequests(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Options{}, Script{Stall: &Stall{After: 1}})
 	resp, err := b.do(t.Context(), http.MethodPost, "/v1/chat/completions", hello)
@@ -126,7 +126,7 @@ func TestErrorsInTheStream(t *testing.T) {
 	}
 }
 
-func TestResponsesThatAreNoStream(t *testing.T) {
+func TestResponsesOtherThanStreams(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Options{}, Script{HTML: true}, Script{JSON: true}, Script{Gzip: true}, Script{Redirect: "http://other.test/"})
 	resp, _ := b.chat(hello)
@@ -185,7 +185,7 @@ func TestRawChunksAreVerbatim(t *testing.T) {
 	require.Equal(t, "\r\r\n", string(rest))
 }
 
-func TestControlRefusesWhatItDoesNotKnow(t *testing.T) {
+func TestControlRefusesUnknownMembers(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Options{})
 	for _, body := range []string{``, `{"txet":"misspelt"}`, `{"header_delay":5}`, `{"header_delay":"soon"}`, `[{"status":200}]`} {

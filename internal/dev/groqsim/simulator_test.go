@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bench is a simulator behind a real server, with a client of its own.
+// bench is a simulator behind a real server, with its own client.
 type bench struct {
 	t      *testing.T
 	sim    *Simulator
@@ -138,7 +138,7 @@ func TestUsageAsRequested(t *testing.T) {
 	without := strings.Replace(hello, `"stream_options":{"include_usage":true},`, "", 1)
 	b := newBench(t, Options{})
 	_, body := b.chat(without)
-	require.Equal(t, 2, strings.Count(body, `"usage":`), "only twice in the finish")
+	require.Equal(t, 2, strings.Count(body, `"usage":`), "twice, both in the final chunk")
 	require.NoError(t, b.sim.Enqueue(Script{NoUsage: true, NoDone: true}))
 	_, body = b.chat(hello)
 	require.NotContains(t, body, `"usage":`)
@@ -173,7 +173,7 @@ func TestReasoningIsHiddenOnRequest(t *testing.T) {
 	b := newBench(t, Options{})
 	_, body := b.chat(strings.Replace(hello, `{"model"`, `{"include_reasoning":false,"model"`, 1))
 	require.NotContains(t, body, `"reasoning":`)
-	require.Contains(t, body, `"reasoning_tokens":12`, "it is still paid for")
+	require.Contains(t, body, `"reasoning_tokens":12`, "hidden reasoning still counts as usage")
 	_, body = b.chat(strings.Replace(hello, `{"model"`, `{"max_completion_tokens":1,"model"`, 1))
 	require.NotContains(t, body, `"delta":{"content"`)
 	require.Contains(t, body, `"finish_reason":"length"`)
@@ -281,7 +281,7 @@ func TestTooManyTokensPerMinute(t *testing.T) {
 	require.Contains(t, body, "rate_limit_exceeded")
 }
 
-func TestScriptsAreTakenInOrderByMatch(t *testing.T) {
+func TestScriptsAreUsedInOrderByMatch(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Options{Default: Script{Text: "default"}},
 		Script{Match: "refund", Text: "matched"}, Script{Text: "first", Times: 2}, Script{Text: "second"})

@@ -36,7 +36,7 @@ func TestAnswersOfEverySeedHaveTheRightLength(t *testing.T) {
 	}
 }
 
-func TestSurrogatesAreDivided(t *testing.T) {
+func TestSurrogatesAreSplit(t *testing.T) {
 	t.Parallel()
 	join := func(literals []json.RawMessage) string {
 		var text strings.Builder

@@ -12,8 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fakeMachine is a finder on a file system of its own. The version of a fake
-// program is what its file holds.
+// fakeMachine returns a finder on its own file system. The file of a fake program contains its version.
 func fakeMachine(t *testing.T, variables map[string]string) finder {
 	t.Helper()
 	root := t.TempDir()
@@ -28,7 +27,7 @@ func fakeMachine(t *testing.T, variables map[string]string) finder {
 	}
 }
 
-// install puts fake programs into a folder below the finder's root.
+// install puts fake programs into a directory below the finder's root.
 func (f finder) install(t *testing.T, dir, version string) string {
 	t.Helper()
 	dir = filepath.Join(f.root, dir)
@@ -59,7 +58,7 @@ func TestBinariesSearchOrder(t *testing.T) {
 		require.Equal(t, dir, found.dir)
 		require.Equal(t, version, found.version)
 	}
-	// From the last place to the first: each one beats those before it.
+	// From the last place to the first: each one takes precedence over those before it.
 	requireFound(f.install(t, "cache/binaries/17.5.0/bin", "17.5"), "17.5")
 	requireFound(f.install(t, "Applications/Postgres.app/Contents/Versions/19/bin", "19.1"), "19.1")
 	requireFound(f.install(t, "usr/local/opt/postgresql@16/bin", "16.1"), "16.1")
@@ -86,7 +85,7 @@ func TestBinariesBehindALink(t *testing.T) {
 	t.Parallel()
 	variables := map[string]string{}
 	f := fakeMachine(t, variables)
-	// Only initdb is linked, so postgres is found beside the real one.
+	// Only initdb is linked, so postgres must be found beside the real initdb.
 	target := f.install(t, "opt/pg/bin", "15.1")
 	links := filepath.Join(f.root, "links")
 	require.NoError(t, os.Mkdir(links, 0o755))
@@ -111,7 +110,7 @@ func TestUnusableBinaries(t *testing.T) {
 	f.install(t, "usr/lib/postgresql/15/bin", "15.1")
 	variables["PGBIN"] = filepath.Join(f.root, "nowhere")
 	_, err = f.find(t.Context())
-	require.ErrorContains(t, err, "PGBIN", "a wrong PGBIN is not passed over")
+	require.ErrorContains(t, err, "PGBIN", "a wrong PGBIN is an error")
 	require.NotErrorIs(t, err, ErrNoBinaries)
 }
 

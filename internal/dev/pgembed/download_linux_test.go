@@ -21,9 +21,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDownload serves this machine's programs in the layout of a Maven
-// repository. On other systems they do not run apart from their libraries. It is not parallel: no other test may fork while the unpacked
-// programs are open for writing, or the system refuses to run them.
+// TestDownload serves this machine's programs in the layout of a Maven repository. On other systems, the programs do
+// not run without their libraries. The test is not parallel: if another test forks while the unpacked programs are open
+// for writing, the system refuses to run them.
 func TestDownload(t *testing.T) { //nolint:paralleltest // It forks.
 	local, err := newFinder().find(t.Context())
 	require.NoError(t, err)
@@ -54,7 +54,7 @@ func TestDownload(t *testing.T) { //nolint:paralleltest // It forks.
 		Progress: func(sentence string) { told = append(told, sentence) },
 	}
 	_, err = e.start(t.Context(), options)
-	require.ErrorIs(t, err, ErrNoBinaries, "nothing is downloaded unasked")
+	require.ErrorIs(t, err, ErrNoBinaries, "nothing is downloaded without permission")
 	require.Empty(t, requests)
 
 	options.Download = true
@@ -72,8 +72,8 @@ func TestDownload(t *testing.T) { //nolint:paralleltest // It forks.
 	require.Empty(t, leftovers)
 }
 
-// TestFailedDownload serves archives that are missing or wrong: nothing of them
-// may stay, and nothing may get outside the folder.
+// TestFailedDownload serves missing and invalid archives. Nothing of them may stay, and nothing may be written outside
+// the directory.
 func TestFailedDownload(t *testing.T) {
 	t.Parallel()
 	outside := tarOfOne(t, &tar.Header{Typeflag: tar.TypeReg, Name: "../../../outside", Mode: 0o600})
@@ -127,7 +127,7 @@ func TestFailedDownload(t *testing.T) {
 	}
 }
 
-// TestDownloadEndsWithItsContext stops one whose repository does not answer.
+// TestDownloadEndsWithItsContext cancels a download whose repository does not respond.
 func TestDownloadEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -156,8 +156,8 @@ func tarOfOne(t *testing.T, header *tar.Header) []byte {
 	return out.Bytes()
 }
 
-// tarOf packs the programs that a server needs, and the libraries and data
-// beside them. Every file is closed to other users, as after a strict umask.
+// tarOf packs the programs that a server needs, with their libraries and data. Other users cannot read the files, as
+// with a strict umask.
 func tarOf(t *testing.T, programs binaries) []byte {
 	t.Helper()
 	prefix := filepath.Dir(programs.dir)
@@ -203,8 +203,7 @@ func zipOf(t *testing.T, name string, content []byte) []byte {
 	return out.Bytes()
 }
 
-// xzOf wraps a text into the xz format without compressing it, as the format
-// allows in chunks of up to 64 KiB.
+// xzOf writes the xz format without compression, which it allows in chunks of up to 64 KiB.
 func xzOf(content []byte) []byte {
 	le := binary.LittleEndian
 	sum := func(p []byte) []byte { return le.AppendUint32(nil, crc32.ChecksumIEEE(p)) }

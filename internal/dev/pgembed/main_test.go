@@ -21,15 +21,14 @@ import (
 	"go.uber.org/goleak"
 )
 
-// helperDir names the data folder in the environment of a test binary that is
-// to run a server instead of the tests.
+// helperDir is the variable that names the data directory. With it, the test binary runs a server instead of the tests.
 const helperDir = "PGEMBED_TEST_HELPER_DIR"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(helperDir); dir != "" {
 		os.Exit(serveAsHelper(dir))
 	}
-	// Files in memory cost a fraction. The tests also run programs from there, which containers often forbid.
+	// Files in memory are much faster. The tests also run programs from there, which containers often forbid.
 	const memory, noExec = "/dev/shm", 8
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(memory, &stat); err == nil && stat.Flags&noExec == 0 && os.Getenv("TMPDIR") == "" {
@@ -98,14 +97,13 @@ func (h helper) report(t *testing.T) helperReport {
 	return report
 }
 
-// kill ends the helper without giving it a chance to clean up.
+// kill ends the helper without a chance to clean up.
 func (h helper) kill() {
 	_ = h.cmd.Process.Kill()
 	_ = h.cmd.Wait()
 }
 
-// openDir is a folder that the user who runs the server for root may enter,
-// which t.TempDir is not.
+// openDir returns a directory that the user who runs the server for root may enter, unlike t.TempDir.
 func openDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "pgembed-test-*")
@@ -117,7 +115,7 @@ func openDir(t *testing.T) string {
 	return dir
 }
 
-// isolated is an environment whose throw-away folders are the test's own.
+// isolated returns an environment with the test's own temporary directories.
 func isolated(t *testing.T) environment {
 	t.Helper()
 	e := newEnvironment()
@@ -125,15 +123,15 @@ func isolated(t *testing.T) environment {
 	return e
 }
 
-// seed is a cluster that quick environments copy, once there is one.
+// seed is a cluster that quick environments copy, once it exists.
 var seed struct {
 	mu       sync.Mutex
 	dir      string
 	password []byte
 }
 
-// quick is an isolated environment for tests of what comes after initdb, which takes most of the time of a start: only the
-// first one runs it.
+// quick returns an isolated environment for tests that do not need initdb, which takes most of the time of a start.
+// Only the first one runs it.
 func quick(t *testing.T) environment {
 	t.Helper()
 	e := isolated(t)
@@ -192,7 +190,7 @@ func queryText(t *testing.T, url, sql string) string {
 	return text
 }
 
-// requireEmpty makes sure that nothing is left in a folder.
+// requireEmpty checks that a directory is empty.
 func requireEmpty(t *testing.T, dir string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestStalePIDOfAStranger covers a process number that was given to another
-// process of the server's user after a crash, as happens in containers. Only Linux shows another process's folder.
+// TestStalePIDOfAStranger covers a process id that another process of the server's user got after a crash, as happens
+// in containers. Only Linux shows another process's directory.
 func TestStalePIDOfAStranger(t *testing.T) {
 	t.Parallel()
 	dir := openDir(t)
@@ -54,7 +54,7 @@ func TestServerEndsWithItsParent(t *testing.T) {
 	require.ErrorContains(t, err, "by process "+strconv.Itoa(h.cmd.Process.Pid))
 
 	h.kill()
-	// At once, while the server may still be shutting down.
+	// Immediately, while the server may still be shutting down.
 	s := startServer(t, isolated(t), Options{Dir: dir, Unsafe: true})
 	require.Equal(t, "still here", queryText(t, s.URL(""), "SELECT word FROM kept"))
 	require.Eventually(t, func() bool { return !runsIn(report.PID, s.folder.data()) }, patience, interval)

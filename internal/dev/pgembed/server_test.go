@@ -39,21 +39,21 @@ func TestDataSurvivesARestart(t *testing.T) {
 	<-first.Done()
 
 	second := startServer(t, isolated(t), options)
-	require.Len(t, told, 1, "the second start has nothing slow to tell")
+	require.Len(t, told, 1, "the second start reports no slow step")
 	require.Equal(t, "still here", queryText(t, second.URL(""), "SELECT word FROM kept"))
 	require.NoError(t, second.Stop())
 	require.FileExists(t, filepath.Join(second.Dir(), "server.log"))
 	require.FileExists(t, filepath.Join(second.Dir(), "server.log.old"))
 }
 
-func TestServerBeginsWithTheDataOfItsTemplate(t *testing.T) {
+func TestServerStartsWithTheDataOfItsTemplate(t *testing.T) {
 	t.Parallel()
 	e := isolated(t)
 	template := openDir(t)
 	first := startServer(t, e, Options{Dir: template, Unsafe: true})
 	execute(t, first.URL(""), "CREATE TABLE kept AS SELECT 'still here' AS word")
 	require.NoError(t, first.Stop())
-	e.initdb = nil // Nothing needs it now.
+	e.initdb = nil // With the template, initdb is not needed.
 	for range 2 {
 		s := startServer(t, e, Options{Template: template, Unsafe: true})
 		require.Equal(t, "still here", queryText(t, s.URL(""), "SELECT word FROM kept"))
@@ -69,7 +69,7 @@ func TestTemplateOfAnotherMajorVersionIsNotCopied(t *testing.T) {
 	require.Equal(t, "postgres", queryText(t, s.URL(""), "SELECT current_database()"))
 }
 
-func TestThrowAwayFolderIsRemoved(t *testing.T) {
+func TestTemporaryDirectoryIsRemoved(t *testing.T) {
 	t.Parallel()
 	e := quick(t)
 	s := startServer(t, e, Options{Unsafe: true})
@@ -79,7 +79,7 @@ func TestThrowAwayFolderIsRemoved(t *testing.T) {
 	requireEmpty(t, e.temp)
 }
 
-func TestManyThrowAwayServers(t *testing.T) {
+func TestManyTemporaryServers(t *testing.T) {
 	t.Parallel()
 	e := quick(t)
 	var group sync.WaitGroup
@@ -162,13 +162,13 @@ func TestLeftoverServerIsNamed(t *testing.T) {
 	e := quick(t)
 	e.limits.leftover = 20 * time.Millisecond
 	first := startServer(t, e, Options{Dir: dir, Unsafe: true})
-	// As after a parent that was killed where its children survive it.
+	// As if the parent had been killed and its children had survived.
 	require.NoError(t, first.lock.release())
 
 	_, err := e.start(t.Context(), Options{Dir: dir, Unsafe: true})
 	require.ErrorIs(t, err, ErrInUse)
 	require.ErrorContains(t, err, fmt.Sprintf("by process %d", first.process.cmd.Process.Pid))
-	require.Equal(t, "1", queryText(t, first.URL(""), "SELECT '1'"), "the running server is left alone")
+	require.Equal(t, "1", queryText(t, first.URL(""), "SELECT '1'"), "the running server continues")
 }
 
 func TestRecoversAfterAKilledServer(t *testing.T) {
@@ -188,7 +188,7 @@ func TestRecoversAfterAKilledServer(t *testing.T) {
 	require.Equal(t, "still here", queryText(t, second.URL(""), "SELECT word FROM kept"))
 }
 
-func TestAnotherPortWhenTheFirstIsTaken(t *testing.T) {
+func TestAnotherPortWhenTheFirstIsInUse(t *testing.T) {
 	t.Parallel()
 	e := quick(t)
 	first := startServer(t, e, Options{Unsafe: true})
@@ -206,7 +206,7 @@ func TestAnotherPortWhenTheFirstIsTaken(t *testing.T) {
 	require.NotEqual(t, first.port, second.port)
 }
 
-func TestServerComesBackAtItsPort(t *testing.T) {
+func TestServerKeepsItsPort(t *testing.T) {
 	t.Parallel()
 	options := Options{Dir: openDir(t), Unsafe: true}
 	first := startServer(t, quick(t), options)
@@ -222,7 +222,7 @@ func TestServerComesBackAtItsPort(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = stranger.Close() }()
 	third := startServer(t, quick(t), options)
-	require.NotEqual(t, second.port, third.port, "somebody else listens there now")
+	require.NotEqual(t, second.port, third.port, "the port is in use")
 	require.Equal(t, "1", queryText(t, third.URL(""), "SELECT 1::text"))
 }
 

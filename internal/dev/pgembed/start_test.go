@@ -54,13 +54,12 @@ func TestCancelledStartLeavesNothing(t *testing.T) {
 	}
 }
 
-// requireNoProcess makes sure that no process has the folder on its command
-// line.
+// requireNoProcess checks that no process has the directory on its command line.
 func requireNoProcess(t *testing.T, folder string) {
 	t.Helper()
 	out, err := exec.Command("ps", "-eo", "args").Output()
 	if err != nil {
-		t.Log("there is no ps to look with")
+		t.Log("ps is not available")
 		return
 	}
 	require.NotContains(t, string(out), folder)
@@ -76,7 +75,7 @@ func TestStartLimit(t *testing.T) {
 	requireEmpty(t, e.temp)
 }
 
-func TestOtherMajorIsLeftAlone(t *testing.T) {
+func TestDataOfAnotherMajorVersionIsKept(t *testing.T) {
 	t.Parallel()
 	dir := openDir(t)
 	old := filepath.Join(dir, "9", "data")
@@ -129,7 +128,7 @@ func TestInterruptedInitdbLeavesNoData(t *testing.T) {
 	require.NoError(t, err)
 	f := folder{base: dir, major: programs.major}
 	require.NoDirExists(t, f.path())
-	// initdb removes its files when it is interrupted; a power cut leaves them.
+	// An interrupted initdb removes its files, but a power cut leaves them.
 	trusting := f.path() + ".init-cut"
 	require.NoError(t, os.MkdirAll(trusting, 0o700))
 
@@ -141,7 +140,7 @@ func TestInterruptedInitdbLeavesNoData(t *testing.T) {
 	require.NoError(t, s.Stop())
 }
 
-func TestAbandonedThrowAwayFoldersAreSwept(t *testing.T) {
+func TestAbandonedTemporaryDirectoriesAreSwept(t *testing.T) {
 	t.Parallel()
 	e := quick(t)
 	scratch := func(name string) string {
@@ -164,16 +163,14 @@ func TestAbandonedThrowAwayFoldersAreSwept(t *testing.T) {
 
 	require.NoError(t, l.release())
 	require.NoError(t, os.Chtimes(running.folder.base, old, old))
-	require.NoError(t, running.lock.file.Close()) // as if its parent were gone
+	require.NoError(t, running.lock.file.Close()) // as if its parent had died
 	sweepScratch(e.temp)
 	require.NoDirExists(t, locked)
 	require.DirExists(t, running.Dir(), "a server still runs there")
 }
 
-// TestAsOrdinaryUser repeats the tests that need a server as an unprivileged
-// user, when this run is root's. It is not parallel, so that no other test
-// forks while the copied program is open for writing: the system would refuse
-// to run it.
+// TestAsOrdinaryUser repeats the tests that need a server as an unprivileged user if root runs them. It is not
+// parallel: if another test forks while the copied program is open for writing, the system refuses to run it.
 func TestAsOrdinaryUser(t *testing.T) { //nolint:paralleltest // It forks.
 	if os.Geteuid() != 0 {
 		t.Skip("this run is an ordinary user's already")

@@ -22,10 +22,10 @@ import (
 	"github.com/supportbackend/support/internal/testing/example"
 )
 
-// headerBytes is as much of the headers as net/http lets through.
+// headerBytes is net/http's limit of headers.
 const headerBytes = 16 << 10
 
-// takenBody is one operation's body in one of its media types.
+// takenBody is the body of an operation in one media type.
 type takenBody struct {
 	op        *Operation
 	described *openapi3.Operation
@@ -34,7 +34,7 @@ type takenBody struct {
 	limit     int
 }
 
-// takenBodies are the bodies of all operations of the contract that take just the members which they name.
+// takenBodies returns the bodies of all operations that allow only declared members.
 func takenBodies(t testing.TB) []takenBody {
 	t.Helper()
 	doc, err := api.GetSpec()
@@ -58,7 +58,7 @@ func takenBodies(t testing.TB) []takenBody {
 
 func (b takenBody) name() string { return b.op.ID + " " + b.mediaType }
 
-// check reads and checks a body the way that a request does.
+// check reads and checks a body as a request does.
 func (b takenBody) check(text []byte) error {
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", bytes.NewReader(text))
 	r.Header.Set("Content-Type", b.mediaType)
@@ -66,7 +66,7 @@ func (b takenBody) check(text []byte) error {
 	return err
 }
 
-// valid is a body that the operation takes, filled up to its limit.
+// valid returns a valid body, filled up to the limit.
 func (b takenBody) valid(t testing.TB) []byte {
 	t.Helper()
 	if b.mediaType == mediaTypeForm {
@@ -77,7 +77,7 @@ func (b takenBody) valid(t testing.TB) []byte {
 	return append(text, bytes.Repeat([]byte(" "), b.limit-len(text))...)
 }
 
-// filled repeats a piece until the text is as large as a body may be. A # in it is a running number.
+// filled repeats a piece until the text has the largest size of a body. A # in the piece becomes a running number.
 func filled(limit int, begin, piece, end string) []byte {
 	var text strings.Builder
 	text.WriteString(begin)
@@ -87,7 +87,7 @@ func filled(limit int, begin, piece, end string) []byte {
 	return []byte(strings.TrimSuffix(text.String(), ",") + end)
 }
 
-// hostile are bodies that are refused, each as large as a body may be.
+// hostile returns invalid bodies, each of the largest size.
 func (b takenBody) hostile() map[string][]byte {
 	bodies := make(map[string][]byte)
 	add := func(name, begin, piece, end string) { bodies[name] = filled(b.limit, begin, piece, end) }
@@ -132,7 +132,7 @@ func (b takenBody) hostile() map[string][]byte {
 	return bodies
 }
 
-// cost is what it takes to check a body: objects and bytes that are allocated, and time.
+// cost is the cost of checking a body: allocated objects and bytes, and time.
 type cost struct {
 	objects, bytes uint64
 	took           time.Duration
@@ -156,7 +156,7 @@ func TestRefusingABodyCostsLittleMoreThanReadingOne(t *testing.T) { //nolint:par
 	for _, b := range bodies {
 		if b.mediaType != mediaTypeForm {
 			text := b.valid(t)
-			_ = b.check(text) // The first time, the validator compiles its patterns.
+			_ = b.check(text) // The first check compiles the validator's patterns.
 			valid[b.op.ID] = b.cost(text)
 			require.NoError(t, valid[b.op.ID].err, b.name())
 		}
@@ -169,7 +169,7 @@ func TestRefusingABodyCostsLittleMoreThanReadingOne(t *testing.T) { //nolint:par
 				if got.took <= 40*want.took {
 					break
 				}
-				got = b.cost(text) // Something else may have had the processor.
+				got = b.cost(text) // Measure again: another program may have used the processor.
 			}
 			require.Error(t, got.err, "%s: %s", b.name(), name)
 			require.LessOrEqual(t, got.objects, want.objects+800, "%s: %s", b.name(), name)
@@ -179,7 +179,7 @@ func TestRefusingABodyCostsLittleMoreThanReadingOne(t *testing.T) { //nolint:par
 	}
 }
 
-// TestHeadersAndQueriesFullOfFaultsCostLittle sends as much of each as net/http lets through.
+// TestHeadersAndQueriesFullOfFaultsCostLittle sends headers and queries as large as net/http allows.
 func TestHeadersAndQueriesFullOfFaultsCostLittle(t *testing.T) { //nolint:paralleltest // It counts what the process allocates.
 	doc, err := api.GetSpec()
 	require.NoError(t, err)
@@ -220,8 +220,8 @@ func TestHeadersAndQueriesFullOfFaultsCostLittle(t *testing.T) { //nolint:parall
 	}
 }
 
-// A body that may have any members costs what its tokens cost, and there are never many.
-func TestOpenBodyCostsNoMoreThanItsTokens(t *testing.T) { //nolint:paralleltest // It counts what the process allocates.
+// The cost of an open body depends on its tokens, whose number is limited.
+func TestCostOfAnOpenBodyIsBounded(t *testing.T) { //nolint:paralleltest // It counts what the process allocates.
 	doc, err := api.GetSpec()
 	require.NoError(t, err)
 	operations, err := Compile(doc, nil)

@@ -12,8 +12,8 @@ import (
 	"github.com/supportbackend/support/gen/api"
 )
 
-// A server does not start on a contract that promises what it cannot keep.
-func TestContractThatKeepsKeysOfNobodyIsRefused(t *testing.T) {
+// The server must not start with a contract that it cannot fulfil.
+func TestContractWithInvalidIdempotencyIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(doc *openapi3.T){
 		"a public operation": func(doc *openapi3.T) { delete(doc.Paths.Value("/auth/login").Post.Extensions, "x-idempotency") },
@@ -35,8 +35,8 @@ func TestContractThatKeepsKeysOfNobodyIsRefused(t *testing.T) {
 	}
 }
 
-// The server reads only a part of the contract when it starts, and checks requests as it would with the whole.
-func TestPartOfTheContractChecksWhatTheWholeDoes(t *testing.T) {
+// The server reads only a part of the contract when it starts. It must check requests as with the whole contract.
+func TestRequestsPartEqualsTheContract(t *testing.T) {
 	t.Parallel()
 	whole, err := api.GetSpec()
 	require.NoError(t, err)
@@ -48,7 +48,7 @@ func TestPartOfTheContractChecksWhatTheWholeDoes(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-// checksOf returns what each operation of a document checks.
+// checksOf returns the checks of each operation in a document.
 func checksOf(t *testing.T, doc *openapi3.T) map[string][]any {
 	t.Helper()
 	operations, err := Compile(doc, nil)
@@ -71,7 +71,7 @@ func checksOf(t *testing.T, doc *openapi3.T) map[string][]any {
 	return checks
 }
 
-// rulesOf returns what a schema demands, with its parts.
+// rulesOf returns the rules of a schema and its parts.
 func rulesOf(t *testing.T, ref *openapi3.SchemaRef) []any {
 	t.Helper()
 	if ref == nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// requireStrict compares a text that was accepted with encoding/json, which is more lenient and has none of our code.
+// requireStrict compares an accepted text with encoding/json, which is more lenient and independent of our code.
 func requireStrict(t *testing.T, text []byte, value any) {
 	t.Helper()
 	require.True(t, utf8.Valid(text))
@@ -35,7 +35,7 @@ func requireStrict(t *testing.T, text []byte, value any) {
 	requireNames(t, value)
 }
 
-// requireNesting reads one value and wants its nesting to be bounded and its names to be unique.
+// requireNesting reads one value and checks that its nesting is bounded and its names are unique.
 func requireNesting(t *testing.T, tokens *json.Decoder, depth int) {
 	t.Helper()
 	require.LessOrEqual(t, depth, 32)
@@ -52,7 +52,7 @@ func requireNesting(t *testing.T, tokens *json.Decoder, depth int) {
 			name, err := tokens.Token()
 			require.NoError(t, err)
 			text := fmt.Sprint(name)
-			require.False(t, names[text], "the name %q twice", text)
+			require.False(t, names[text], "the name %q occurs twice", text)
 			names[text] = true
 			requireNesting(t, tokens, depth+1)
 		}
@@ -63,8 +63,8 @@ func requireNesting(t *testing.T, tokens *json.Decoder, depth int) {
 	require.NoError(t, err)
 }
 
-// requireNames wants every name to be without control characters and other characters that are no text. Texts may have them
-// where the schema says nothing of the value.
+// requireNames checks that no name has control characters or other characters that are not text. Values may have them
+// where the schema does not restrict the value.
 func requireNames(t *testing.T, value any) {
 	t.Helper()
 	switch value := value.(type) {
@@ -105,7 +105,7 @@ func FuzzDecodeJSON(f *testing.F) {
 		case err != nil:
 			require.Empty(t, said.faults)
 		case len(said.faults) > 0:
-			require.True(t, !said.whole || json.Valid(text), "what cannot be parsed is malformed")
+			require.True(t, !said.whole || json.Valid(text), "a text that cannot be parsed is malformed")
 			require.LessOrEqual(t, len(said.faults), MaxFaults)
 			for _, fault := range said.faults {
 				require.True(t, fault.Pointer == "" || fault.Pointer[0] == '/', "%q", fault.Pointer)
@@ -116,7 +116,7 @@ func FuzzDecodeJSON(f *testing.F) {
 	})
 }
 
-// jsonMaker writes random JSON values of every kind that the decoder is to take.
+// jsonMaker writes random JSON values of every kind that the decoder must accept.
 type jsonMaker struct{ *rand.Rand }
 
 func (m jsonMaker) space() string {
@@ -168,7 +168,7 @@ func (m jsonMaker) value(depth int) string {
 	}
 }
 
-func TestEveryProperJSONValueIsAccepted(t *testing.T) {
+func TestEveryValidJSONValueIsAccepted(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(5000) {
 		m := jsonMaker{rand.New(rand.NewPCG(seed, 0))}
@@ -180,7 +180,7 @@ func TestEveryProperJSONValueIsAccepted(t *testing.T) {
 	}
 }
 
-func TestDepthIsCountedByLevel(t *testing.T) {
+func TestDepthCountsLevels(t *testing.T) {
 	t.Parallel()
 	schemas := map[string]*openapi3.Schema{
 		"kept": anything, "read and not kept": openapi3.NewStringSchema(), "unknown": closed(openapi3.NewObjectSchema()),
@@ -201,14 +201,14 @@ func TestDepthIsCountedByLevel(t *testing.T) {
 	}
 }
 
-// closed makes an object's schema one that takes only the members that it names.
+// closed makes an object schema refuse undeclared members.
 func closed(schema *openapi3.Schema) *openapi3.Schema {
 	no := false
 	schema.AdditionalProperties.Has = &no
 	return schema
 }
 
-func TestFaultsAreKeptInABoundedNumber(t *testing.T) {
+func TestNumberOfFaultsIsBounded(t *testing.T) {
 	t.Parallel()
 	name := strings.Repeat("n", 30000)
 	texts := openapi3.NewObjectSchema().WithAdditionalProperties(openapi3.NewArraySchema().WithItems(openapi3.NewStringSchema()))
@@ -223,15 +223,15 @@ func TestFaultsAreKeptInABoundedNumber(t *testing.T) {
 	said, err = decodeJSON(filled(LeastBodyLimit, "{", `"#":1,`, "}"), schema)
 	require.NoError(t, err)
 	require.Len(t, said.faults, MaxFaults)
-	require.False(t, said.whole, "members that come later are not missing")
+	require.False(t, said.whole, "members that come later do not count as missing")
 
 	said, err = decodeJSON(filled(LeastBodyLimit, "[", `"",`, "]"), anything)
 	require.NoError(t, err)
 	require.Equal(t, []apperr.Field{{Pointer: "/8191", Code: apperr.TooLong}}, said.faults)
 }
 
-// TestWhatTheDecoderDoesNotKnowIsStillRefused has a schema whose members the decoder does not look for.
-func TestWhatTheDecoderDoesNotKnowIsStillRefused(t *testing.T) {
+// TestValidatorRefusesWhatTheDecoderAccepts has a schema whose rules the decoder does not check.
+func TestValidatorRefusesWhatTheDecoderAccepts(t *testing.T) {
 	t.Parallel()
 	part := closed(openapi3.NewObjectSchema().WithProperty("a", openapi3.NewStringSchema()))
 	schema := openapi3.NewAllOfSchema(part)
@@ -241,7 +241,7 @@ func TestWhatTheDecoderDoesNotKnowIsStillRefused(t *testing.T) {
 	require.Equal(t, []apperr.Field{{Code: apperr.InvalidFormat}}, newValidator(nil).validate(schema, said.value))
 }
 
-func TestOnlyWhatTheSchemaTakesIsKept(t *testing.T) {
+func TestDecoderKeepsOnlyDeclaredMembers(t *testing.T) {
 	t.Parallel()
 	text := openapi3.NewStringSchema().WithMaxLength(3)
 	schema := closed(openapi3.NewObjectSchema().WithProperty("text", text).

@@ -50,7 +50,7 @@ func newSite(t *testing.T) *docs.Site {
 	return site
 }
 
-// get sends one request; header holds alternating names and values.
+// get sends one request. header has alternating names and values.
 func get(t *testing.T, site http.Handler, method, path string, header ...string) *http.Response {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody)
@@ -100,8 +100,8 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// TestEveryRoute checks what holds for every answer: both encodings carry the same content under different strong
-// tags, a tag that is sent back is answered by 304, and HEAD equals GET without a body.
+// TestEveryRoute checks rules of every response: both encodings have the same content with different strong ETags, a
+// matching If-None-Match returns 304, and HEAD equals GET without a body.
 func TestEveryRoute(t *testing.T) {
 	t.Parallel()
 	site := newSite(t)
@@ -121,7 +121,7 @@ func TestEveryRoute(t *testing.T) {
 			require.Equal(t, "gzip", zipped.Header.Get("Content-Encoding"))
 			zip, err := gzip.NewReader(zipped.Body)
 			require.NoError(t, err)
-			require.True(t, zip.ModTime.IsZero(), "a time in the header makes replicas differ")
+			require.True(t, zip.ModTime.IsZero(), "a time in the gzip header would differ between replicas")
 			require.True(t, bytes.Equal(content, read(t, zip)), "the encodings differ in content")
 			require.NotEqual(t, plain.Header.Get("Etag"), zipped.Header.Get("Etag"))
 
@@ -180,7 +180,7 @@ func TestContractIsServedAsItIs(t *testing.T) {
 	require.Equal(t, "application/yaml", asYAML.Header.Get("Content-Type"))
 }
 
-// TestPagesReferToServedFilesOnly also proves that a page has no inline script and asks no other origin.
+// TestPagesReferToServedFilesOnly also checks that a page has no inline script and loads nothing from other origins.
 func TestPagesReferToServedFilesOnly(t *testing.T) {
 	t.Parallel()
 	site := newSite(t)
@@ -235,7 +235,7 @@ func TestGuidesAndRulesArePages(t *testing.T) {
 	require.Contains(t, rules, `<a href="../guides" aria-current="page">Guides</a>`)
 }
 
-func TestNothingAsksAnotherOriginForAnImage(t *testing.T) {
+func TestPagesLoadNoImagesFromOtherOrigins(t *testing.T) {
 	t.Parallel()
 	site := newSite(t)
 	for _, route := range site.Routes() {

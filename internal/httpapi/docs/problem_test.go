@@ -27,7 +27,7 @@ func TestEachProblemHasAPage(t *testing.T) {
 	require.Contains(t, again, "Yes, as it is")
 }
 
-func TestListOfProblemsIsInTheContractsOrderAndGroups(t *testing.T) {
+func TestProblemListFollowsTheContract(t *testing.T) {
 	t.Parallel()
 	list := string(read(t, get(t, newSite(t), http.MethodGet, "/problems").Body))
 	at := 0

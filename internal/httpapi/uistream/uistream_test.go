@@ -42,7 +42,7 @@ var convert = uistream.Convert{
 	},
 }
 
-// read puts a stream into short words: the type of each frame, and what matters of the rest.
+// read summarizes a stream: the type of each frame, and its important members.
 func read(t *testing.T, frames ...[]byte) []string {
 	t.Helper()
 	text := string(joined(frames))
@@ -163,7 +163,7 @@ func TestEventsInEveryFormat(t *testing.T) {
 	}
 }
 
-// encoders yields an encoder of each format with what is wanted of it.
+// encoders yields an encoder of each format with its expected output.
 func encoders(v5, v7, agui string) func(yield func(string, uistream.Encoder) bool) {
 	return func(yield func(string, uistream.Encoder) bool) {
 		conversation := []api.AGUIMessage{{ID: "m", Role: api.AGUIMessageRoleUser, Content: "Hi"}}
@@ -173,7 +173,7 @@ func encoders(v5, v7, agui string) func(yield func(string, uistream.Encoder) boo
 	}
 }
 
-func TestStreamThatBreaksOffDoesNotLookFinished(t *testing.T) {
+func TestCutStreamDoesNotLookFinished(t *testing.T) {
 	t.Parallel()
 	const chat = `start|start-step|text-start 1|text-delta 1 Hel|text-end 1|data-failed true {"code":"draining","detail":"Later."}|error Later.|[DONE]`
 	for want, encoder := range encoders(chat, chat,
@@ -185,7 +185,7 @@ func TestStreamThatBreaksOffDoesNotLookFinished(t *testing.T) {
 	}
 }
 
-func TestMessageThatIsNotAnsweredAddsNone(t *testing.T) {
+func TestMessageWithoutAnAnswerAddsNone(t *testing.T) {
 	t.Parallel()
 	const chat = `start|data-unanswered true {"code":"ai_disabled","detail":"Later."}|finish|[DONE]`
 	for want, encoder := range encoders(chat, chat,
@@ -196,8 +196,8 @@ func TestMessageThatIsNotAnsweredAddsNone(t *testing.T) {
 	}
 }
 
-// Older clients of the AI SDK end a stream over a member that they do not know.
-func TestFramesHaveTheMembersOfTheirTypeOnly(t *testing.T) {
+// Older clients of the AI SDK end a stream at an unknown member.
+func TestFramesHaveOnlyTheMembersOfTheirType(t *testing.T) {
 	t.Parallel()
 	members := map[string]string{
 		"start": "messageId messageMetadata", "start-step": "", "text-start": "id", "text-delta": "delta id", "text-end": "id",
@@ -227,7 +227,7 @@ func TestFramesHaveTheMembersOfTheirTypeOnly(t *testing.T) {
 	}
 }
 
-// Every reader of an answer has its deltas encoded for it alone, so that must cost next to nothing.
+// The server encodes each delta for each reader, so encoding must be cheap.
 func TestDeltaIsEncodedWithoutAllocating(t *testing.T) { //nolint:paralleltest // It counts what the process allocates.
 	entry := eventlog.Entry{Event: delta("Grüße 👋 \"<b>\"\n")}
 	for _, encoder := range encoders("", "", "") {
