@@ -1,9 +1,6 @@
 -- name: ClaimIdempotencyKey :execrows
--- One row: this transaction may use the key. Zero rows: the key has been used. If another transaction is using the key,
--- waits until it commits or rolls back.
-INSERT INTO idempotency_keys (id, fingerprint, user_id, ticket_id)
-VALUES (@id, @fingerprint, @user_id, sqlc.narg(ticket_id))
-ON CONFLICT (id) DO NOTHING;
+-- Returns 0 rows if the transaction may use the key, and 1 row if the key was used before.
+SELECT FROM claim_idempotency_key(@id);
 
 -- name: GetIdempotencyKey :one
 -- No row: the key is unknown or too old. Readers do not wait for each other.
@@ -15,11 +12,9 @@ WHERE id = @id AND created_at >= now() - make_interval(secs => @kept_seconds::in
 DELETE FROM idempotency_keys
 WHERE id = @id AND created_at < now() - make_interval(secs => @kept_seconds::integer);
 
--- name: AnswerIdempotencyKey :exec
-UPDATE idempotency_keys
-SET status = @status::smallint, headers = @headers::jsonb, body = @body::bytea,
-    ticket_id = coalesce(ticket_id, sqlc.narg(ticket_id))
-WHERE id = @id;
+-- name: CreateIdempotencyKey :exec
+INSERT INTO idempotency_keys (id, fingerprint, user_id, ticket_id, status, headers, body)
+VALUES (@id, @fingerprint, @user_id, sqlc.narg(ticket_id), @status, @headers, @body);
 
 -- name: DeleteOldIdempotencyKeys :execrows
 DELETE FROM idempotency_keys

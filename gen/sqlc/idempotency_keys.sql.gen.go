@@ -11,58 +11,45 @@ import (
 	"github.com/google/uuid"
 )
 
-const answerIdempotencyKey = `-- name: AnswerIdempotencyKey :exec
-UPDATE idempotency_keys
-SET status = $1::smallint, headers = $2::jsonb, body = $3::bytea,
-    ticket_id = coalesce(ticket_id, $4)
-WHERE id = $5
-`
-
-type AnswerIdempotencyKeyParams struct {
-	Status   int16
-	Headers  []byte
-	Body     []byte
-	TicketID *uuid.UUID
-	ID       []byte
-}
-
-func (q *Queries) AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotencyKeyParams) error {
-	_, err := q.db.Exec(ctx, answerIdempotencyKey,
-		arg.Status,
-		arg.Headers,
-		arg.Body,
-		arg.TicketID,
-		arg.ID,
-	)
-	return err
-}
-
 const claimIdempotencyKey = `-- name: ClaimIdempotencyKey :execrows
-INSERT INTO idempotency_keys (id, fingerprint, user_id, ticket_id)
-VALUES ($1, $2, $3, $4)
-ON CONFLICT (id) DO NOTHING
+SELECT FROM claim_idempotency_key($1)
 `
 
-type ClaimIdempotencyKeyParams struct {
-	ID          []byte
-	Fingerprint []byte
-	UserID      uuid.UUID
-	TicketID    *uuid.UUID
-}
-
-// One row: this transaction may use the key. Zero rows: the key has been used. If another transaction is using the key,
-// waits until it commits or rolls back.
-func (q *Queries) ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (int64, error) {
-	result, err := q.db.Exec(ctx, claimIdempotencyKey,
-		arg.ID,
-		arg.Fingerprint,
-		arg.UserID,
-		arg.TicketID,
-	)
+// Returns 0 rows if the transaction may use the key, and 1 row if the key was used before.
+func (q *Queries) ClaimIdempotencyKey(ctx context.Context, id []byte) (int64, error) {
+	result, err := q.db.Exec(ctx, claimIdempotencyKey, id)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const createIdempotencyKey = `-- name: CreateIdempotencyKey :exec
+INSERT INTO idempotency_keys (id, fingerprint, user_id, ticket_id, status, headers, body)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+`
+
+type CreateIdempotencyKeyParams struct {
+	ID          []byte
+	Fingerprint []byte
+	UserID      uuid.UUID
+	TicketID    *uuid.UUID
+	Status      int16
+	Headers     []byte
+	Body        []byte
+}
+
+func (q *Queries) CreateIdempotencyKey(ctx context.Context, arg CreateIdempotencyKeyParams) error {
+	_, err := q.db.Exec(ctx, createIdempotencyKey,
+		arg.ID,
+		arg.Fingerprint,
+		arg.UserID,
+		arg.TicketID,
+		arg.Status,
+		arg.Headers,
+		arg.Body,
+	)
+	return err
 }
 
 const deleteOldIdempotencyKey = `-- name: DeleteOldIdempotencyKey :exec

@@ -795,7 +795,7 @@ type DueTriage struct {
 type IdempotencyKey struct {
 	ID          []byte
 	Fingerprint []byte
-	Status      *int16
+	Status      int16
 	Headers     []byte
 	Body        []byte
 	CreatedAt   time.Time

@@ -12,7 +12,6 @@ import (
 )
 
 type Querier interface {
-	AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotencyKeyParams) error
 	// Zero rows: a triage has been started before, or the ticket is no longer in the queue.
 	AssignTriage(ctx context.Context, arg AssignTriageParams) (int64, error)
 	// Closes a customer's account permanently and removes all personal data from its row. The rest follows in batches. No
@@ -20,9 +19,8 @@ type Querier interface {
 	BeginErasure(ctx context.Context, arg BeginErasureParams) (uuid.UUID, error)
 	// Zero rows: the response has ended, or the actor does not see it. The writer notices by itself.
 	CancelAIResponse(ctx context.Context, arg CancelAIResponseParams) (int64, error)
-	// One row: this transaction may use the key. Zero rows: the key has been used. If another transaction is using the key,
-	// waits until it commits or rolls back.
-	ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (int64, error)
+	// Returns 0 rows if the transaction may use the key, and 1 row if the key was used before.
+	ClaimIdempotencyKey(ctx context.Context, id []byte) (int64, error)
 	// The group commit: appends the next delta to many responses, and renews their leases. A response that is not returned
 	// no longer belongs to the writer, or its log does not end where the writer expects. Like every statement for many
 	// responses, it locks the rows in the order of their ids, so that concurrent statements do not deadlock. It checks the
@@ -61,6 +59,7 @@ type Querier interface {
 	// customer, an agent or the AI, or an agent's note. In tickets in the AI mode "draft", the last answer of the story is
 	// a draft.
 	CreateDemoDesk(ctx context.Context, arg CreateDemoDeskParams) error
+	CreateIdempotencyKey(ctx context.Context, arg CreateIdempotencyKeyParams) error
 	// For changes whose statement does not add the entry itself, in a CTE. Run it in the transaction of the change.
 	CreateJournalEntry(ctx context.Context, arg CreateJournalEntryParams) error
 	// No row when the name is taken, rather than an error: PostgreSQL logs the values of a violated constraint.

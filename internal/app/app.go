@@ -193,6 +193,7 @@ func (a *App) background(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { a.Assistant.Run(answering) })
+	running.Go(func() { boundGarbage(ctx) })
 	runs := []func(context.Context){a.Auth.Run, a.Jobs.Run, a.Journal.Run}
 	if a.workers {
 		runs = append(runs, a.Search.Run, a.Webhooks.Run)

@@ -3,6 +3,7 @@ package assistant
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 )
@@ -40,6 +41,15 @@ func (r *Reader) Next(ctx context.Context) (eventlog.Entry, error) {
 	}
 	return r.events.Next(ctx)
 }
+
+// NextWithin is Next for a reader that has found its first event. It returns eventlog.ErrQuiet when quiet receives
+// something before there is an event.
+func (r *Reader) NextWithin(ctx context.Context, quiet <-chan time.Time) (eventlog.Entry, error) {
+	return r.events.NextWithin(ctx, quiet)
+}
+
+// Ready reports whether Next has an entry without waiting.
+func (r *Reader) Ready() bool { return r.opening == nil && r.events.Ready() }
 
 // Close releases the events. It must be called.
 func (r *Reader) Close() {

@@ -169,6 +169,8 @@ func newTransport(control func(string, string, syscall.RawConn) error) *http.Tra
 		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        60 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
+		// It holds the headers of a request, for as long as its answer runs; a larger body passes it by.
+		WriteBufferSize: 1 << 10,
 	}
 }
 

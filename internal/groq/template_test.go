@@ -65,6 +65,7 @@ func endless() *decoder {
 }
 
 // A delta allocates only its text.
+//
 //nolint:paralleltest // Allocations of other tests would be counted.
 func TestDeltaAllocatesItsTextOnly(t *testing.T) {
 	d := endless()

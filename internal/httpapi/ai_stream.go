@@ -18,7 +18,7 @@ import (
 func (s *Server) StreamAIResponse(
 	ctx context.Context, r api.StreamAIResponseRequestObject,
 ) (api.StreamAIResponseResponseObject, error) {
-	stream, err := s.streams.read(ctx, nativeEncoder{}, func() (*assistant.Reader, error) {
+	stream, err := s.stream(ctx, nativeEncoder{}, func() (*assistant.Reader, error) {
 		return s.assistant.Open(ctx, actorFrom(ctx), r.TicketID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
 	})
 	if errors.Is(err, eventlog.ErrUpToDate) {
@@ -34,7 +34,7 @@ func (s *Server) StreamAIResponse(
 func (s *Server) StreamAIResponseByID(
 	ctx context.Context, r api.StreamAIResponseByIDRequestObject,
 ) (api.StreamAIResponseByIDResponseObject, error) {
-	stream, err := s.streams.read(ctx, nativeEncoder{}, func() (*assistant.Reader, error) {
+	stream, err := s.stream(ctx, nativeEncoder{}, func() (*assistant.Reader, error) {
 		return s.assistant.OpenResponse(ctx, actorFrom(ctx), r.AIResponseID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
 	})
 	if errors.Is(err, eventlog.ErrUpToDate) {
@@ -103,22 +103,22 @@ func (s *streams) leave(who caller) {
 	}
 }
 
-// read opens a stream on the reader that read returns. It returns the errors of enter and read.
-func (s *streams) read(
-	ctx context.Context, encoder uistream.Encoder, read func() (*assistant.Reader, error),
+// stream opens a stream on the reader that open returns. It returns the errors of streams.enter and open.
+func (s *Server) stream(
+	ctx context.Context, encoder uistream.Encoder, open func() (*assistant.Reader, error),
 ) (aiResponseStream, error) {
-	leave, err := s.enter(callerFrom(ctx))
+	leave, err := s.streams.enter(callerFrom(ctx))
 	if err != nil {
 		return aiResponseStream{}, err
 	}
 	var reader *assistant.Reader
 	err = apart(func() (err error) {
-		reader, err = read()
+		reader, err = open()
 		return err
 	})
 	if err != nil {
 		leave()
 		return aiResponseStream{}, err
 	}
-	return aiResponseStream{ctx: ctx, reader: reader, encoder: encoder, leave: leave}, nil
+	return aiResponseStream{ctx: ctx, reader: reader, encoder: encoder, permits: s.permits, leave: leave}, nil
 }

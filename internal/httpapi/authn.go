@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -51,10 +50,6 @@ func (s *Server) authorize(c echo.Context, op *contract.Operation) error {
 		return err
 	}
 	info.actor = actor
-	info.permit = permit{
-		every:        s.recheck,
-		stillAllowed: func(ctx context.Context) error { return s.auth.Recheck(ctx, actor) },
-	}
 	if !actor.Has(auth.Role(op.Role)) {
 		return apperr.New(apperr.Forbidden, "The account's role does not allow this.")
 	}

@@ -130,7 +130,7 @@ func (s *Server) chat(
 	if err != nil {
 		return aiResponseStream{}, err
 	}
-	stream, err := s.streams.read(ctx, encoder, func() (*assistant.Reader, error) {
+	stream, err := s.stream(ctx, encoder, func() (*assistant.Reader, error) {
 		if r.regenerate {
 			return s.assistant.Again(ctx, actorFrom(ctx), r.ticketID)
 		}
@@ -163,7 +163,7 @@ func (s *Server) storeSaid(ctx context.Context, ticketID uuid.UUID, said uistrea
 }
 
 func (s *Server) resumeChat(ctx context.Context, version uistream.Version, ticketID uuid.UUID) (aiResponseStream, error) {
-	return s.streams.read(ctx, uistream.NewChat(version, chatConvert), func() (*assistant.Reader, error) {
+	return s.stream(ctx, uistream.NewChat(version, chatConvert), func() (*assistant.Reader, error) {
 		return s.assistant.OpenWritten(ctx, actorFrom(ctx), ticketID)
 	})
 }

@@ -48,7 +48,7 @@ func (s *Server) StreamEvents(ctx context.Context, r api.StreamEventsRequestObje
 		return nil, err
 	}
 	filter, after := fromStreamEventsParams(r.Params)
-	stream := deskStream{ctx: ctx, journal: s.journal, actor: actorFrom(ctx), filter: filter, leave: leave}
+	stream := deskStream{ctx: ctx, journal: s.journal, actor: actorFrom(ctx), filter: filter, permits: s.permits, leave: leave}
 	if stream.page, err = s.journal.Find(ctx, stream.actor, filter, after, streamedEvents, 0); err != nil {
 		leave()
 		return nil, err
@@ -67,7 +67,8 @@ type deskStream struct {
 	actor   auth.Actor
 	filter  journal.Filter
 	// page is the first page of events.
-	page journal.Page
+	page    journal.Page
+	permits *permits
 	// leave means that the stream has ended.
 	leave func()
 }
@@ -75,7 +76,7 @@ type deskStream struct {
 // VisitStreamEventsResponse writes events until the client is gone or the server drains.
 func (s deskStream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 	defer s.leave()
-	ctx, stop := whileAllowed(s.ctx)
+	ctx, stop := s.permits.whileAllowed(s.ctx)
 	defer stop()
 	stream, encoder := newEventStream(w), nativeEncoder{}
 	encoder.SetHeader(w.Header())

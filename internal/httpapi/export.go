@@ -19,7 +19,7 @@ func (s *Server) ExportUser(ctx context.Context, r api.ExportUserRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	ctx, stop := whileAllowed(ctx)
+	ctx, stop := s.permits.whileAllowed(ctx)
 	things, err := s.accounts.Export(ctx, actorFrom(ctx), r.UserID)
 	if err != nil {
 		stop()

@@ -26,8 +26,6 @@ type requestInfo struct {
 	actor  auth.Actor
 	// counted means that the rate limit has counted the request for its address.
 	counted bool
-	// permit tells whether the actor is still allowed to read.
-	permit permit
 	// err is the problem in the response.
 	err *apperr.Error
 	// status is set when there was no response.

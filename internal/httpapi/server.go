@@ -110,7 +110,7 @@ type Server struct {
 	streams   *streams
 	// deliveries counts the responses that are being sent.
 	deliveries deliveries
-	recheck    time.Duration
+	permits    *permits
 	limiter    *rateLimiter
 	metrics    requestMetrics
 	logger     *slog.Logger
@@ -156,7 +156,7 @@ func New(o Options) (*Server, error) {
 		webhooks: o.Webhooks, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
 		search: o.Search, reports: o.Reports, inbox: o.Inbox, teams: o.Teams,
-		recheck: o.Recheck, limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
+		permits: newPermits(o.Recheck, o.Auth.Recheck), limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
 		streams: newStreams(o.MaxStreams, o.MaxStreamsEach), logger: o.Logger, echo: echo.New(),
 	}
 	o.Metrics.NewGauge("support_streams_open", func() float64 { return float64(s.streams.open()) })

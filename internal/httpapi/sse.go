@@ -39,6 +39,7 @@ type aiResponseStream struct {
 	// unanswered tells why there is no reader: the AI does not answer this message.
 	unanswered *apperr.Error
 	encoder    uistream.Encoder
+	permits    *permits
 	// leave means that the stream has ended.
 	leave func()
 }
@@ -53,16 +54,18 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 		return errors.Join(begin(), stream.write(s.encoder.Unanswered(s.unanswered)))
 	}
 	defer s.reader.Close()
-	ctx, stop := whileAllowed(s.ctx)
+	ctx, stop := s.permits.whileAllowed(s.ctx)
 	defer stop()
 	if err := apart(begin); err != nil {
 		return err
 	}
 	ended := false
+	heartbeat := time.NewTimer(heartbeatInterval)
+	defer heartbeat.Stop()
 	for {
-		waiting, cancel := context.WithTimeout(ctx, untilHeartbeat(time.Now()))
-		entry, err := s.next(waiting)
-		cancel()
+		wait := untilHeartbeat(time.Now())
+		heartbeat.Reset(wait)
+		entry, err := s.next(ctx, wait, heartbeat)
 		switch {
 		case errors.Is(err, io.EOF) && !ended:
 			return stream.write(s.encoder.BrokenOff(errMoved()))
@@ -72,11 +75,14 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 			return stream.write(s.encoder.BrokenOff(errWithdrawnProblem()))
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, context.DeadlineExceeded):
+		case errors.Is(err, eventlog.ErrQuiet), errors.Is(err, context.DeadlineExceeded):
 			err = stream.write([]byte(": keep-alive\n\n"))
 		case err == nil:
 			ended = eventlog.IsEnd(entry.Event)
-			err = stream.write(s.encoder.Frame(entry))
+			// What is there already is sent together.
+			if err = stream.add(s.encoder.Frame(entry)); err == nil && !s.reader.Ready() {
+				err = stream.flush()
+			}
 		}
 		if err != nil {
 			return err
@@ -99,11 +105,13 @@ func errWithdrawnProblem() *apperr.Error {
 	return apperr.New(apperr.InvalidToken, "The session has ended or the account has changed.")
 }
 
-// next returns the next event.
-func (s aiResponseStream) next(ctx context.Context) (entry eventlog.Entry, err error) {
+// next returns the next event, or an error when it is time for a heartbeat.
+func (s aiResponseStream) next(ctx context.Context, wait time.Duration, heartbeat *time.Timer) (entry eventlog.Entry, err error) {
 	if !s.reader.Opening() {
-		return s.reader.Next(ctx)
+		return s.reader.NextWithin(ctx, heartbeat.C)
 	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
 	err = apart(func() (err error) {
 		entry, err = s.reader.Next(ctx)
 		return err
@@ -132,6 +140,8 @@ func apart(fn func() error) (err error) {
 type eventStream struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
+	// added means that there are frames to flush.
+	added bool
 }
 
 func newEventStream(w http.ResponseWriter) *eventStream {
@@ -208,18 +218,34 @@ func frame(name string, id *eventlog.EventID, data any) []byte {
 	return b.Bytes()
 }
 
-// write sends a frame at once, if there is one. Each write sets its own deadline, because the server's is for whole
-// responses.
+// write sends a frame at once, if there is one.
 func (s *eventStream) write(frame []byte) error {
+	if err := s.add(frame); err != nil {
+		return err
+	}
+	return s.flush()
+}
+
+// add sends a frame with the next flush or earlier, if there is one. Each frame sets its own deadline, because the server's
+// is for whole responses.
+func (s *eventStream) add(frame []byte) error {
 	if len(frame) == 0 {
 		return nil
 	}
 	if err := s.controller.SetWriteDeadline(time.Now().Add(sseWriteTimeout)); err != nil {
 		return fmt.Errorf("httpapi: set the write deadline: %w", err)
 	}
-	if _, err := s.w.Write(frame); err != nil {
-		return err
+	_, err := s.w.Write(frame)
+	s.added = true
+	return err
+}
+
+// flush sends what was added.
+func (s *eventStream) flush() error {
+	if !s.added {
+		return nil
 	}
+	s.added = false
 	return s.controller.Flush()
 }
 

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -20,4 +21,29 @@ func TestHeartbeatsOfAllReadersCoincide(t *testing.T) {
 		beats[now.Add(wait)]++
 	}
 	require.LessOrEqual(t, len(beats), int(time.Second/heartbeatTick)+1)
+}
+
+// flushes counts how often a response is flushed.
+type flushes struct {
+	*httptest.ResponseRecorder
+	count int
+}
+
+func (f *flushes) FlushError() error                { f.count++; return nil }
+func (f *flushes) SetWriteDeadline(time.Time) error { return nil }
+
+func TestFramesThatAreThereAreSentTogether(t *testing.T) {
+	t.Parallel()
+	w := &flushes{ResponseRecorder: httptest.NewRecorder()}
+	s := newEventStream(w)
+	for range 3 {
+		require.NoError(t, s.add([]byte("data: 1\n\n")))
+	}
+	require.Zero(t, w.count)
+	require.NoError(t, s.flush())
+	require.NoError(t, s.flush())
+	require.NoError(t, s.write(nil))
+	require.Equal(t, 1, w.count)
+	require.NoError(t, s.write([]byte(": keep-alive\n\n")))
+	require.Equal(t, 2, w.count)
 }

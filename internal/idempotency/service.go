@@ -99,19 +99,18 @@ var errUsed = errors.New("idempotency: the key was used before")
 func (s *Service) Do(
 	ctx context.Context, r Request, fn func(ctx context.Context) (Response, error),
 ) (response Response, replayed bool, err error) {
-	id, fingerprint := r.id(), r.fingerprint()
+	row := sqlc.CreateIdempotencyKeyParams{
+		ID: r.id(), Fingerprint: r.fingerprint(), UserID: r.Principal, TicketID: r.TicketID,
+	}
 	for {
 		err = s.store.InTx(ctx, func(ctx context.Context) error {
-			_, err := s.store.ClaimIdempotencyKey(store.AheadIf(ctx, judgeClaim), sqlc.ClaimIdempotencyKeyParams{
-				ID: id, Fingerprint: fingerprint, UserID: r.Principal, TicketID: r.TicketID,
-			})
-			if err != nil {
+			if _, err := s.store.ClaimIdempotencyKey(store.AheadIf(ctx, judgeClaim), row.ID); err != nil {
 				return err
 			}
 			if response, err = fn(ctx); err != nil {
 				return cmp.Or(store.Settle(ctx), err) // A repeated request gets the stored response.
 			}
-			return s.remember(ctx, id, response)
+			return s.remember(ctx, row, response)
 		})
 		switch {
 		case err == nil:
@@ -119,18 +118,18 @@ func (s *Service) Do(
 		case !errors.Is(err, errUsed):
 			return Response{}, false, err
 		}
-		if response, err = s.recall(ctx, id, fingerprint); !errors.Is(err, store.ErrNoRows) {
+		if response, err = s.recall(ctx, row.ID, row.Fingerprint); !errors.Is(err, store.ErrNoRows) {
 			return response, true, err
 		}
 	}
 }
 
 // judgeClaim returns an error if the transaction may not use the key.
-func judgeClaim(claimed int64, err error) error {
+func judgeClaim(used int64, err error) error {
 	switch {
 	case store.IsLockTimeout(err):
 		return errInProgress(err)
-	case err == nil && claimed == 0:
+	case err == nil && used > 0:
 		return errUsed
 	default:
 		return err
@@ -156,26 +155,22 @@ func remembered(row sqlc.IdempotencyKey, fingerprint []byte) (Response, error) {
 	if !hmac.Equal(row.Fingerprint, fingerprint) {
 		return Response{}, apperr.New(apperr.IdempotencyMismatch, "This Idempotency-Key was used for another request.")
 	}
-	if row.Status == nil {
-		return Response{}, errors.New("idempotency: a key was stored without its response")
-	}
-	response := Response{Status: int(*row.Status), Body: row.Body}
+	response := Response{Status: int(row.Status), Body: row.Body}
 	if err := json.Unmarshal(row.Headers, &response.Header); err != nil {
 		return Response{}, fmt.Errorf("idempotency: read the stored headers: %w", err)
 	}
 	return response, nil
 }
 
-func (s *Service) remember(ctx context.Context, id []byte, r Response) error {
-	headers, err := json.Marshal(r.Header)
-	if err != nil {
+// remember stores the response with the row of its request, and commits.
+func (s *Service) remember(ctx context.Context, row sqlc.CreateIdempotencyKeyParams, r Response) (err error) {
+	if row.Headers, err = json.Marshal(r.Header); err != nil {
 		return fmt.Errorf("idempotency: store the headers: %w", err)
 	}
-	return s.store.AnswerIdempotencyKey(store.Last(ctx), sqlc.AnswerIdempotencyKeyParams{
-		ID: id, TicketID: r.TicketID, Headers: headers,
-		Status: int16(r.Status),             //nolint:gosec // A status has three digits.
-		Body:   append([]byte{}, r.Body...), // An empty body is not null: null means no response.
-	})
+	row.Status = int16(r.Status)           //nolint:gosec // A status has three digits.
+	row.Body = append([]byte{}, r.Body...) // An empty body is not null.
+	row.TicketID = cmp.Or(row.TicketID, r.TicketID)
+	return s.store.CreateIdempotencyKey(store.Last(ctx), row)
 }
 
 func errInProgress(cause error) error {

@@ -219,8 +219,8 @@ func TestKeysOfDifferentScopesAreDifferent(t *testing.T) {
 func TestOldKeysAreDeletedInBatchesAndOthersKept(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	storetest.Exec(t, b.url, `INSERT INTO idempotency_keys (id, fingerprint, user_id, created_at)
-		SELECT sha256(i::text::bytea), sha256(''), gen_random_uuid(), now() - interval '23 hours' - i * interval '1 second'
+	storetest.Exec(t, b.url, `INSERT INTO idempotency_keys (id, fingerprint, user_id, status, headers, body, created_at)
+		SELECT sha256(i::text::bytea), sha256(''), gen_random_uuid(), 200, '{}', '', now() - interval '23 hours' - i * interval '1 second'
 		FROM generate_series(1, 6100) AS i`)
 	require.NoError(t, b.one.Sweep(t.Context()))
 	require.InDelta(t, 3600, storetest.QueryInt(t, b.url, "SELECT count(*) FROM idempotency_keys"), 60)

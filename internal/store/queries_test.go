@@ -15,7 +15,7 @@ import (
 var (
 	queryName  = regexp.MustCompile(`(?m)^-- name: (([A-Z][a-z]+)[A-Za-z]*) :(?:one|many|exec|execrows)$`)
 	sqlComment = regexp.MustCompile(`(?m)--.*$`)
-	changes    = regexp.MustCompile(`(?i)\b(insert|sla_sweep|index_queued|add_message|update|delete|for share|set_config|nextval|pg_advisory\w*|journal_(?:sequence|trim))\b`)
+	changes    = regexp.MustCompile(`(?i)\b(insert|sla_sweep|index_queued|add_message|claim_idempotency_key|update|delete|for share|set_config|nextval|pg_advisory\w*|journal_(?:sequence|trim))\b`)
 	locks      = regexp.MustCompile(`(?i)\b(for (no key )?update|pg_advisory_xact_lock)\b`)
 	selects    = regexp.MustCompile(`(?is)^\s*(select|with)\b`)
 )

@@ -43,6 +43,7 @@ func TestIDsAreWrittenAndReadAsBytes(t *testing.T) {
 }
 
 // Ids are in every statement. Without the store's own codec, encoding an optional one takes 23 allocations.
+//
 //nolint:paralleltest // AllocsPerRun counts for the whole process.
 func TestEncodingIDsDoesNotAllocate(t *testing.T) {
 	m := pgtype.NewMap()

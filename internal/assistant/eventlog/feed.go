@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -136,9 +137,9 @@ func (f *Feed) setLocal(w *Writing) {
 	f.local = w
 }
 
-// after waits for events after seq and returns them. It returns io.EOF when there will be none, and errRewound when the
-// feed has started over since the given count.
-func (f *Feed) after(ctx context.Context, seq int64, rewound int) ([]Entry, error) {
+// after waits for events after seq and returns them. It returns io.EOF when there will be none, errRewound when the feed
+// has started over since the given count, and ErrQuiet when quiet receives something first.
+func (f *Feed) after(ctx context.Context, quiet <-chan time.Time, seq int64, rewound int) ([]Entry, error) {
 	for {
 		f.mu.Lock()
 		if f.rewound != rewound {
@@ -158,6 +159,8 @@ func (f *Feed) after(ctx context.Context, seq int64, rewound int) ([]Entry, erro
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		case <-quiet:
+			return nil, ErrQuiet
 		case <-changed:
 		}
 	}

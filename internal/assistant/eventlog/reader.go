@@ -13,6 +13,9 @@ import (
 // ErrUpToDate is returned to a reader that already has the last event.
 var ErrUpToDate = errors.New("eventlog: the reader has the last event")
 
+// ErrQuiet is returned to a reader that has waited long enough.
+var ErrQuiet = errors.New("eventlog: there was no event for a while")
+
 // Reader reads the events of a response for one reader. It is not safe for concurrent use.
 type Reader struct {
 	hub *Hub
@@ -98,11 +101,11 @@ func (r *Reader) Writing() (w Writing, here bool) { return r.feed.writing() }
 // AwaitFirst waits for the first event of the response and returns it, without advancing the reader. It returns
 // Draining when the response continues in another process.
 func (r *Reader) AwaitFirst(ctx context.Context) (Event, error) {
-	first, err := r.feed.after(ctx, 0, r.rewound)
+	first, err := r.feed.after(ctx, nil, 0, r.rewound)
 	for errors.Is(err, errRewound) {
 		// The reader has received nothing yet.
 		r.rewound = r.feed.times()
-		first, err = r.feed.after(ctx, 0, r.rewound)
+		first, err = r.feed.after(ctx, nil, 0, r.rewound)
 	}
 	if errors.Is(err, io.EOF) {
 		return nil, errComeBack()
@@ -115,8 +118,12 @@ func (r *Reader) AwaitFirst(ctx context.Context) (Event, error) {
 
 // Next waits for the next event and returns it. It returns io.EOF after the last event, or when the reader should
 // reconnect later.
-func (r *Reader) Next(ctx context.Context) (Entry, error) {
-	if err := r.fill(ctx); err != nil {
+func (r *Reader) Next(ctx context.Context) (Entry, error) { return r.NextWithin(ctx, nil) }
+
+// NextWithin is Next, but returns ErrQuiet when quiet receives something before there is an event. A reader can use one
+// timer for all its waits, which costs less than a context for each.
+func (r *Reader) NextWithin(ctx context.Context, quiet <-chan time.Time) (Entry, error) {
+	if err := r.fill(ctx, quiet); err != nil {
 		return Entry{}, err
 	}
 	entry := r.pending[0]
@@ -125,12 +132,15 @@ func (r *Reader) Next(ctx context.Context) (Entry, error) {
 	return entry, nil
 }
 
+// Ready reports whether Next has an entry without waiting.
+func (r *Reader) Ready() bool { return len(r.pending) > 0 }
+
 // fill waits until there is a next entry.
-func (r *Reader) fill(ctx context.Context) error {
+func (r *Reader) fill(ctx context.Context, quiet <-chan time.Time) error {
 	if len(r.pending) > 0 {
 		return nil
 	}
-	entries, err := r.feed.after(ctx, r.seq, r.rewound)
+	entries, err := r.feed.after(ctx, quiet, r.seq, r.rewound)
 	if errors.Is(err, errRewound) {
 		r.rewound, r.seq = r.feed.times(), 0
 		entries, err = []Entry{r.reset()}, nil

@@ -201,10 +201,10 @@ func TestCustomersKeepTheAnswerThatADraftMayReplace(t *testing.T) {
 func TestHumansWinOverDrafts(t *testing.T) {
 	t.Parallel()
 	for name, win := range map[string]func(*testing.T, *draftDesk){
-		"staff reply":   func(t *testing.T, d *draftDesk) { t.Helper(); d.agent.Say(t, d.ticket.ID, "I am on it.") },
+		"staff reply":      func(t *testing.T, d *draftDesk) { t.Helper(); d.agent.Say(t, d.ticket.ID, "I am on it.") },
 		"customer message": func(t *testing.T, d *draftDesk) { t.Helper(); d.owner.Say(t, d.ticket.ID, "And more.") },
-		"mode changes":  func(t *testing.T, d *draftDesk) { t.Helper(); setAIMode(t, d.agent, d.ticket.ID, client.AIModeAuto) },
-		"hand-off":      func(t *testing.T, d *draftDesk) { t.Helper(); handOff(t, d.owner, d.ticket.ID) },
+		"mode changes":     func(t *testing.T, d *draftDesk) { t.Helper(); setAIMode(t, d.agent, d.ticket.ID, client.AIModeAuto) },
+		"hand-off":         func(t *testing.T, d *draftDesk) { t.Helper(); handOff(t, d.owner, d.ticket.ID) },
 		"close": func(t *testing.T, d *draftDesk) {
 			t.Helper()
 			for _, status := range []client.TicketStatus{"resolved", "closed"} {

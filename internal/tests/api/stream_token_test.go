@@ -150,7 +150,7 @@ func TestInvalidStreamTokensAreRefused(t *testing.T) {
 		"by no algorithm":            strings.Split(forged.headed("alg", "none").token(t), ".")[0] + "." + payload + ".",
 		"cut off":                    good[:len(good)-1],
 		"with a letter too many":     good + "A",
-		"parts reversed":         signature + "." + payload + "." + head,
+		"parts reversed":             signature + "." + payload + "." + head,
 		"more than a token may have": good + strings.Repeat("A", 8<<10),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,9 +3,9 @@
 //
 //	go run ./docsassets node_modules ../httpapi/docs/assets
 //
-// Its output depends on the packages alone: gzip headers carry neither a time nor a name. A file whose content is
-// already right is left alone, so a newer Go release with another compressor does not rewrite it, and a file that
-// nothing produces is removed.
+// Its output depends only on the packages: gzip headers have neither a time nor a name. It keeps files whose content is
+// already correct, so that a newer Go release with another compressor does not rewrite them, and removes files that it
+// no longer produces.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 	"slices"
 )
 
-// licenseFile collects the licence texts of everything that is embedded, because redistribution requires them.
+// licenseFile collects the license texts of all embedded packages, because redistribution requires them.
 const licenseFile = "third-party-licenses.txt"
 
 // asset is one file of an npm package that the pages need.
@@ -37,8 +37,8 @@ var assets = []asset{
 	{name: "swagger-ui-bundle.js", source: "swagger-ui-dist/swagger-ui-bundle.js"},
 	{
 		name: "redoc.standalone.js", source: "redoc/bundles/redoc.standalone.js",
-		// Redoc shows its vendor's logo from the vendor's CDN and hides it when it does not load. An image that is
-		// empty takes that path without a request leaving the reader's browser.
+		// Redoc loads its vendor's logo from a CDN and hides it when that fails. An empty image is hidden in the same
+		// way, without a request from the reader's browser.
 		edits: []edit{{from: `"https://cdn.redoc.ly/redoc/logo-mini.svg"`, to: `"data:,"`}},
 	},
 }

@@ -1,9 +1,9 @@
-// Command mutate shows that the tests of the contract bite: it breaks the product, or the contract, in one way after the
-// other, in a copy of the tree, and runs the tests that must notice. It runs from the directory internal/tools:
+// Command mutate checks that the tests of the contract find faults. In a copy of the tree, it breaks the product or the
+// contract in one way after the other, and runs the tests that must fail. Run it from the directory internal/tools:
 //
 //	go run ./mutate [-limit 10m] [NAME...]
 //
-// It ends with 1 when a mutant survives, no longer applies, or was not reached in the time that there is.
+// It exits with 1 if a mutant survives, no longer applies, or was not tested before the time limit.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// testTimeout is for the tests of one mutant.
+	// testTimeout is the timeout of the tests of one mutant.
 	testTimeout = "180s"
 
 	contractFile = "openapi.yaml"
@@ -32,9 +32,9 @@ const (
 type mutant struct {
 	name string
 	file string
-	// from occurs in the file exactly once, and is replaced by to.
+	// from must occur in the file exactly once; to replaces it.
 	from, to string
-	// tests is the pattern of those that must fail.
+	// tests is the pattern of the tests that must fail.
 	tests string
 }
 
@@ -88,7 +88,7 @@ func run(ctx context.Context, names []string) error {
 	return nil
 }
 
-// copyTree copies what is tracked or could be, as it is now.
+// copyTree copies all files that are not ignored, as they are now.
 func copyTree(ctx context.Context, from, to string) error {
 	list := exec.CommandContext(ctx, "git", "-C", from, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	names, err := list.Output()
@@ -98,7 +98,7 @@ func copyTree(ctx context.Context, from, to string) error {
 	for name := range strings.SplitSeq(strings.TrimRight(string(names), "\x00"), "\x00") {
 		content, err := os.ReadFile(filepath.Join(from, name))
 		if os.IsNotExist(err) {
-			continue // It is removed, and not yet committed.
+			continue // The file was removed, but the removal is not committed.
 		}
 		if err != nil {
 			return err
@@ -114,7 +114,7 @@ func copyTree(ctx context.Context, from, to string) error {
 	return nil
 }
 
-// requireHealthy wants the tests to pass while nothing is broken: otherwise their failures would say nothing.
+// requireHealthy checks that the tests pass without mutants, because otherwise their failures mean nothing.
 func requireHealthy(ctx context.Context, dir string, chosen []mutant) error {
 	var patterns []string
 	for _, m := range chosen {
@@ -133,8 +133,8 @@ const (
 	survived = "SURVIVED"
 )
 
-// try breaks the copy in one way, runs the tests, and repairs it. A mutant that does not compile is caught too: that is what
-// the generated code is for.
+// try applies a mutant to the copy, runs the tests, and restores the copy. A mutant that does not compile counts as
+// caught: the generated code exists for that.
 func try(ctx context.Context, dir string, m mutant) (verdict string, err error) {
 	path := filepath.Join(dir, m.file)
 	healthy, err := os.ReadFile(path)
@@ -166,7 +166,7 @@ func try(ctx context.Context, dir string, m mutant) (verdict string, err error) 
 	return caught, nil
 }
 
-// generate makes the Go code of the contract again when that is what is broken.
+// generate regenerates the contract's Go code if the mutant changes the contract.
 func generate(ctx context.Context, dir string, m mutant) error {
 	if m.file != contractFile {
 		return nil
@@ -185,7 +185,7 @@ func generate(ctx context.Context, dir string, m mutant) error {
 	return os.WriteFile(filepath.Join(dir, "gen", "api", contractFile), contract, 0o644)
 }
 
-// test runs the tests of the pattern. A pattern that no test matches is an error of its own, not a success.
+// test runs the tests that match the pattern. A pattern without tests is an error, not a success.
 func test(ctx context.Context, dir, pattern string) (output string, err error) {
 	output, err = command(ctx, dir, "go", "test", testPackage, "-count=1", "-timeout="+testTimeout, "-run="+pattern)
 	if err == nil && strings.Contains(output, "no tests to run") {
@@ -197,7 +197,7 @@ func test(ctx context.Context, dir, pattern string) (output string, err error) {
 func command(ctx context.Context, dir, name string, args ...string) (output string, err error) {
 	c := exec.CommandContext(ctx, name, args...)
 	c.Dir = dir
-	// The tests' PostgreSQL is stopped by the tests: they are told to end, and not killed.
+	// The tests stop their own PostgreSQL, so they are interrupted rather than killed.
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
 	c.WaitDelay = 10 * time.Second
 	var text bytes.Buffer

@@ -1,6 +1,6 @@
 package main
 
-// mutants are the ways in which the product and the contract are broken. Each names the tests that are there for it.
+// mutants are the ways to break the product and the contract. Each names the tests that must notice.
 var mutants = []mutant{
 	{
 		name: "field-dropped", file: "internal/httpapi/convert.go",

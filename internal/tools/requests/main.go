@@ -1,5 +1,6 @@
-// Command requests writes the part of the contract that requests are checked against: operations without what they return,
-// schemas without what they are for. It is a fifth of the whole, and so is the time that the server takes to read it.
+// Command requests writes the part of the contract against which requests are checked: operations without responses,
+// and schemas without descriptions. It is a fifth of the whole contract, and the server reads it in a fifth of the
+// time.
 //
 //	go run -C internal/tools ./requests ../../openapi.yaml ../../gen/api/requests.json
 package main
@@ -15,7 +16,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// unread are extensions that say nothing of requests.
+// unread are extensions that do not concern requests.
 var unread = []string{
 	"x-events", "x-go-name", "x-go-type", "x-go-type-skip-optional-pointer", "x-repeatable", "x-sdk", "x-visibility",
 }
@@ -53,9 +54,9 @@ func run(spec, out string) error {
 	return os.WriteFile(out, append(text, '\n'), 0o644)
 }
 
-// walk empties what it visits of everything that says nothing of requests.
+// walk removes everything that does not concern requests.
 type walk struct {
-	// met are the components that it has met.
+	// met are the components that it has visited.
 	met openapi3.Components
 }
 
@@ -76,7 +77,7 @@ func (w *walk) item(item *openapi3.PathItem) {
 	}
 }
 
-// emptied is a response of which only the media types are left, if it tells of success.
+// emptied returns a response with nothing but the media types of a success.
 func emptied(status string, response *openapi3.Response) *openapi3.Response {
 	content := make(openapi3.Content)
 	if strings.HasPrefix(status, "2") {

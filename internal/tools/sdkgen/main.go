@@ -2,6 +2,7 @@
 // already; the hand-written half, which it copies; and the rest of the code that depends on the contract, such as a
 // method for each operation, which it renders from templates. Run it from the root of the repository, after
 // oapi-codegen and openapi-ts:
+//
 //	go run -C internal/tools ./sdkgen go ../../openapi.yaml ../sdk/go ../../gen/client
 //	go run -C internal/tools ./sdkgen typescript ../../openapi.yaml ../sdk/typescript ../../gen/typescript
 package main

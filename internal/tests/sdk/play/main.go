@@ -1,6 +1,7 @@
 // Command play serves the fixtures of sdktest to tests that are not written in Go:
 //
 //	go run ./internal/tests/sdk/play
+//
 // It prints its URL and ends when its standard input is closed, so that it does not outlive the test that started it.
 package main
 

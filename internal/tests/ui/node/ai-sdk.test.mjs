@@ -1,4 +1,4 @@
-// The AI SDK's own chat, of each major version, against the servers.
+// The chat of each major version of the AI SDK, against the servers.
 import * as v5 from 'ai5';
 import * as v6 from 'ai6';
 import * as v7 from 'ai';
@@ -72,7 +72,7 @@ for (const [version, sdk, api] of versions) {
     const pages = [chatOf(ticket)];
     void pages[0].sendMessage({ text: question });
     await until(() => answer(pages[0]), 'the first word');
-    // Reloads at random points, some of them on the other replica, each with the history as it is then.
+    // Reloads at random points, some on the other replica, each with the current history.
     for (let i = 0; i < 16; i++) {
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 40));
       const page = chatOf(ticket, { base: servers[i % 2], messages: await history(ticket) });

@@ -1,8 +1,8 @@
-// What assistant-ui reads streams with.
+// The stream reader of assistant-ui.
 import { AssistantMessageAccumulator, UIMessageStreamDecoder } from 'assistant-stream';
 import { assert, bearer, expire, history, newTicket, release, script, servers, test, until, word } from './desk.mjs';
 
-// read sends a message and accumulates the stream as assistant-ui does, into what it calls with each state of the message.
+// read sends a message, accumulates the stream as assistant-ui does, and calls back with each state of the message.
 async function read(ticket, question, onState = () => {}) {
   const response = await fetch(`${servers[0]}/ui/chat`, {
     method: 'POST',
@@ -33,7 +33,7 @@ test('assistant-ui: a failure is an error', async () => {
   assert.deepEqual([message.status.type, message.status.reason], ['incomplete', 'error']);
 });
 
-// It cannot take text back. The guide says so.
+// assistant-ui cannot retract text, as the guide says.
 test('assistant-ui: after a lost owner both texts stand until the history is read', async () => {
   const [ticket, question] = [await newTicket(), word()];
   await script(question, ['Half an ', 'answer'], { gates: [{ name: question, after: 1 }] });

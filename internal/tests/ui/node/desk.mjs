@@ -1,4 +1,4 @@
-// What the tests share: the servers, the simulator behind them, and accounts, as ui_test.go hands them over.
+// The servers, the simulator and the accounts of the tests, which ui_test.go provides.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 
@@ -23,10 +23,10 @@ export async function newTicket() {
   return body.id;
 }
 
-// What the AI will say to a message: the pieces, and the gates that hold it.
+// Sets the AI's answer to a message: its pieces, and the gates that hold it.
 export const script = (match, deltas, more = {}) => send('/scripts', { match, deltas, ...more });
 export const release = (gate) => send(`/release/${gate}`);
-// The owner of what is being written looks dead from now on: another replica takes the answer over.
+// Makes the owner of the running answer look dead, so that another replica takes it over.
 export const expire = (ticket) => send(`/expire/${ticket}`);
 export const kill = (replica) => send(`/kill/${replica}`);
 export const requests = async (match) => (await (await fetch(`${control}/requests/${match}`)).json()).ends;
@@ -42,7 +42,7 @@ export async function history(ticket, api = '/ui/chat') {
   return body;
 }
 
-// The text that a message shows: before version 7 of the AI SDK what stands before the last attempt was taken back.
+// Returns the text that a message shows. Before version 7 of the AI SDK, the parts before the last attempt are retracted.
 export function shown(message) {
   const attempt = message.parts.findLastIndex((part) => part.type === 'data-attempt');
   return message.parts
@@ -60,5 +60,5 @@ export async function until(condition, what) {
 }
 
 let count = 0;
-// A word that is in one message only, by which the simulator knows it.
+// Returns a unique word, by which the simulator recognizes a message.
 export const word = () => `question-${process.pid}-${count++}-`;

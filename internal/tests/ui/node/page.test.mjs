@@ -1,4 +1,4 @@
-// The example page, in a browser: ask, reload in the middle, a second tab, stop, and staff who take over.
+// The example page in a browser: ask, reload during an answer, open a second tab, stop, and let staff take over.
 import { chromium } from 'playwright-core';
 import { agent, assert, call, customer, history, newTicket, page as site, release, requests, script, servers, test, word } from './desk.mjs';
 

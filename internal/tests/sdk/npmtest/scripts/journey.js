@@ -1,4 +1,4 @@
-// A customer's way through a real server, from signing up to logging out. It throws where something is not as it should be.
+// A customer's journey through a real server, from sign-up to log-out. It throws on any unexpected result.
 import { answerOf, createSupport, isProblem, NotModified } from '@supportbackend/support';
 
 export default async function run(baseUrl, email) {
@@ -8,7 +8,7 @@ export default async function run(baseUrl, email) {
   same(user.email, email);
   const tokens = await anonymous.logIn({ email, password });
 
-  // With the refresh token alone, the first call begins with a refresh, which calls at the same time share.
+  // With only a refresh token, the first call begins with a refresh, which concurrent calls share.
   const kept = [];
   const support = createSupport({
     baseUrl,
@@ -58,14 +58,14 @@ async function answers(support, ticket) {
   same(ids.every((id, i) => id.split(':')[1] === `${i + 1}`), true);
   same((await answerOf(support.streamAIResponse(ticket.id))).id, message.id);
 
-  // Another process goes on after an event.
+  // Another process continues after an event.
   const rest = [];
   for await (const { id } of support.streamAIResponse(ticket.id, { lastEventId: ids[0] })) {
     rest.push(id);
   }
   same(rest.filter((id) => id !== '').join(), ids.slice(1).join());
 
-  // Leaving the loop hangs up, and aborting ends the call.
+  // Leaving the loop disconnects, and aborting ends the call.
   for await (const event of support.streamAIResponse(ticket.id)) {
     same(event.type, 'start');
     break;

@@ -1,7 +1,7 @@
-// Plays the fixtures of the shared suite, as internal/tests/sdk/README.md describes them, and returns what came of each.
+// Plays the fixtures of the shared suite (see internal/tests/sdk/README.md), and returns their transcripts.
 import { answerOf, createSupport, Failed, NetworkError, Problem, ProtocolError, Ready } from '@supportbackend/support';
 
-// The site's "*" is the name of the fixture: a browser has few connections to each host.
+// The fixture's name replaces the "*" of the site, because a browser opens few connections per host.
 export default async function run(server, site = server) {
   const fixtures = await (await fetch(`${server}/fixtures`)).json();
   return Promise.all(fixtures.map((fixture) => play(fixture, site.replace('*', fixture.name))));
@@ -46,7 +46,7 @@ async function call(support, { method, id, params, body, headers }) {
   return transcript;
 }
 
-// What an error is in a transcript.
+// Returns an error in the form of transcripts.
 function describe(error) {
   if (error instanceof Problem) {
     const { status, code, requestId, retryAfter, errors } = error;

@@ -1,5 +1,5 @@
-// Frames of one site, which share its storage and its locks as tabs do, share a session at a real server. It throws where
-// something is not as it should be.
+// Frames of one site, which share storage and locks like tabs, share a session of a real server. It throws on any
+// unexpected result.
 import { createSupport } from '@supportbackend/support';
 
 const rounds = 5;
@@ -14,7 +14,7 @@ export default async function run(baseUrl, email) {
   await first.session.update(() => tokens);
 
   for (let round = 1; round <= rounds; round++) {
-    // The access token ends, and all find out at once.
+    // The access token expires, and all frames notice at the same time.
     await first.session.update((stored) => ({ ...stored, access_token: 'ended' }));
     const accounts = await Promise.all(tabs.flatMap(({ support }) => [support.getMe(), support.getMe()]));
     same(accounts.every((account) => account.email === email), true);

@@ -1,4 +1,4 @@
-// Compiled, as an ES module and as CommonJS, by the strictest rules of TypeScript.
+// Compiled with TypeScript's strictest options, as an ES module and as CommonJS.
 import { answerOf, browserSession, createSupport, relay, type StreamEvent, type Support } from '@supportbackend/support';
 import { listTickets } from '@supportbackend/support/api';
 import { createClient } from '@supportbackend/support/client';

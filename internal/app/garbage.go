@@ -1,0 +1,50 @@
+package app
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	// maxGarbage is how much the heap grows before a collection. Go's default is as much as it keeps, stacks included:
+	// thousands of idle streams would have as much memory for garbage as they use.
+	maxGarbage = 48 << 20
+	// defaultPercent is Go's default, which also holds while there is little to keep, and minPercent bounds the cost of
+	// collections.
+	defaultPercent = 100
+	minPercent     = 10
+
+	garbageInterval = time.Second
+)
+
+// boundGarbage keeps the garbage near maxGarbage until ctx ends, unless the operator has set GOGC.
+func boundGarbage(ctx context.Context) {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	kept := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	ticks := time.NewTicker(garbageInterval)
+	defer ticks.Stop()
+	for set := defaultPercent; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+		}
+		metrics.Read(kept)
+		// Setting it stops the world for a moment, so small changes are left out.
+		percent := gcPercent(kept[0].Value.Uint64() + kept[1].Value.Uint64())
+		if change := percent - set; change*change > set*set/100 {
+			debug.SetGCPercent(percent)
+			set = percent
+		}
+	}
+}
+
+// gcPercent returns the percentage of the kept bytes that leaves maxGarbage for garbage.
+func gcPercent(kept uint64) int {
+	return int(min(max(maxGarbage*100/max(kept, 1), minPercent), defaultPercent)) //nolint:gosec // It is at most 100.
+}

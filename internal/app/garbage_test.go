@@ -1,0 +1,14 @@
+package app
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestGarbageIsBounded(t *testing.T) {
+	t.Parallel()
+	for kept, percent := range map[uint64]int{0: 100, 30 << 20: 100, 48 << 20: 100, 96 << 20: 50, 192 << 20: 25, 4 << 30: 10} {
+		require.Equal(t, percent, gcPercent(kept), "%d bytes", kept)
+	}
+}
