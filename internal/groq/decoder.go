@@ -124,7 +124,7 @@ func (d *decoder) next() (string, error) {
 	return "", d.outcome()
 }
 
-// outcome returns the error of the finish reason, or errEnd.
+// outcome returns errEnd for a complete answer, and otherwise the error of its finish reason.
 func (d *decoder) outcome() error {
 	switch {
 	case d.size > 0 && (d.finish == FinishStop || d.finish == FinishLength):
