@@ -48,8 +48,8 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{url: storetest.NewURL(t)}
-	b.store = storetest.Open(t, b.url)
+	b := &bench{}
+	b.url, b.store = storetest.Lend(t)
 	b.Service, b.auth = newService(t, b.store, account.Options{Secret: []byte(secret)})
 	return b
 }

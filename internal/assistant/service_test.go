@@ -48,8 +48,8 @@ func newBench(t *testing.T) *bench {
 // newBenchWith is newBench with services that wait this long for the first event before they open a stream.
 func newBenchWith(t *testing.T, patience time.Duration) *bench {
 	t.Helper()
-	b := &bench{patience: patience, simulator: groqsim.New(groqsim.Options{}), url: storetest.NewURL(t)}
-	b.store = storetest.Open(t, b.url)
+	b := &bench{patience: patience, simulator: groqsim.New(groqsim.Options{})}
+	b.url, b.store = storetest.Lend(t)
 	upstream := groqtest.Serve(t, b.simulator)
 	client, err := groq.New(groq.Options{BaseURL: upstream, APIKey: "k", Limits: assistant.DefaultLimits()})
 	require.NoError(t, err)

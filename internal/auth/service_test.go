@@ -62,8 +62,8 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{url: storetest.NewURL(t), clock: newClock()}
-	b.store = storetest.Open(t, b.url)
+	b := &bench{clock: newClock()}
+	b.url, b.store = storetest.Lend(t)
 	var err error
 	b.Service, err = auth.NewService(b.store, auth.Options{Secret: []byte(secret), TokenTTL: tokenTTL, Now: b.clock.Now})
 	require.NoError(t, err)

@@ -80,9 +80,15 @@ func (b takenBody) valid(t testing.TB) []byte {
 // filled repeats a piece until the text has the largest size of a body. A # in the piece becomes a running number.
 func filled(limit int, begin, piece, end string) []byte {
 	var text strings.Builder
+	text.Grow(limit)
 	text.WriteString(begin)
+	parts := strings.Split(piece, "#")
 	for i := 0; text.Len() < limit-len(piece)-len(end)-8; i++ {
-		text.WriteString(strings.ReplaceAll(piece, "#", strconv.Itoa(i)))
+		text.WriteString(parts[0])
+		for _, part := range parts[1:] {
+			text.WriteString(strconv.Itoa(i))
+			text.WriteString(part)
+		}
 	}
 	return []byte(strings.TrimSuffix(text.String(), ",") + end)
 }

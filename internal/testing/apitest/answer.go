@@ -13,7 +13,7 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 )
 
-// Ask asks for an answer to the ticket's turn and does not wait for it. The response may be a problem.
+// Ask requests an answer to the ticket's turn and does not wait for it. The response may be a problem.
 func (u *User) Ask(t testing.TB, ticketID uuid.UUID, r client.CreateAIResponseRequest) *plain.CreateAIResponseResponse {
 	t.Helper()
 	asked, err := u.CreateAIResponseWithResponse(t.Context(), ticketID, nil, r)
@@ -21,13 +21,13 @@ func (u *User) Ask(t testing.TB, ticketID uuid.UUID, r client.CreateAIResponseRe
 	return asked
 }
 
-// Begin asks for an answer and wants it to be started by this.
+// Begin requests an answer, and fails the test unless this request starts it.
 func (u *User) Begin(t testing.TB, ticketID uuid.UUID) client.AIResponse {
 	t.Helper()
 	return u.begin(t, ticketID, client.CreateAIResponseRequest{})
 }
 
-// Regenerate asks for another answer to a turn that is answered, and wants it to be started by this.
+// Regenerate requests another answer to an answered turn, and fails the test unless this request starts it.
 func (u *User) Regenerate(t testing.TB, ticketID uuid.UUID) client.AIResponse {
 	t.Helper()
 	return u.begin(t, ticketID, client.CreateAIResponseRequest{Regenerate: true})
@@ -41,7 +41,7 @@ func (u *User) begin(t testing.TB, ticketID uuid.UUID, r client.CreateAIResponse
 	return *asked.JSON201
 }
 
-// AIResponse returns an AI response as it is.
+// AIResponse returns the current state of an AI response.
 func (u *User) AIResponse(t testing.TB, id uuid.UUID) client.AIResponse {
 	t.Helper()
 	got, err := u.GetAIResponseWithResponse(t.Context(), id, nil)
@@ -50,7 +50,7 @@ func (u *User) AIResponse(t testing.TB, id uuid.UUID) client.AIResponse {
 	return *got.JSON200
 }
 
-// CancelAIResponse cancels an AI response and returns it as it is then.
+// CancelAIResponse cancels an AI response and returns its state afterwards.
 func (u *User) CancelAIResponse(t testing.TB, id uuid.UUID) client.AIResponse {
 	t.Helper()
 	cancelled, err := u.CancelAIResponseWithResponse(t.Context(), id, nil)
@@ -80,7 +80,7 @@ func (u *User) ReadAIResponse(t testing.TB, id uuid.UUID) Answer {
 	return s.ReadAll()
 }
 
-// Poll returns the events of an AI response after one of them. It waits for them for so many seconds.
+// Poll returns the events of an AI response after one of them. It waits for up to wait seconds.
 func (u *User) Poll(t testing.TB, id uuid.UUID, after int64, wait int32) client.AIResponseEvents {
 	t.Helper()
 	polled, err := u.ListAIResponseEventsWithResponse(t.Context(), id, &plain.ListAIResponseEventsParams{

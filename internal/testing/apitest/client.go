@@ -78,21 +78,21 @@ func (c *Client) User(t testing.TB, u User) *User {
 	return &u
 }
 
-// Service is a service with an API key that acts for a customer, or for itself if that is empty.
+// Service returns a service with an API key. It acts for a customer, or for itself if onBehalfOf is empty.
 func (c *Client) Service(t testing.TB, key, onBehalfOf string) *User {
 	t.Helper()
 	return c.User(t, User{Token: key, onBehalfOf: onBehalfOf})
 }
 
-// Response is what a request of Do was answered with.
+// Response is the response to a request of Do.
 type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// Do sends a request as it is written, for what the generated client cannot send. The header lines have the form
-// "Name: value".
+// Do sends any request, for requests that the generated client cannot send. The header lines have the form "Name:
+// value".
 func (c *Client) Do(t testing.TB, method, path, body string, header ...string) Response {
 	t.Helper()
 	var reader io.Reader

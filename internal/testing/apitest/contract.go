@@ -41,8 +41,8 @@ func Spec(t testing.TB) *openapi3.T {
 	return doc
 }
 
-// transport validates every response against the contract. It reports a fault as a failure of the test, not as an error of
-// the request, so that no test can take it for what it expects.
+// transport validates every response against the contract. It reports a fault as a failure of the test, not as an error
+// of the request, so that no test can mistake it for an expected error.
 type transport struct {
 	t    testing.TB
 	doc  *openapi3.T
@@ -58,7 +58,7 @@ func newTransport(t testing.TB, a *auth.Service, sent *requests) *transport {
 
 func (tr *transport) CloseIdleConnections() { tr.next.CloseIdleConnections() }
 
-// RoundTrip sends the request and checks what it is answered with. The body of a stream is checked while it is read.
+// RoundTrip sends the request and checks the response. It checks the body of a stream while it is read.
 func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	begin := time.Now()
 	response, err := tr.next.RoundTrip(r)
@@ -67,7 +67,7 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	path, item := tr.find(r.URL)
 	if item == nil {
-		// Not the contract's: a page of the documentation, or a path that there is not.
+		// Not in the contract: a page of the documentation, or an unknown path.
 		return response, nil
 	}
 	operation := item.GetOperation(methodOf(r))
@@ -99,7 +99,7 @@ func methodOf(r *http.Request) string {
 	return r.Method
 }
 
-// find returns the path of the contract that a URL is of.
+// find returns the contract's path of a URL.
 func (tr *transport) find(u *url.URL) (string, *openapi3.PathItem) {
 	parts := strings.Split(u.EscapedPath(), "/")
 	for path, item := range tr.doc.Paths.Map() {
@@ -157,7 +157,7 @@ func (tr *transport) check(
 	return nil
 }
 
-// checkDeclared wants the status and the media type to be among those of the operation.
+// checkDeclared checks that the operation declares the status and the media type.
 func (tr *transport) checkDeclared(r *http.Request, operation *openapi3.Operation, response *http.Response) {
 	seen.response(operation.OperationID, response.StatusCode)
 	declared := operation.Responses.Status(response.StatusCode)
@@ -176,7 +176,7 @@ func (tr *transport) checkDeclared(r *http.Request, operation *openapi3.Operatio
 	}
 }
 
-// checkMembers wants a body of JSON to have no member that its schema does not name, nor one that the caller may not see.
+// checkMembers checks that a JSON body has no undeclared member, and none that the caller may not see.
 func (tr *transport) checkMembers(
 	r *http.Request, operation *openapi3.Operation, response *http.Response, body []byte,
 ) {
@@ -195,14 +195,14 @@ func (tr *transport) checkMembers(
 	tr.checkVisibility(r, found)
 }
 
-// checkVisibility wants members that only staff may see to be sent to staff alone.
+// checkVisibility checks that only staff receive members for staff.
 func (tr *transport) checkVisibility(r *http.Request, found faults) {
 	if len(found.staffOnly) > 0 && !tr.isStaff(r) {
 		tr.t.Errorf("%s %s showed somebody who is not staff what only staff may see: %v", r.Method, r.URL.Path, found.staffOnly)
 	}
 }
 
-// isStaff reports whether a request is by staff, or by a service with such a role for itself.
+// isStaff reports whether a request comes from staff, or from a service with a staff role that acts for itself.
 func (tr *transport) isStaff(r *http.Request) bool {
 	if r.Header.Get("X-On-Behalf-Of") != "" {
 		return false
@@ -218,10 +218,10 @@ func (tr *transport) isStaff(r *http.Request) bool {
 	return err == nil && actor.IsStaff()
 }
 
-// checkMethodNotAllowed wants a problem that names the methods which the contract has.
+// checkMethodNotAllowed checks that the problem names the methods of the contract.
 func (tr *transport) checkMethodNotAllowed(item *openapi3.PathItem, response *http.Response) error {
 	if response.StatusCode == http.StatusNoContent && response.Header.Get("Access-Control-Allow-Methods") != "" {
-		return nil // A preflight request of a browser.
+		return nil // a browser's preflight request
 	}
 	if response.StatusCode != http.StatusMethodNotAllowed {
 		tr.t.Errorf("a method that the contract does not have was answered with %d", response.StatusCode)
@@ -274,7 +274,7 @@ func (s *checkedStream) Close() error { return s.body.Close() }
 func (tr *transport) checkLine(r *http.Request, events, line string) {
 	field, value, _ := strings.Cut(line, ": ")
 	switch field {
-	case "", "id", "event", "retry": // Blank lines and comments have no field.
+	case "", "id", "event", "retry": // Blank lines and comments have no field name.
 	case "data":
 		if events == "UIMessageChunk" && value == "[DONE]" {
 			return
@@ -287,7 +287,8 @@ func (tr *transport) checkLine(r *http.Request, events, line string) {
 	}
 }
 
-// checkExported wants a line of an export to have its schema, and what its customer may see, whoever asks for it.
+// checkExported checks that a line of an export matches its schema and has only members that the customer may see,
+// whoever requests it.
 func (tr *transport) checkExported(schema, line string) {
 	nobody := &http.Request{URL: new(url.URL)}
 	if err := tr.checkEvent(nobody, schema, []byte(line)); err != nil {

@@ -14,13 +14,13 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// sent is a request of a test, and when its operation may have written entries of the journal.
+// sent is a request of a test, with the time in which its operation may have written journal entries.
 type sent struct {
 	operation *openapi3.Operation
 	from, to  time.Time
 }
 
-// requests are those that a test has sent to one server.
+// requests are the requests of a test to one server.
 type requests struct {
 	mu   sync.Mutex
 	sent []sent
@@ -53,7 +53,8 @@ func listed(operation *openapi3.Operation) (types []string) {
 	return types
 }
 
-// mayWrite reports whether an operation may write an entry of the type. The first request for a customer makes the account.
+// mayWrite reports whether an operation may write an entry of the type. The first request for a customer creates the
+// account.
 func mayWrite(operation *openapi3.Operation, kind string) bool {
 	return slices.Contains(listed(operation), kind) || kind == "user.created" && takesOnBehalfOf(operation)
 }
@@ -65,9 +66,9 @@ func takesOnBehalfOf(operation *openapi3.Operation) bool {
 	})
 }
 
-// CheckEntries looks which requests of the client have written the entries of the database's journal, by their times. It wants every entry
-// of a person or a service to be listed in x-events by an operation that ran then. What ran beside requests may write any, and
-// so may the AI and the system, which work in their own time. Every entry must be well-formed, too.
+// CheckEntries assigns the entries of the database's journal to the client's requests by their times. Every entry of a
+// person or a service must be listed in x-events of an operation that ran at that time. Background work, the AI and the
+// system may write any entry. Every entry must be well-formed.
 func (c *Client) CheckEntries(t testing.TB, databaseURL string) {
 	t.Helper()
 	var entries []struct {

@@ -17,13 +17,13 @@ import (
 	"github.com/supportbackend/support/gen/api"
 )
 
-// seen is what the responses of this run were, over all of its servers.
+// seen has the responses of all servers in this run.
 var seen = observations{
 	statuses: make(map[string]map[int]int), codes: make(map[string]int), entries: make(map[string]map[string]int),
 }
 
-// observations counts responses by operation and status, the codes of problems and of answers that failed, and the journal's
-// entries by operation and type.
+// observations counts responses by operation and status, codes of problems and of failed answers, and journal entries
+// by operation and type.
 type observations struct {
 	mu       sync.Mutex
 	statuses map[string]map[int]int
@@ -40,7 +40,7 @@ func (o *observations) response(operationID string, status int) {
 	o.statuses[operationID][status]++
 }
 
-// problem counts the code of a body that is a problem.
+// problem counts the code of a problem.
 func (o *observations) problem(contentType string, body []byte) {
 	var problem api.Problem
 	if contentType == mediaTypeProblem && json.Unmarshal(body, &problem) == nil {

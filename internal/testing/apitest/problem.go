@@ -10,7 +10,7 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 )
 
-// RequireProblem wants the response to be a problem of the status and the code, and returns it.
+// RequireProblem checks that the response is a problem with the status and the code, and returns it.
 func RequireProblem(t testing.TB, status int, body []byte, wantStatus int, wantCode client.ProblemCode) plain.Problem {
 	t.Helper()
 	require.Equal(t, wantStatus, status, "%s", body)
@@ -23,7 +23,7 @@ func RequireProblem(t testing.TB, status int, body []byte, wantStatus int, wantC
 	return problem
 }
 
-// RequireProblem wants the response to be a problem of the status and the code, and returns it.
+// RequireProblem checks that the response is a problem with the status and the code, and returns it.
 func (r Response) RequireProblem(t testing.TB, wantStatus int, wantCode client.ProblemCode) plain.Problem {
 	t.Helper()
 	problem := RequireProblem(t, r.Status, r.Body, wantStatus, wantCode)

@@ -11,23 +11,23 @@ import (
 	"github.com/supportbackend/support/gen/api"
 )
 
-// schemas are the contract's schemas of response bodies, each compiled when it is first needed. They follow JSON Schema
-// 2020-12, as OpenAPI 3.1 does, and are read by another library than the product's.
+// schemas are the contract's schemas of response bodies, each compiled on first use. They follow JSON Schema 2020-12,
+// like OpenAPI 3.1, and use another library than the product.
 var schemas = struct {
 	sync.Mutex
 	compiler *jsonschema.Compiler
 	compiled map[string]*jsonschema.Schema
 }{compiled: make(map[string]*jsonschema.Schema)}
 
-// bodyOf names the schema of a response's body: where the response stands in the document, and the media type.
+// bodyOf identifies the schema of a response's body: the response's place in the document, and the media type.
 type bodyOf struct {
 	path, method string
 	status       int
-	// shared is the reference to a response that many operations have; empty for one that stands at the operation.
+	// shared is the reference to a shared response, or empty for a response of the operation itself.
 	shared, contentType string
 }
 
-// location is the JSON pointer (RFC 6901) of the schema, in a URI fragment.
+// location returns the JSON pointer (RFC 6901) of the schema as a URI fragment.
 func (b bodyOf) location() string {
 	escape := strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D")
 	response := b.shared

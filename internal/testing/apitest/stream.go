@@ -32,7 +32,7 @@ type Stream struct {
 	cancel context.CancelFunc
 }
 
-// OpenStream asks for the answer to a ticket. lastEventID may be empty. The response may be a problem.
+// OpenStream requests the answer to a ticket. lastEventID may be empty. The response may be a problem.
 func (u *User) OpenStream(t testing.TB, ticketID uuid.UUID, lastEventID string) *Stream {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -45,7 +45,7 @@ func (u *User) OpenStream(t testing.TB, ticketID uuid.UUID, lastEventID string) 
 	return &Stream{Response: response, t: t, lines: bufio.NewReader(response.Body), cancel: cancel}
 }
 
-// OpenEvents streams what happens after the event, which may be empty, and wants a stream.
+// OpenEvents streams the events after one, or all if it is empty. The response must be a stream.
 func (u *User) OpenEvents(t testing.TB, lastEventID string) *Stream {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -58,7 +58,7 @@ func (u *User) OpenEvents(t testing.TB, lastEventID string) *Stream {
 	return s
 }
 
-// Stream asks for the answer to a ticket and wants a stream.
+// Stream requests the answer to a ticket. The response must be a stream.
 func (u *User) Stream(t testing.TB, ticketID uuid.UUID) *Stream {
 	t.Helper()
 	s := u.OpenStream(t, ticketID, "")
@@ -66,7 +66,7 @@ func (u *User) Stream(t testing.TB, ticketID uuid.UUID) *Stream {
 	return s
 }
 
-// RequireOK wants the response to be a stream.
+// RequireOK checks that the response is a stream.
 func (s *Stream) RequireOK() {
 	s.t.Helper()
 	if s.Response.StatusCode != http.StatusOK {
@@ -76,7 +76,7 @@ func (s *Stream) RequireOK() {
 	require.Equal(s.t, "text/event-stream; charset=utf-8", s.Response.Header.Get("Content-Type"))
 }
 
-// RequireProblem wants the response to be a problem instead of a stream.
+// RequireProblem checks that the response is a problem instead of a stream.
 func (s *Stream) RequireProblem(status int, code client.ProblemCode) plain.Problem {
 	s.t.Helper()
 	body, err := io.ReadAll(s.Response.Body)
@@ -84,7 +84,7 @@ func (s *Stream) RequireProblem(status int, code client.ProblemCode) plain.Probl
 	return RequireProblem(s.t, s.Response.StatusCode, body, status, code)
 }
 
-// Next returns the next event, and false at the end of the stream. Comments and the retry line are passed over.
+// Next returns the next event, and false at the end of the stream. It skips comments and the retry line.
 func (s *Stream) Next() (Event, bool) {
 	s.t.Helper()
 	var event Event
@@ -112,7 +112,7 @@ func (s *Stream) Next() (Event, bool) {
 	}
 }
 
-// Close hangs up.
+// Close disconnects.
 func (s *Stream) Close() {
 	s.cancel()
 	_ = s.Response.Body.Close()
@@ -121,10 +121,10 @@ func (s *Stream) Close() {
 // Answer is what a reader has at the end of a stream.
 type Answer struct {
 	Events []Event
-	// Text is the deltas since the last reset, joined.
+	// Text is the joined deltas since the last reset.
 	Text string
 	Done *plain.DoneEvent
-	// Failed is the end of an answer that failed.
+	// Failed is the event that ended a failed answer.
 	Failed *plain.FailedEvent
 }
 

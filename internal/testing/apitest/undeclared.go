@@ -10,15 +10,15 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// generalHeaders are those that any response may have, whatever its operation: of the transport, of the server as a whole,
-// and of what stands between.
+// generalHeaders are the headers that every response may have: those of the transport, of the whole server, and of
+// proxies.
 var generalHeaders = []string{
 	"Cache-Control", "Connection", "Content-Length", "Content-Security-Policy", "Content-Type",
 	"Cross-Origin-Resource-Policy", "Date", "Ratelimit", "Ratelimit-Policy", "Referrer-Policy", "Strict-Transport-Security",
 	"Vary", "X-Accel-Buffering", "X-Content-Type-Options", "X-Frame-Options", "X-Request-Id",
 }
 
-// undeclaredHeaders returns the headers that neither the response's declaration nor the whole server has.
+// undeclaredHeaders returns the headers that are neither declared for the response nor general.
 func undeclaredHeaders(declared *openapi3.Response, header http.Header) (names []string) {
 	known := slices.Clone(generalHeaders)
 	for name := range declared.Headers {
@@ -32,16 +32,16 @@ func undeclaredHeaders(declared *openapi3.Response, header http.Header) (names [
 	return names
 }
 
-// faults are pointers to the members of a JSON text that a caller should not have got.
+// faults are pointers to members of a JSON text that the caller should not have received.
 type faults struct {
-	// undeclared are those that the schema does not name. Clients are told to expect further ones from later servers, so the
-	// schemas are open; this server must not have any.
+	// undeclared members are not in the schema. The schemas are open, because later servers may add members, but this
+	// server must not have any others.
 	undeclared []string
-	// staffOnly are those that only staff may get.
+	// staffOnly members are for staff.
 	staffOnly []string
 }
 
-// membersOf looks at the members of a value, in whatever depth.
+// membersOf checks the members of a value, at any depth.
 func membersOf(schema *openapi3.SchemaRef, value any) faults {
 	var f faults
 	f.add(schema, value, "")
@@ -76,7 +76,8 @@ func isStaffOnly(member *openapi3.SchemaRef) bool {
 	return member.Extensions["x-visibility"] == "staff" || member.Value.Extensions["x-visibility"] == "staff"
 }
 
-// collectMembers collects what an object of the schema may have; of several kinds of object, of the value's own.
+// collectMembers collects the members that an object of the schema may have, and with several kinds of object, those of
+// the value's kind.
 func collectMembers(s *openapi3.Schema, value map[string]any, known map[string]*openapi3.SchemaRef) {
 	for name, property := range s.Properties {
 		known[name] = property

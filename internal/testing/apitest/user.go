@@ -15,7 +15,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 )
 
-// User is an account that is logged in.
+// User is a logged-in account.
 type User struct {
 	*plain.ClientWithResponses
 
@@ -30,13 +30,13 @@ type User struct {
 	client     *Client
 }
 
-// With returns the account at a server, which may be another one, with an access token.
+// With returns the account with an access token, at this or another server.
 func (u *User) With(t testing.TB, c *Client, token string) *User {
 	t.Helper()
 	return c.User(t, User{ID: u.ID, Email: u.Email, Token: token})
 }
 
-// NewAPIKey makes an API key, as an administrator.
+// NewAPIKey creates an API key, as an administrator.
 func (u *User) NewAPIKey(t testing.TB, request client.CreateAPIKeyRequest) client.CreatedAPIKey {
 	t.Helper()
 	if request.Name == "" {
@@ -51,13 +51,13 @@ func (u *User) NewAPIKey(t testing.TB, request client.CreateAPIKeyRequest) clien
 	return *created.JSON201
 }
 
-// AllScopes are all that an API key can have.
+// AllScopes are all scopes of API keys.
 var AllScopes = []client.Scope{
 	client.ScopeTicketsRead, client.ScopeTicketsWrite, client.ScopeAI, client.ScopeUsers, client.ScopeEvents, client.ScopeWebhooks,
 	client.ScopeOnBehalf,
 }
 
-// Me asks who the account is.
+// Me returns the account.
 func (u *User) Me(t testing.TB) client.User {
 	t.Helper()
 	me, err := u.GetMeWithResponse(t.Context(), nil)
@@ -66,7 +66,7 @@ func (u *User) Me(t testing.TB) client.User {
 	return *me.JSON200
 }
 
-// Sessions are the account's sessions, newest first.
+// Sessions returns the account's sessions, newest first.
 func (u *User) Sessions(t testing.TB) []client.Session {
 	t.Helper()
 	got, err := u.ListSessionsWithResponse(t.Context(), nil)
@@ -75,7 +75,7 @@ func (u *User) Sessions(t testing.TB) []client.Session {
 	return *got.JSON200
 }
 
-// Session is the id of the session that the account's access token is of.
+// Session returns the id of the access token's session.
 func (u *User) Session(t testing.TB) uuid.UUID {
 	t.Helper()
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(u.Token, ".")[1])
@@ -87,7 +87,7 @@ func (u *User) Session(t testing.TB) uuid.UUID {
 	return claims.Session
 }
 
-// Bearer is the account's Authorization header.
+// Bearer returns the account's Authorization header.
 func (u *User) Bearer() string { return "Authorization: Bearer " + u.Token }
 
 // NewTicket opens a ticket.
@@ -113,7 +113,7 @@ func (u *User) Say(t testing.TB, ticketID uuid.UUID, content string) client.Mess
 	}
 }
 
-// SetStatus moves a ticket to a status.
+// SetStatus changes a ticket's status.
 func (u *User) SetStatus(t testing.TB, ticketID uuid.UUID, status client.TicketStatus) {
 	t.Helper()
 	updated, err := u.UpdateTicketWithResponse(t.Context(), ticketID, nil, client.UpdateTicketRequest{Status: status})

@@ -1,6 +1,6 @@
-// Package desk runs the whole product for a test: the real HTTP server on a database of the test's own, with a Groq
-// simulator behind it, and makes the people who use it. They call it through package apitest, which validates every response
-// against the contract.
+// Package desk runs the whole product for a test: the real HTTP server on the test's own database, with a Groq
+// simulator. It also creates the people who use it. They call the server through package apitest, which validates every
+// response against the contract.
 package desk
 
 import (
@@ -42,44 +42,44 @@ import (
 // Secret signs the tokens of servers under test.
 const Secret = "a secret that only tests know, 32 bytes and more"
 
-// drainTimeout bounds how long the end of a test waits for answers that are still running.
+// drainTimeout is how long the end of a test waits for running answers.
 const drainTimeout = 5 * time.Second
 
 // Options change what New starts.
 type Options struct {
-	// DatabaseURL is a migrated database to use instead of a new one: for several servers on one database.
+	// DatabaseURL is a migrated database to use instead of a new one, for several servers on one database.
 	DatabaseURL string
 	// Simulator is the upstream to use instead of a new one.
 	Simulator *groqsim.Simulator
-	// NoAI switches answers off.
+	// NoAI turns AI answers off.
 	NoAI bool
-	// Limits bound the upstream; nil means the default ones.
+	// Limits are the limits of upstream requests; nil means the defaults.
 	Limits *groq.Limits
-	// Models are the models that may answer; none means the default one, without a fallback.
+	// Models are the models of the server; none means the default one, without a fallback.
 	Models []string
-	// Budget is what each user may ask of the AI; the zero value has no limits.
+	// Budget is each user's budget of AI answers; the zero value has no limits.
 	Budget assistant.Budget
-	// Writing is what each customer may write in a day; the zero value has no limits.
+	// Writing is each customer's daily budget of writing; the zero value has no limits.
 	Writing ticket.Budget
 	// AIMode is the mode of new tickets; empty is auto.
 	AIMode sqlc.AIMode
-	// Triage is what the AI does with new tickets by itself; empty is nothing.
+	// Triage is the rule for new tickets; empty means no triage.
 	Triage assistant.TriageRule
-	// MaxRunning, MaxStreams and MaxStreamsEach bound what the server does at a time; 0 means their defaults.
+	// MaxRunning, MaxStreams and MaxStreamsEach limit concurrent work of the server; 0 means their defaults.
 	MaxRunning, MaxStreams, MaxStreamsEach int
-	// Log gets the server's log too; nil means the test's output only.
+	// Log also receives the server's log; nil means the test's output only.
 	Log io.Writer
-	// RateLimit is how many requests per second a caller may make, and Attempts what strangers may try. Tests have neither
-	// unless they say so: they come from one address, and fast.
+	// RateLimit is the number of requests per second of a caller, and Attempts limits log-ins and sign-ups. Both are
+	// off by default, because tests send many requests from one address.
 	RateLimit int
 	Attempts  account.Limits
-	// Passwords hashes passwords; nil means one whose hashes cost next to nothing.
+	// Passwords hashes passwords; nil means a cheap hasher.
 	Passwords *password.Hasher
-	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	// TrustedProxies are the networks whose X-Forwarded-For is trusted.
 	TrustedProxies []*net.IPNet
 	// Now is the clock of tokens.
 	Now func() time.Time
-	// Secrets are the one that signs tokens, and further ones that are accepted; nil means Secret alone.
+	// Secrets are the secret that signs tokens and further accepted ones; nil means only Secret.
 	Secrets []string
 	// Patience is how long a stream's response waits for the first event; 0 means the default.
 	Patience time.Duration
@@ -87,15 +87,16 @@ type Options struct {
 	Recheck time.Duration
 	// AllowedOrigins are the origins that browsers may call from.
 	AllowedOrigins []string
-	// Logger gets what the server logs, instead of the test's own log.
+	// Logger receives the server's log instead of the test's log.
 	Logger *slog.Logger
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
-	// Journal means that what happens goes from the outbox to the journal. Without it, streams of events end at once.
+	// Journal runs the sequencer, which moves entries from the outbox to the journal. Without it, streams of events end
+	// immediately.
 	Journal bool
 }
 
-// Desk is one running server and what stands behind it.
+// Desk is one running server with its database and upstream.
 type Desk struct {
 	// Client calls the server.
 	*apitest.Client

@@ -15,7 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
-// cheap makes password hashes that cost next to nothing.
+// cheap is the lowest cost of password hashes.
 var cheap = password.Cost{Memory: 32, Passes: 1, Lanes: 1}
 
 // hashed is the hash of apitest.Password.
@@ -23,13 +23,13 @@ var hashed = sync.OnceValues(func() (string, error) {
 	return password.NewHasher(cheap).Hash(context.Background(), "", apitest.Password)
 })
 
-// Customer makes a customer's account and logs it in.
+// Customer creates a customer's account and logs it in.
 func (d *Desk) Customer(t testing.TB) *apitest.User {
 	t.Helper()
 	return d.Staff(t, sqlc.UserRoleUser)
 }
 
-// Staff makes an account of the role and logs it in.
+// Staff creates an account with the role and logs it in.
 func (d *Desk) Staff(t testing.TB, role sqlc.UserRole) *apitest.User {
 	t.Helper()
 	hash, err := hashed()
@@ -42,7 +42,7 @@ func (d *Desk) Staff(t testing.TB, role sqlc.UserRole) *apitest.User {
 	return d.Again(t, &apitest.User{ID: id, Email: user.Email, Role: role})
 }
 
-// Again returns an account with another session. No request is made for it.
+// Again returns the account with another session, without a request.
 func (d *Desk) Again(t testing.TB, u *apitest.User) *apitest.User {
 	t.Helper()
 	here := account.Client{Addr: netip.MustParseAddr("127.0.0.1"), UserAgent: "Go-http-client/1.1"}

@@ -1,4 +1,4 @@
-// Package example takes good requests from the contract's own examples, so that tests need no list of valid bodies.
+// Package example takes valid requests from the contract's examples, so that tests need no list of valid bodies.
 package example
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// Body returns the JSON body that the contract shows for an operation under a name; an empty name is the first one. It is nil
-// where the operation takes no JSON.
+// Body returns an operation's JSON body from the contract's example with a name, or the first example. It is nil if the
+// operation has no JSON body.
 func Body(o *openapi3.Operation, name string) map[string]any {
 	if o.RequestBody == nil || o.RequestBody.Value.Content["application/json"] == nil {
 		return nil
@@ -29,7 +29,7 @@ func Body(o *openapi3.Operation, name string) map[string]any {
 	return maps.Clone(body)
 }
 
-// Least returns what of Body the operation requires: the members that it names, or one member if it requires any.
+// Least returns Body with the required members only, or with one member if the operation requires any one.
 func Least(o *openapi3.Operation) map[string]any {
 	schema, body := o.RequestBody.Value.Content["application/json"].Schema.Value, Body(o, "")
 	names := schema.Required

@@ -17,16 +17,16 @@ import (
 
 var parameter = regexp.MustCompile(`@(\w+)|sqlc\.narg\('?(\w+)'?\)`)
 
-// embedded is a whole row among what a query selects.
+// embedded matches a whole row in a query's SELECT list.
 var embedded = regexp.MustCompile(`sqlc\.embed\((\w+)\)`)
 
-// Explain returns the plan of one of the project's queries, which it runs with the parameters in place of their names.
+// Explain runs one of the project's queries with these parameters and returns its plan.
 func Explain(t testing.TB, databaseURL, file, query string, parameters map[string]string) string {
 	t.Helper()
 	return explain(t, databaseURL, file, query, parameters, "SELECT")
 }
 
-// ExplainAll is Explain with the plans of the statements within the functions that the query calls.
+// ExplainAll is Explain with the plans of statements in the functions that the query calls.
 func ExplainAll(t testing.TB, databaseURL, file, query string, parameters map[string]string) string {
 	t.Helper()
 	return explain(t, databaseURL, file, query, parameters, `LOAD 'auto_explain'; SET client_min_messages = log;

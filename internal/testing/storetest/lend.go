@@ -13,14 +13,15 @@ import (
 )
 
 const (
-	// maxLoans is how many tests use a database one after another: nobody vacuums what they delete.
+	// maxLoans is the most tests that use a database one after another, because nothing vacuums the rows that they
+	// delete.
 	maxLoans = 20
 	// maxLeft is the maximum number of rows that a test may leave in a database that is lent again.
 	maxLeft = 2000
 )
 
-// loan is a database that tests use one after another, with connections that know the schema and the statements. To make
-// both costs more than most tests do.
+// loan is a database that tests use one after another, with connections that have cached the schema and the statements.
+// Creating both costs more than most tests.
 type loan struct {
 	*store.Store
 
@@ -37,7 +38,7 @@ type loans struct {
 	free []*loan
 
 	once sync.Once
-	// clear are statements that make a database as it was when it was new, and tables is how many tables it had.
+	// clear are the statements that reset a database to its new state, and tables is the number of its tables.
 	clear  string
 	tables int
 	// altered are the URLs of databases whose schema a test may have changed.
@@ -47,8 +48,8 @@ type loans struct {
 // definition matches statements that may change more than rows.
 var definition = regexp.MustCompile(`(?i)\b(alter|analyze|create|do|drop|grant|reindex|truncate|vacuum)\b`)
 
-// Lend returns the URL of a migrated database of the test's own and a Store on it, which earlier tests may have used. The
-// database is as empty as a new one. The test may change the schema and close the Store.
+// Lend returns the URL of a migrated database for this test alone, and a Store on it. Earlier tests may have used it,
+// but it is as empty as a new one. The test may change the schema and close the Store.
 func Lend(t testing.TB) (databaseURL string, s *store.Store) {
 	t.Helper()
 	l := borrow(t)
@@ -66,7 +67,7 @@ func Lend(t testing.TB) (databaseURL string, s *store.Store) {
 	return l.url, l.Store
 }
 
-// borrow returns the database that was given back last, or else a new one.
+// borrow returns the database that was returned last, or a new one.
 func borrow(t testing.TB) *loan {
 	t.Helper()
 	if l := lent.take(); l != nil {
@@ -100,11 +101,11 @@ func (all *loans) giveBack(l *loan) {
 	all.free = append(all.free, l)
 }
 
-// empty makes the database as it was when it was new. It reports false if it cannot, or if the test has done too much.
+// empty resets the database to its new state. It reports false if that fails, or if the test has left too many rows.
 func (l *loan) empty() bool {
 	ctx := context.Background()
 	kept, _ := pools.Load(l.url)
-	pool := kept.(*pgxpool.Pool) //nolint:errcheck,forcetypeassert // It holds nothing else.
+	pool := kept.(*pgxpool.Pool) //nolint:errcheck,forcetypeassert // The map has no other values.
 	var tables int
 	err := pool.QueryRow(ctx, countTables, pgx.QueryExecModeCacheStatement).Scan(&tables)
 	if err != nil || tables != lent.tables {
@@ -129,8 +130,8 @@ func (l *loan) empty() bool {
 
 const countTables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
 
-// clearing selects the statements that delete all rows, insert those of a new database, and begin identities again. They leave
-// all plans valid.
+// clearing selects the statements that delete all rows, insert those of a new database, and restart identities. They
+// keep cached plans valid.
 const clearing = `
 	SELECT 'BEGIN; SET LOCAL session_replication_role = replica; ' || string_agg(statement, '; ') || '; COMMIT'
 	FROM (

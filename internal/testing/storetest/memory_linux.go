@@ -2,8 +2,8 @@ package storetest
 
 import "syscall"
 
-// memoryDir is where Linux keeps files in memory, or "" where that has no room. A database is made there in a third of the
-// time.
+// memoryDir returns a directory of files in memory, or "" if it is too small. Creating a database there takes a third
+// of the time.
 func memoryDir() string {
 	const dir = "/dev/shm"
 	var stat syscall.Statfs_t

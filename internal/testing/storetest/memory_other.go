@@ -2,5 +2,5 @@
 
 package storetest
 
-// memoryDir returns "": the server keeps its files among the temporary ones.
+// memoryDir returns "": the server uses the temporary directory.
 func memoryDir() string { return "" }

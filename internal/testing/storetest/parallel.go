@@ -2,6 +2,6 @@
 
 package storetest
 
-// parallelPerCPU is how many tests run at a time for each processor. Most of a test is waiting: for the network, for the
-// database, for a time that the product promises.
+// parallelPerCPU is the number of parallel tests per processor. Tests mostly wait: for the network, for the database,
+// for timeouts of the product.
 const parallelPerCPU = 4

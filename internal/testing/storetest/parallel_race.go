@@ -2,5 +2,5 @@
 
 package storetest
 
-// parallelPerCPU is smaller with the race detector, under which tests compute more than they wait.
+// parallelPerCPU is smaller with the race detector, because tests then compute more than they wait.
 const parallelPerCPU = 2

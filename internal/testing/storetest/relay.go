@@ -10,16 +10,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Relay stands between a test and a database, and does to them what networks do.
+// Relay is a proxy between a test and a database that simulates network faults.
 type Relay struct {
-	// URL leads to the database by way of the relay.
+	// URL is the database's URL through the relay.
 	URL string
 
 	target atomic.Pointer[string]
 	silent atomic.Bool
 }
 
-// NewRelay returns a Relay to the database, which ends with the test.
+// NewRelay returns a Relay to the database. It ends with the test.
 func NewRelay(t testing.TB, databaseURL string) *Relay {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // Closed below.
@@ -43,7 +43,7 @@ func NewRelay(t testing.TB, databaseURL string) *Relay {
 	return r
 }
 
-// Lead makes new connections lead to the server of that URL. Those that there are stay where they are.
+// Lead directs new connections to the server of that URL. Existing ones stay.
 func (r *Relay) Lead(t testing.TB, databaseURL string) {
 	t.Helper()
 	u, err := url.Parse(databaseURL)
@@ -51,7 +51,7 @@ func (r *Relay) Lead(t testing.TB, databaseURL string) {
 	r.target.Store(&u.Host)
 }
 
-// Silence drops everything that is sent in either direction, while all connections stay open, until it is undone.
+// Silence drops everything in both directions while all connections stay open, or ends that.
 func (r *Relay) Silence(on bool) { r.silent.Store(on) }
 
 func (r *Relay) serve(client net.Conn) {

@@ -30,7 +30,7 @@ var shared struct {
 	forget   func()
 }
 
-// prepare returns the server's address and the name of the migrated template, both made at the first call.
+// prepare returns the server's address and the name of the migrated template. The first call creates both.
 func prepare(t testing.TB) (admin, template string) {
 	t.Helper()
 	shared.mu.Lock()
@@ -43,8 +43,8 @@ func prepare(t testing.TB) (admin, template string) {
 	return shared.admin, shared.template
 }
 
-// settings suit many small databases that nobody keeps: no write-ahead log worth the name, no vacuum, and one plan for each
-// statement of a connection, which rarely runs it more than a few times.
+// settings suit many small temporary databases: a minimal write-ahead log, no vacuum, and one plan per statement of a
+// connection, which rarely runs it more than a few times.
 var settings = map[string]string{
 	"max_connections": "500", "shared_buffers": "64MB", "autovacuum": "off", "jit": "off",
 	"plan_cache_mode": "force_generic_plan", "wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "256MB",
@@ -64,11 +64,11 @@ func startServer(t testing.TB) string {
 	return server.URL("postgres")
 }
 
-// templateLife is how long the files of a migrated server are kept when no test needs them.
+// templateLife is how long unused files of a migrated server are kept.
 const templateLife = 7 * 24 * time.Hour
 
-// migratedServer returns the folder of a server that has the migrated template, for other test binaries to begin with: it
-// takes a second to make and a tenth of that to copy. It returns "" where nothing can be kept.
+// migratedServer returns the directory of a server with the migrated template, which other test binaries copy: creating
+// it takes a second, copying it a tenth of that. It returns "" where no files can be kept.
 func migratedServer(t testing.TB) string {
 	t.Helper()
 	base, err := pgembed.DefaultDir()
@@ -103,8 +103,8 @@ func migratedServer(t testing.TB) string {
 	return dir
 }
 
-// migrateTemplate makes the template unless another test binary has made it on the same server. It is named by what it
-// is made from, so a change of the migrations makes a new one.
+// migrateTemplate creates the template unless another test binary has created it on the same server. Its name depends
+// on the migrations, so changed migrations create a new one.
 func migrateTemplate(t testing.TB, admin string) string {
 	t.Helper()
 	name := "support_template_" + migrationsHash(t)
@@ -120,7 +120,7 @@ func migrateTemplate(t testing.TB, admin string) string {
 	if exists {
 		return name
 	}
-	// One that is not marked as a template was left half-made.
+	// A database that is not marked as a template is incomplete.
 	_, err = conn.Exec(ctx, "DROP DATABASE IF EXISTS "+name)
 	require.NoError(t, err)
 	_, err = conn.Exec(ctx, "CREATE DATABASE "+name)
@@ -129,7 +129,7 @@ func migrateTemplate(t testing.TB, admin string) string {
 	require.NoError(t, err)
 	require.NoError(t, m.Up())
 	require.NoError(t, m.Close())
-	// The first connection writes a cache of the catalog to a file, which the clones then have.
+	// The first connection writes a cache of the catalog to a file, which the clones copy.
 	_, hangUp := connect(t, withDatabase(t, admin, name))
 	hangUp()
 	_, err = conn.Exec(ctx, "ALTER DATABASE "+name+" WITH IS_TEMPLATE true")

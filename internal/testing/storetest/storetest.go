@@ -1,4 +1,4 @@
-// Package storetest gives every test a database of its own, on a real PostgreSQL.
+// Package storetest gives every test its own database on a real PostgreSQL.
 //
 // The server is the one that TEST_DATABASE_URL names, or else an embedded one that the test binary starts when its first
 // test asks and that Main stops. A template database is migrated once, and its files are kept for other test binaries. New
@@ -36,7 +36,7 @@ const maxConnectTries = 10
 // a whole run whose tests have passed, and may fail it.
 func Main(m *testing.M, checks ...func() error) {
 	flag.Parse()
-	// Tests leave much garbage and little else: memory is cheaper than collecting it often.
+	// Tests create much short-lived garbage, so collecting it less often saves CPU.
 	debug.SetGCPercent(400)
 	if !isSet("test.parallel") {
 		_ = flag.Set("test.parallel", strconv.Itoa(parallelPerCPU*runtime.GOMAXPROCS(0)))
@@ -58,7 +58,7 @@ func Main(m *testing.M, checks ...func() error) {
 	os.Exit(code)
 }
 
-// selected reports whether flags have made the run less than whole.
+// selected reports whether flags have selected only a part of the tests.
 func selected() bool {
 	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz"} {
 		if flag.Lookup(name).Value.String() != "" {
@@ -73,7 +73,7 @@ func isSet(name string) (set bool) {
 	return set
 }
 
-// New returns a Store on a migrated database of the test's own.
+// New returns a Store on the test's own migrated database.
 func New(t testing.TB) *store.Store {
 	t.Helper()
 	return Open(t, NewURL(t))
@@ -91,7 +91,7 @@ func open(t testing.TB, databaseURL string) *store.Store {
 	t.Helper()
 	s, err := store.Open(context.Background(), store.Config{URL: databaseURL, MaxConns: 8, Lazy: true})
 	require.NoError(t, err)
-	// On a machine that is busy with other tests, the first connection may take longer than a request waits for one.
+	// On a busy machine, the first connection may take longer than a request waits for one.
 	for range maxConnectTries {
 		if _, err := s.GetSchemaMigration(context.Background()); err == nil || errors.Is(err, store.ErrNoRows) {
 			break
@@ -100,21 +100,21 @@ func open(t testing.TB, databaseURL string) *store.Store {
 	return s
 }
 
-// NewURL returns the URL of a migrated database of the test's own, which is dropped when the test ends.
+// NewURL returns the URL of the test's own migrated database, which is dropped when the test ends.
 func NewURL(t testing.TB) string {
 	t.Helper()
 	admin, template := prepare(t)
 	return createForTest(t, admin, "TEMPLATE "+template)
 }
 
-// NewEmptyURL returns the URL of a database of the test's own that has no schema.
+// NewEmptyURL returns the URL of the test's own database without a schema.
 func NewEmptyURL(t testing.TB) string {
 	t.Helper()
 	admin, _ := prepare(t)
 	return createForTest(t, admin, "TEMPLATE template0")
 }
 
-// Exec runs a statement on the database, for what the product has no query for.
+// Exec runs a statement for which the product has no query.
 func Exec(t testing.TB, databaseURL, sql string, args ...any) {
 	t.Helper()
 	pool, done := poolOf(t, databaseURL)
@@ -126,7 +126,7 @@ func Exec(t testing.TB, databaseURL, sql string, args ...any) {
 	require.NoError(t, err)
 }
 
-// Lock locks all rows of a table until the test ends, as a transaction that never comes to its end does.
+// Lock locks all rows of a table until the test ends, like a transaction that never ends.
 func Lock(t testing.TB, databaseURL, table string) {
 	t.Helper()
 	conn, hangUp := connect(t, databaseURL)
@@ -172,7 +172,7 @@ func QueryText(t testing.TB, databaseURL, sql string, args ...any) string {
 	return s
 }
 
-// Digest sums up every row of every table of a migrated database.
+// Digest returns a digest of every row of every table of a migrated database.
 func Digest(t testing.TB, databaseURL string) string {
 	t.Helper()
 	digest.once.Do(func() {
@@ -189,8 +189,8 @@ var digest struct {
 	sql  string
 }
 
-// prepared has a connection keep the plan of a query: a test asks the same ones again and again. Their results have one type, whatever
-// a test does to the schema.
+// prepared makes a connection cache the plan of a query, because tests repeat the same ones. Their result type does not
+// depend on the schema.
 func prepared(args []any) []any { return append([]any{pgx.QueryExecModeCacheStatement}, args...) }
 
 // createForTest returns the URL of a new database, which is dropped when the test ends.
@@ -243,26 +243,26 @@ func withDatabase(t testing.TB, databaseURL, name string) string {
 
 func randomName() string {
 	raw := make([]byte, 8)
-	_, _ = rand.Read(raw) // It never fails.
+	_, _ = rand.Read(raw) // Read never fails.
 	return hex.EncodeToString(raw)
 }
 
-// pools are connections to the databases of tests that are running, by URL. Most of the cost of a query is that of its connection.
+// pools are the connections to the databases of running tests, by URL. Most of the cost of a query is its connection.
 var pools sync.Map
 
-// Keep keeps connections to a database that is not of this package for Exec and the queries, until the test ends.
+// Keep caches connections to a database from elsewhere for Exec and the queries, until the test ends.
 func Keep(t testing.TB, databaseURL string) {
 	t.Helper()
 	t.Cleanup(keepPool(t, databaseURL))
 }
 
-// keepPool keeps connections to a database for Exec and the queries, until forget is called.
+// keepPool caches connections to a database for Exec and the queries, until forget is called.
 func keepPool(t testing.TB, databaseURL string) (forget func()) {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(databaseURL)
 	require.NoError(t, err)
 	cfg.MaxConns = 8
-	// Tests change schemas, and end sessions.
+	// Tests change schemas and end sessions.
 	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec
 	cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return true }
 	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
@@ -274,11 +274,11 @@ func keepPool(t testing.TB, databaseURL string) (forget func()) {
 	}
 }
 
-// poolOf returns the kept connections to a database, or for once a new one.
+// poolOf returns the cached connections to a database, or a temporary one.
 func poolOf(t testing.TB, databaseURL string) (pool *pgxpool.Pool, done func()) {
 	t.Helper()
 	if kept, ok := pools.Load(databaseURL); ok {
-		return kept.(*pgxpool.Pool), func() {} //nolint:errcheck,forcetypeassert // It holds nothing else.
+		return kept.(*pgxpool.Pool), func() {} //nolint:errcheck,forcetypeassert // The map has no other values.
 	}
 	pool, err := pgxpool.New(context.Background(), databaseURL)
 	require.NoError(t, err)

@@ -10,16 +10,16 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// use borrows a database for the time of a subtest.
+// use borrows a database for one subtest.
 func use(t *testing.T, do func(t *testing.T, databaseURL string)) {
 	t.Helper()
-	t.Run("a test", func(t *testing.T) { //nolint:paralleltest // They use the database one after another.
+	t.Run("a test", func(t *testing.T) {
 		databaseURL, _ := storetest.Lend(t)
 		do(t, databaseURL)
 	})
 }
 
-func TestDatabaseIsLentAgainAsItWasWhenItWasNew(t *testing.T) { //nolint:paralleltest // Another test must not borrow it.
+func TestReturnedDatabaseIsLikeNew(t *testing.T) { //nolint:paralleltest // No other test may borrow the database.
 	var first, digest string
 	use(t, func(t *testing.T, databaseURL string) {
 		t.Helper()
@@ -38,7 +38,7 @@ func TestDatabaseIsLentAgainAsItWasWhenItWasNew(t *testing.T) { //nolint:paralle
 	})
 }
 
-func TestDatabaseThatIsNoLongerAsItWasIsNotLentAgain(t *testing.T) { //nolint:paralleltest // Another test must not borrow it.
+func TestChangedDatabaseIsNotLentAgain(t *testing.T) { //nolint:paralleltest // No other test may borrow the database.
 	for name, sql := range map[string]string{
 		"its schema was changed":  `ALTER TABLE tickets DISABLE TRIGGER USER`,
 		"the test left very much": `INSERT INTO search_queue (id) SELECT gen_random_uuid() FROM generate_series(1, 3000)`,
@@ -55,7 +55,7 @@ func TestDatabaseThatIsNoLongerAsItWasIsNotLentAgain(t *testing.T) { //nolint:pa
 		})
 	}
 	var closed string
-	t.Run("a test that closes its Store", func(t *testing.T) { //nolint:paralleltest // See above.
+	t.Run("a test that closes its Store", func(t *testing.T) {
 		databaseURL, s := storetest.Lend(t)
 		closed = databaseURL
 		s.Close()

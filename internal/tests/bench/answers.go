@@ -13,17 +13,17 @@ import (
 	"github.com/supportbackend/support/internal/dev/groqsim"
 )
 
-// load is how answers come from the simulator, and how many are read.
+// load is how the simulator sends answers, and how many are read.
 type load struct {
 	name string
-	// speed is in tokens a second; a negative one is unthrottled.
+	// speed is in tokens per second; negative means unthrottled.
 	speed float64
-	// streams are read at a time.
+	// streams is the number of concurrent streams.
 	streams int
-	// The paths take turns of perRound answers each, so that whatever else the machine does meets all of them.
+	// The paths take turns of perRound answers each, so that other load on the machine affects all of them.
 	rounds, perRound int
-	tokens           int // of one answer
-	// light means that the machine has time to spare, so that what the server adds is its own.
+	tokens           int // per answer
+	// light means that the machine is not saturated, so that added times belong to the server.
 	light bool
 }
 
@@ -33,7 +33,7 @@ func (l load) String() string {
 	return fmt.Sprintf("%s, %d at a time, %d answers of %d tokens", l.name, l.streams, l.answers(), l.tokens)
 }
 
-// measured is what one path has come to.
+// measured is the result of one path.
 type measured struct {
 	samples []sample
 	cpu     time.Duration
@@ -78,8 +78,8 @@ func measureAnswers(ctx context.Context, r *rig, l load) (stage, error) {
 	return answersStage(l, &results[0], &results[1], &results[2], work, r.database.statements), nil
 }
 
-// paths returns the three ways to an answer. The first answer is not measured: it warms the server up, and shows what it
-// asks the simulator, which then is what the others ask as well.
+// paths returns the three ways to an answer. The first answer is not measured: it warms the server up, and shows the
+// server's request to the simulator, which the other paths then repeat.
 func (r *rig) paths(ctx context.Context, server *process, l load) ([]path, error) {
 	questions, err := ask(ctx, server.url, l.answers()+1)
 	if err != nil {
@@ -120,7 +120,7 @@ func (r *rig) paths(ctx context.Context, server *process, l load) ([]path, error
 	}, nil
 }
 
-// add reads one round of answers, so many at a time.
+// add reads one round of answers, with the load's concurrency.
 func (m *measured) add(ctx context.Context, p path, c *http.Client, clock clock, l load, round int) error {
 	begin, err := p.cpu()
 	if err != nil {
@@ -172,7 +172,7 @@ func (m *measured) lag(q float64) time.Duration {
 	return quantile(all, q)
 }
 
-// quantile returns the least value that so large a share of all values does not exceed.
+// quantile returns the smallest value that a share q of all values does not exceed.
 func quantile(values []time.Duration, q float64) time.Duration {
 	if len(values) == 0 {
 		return 0

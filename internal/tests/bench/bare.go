@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// bareReadyPath answers as soon as the bare server does.
+	// bareReadyPath responds as soon as the bare server is ready.
 	bareReadyPath = "/ready"
-	// bareConns is how many connections a server has by default.
+	// bareConns is the server's default number of connections.
 	bareConns = 20
 	bareLimit = 20
 )
 
-// bareTicket and bareMessage have what the server says of a ticket and of a message.
+// bareTicket and bareMessage have the members of the server's tickets and messages.
 type bareTicket struct {
 	ID            uuid.UUID `json:"id"`
 	Title         string    `json:"title"`
@@ -44,14 +44,14 @@ type bareMessage struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// bare is what the server's requests are compared with: the least that an Echo server with the same rows in the same tables
-// can do. It believes whoever asks, checks nothing, counts nothing and logs nothing.
+// bare is the baseline for requests: the minimal Echo server with the same rows in the same tables. It trusts every
+// caller, and checks, counts and logs nothing.
 type bare struct {
 	pool *pgxpool.Pool
 	user uuid.UUID
 }
 
-// runBare serves until ctx ends. Everybody is the one user.
+// runBare serves until ctx ends. Every caller is the same user.
 func runBare(ctx context.Context, addr, database, user string) error {
 	config, err := pgxpool.ParseConfig(database)
 	if err != nil {
@@ -141,7 +141,7 @@ func (b bare) get(c echo.Context) error {
 	return c.JSON(http.StatusOK, found)
 }
 
-// addMessage neither locks the ticket nor changes it, so two messages may have the same time, which the table refuses.
+// addMessage neither locks nor changes the ticket, so two messages may get the same time, which the table refuses.
 func (b bare) addMessage(c echo.Context) error {
 	var body struct {
 		Content string `json:"content"`

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// runMain makes the test binary the program itself, because the benchmark starts itself once more as the plain proxy.
+// runMain makes the test binary run as the program, because the benchmark starts itself again as the plain proxy.
 const runMain = "BENCH_TEST_RUN_MAIN"
 
 func TestMain(m *testing.M) {
@@ -24,14 +24,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The benchmark must not rot: a small run goes through all of it.
+// A small run of the whole benchmark keeps it working.
 func TestSmallRunHasEveryFigure(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("the benchmark needs /proc")
 	}
 	program := filepath.Join(t.TempDir(), "support")
-	// Without the flags of a release, what the tests have built already is used again.
+	// Without the flags of a release, the build reuses what the tests have compiled.
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", program, "../../../cmd/support")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
@@ -43,7 +43,7 @@ func TestSmallRunHasEveryFigure(t *testing.T) {
 	cmd.Env = append(os.Environ(), runMain+"=1")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	_ = cmd.Run() // So short a run may be over a budget; the figures tell whether it was whole.
+	_ = cmd.Run() // Such a short run may exceed a budget; the figures show whether it is complete.
 	var found report
 	require.NoError(t, json.Unmarshal(stdout.Bytes(), &found), "%s", &stderr)
 	require.Len(t, found.Stages, 16)
@@ -54,7 +54,7 @@ func TestSmallRunHasEveryFigure(t *testing.T) {
 	require.Positive(t, found.Stages[1].Figures[0].Ratio)
 }
 
-func TestStampsAreFoundInWhatComesInPieces(t *testing.T) {
+func TestNextStampInPieces(t *testing.T) {
 	t.Parallel()
 	_, rest, ok := nextStamp([]byte(`{"content":"~0012`))
 	require.False(t, ok)
@@ -67,7 +67,7 @@ func TestStampsAreFoundInWhatComesInPieces(t *testing.T) {
 	require.Equal(t, `"}`, string(rest))
 }
 
-func TestStampsGoRound(t *testing.T) {
+func TestStampsWrapAround(t *testing.T) {
 	t.Parallel()
 	c := clock{begin: time.Now()}
 	require.Less(t, c.since(stampSpan-1), time.Minute)
@@ -82,7 +82,7 @@ func TestQuantile(t *testing.T) {
 	require.Zero(t, quantile(nil, 0.5))
 }
 
-func TestFigureOverItsBudgetIsNamed(t *testing.T) {
+func TestFigureOverItsBudgetIsReported(t *testing.T) {
 	t.Parallel()
 	r := report{Stages: []stage{{Name: "s", Figures: []figure{
 		{Name: "a", Server: 2, Budget: 1},

@@ -13,17 +13,17 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 )
 
-// maxCustomers is how many accounts there are. With fewer, one customer would ask for more than a server may allow one.
+// maxCustomers is the number of accounts. With fewer, each customer would exceed the limits of an account.
 const maxCustomers = 64
 
-// customer is somebody with an account and an address of their own.
+// customer has an account and an address of its own.
 type customer struct {
 	api           *plain.ClientWithResponses
 	authorization string
 	dialer        *net.Dialer
 }
 
-// question is a ticket of a customer's that has no answer yet.
+// question is a customer's ticket without an answer.
 type question struct {
 	*customer
 	ticketID uuid.UUID
@@ -31,7 +31,7 @@ type question struct {
 
 func (q question) path() string { return "/tickets/" + q.ticketID.String() + "/ai-response" }
 
-// signUp makes the n-th customer of a server.
+// signUp creates the n-th customer of a server.
 func signUp(ctx context.Context, server string, n int) (*customer, error) {
 	address := net.IPv4(127, 0, 1, byte(n+1)) //nolint:gosec // There are no more than maxCustomers.
 	c := &customer{dialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: address}}}
@@ -66,7 +66,7 @@ func signUp(ctx context.Context, server string, n int) (*customer, error) {
 	return c, nil
 }
 
-// ask opens n tickets, of as many customers as there may be.
+// ask opens n tickets, spread over up to maxCustomers customers.
 func ask(ctx context.Context, server string, n int) ([]question, error) {
 	var customers []*customer
 	for i := range min(n, maxCustomers) {

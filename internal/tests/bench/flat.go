@@ -17,21 +17,21 @@ import (
 )
 
 const (
-	// maxGrowth is how much more the far end of something long may cost than the near end, or than something short: a little,
-	// because indexes have a level more, and because the machine has other things to do.
+	// maxGrowth is how much more a late page or a long ticket may cost than an early page or a short ticket. It leaves
+	// room for another level of an index, and for other load on the machine.
 	maxGrowth = 1.5
-	// pageSize is how many tickets a page has of which farPage is the last one that is looked at.
+	// pageSize is the number of tickets per measured page, and farPage is the last measured page.
 	pageSize, farPage = 2, 10_000
-	// walked is how many tickets a page has on the way there.
+	// walked is the number of tickets per page on the way to farPage.
 	walked = 100
 
 	shortTicket = 100
-	// flatAnswers is how many answers are begun in each ticket, at most.
+	// flatAnswers is the most answers that are started in each ticket.
 	flatAnswers = 40
 )
 
-// measureFlat measures whether cost stays flat: a far page of a list against the first one, and a ticket of so many messages
-// against one of a hundred.
+// measureFlat measures whether cost stays flat: a far page of a list against the first one, and a ticket with messages
+// messages against one with a hundred.
 func measureFlat(ctx context.Context, r *rig, messages, rounds int, progress io.Writer) ([]stage, error) {
 	server, err := r.startServer(ctx)
 	if err != nil {
@@ -97,7 +97,8 @@ func measureFlat(ctx context.Context, r *rig, messages, rounds int, progress io.
 	return append(stages, answers), err
 }
 
-// addMessages adds so many messages of the customer's to a ticket. They are not searched, which would keep the server busy.
+// addMessages adds n messages of the customer to a ticket. They are not indexed for search, which would keep the server
+// busy.
 func (d *database) addMessages(ctx context.Context, ticket uuid.UUID, n int) error {
 	_, err := d.conn.Exec(ctx, "ALTER TABLE messages DISABLE TRIGGER messages_search")
 	if err != nil {
@@ -115,7 +116,7 @@ func (d *database) addMessages(ctx context.Context, ticket uuid.UUID, n int) err
 
 var nextPage = regexp.MustCompile(`<[^>]*[?&]cursor=([^&>]+)[^>]*>; rel="next"`)
 
-// walk goes so many pages into the list, and returns where the next one begins.
+// walk skips pages of the list, and returns where the next page begins.
 func (who *requester) walk(ctx context.Context, base string, pages int) (cursor string, err error) {
 	for range pages {
 		query := url.Values{"limit": {fmt.Sprint(walked)}}
@@ -137,7 +138,7 @@ func (who *requester) walk(ctx context.Context, base string, pages int) (cursor 
 	return cursor, nil
 }
 
-// send sends one request of the requester's, reads its response to the end and returns its header.
+// send sends one request, reads the whole response and returns its header.
 func (who *requester) send(ctx context.Context, method, address, body string) (http.Header, error) {
 	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
@@ -158,7 +159,7 @@ func (who *requester) send(ctx context.Context, method, address, body string) (h
 	return response.Header, err
 }
 
-// measureFlatAnswers says something in each ticket and reads the answer, in turn.
+// measureFlatAnswers adds a message to each ticket in turn and reads the answer.
 func measureFlatAnswers(ctx context.Context, r *rig, server *process, who *requester, long, short uuid.UUID, rounds int) (stage, error) {
 	if err := r.script(groqsim.Script{Deltas: tokens(runningTokens), TokensPerSecond: -1}); err != nil {
 		return stage{}, err

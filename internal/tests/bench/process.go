@@ -20,25 +20,25 @@ import (
 )
 
 const (
-	// clockTick is the unit of CPU times in /proc, which is the same on every Linux.
+	// clockTick is the unit of CPU times in /proc, the same on every Linux.
 	clockTick = 10 * time.Millisecond
 
 	startTimeout = 15 * time.Second
 	startPoll    = 5 * time.Millisecond
 )
 
-// process is a program under measurement that serves HTTP.
+// process is a measured program that serves HTTP.
 type process struct {
 	cmd     *exec.Cmd
 	url     string
 	logName string
 	ended   chan struct{}
-	// starting is how long it has taken to be ready.
+	// starting is how long it took until it was ready.
 	starting time.Duration
 }
 
-// startProcess runs a program with the environment and returns when it answers its ready path. arguments get the address
-// that it is to listen on.
+// startProcess runs a program with the environment and returns when its ready path responds. The arguments get the
+// address to listen on.
 func startProcess(
 	ctx context.Context, dir, ready string, command func(addr string) *exec.Cmd,
 ) (*process, error) {
@@ -50,7 +50,7 @@ func startProcess(
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }() // The program has its own.
+	defer func() { _ = log.Close() }() // The program has its own descriptor.
 	p := &process{cmd: command(addr), url: "http://" + addr, logName: log.Name(), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	begin := time.Now()
@@ -58,7 +58,7 @@ func startProcess(
 		return nil, err
 	}
 	go func() {
-		_ = p.cmd.Wait() // How it ends is seen in its log.
+		_ = p.cmd.Wait() // The log shows how it ended.
 		close(p.ended)
 	}()
 	if err := p.await(ctx, ready); err != nil {
@@ -69,7 +69,7 @@ func startProcess(
 	return p, nil
 }
 
-// freeAddress is one that nobody listens on at the moment.
+// freeAddress returns an address that is not in use.
 func freeAddress(ctx context.Context) (string, error) {
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -103,7 +103,7 @@ func (p *process) await(ctx context.Context, path string) error {
 	}
 }
 
-// lastWords is the end of the log.
+// lastWords returns the end of the log.
 func (p *process) lastWords() string {
 	const most = 2000
 	text, err := os.ReadFile(p.logName)
@@ -113,14 +113,14 @@ func (p *process) lastWords() string {
 	return string(text[max(0, len(text)-most):])
 }
 
-// stop ends the process at once: nothing that it has is needed.
+// stop kills the process, because nothing of its state is needed.
 func (p *process) stop() {
 	_ = p.cmd.Process.Kill() // It may have ended already.
 	<-p.ended
 }
 
-// goroutines ends the process by SIGQUIT, to which every Go program answers with the stacks of all its goroutines, and
-// counts them.
+// goroutines ends the process with SIGQUIT, which makes a Go program print the stacks of all goroutines, and counts
+// them.
 func (p *process) goroutines() (int, error) {
 	if err := p.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
 		return 0, err
@@ -148,13 +148,13 @@ func (p *process) goroutines() (int, error) {
 
 var stackHeader = regexp.MustCompile(`^goroutine \d+ `)
 
-// cpu is the time that the process has spent on a processor.
+// cpu returns the CPU time of the process.
 func (p *process) cpu() (time.Duration, error) {
 	s, err := readStat(p.cmd.Process.Pid)
 	return s.own, err
 }
 
-// rss is the memory of the process that is in use, in bytes.
+// rss returns the resident memory of the process, in bytes.
 func (p *process) rss() (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
@@ -166,13 +166,14 @@ func (p *process) rss() (int64, error) {
 	return kib << 10, err
 }
 
-// stat is the part of /proc/PID/stat that is about time: of the process, and of the children that it has waited for.
+// stat has the CPU times in /proc/PID/stat: of the process, and of the children that it has waited for.
 type stat struct {
 	parent        int
 	own, children time.Duration
 }
 
-// readStat reads what proc(5) describes. The second field is a name in brackets that may hold anything.
+// readStat reads /proc/PID/stat as described in proc(5). The second field is a name in brackets that may contain
+// anything.
 func readStat(pid int) (stat, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -195,7 +196,7 @@ func readStat(pid int) (stat, error) {
 	}, err
 }
 
-// familyCPU is the time of a process and all its children, also of those that have ended.
+// familyCPU returns the CPU time of a process and all its children, including ended ones.
 func familyCPU(pid int) (time.Duration, error) {
 	s, err := readStat(pid)
 	if err != nil {
@@ -211,7 +212,7 @@ func familyCPU(pid int) (time.Duration, error) {
 		if err != nil {
 			return 0, err
 		}
-		// One that has ended since is counted by its parent.
+		// A child that has ended meanwhile is included in its parent's time.
 		if s, err := readStat(child); err == nil && s.parent == pid {
 			total += s.own
 		}

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// proxyReadyPath answers as soon as the proxy does.
+// proxyReadyPath responds as soon as the proxy is ready.
 const proxyReadyPath = "/ready"
 
-// runProxy is what the server is compared with: the least that can stand between a reader and the model. It
-// passes a stream on and flushes whatever it reads. It knows nobody, keeps nothing, and when it ends so does the answer.
+// runProxy is the baseline for streams: the least that can stand between a reader and the model. It forwards a stream
+// and flushes everything that it reads. It knows no accounts and stores nothing, and an answer ends with it.
 func runProxy(ctx context.Context, addr, upstream string) error {
 	target, err := url.Parse(upstream)
 	if err != nil {
@@ -26,8 +26,8 @@ func runProxy(ctx context.Context, addr, upstream string) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		// Otherwise net/http closes the request's body with the first byte of the answer, while the transport may still be
-		// looking for its end, and takes that for a failure.
+		// Otherwise net/http closes the request's body with the first byte of the response. The transport may still be
+		// reading the body, and would report that as a failure.
 		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
 			panic(http.ErrAbortHandler)
 		}

@@ -20,29 +20,29 @@ import (
 )
 
 const (
-	// requestWorkers is how many requests are under way at a time.
+	// requestWorkers is the number of concurrent requests.
 	requestWorkers = 8
-	// requesters is how many customers write, and ticketsOfEach how many tickets each of them has. One customer's writes
-	// count for one budget, and so wait for each other.
+	// requesters is the number of customers, and ticketsOfEach the number of tickets of each. Writes of one customer
+	// count against one budget, and so wait for each other.
 	requesters    = 16
 	ticketsOfEach = 64
-	// messagesOfATicket is how many the one has that is read.
+	// messagesOfATicket is the number of messages in the ticket that is read.
 	messagesOfATicket = 10
 )
 
-// work is one kind of request, and what it may cost.
+// work is one kind of request, with its budgets.
 type work struct {
 	name   string
 	count  int
 	status int
 	make   func(base string, i int) (*http.Request, error)
-	// budgets are against the bare server. Zero is no promise.
+	// The budgets are ratios to the bare server. Zero means none.
 	cpu, databaseCPU, p99 float64
-	// throughput is how many requests a second, at least, as a share of the bare server's.
+	// throughput is the least number of requests per second, as a share of the bare server's.
 	throughput float64
 }
 
-// spent is what the rounds of one work on one server have taken.
+// spent is the cost of all rounds of one work on one server.
 type spent struct {
 	cpu, wall time.Duration
 	work      counters
@@ -51,17 +51,17 @@ type spent struct {
 
 func (s *spent) perSecond() float64 { return float64(len(s.latencies)) / s.wall.Seconds() }
 
-// crew is everybody who sends requests, to the server and to the bare one alike. The first one reads.
+// crew is the customers who send requests to both servers. The first one reads.
 type crew []*requester
 
-// requester is one customer, with tickets.
+// requester is one customer with tickets.
 type requester struct {
 	*customer
 	user    uuid.UUID
 	tickets []uuid.UUID
 }
 
-// measureRequests measures kinds of requests, each on the server and on the bare server in turn.
+// measureRequests measures kinds of requests, each in turn on the server and on the bare server.
 func measureRequests(ctx context.Context, r *rig, rounds int, match string, progress io.Writer) ([]stage, error) {
 	server, err := r.startServer(ctx)
 	if err != nil {
@@ -91,7 +91,7 @@ func measureRequests(ctx context.Context, r *rig, rounds int, match string, prog
 		var ours, theirs spent
 		for round := range rounds + 1 {
 			if round == 1 {
-				ours, theirs = spent{}, spent{} // The first round only warms up.
+				ours, theirs = spent{}, spent{} // The first round is a warm-up.
 			}
 			if err := ours.add(ctx, r.database, server, w, round*w.count); err != nil {
 				return nil, err
@@ -105,14 +105,14 @@ func measureRequests(ctx context.Context, r *rig, rounds int, match string, prog
 	return stages, nil
 }
 
-// startBare starts the bare server, which takes everybody for the user.
+// startBare starts the bare server, for which every caller is the user.
 func (r *rig) startBare(ctx context.Context, user uuid.UUID) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	return startProcess(ctx, r.dir, bareReadyPath, func(addr string) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, self, "-bare", addr, "-user", user.String()) //nolint:gosec // It is this program.
+		cmd := exec.CommandContext(ctx, self, "-bare", addr, "-user", user.String()) //nolint:gosec // It runs this program.
 		cmd.Env = append(os.Environ(), "DATABASE_URL="+r.database.url())
 		return cmd
 	})
@@ -152,7 +152,7 @@ func (who *requester) converse(ctx context.Context) error {
 	return nil
 }
 
-// works are the kinds of requests. Those that read come first, so that what is written does not change what they read.
+// works returns the kinds of requests. Reads come first, so that writes do not change what they read.
 func (people crew) works(rounds int) []work {
 	const (
 		ticket  = `{"title":"Invoice 4711 is wrong","description":"I was charged twice for October. Can I have it back?"}`
@@ -160,7 +160,7 @@ func (people crew) works(rounds int) []work {
 	)
 	count := 2000
 	if rounds == 1 {
-		count = 40 // A trial.
+		count = 40 // a trial run
 	}
 	run := rand.Text()
 	return []work{
@@ -195,13 +195,13 @@ func (people crew) works(rounds int) []work {
 	}
 }
 
-// requests are sent by one after the other of the crew.
+// requests returns a kind of request that the members of the crew send in turn.
 func (people crew) requests(
 	method string, path func(who *requester, i int) string, body string, key func(i int) string,
 ) func(string, int) (*http.Request, error) {
 	return func(base string, i int) (*http.Request, error) {
 		who := people[i%len(people)]
-		request, err := http.NewRequest(method, base+path(who, i), strings.NewReader(body)) //nolint:noctx // The sender adds one.
+		request, err := http.NewRequest(method, base+path(who, i), strings.NewReader(body)) //nolint:noctx // The sender sets a context.
 		if err != nil {
 			return nil, err
 		}
@@ -216,7 +216,7 @@ func (people crew) requests(
 	}
 }
 
-// add sends one round of requests, those from number first on.
+// add sends one round of requests, numbered from first on.
 func (s *spent) add(ctx context.Context, d *database, p *process, w work, first int) error {
 	before, err := d.counters(ctx)
 	if err != nil {
@@ -243,7 +243,7 @@ func (s *spent) add(ctx context.Context, d *database, p *process, w work, first 
 	return err
 }
 
-// send sends a round of requests, as many at a time as there are workers, and returns how long each took.
+// send sends a round of requests, with one worker per concurrent request, and returns how long each took.
 func send(ctx context.Context, base string, w work, first int) ([]time.Duration, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: requestWorkers}
 	defer transport.CloseIdleConnections()
@@ -283,7 +283,7 @@ func sendOne(ctx context.Context, sender *http.Client, base string, w work, i in
 		return err
 	}
 	body, err := io.ReadAll(response.Body)
-	_ = response.Body.Close() // All of it was read.
+	_ = response.Body.Close() // The whole body was read.
 	if err == nil && response.StatusCode != w.status {
 		err = fmt.Errorf("%s: %s", response.Status, body)
 	}
@@ -292,7 +292,7 @@ func sendOne(ctx context.Context, sender *http.Client, base string, w work, i in
 
 const againstBare = "bare"
 
-// requestsStage compares what work has cost with what it, or its like, has cost elsewhere.
+// requestsStage compares the cost of work on the server with the cost on another one.
 func requestsStage(w work, other string, ours, theirs *spent) stage {
 	n := float64(len(ours.latencies))
 	per := func(d time.Duration) float64 { return micros(d) / n }

@@ -58,7 +58,7 @@ func (r *rig) open(ctx context.Context) (err error) {
 		return err
 	}
 	r.proxy, err = startProcess(ctx, r.dir, proxyReadyPath, func(addr string) *exec.Cmd {
-		return exec.CommandContext(ctx, self, "-proxy", addr, "-upstream", r.upstream) //nolint:gosec // It is this program.
+		return exec.CommandContext(ctx, self, "-proxy", addr, "-upstream", r.upstream) //nolint:gosec // It runs this program.
 	})
 	if err != nil {
 		return err

@@ -14,40 +14,40 @@ import (
 )
 
 const (
-	// maxScaleMillis is what a list, a count or a search may take, p95, however large the desk is.
+	// maxScaleMillis is the limit of the p95 of a list, a count or a search, on a desk of any size.
 	maxScaleMillis = 50
 
-	// scaleRequests is how often each is sent, after scaleWarm times that do not count.
+	// scaleRequests is how often each request is sent, after scaleWarm requests that do not count.
 	scaleRequests = 40
 	scaleWarm     = 5
 
-	// statsDelay is how long PostgreSQL may keep what it has counted to itself.
+	// statsDelay is how long PostgreSQL may delay its statistics.
 	statsDelay = 12 * time.Second
 
-	// settleTime is how long a server may take to notice what was changed in the database.
+	// settleTime is how long a server may take to notice a change in the database.
 	settleTime = 3 * time.Second
 
-	// bigTable is how many rows a table has that may not be read from its beginning to its end.
+	// bigTable is the number of rows from which a table must not be read sequentially.
 	bigTable = 10_000
 )
 
-// question is a request that is measured: who sends it, and where to, the n-th time.
+// scaleQuestion is a measured request: its caller, and its path in the n-th repetition.
 type scaleQuestion struct {
 	name   string
 	caller string
 	path   func(n int) string
-	// unbounded has no budget, and finds must have something to show.
+	// unbounded requests have no budget. finds means that the response must not be empty.
 	unbounded, finds bool
 }
 
 func always(path string) func(int) string { return func(int) string { return path } }
 
-// searching is a search for other words each time.
+// searching returns a search for other words in each repetition.
 func searching(words func(n int) string) func(int) string {
 	return func(n int) string { return "/search?" + url.Values{"q": {words(n)}, "limit": {"20"}}.Encode() }
 }
 
-// at names words by how frequent they are.
+// at returns words by their frequency.
 func at(ranks ...uint64) func(int) string {
 	return func(n int) string {
 		var words []string
@@ -93,15 +93,15 @@ func scaleQuestions(f *filler) []scaleQuestion {
 	return questions
 }
 
-// scaler asks a server about a large desk.
+// scaler sends requests to a server with a large desk.
 type scaler struct {
 	server string
-	// tokens are the callers'.
+	// tokens are the tokens of the callers.
 	tokens map[string]string
 	paths  map[string]json.RawMessage
 }
 
-// measureScale fills the rig's database and asks for every list, count and search. It leaves out what the server does not have.
+// measureScale fills the rig's database and requests every list, count and search that the server has.
 func measureScale(ctx context.Context, r *rig, tickets int, progress io.Writer) (stage, error) {
 	f, err := fill(ctx, r.database, tickets, progress)
 	if err != nil {
@@ -167,7 +167,7 @@ func (d *database) fullReads(ctx context.Context) (map[string]int64, error) {
 	return reads, err
 }
 
-// open gets a token of staff, and one of a customer who has had tickets all along.
+// open gets a token of staff, and one of a customer with tickets over the whole time.
 func (s *scaler) open(ctx context.Context, r *rig, f *filler) error {
 	for name, owner := range map[string]any{"": nil, "customer": f.customers[77]} {
 		c, err := signUp(ctx, s.server, len(s.tokens))
@@ -189,7 +189,7 @@ func (s *scaler) open(ctx context.Context, r *rig, f *filler) error {
 			return err
 		}
 	}
-	// Within this time the server learns what the account may do now, and indexes what has become the customer's.
+	// In this time the server notices the account's new role, and indexes the texts that now belong to the customer.
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

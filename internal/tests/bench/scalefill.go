@@ -20,12 +20,12 @@ const (
 	scaleCustomers    = 20_000
 	scaleAgents       = 50
 	scaleWords        = 20_000
-	// scaleYears is how long the desk has been there.
+	// scaleYears is the age of the desk.
 	scaleYears = 2
 )
 
-// filler makes a large desk: tickets at even times over two years, most of the older ones closed, and texts whose words are as
-// frequent as those of people, the n-th about 1/n as often as the first.
+// filler creates a large desk: tickets spread evenly over two years, most of the older ones closed. Word frequencies
+// are as in natural language: the n-th word is about 1/n as frequent as the first.
 type filler struct {
 	conn      *pgx.Conn
 	random    *rand.Rand
@@ -40,7 +40,7 @@ type filler struct {
 	progress  io.Writer
 }
 
-// word is the n-th most frequent one. It has no other form in any language.
+// word returns the n-th most frequent word. Search leaves it unchanged in every language.
 func word(n uint64) string {
 	const consonants, vowels = "bdfgklmnprstvz", "aou"
 	var b strings.Builder
@@ -55,7 +55,7 @@ func word(n uint64) string {
 }
 
 func fill(ctx context.Context, d *database, tickets int, progress io.Writer) (*filler, error) {
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // The same desk every time.
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // Every run creates the same desk.
 	f := &filler{
 		conn: d.conn, random: random, zipf: rand.NewZipf(random, 1.05, 4, scaleWords-1), tickets: tickets,
 		step: scaleYears * 365 * 24 * time.Hour / time.Duration(tickets), progress: progress,
@@ -64,7 +64,7 @@ func fill(ctx context.Context, d *database, tickets int, progress io.Writer) (*f
 	for n := range uint64(scaleWords) {
 		f.words = append(f.words, word(n))
 	}
-	// Triggers and foreign keys would look at each row, and indexes are made faster when all rows are there.
+	// Triggers and foreign keys would check each row, and indexes are built faster after all rows exist.
 	if _, err := f.conn.Exec(ctx, "SET session_replication_role = replica; SET maintenance_work_mem = '1GB'"); err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (f *filler) run(ctx context.Context, statements ...string) error {
 	return nil
 }
 
-// dropIndexes drops those that no constraint needs, and returns the statements that make them again.
+// dropIndexes drops the indexes that no constraint needs, and returns the statements that create them again.
 func (f *filler) dropIndexes(ctx context.Context) (made []string, err error) {
 	rows, err := f.conn.Query(ctx, `SELECT pg_get_indexdef(i.indexrelid), i.indexrelid::regclass::text
 		FROM pg_index AS i
@@ -121,7 +121,7 @@ func (f *filler) dropIndexes(ctx context.Context) (made []string, err error) {
 	return made, f.run(ctx, "DROP INDEX "+strings.Join(names, ", "))
 }
 
-// id is a UUIDv7 of a time.
+// id returns a UUIDv7 with a time.
 func (f *filler) id(at time.Time) (id uuid.UUID) {
 	binary.BigEndian.PutUint64(id[:8], uint64(at.UnixMilli())<<16|f.random.Uint64()&0xfff)
 	binary.BigEndian.PutUint64(id[8:], f.random.Uint64())
@@ -137,7 +137,7 @@ func (f *filler) text(from, to int) []string {
 	return words
 }
 
-// indexed is what the indexer makes of a text, after a title if there is one. The words have no other forms.
+// indexed returns the indexer's vector of a text, after the title if there is one. The words have no other forms.
 func indexed(title, text []string) pgtype.TSVector {
 	positions := make(map[string][]pgtype.TSVectorPosition)
 	for i, word := range slices.Concat(title, text) {
@@ -183,7 +183,7 @@ func (f *filler) copy(ctx context.Context, table string, columns []string, rows 
 	return err
 }
 
-// opened is when the i-th ticket was opened, and ticketID its id, which needs no memory.
+// opened returns when the i-th ticket was opened, and ticketID computes its id, so that ids need no memory.
 func (f *filler) opened(i int) time.Time {
 	return f.begin.Add(time.Duration(i) * f.step).Truncate(time.Microsecond)
 }
@@ -196,10 +196,10 @@ func (f *filler) ticketID(i int) (id uuid.UUID) {
 
 func (f *filler) customer(i int) uuid.UUID { return f.customers[i%len(f.customers)] }
 
-// batch is how many tickets are in memory.
+// batch is the number of tickets in memory.
 const batch = 5000
 
-// copyTickets copies tickets with their messages, in the order of time, and what the indexer makes of them.
+// copyTickets copies tickets with their messages and search documents, in the order of time.
 func (f *filler) copyTickets(ctx context.Context) error {
 	began := time.Now()
 	for from := 0; from < f.tickets; from += batch {
@@ -211,7 +211,7 @@ func (f *filler) copyTickets(ctx context.Context) error {
 			messages, documents = append(messages, said...), append(documents, found...)
 		}
 		slices.SortStableFunc(documents, func(a, b []any) int {
-			return a[2].(time.Time).Compare(b[2].(time.Time)) //nolint:forcetypeassert,errcheck // They are made below.
+			return a[2].(time.Time).Compare(b[2].(time.Time)) //nolint:forcetypeassert,errcheck // The column is a time.Time.
 		})
 		for _, c := range []struct {
 			table   string
@@ -236,7 +236,7 @@ func (f *filler) copyTickets(ctx context.Context) error {
 	return f.run(ctx, "DELETE FROM search_queue")
 }
 
-// ticket returns the row of the i-th ticket, and that of its words.
+// ticket returns the row of the i-th ticket, and its search document.
 func (f *filler) ticket(i int) (row, document []any) {
 	at := f.opened(i)
 	last := at.Add(messagesPerTicket * time.Hour)
@@ -245,7 +245,7 @@ func (f *filler) ticket(i int) (row, document []any) {
 	if f.random.IntN(10) > 0 {
 		assignee, team = f.agents[f.random.IntN(len(f.agents))], f.teams[f.random.IntN(len(f.teams))]
 	}
-	// The newest tenth is mostly unresolved.
+	// Most of the newest tenth is unresolved.
 	switch share := f.random.IntN(20); {
 	case i > f.tickets*9/10 && share < 14:
 		status, waiting = "open", last
@@ -264,7 +264,7 @@ func (f *filler) ticket(i int) (row, document []any) {
 	}, []any{f.ticketID(i), f.customer(i), at, indexed(title, description)}
 }
 
-// messages returns the rows of the i-th ticket's messages, and those of their words.
+// messages returns the rows of the i-th ticket's messages, and their search documents.
 func (f *filler) messages(i int) (rows, documents [][]any) {
 	for n := range messagesPerTicket {
 		at := f.opened(i).Add(time.Duration(n+1) * time.Hour)

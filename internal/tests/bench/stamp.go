@@ -9,21 +9,21 @@ import (
 )
 
 const (
-	// stampUnit is the resolution of a stamp, and stampSpan when stamps start over: no token is under way that long.
+	// stampUnit is the resolution of a stamp, and stampSpan is when stamps wrap around. No token takes that long.
 	stampUnit = 10 * time.Microsecond
 	stampSpan = 1_000_000
 
-	// blankStamp is a token as the simulator sends it, about as long as a word. The digits are put in when it leaves.
+	// blankStamp is a token of the simulator, about as long as a word. The digits are filled in when it is sent.
 	blankStamp = "~000000"
 )
 
-// clock tells the time on stamps.
+// clock is the clock of stamps.
 type clock struct{ begin time.Time }
 
-// now is the stamp of this moment.
+// now returns the current stamp.
 func (c clock) now() int { return int(time.Since(c.begin)/stampUnit) % stampSpan }
 
-// since is the time that has gone by since a stamp was made.
+// since returns the time since a stamp.
 func (c clock) since(stamp int) time.Duration {
 	return time.Duration((c.now()-stamp+stampSpan)%stampSpan) * stampUnit
 }
@@ -37,7 +37,7 @@ func tokens(n int) []string {
 	return list
 }
 
-// stamped makes every token carry the time at which it was sent, whoever passes it on.
+// stamped puts the time of sending into every token, so that it survives any proxy.
 func (c clock) stamped(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(&stampWriter{ResponseWriter: w, clock: c}, r)
@@ -60,8 +60,8 @@ func (w *stampWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(bytes.ReplaceAll(p, []byte(blankStamp), stamp))
 }
 
-// nextStamp returns the first stamp in the text and what comes after it. It is not ok when there is none that is whole;
-// rest is then where one may begin.
+// nextStamp returns the first stamp in the text and the text after it. Without a complete stamp, ok is false and rest
+// begins where one may begin.
 func nextStamp(text []byte) (stamp int, rest []byte, ok bool) {
 	at := bytes.IndexByte(text, blankStamp[0])
 	switch {

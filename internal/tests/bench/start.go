@@ -7,7 +7,7 @@ import (
 
 const (
 	starts = 5
-	// settling is how long a server has after its start until its memory is looked at, at most.
+	// settling is the longest time between a server's start and the measurement of its memory.
 	settling = 2 * time.Second
 
 	maxStartMillis = 150

@@ -10,28 +10,28 @@ import (
 	"time"
 )
 
-// path is a way to an answer.
+// path is a way to get an answer.
 type path struct {
 	name string
-	// process is what stands between the reader and the simulator, if anything does.
+	// process is the process between the reader and the simulator, if any.
 	process *process
-	// request asks for the i-th answer.
+	// request returns the request for the i-th answer.
 	request func(ctx context.Context, i int) (*http.Request, error)
-	// end is what stands in the last event.
+	// end is a text of the last event.
 	end string
 }
 
-// sample is what a reader has seen of one answer.
+// sample has the measurements of one answer.
 type sample struct {
 	// firstToken is the time from the request to the first token.
 	firstToken time.Duration
-	// lags are the times from the simulator to the reader, of all tokens.
+	// lags are the times of all tokens from the simulator to the reader.
 	lags []time.Duration
 }
 
 var errNotWhole = errors.New("the answer is not whole")
 
-// read reads one answer of so many tokens to its end.
+// read reads one answer with this many tokens to its end.
 func (p path) read(ctx context.Context, c *http.Client, clock clock, i, tokens int) (sample, error) {
 	request, err := p.request(ctx, i)
 	if err != nil {
@@ -48,7 +48,7 @@ func (p path) read(ctx context.Context, c *http.Client, clock clock, i, tokens i
 	for buffer := make([]byte, 32<<10); ; {
 		n, err := response.Body.Read(buffer)
 		text = append(text, buffer[:n]...)
-		// The last event may hold the whole text once more.
+		// The last event may contain the whole text again.
 		for len(s.lags) < tokens {
 			stamp, rest, ok := nextStamp(text)
 			if !ok {

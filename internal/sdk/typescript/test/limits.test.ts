@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { RequestListener, ServerResponse } from 'node:http';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { NetworkError } from '../src/errors.js';
 import type { Support } from '../src/index.js';
 import { collections, connect, delta, failed, json, openStream, problem, ticketId } from './server.js';
@@ -38,32 +38,35 @@ const signals: Record<string, () => [AbortSignal, () => void]> = {
 };
 
 for (const [collection, collect] of Object.entries(collections)) {
-  for (const [kind, make] of Object.entries(signals)) {
-    if (collection === 'natural' && kind !== 'controller') {
-      continue; // A natural collection takes long.
-    }
-    for (const [how, hold] of Object.entries(stalled)) {
-      for (const [name, call] of Object.entries(calls)) {
-        test(`${kind} aborts a ${name} with ${how} sent, after a ${collection} collection`, async (t) => {
-          let closed: Promise<unknown> | undefined;
-          let came: () => void = () => undefined;
-          const arrived = new Promise<void>((resolve) => (came = resolve));
-          const support = await connect(t, (_, response) => {
-            closed = once(response, 'close');
-            hold(response, name === 'stream');
-            came();
+  // They run at a time, so that one natural collection serves all of them.
+  describe(`aborts, after a ${collection} collection`, { concurrency: true }, () => {
+    for (const [kind, make] of Object.entries(signals)) {
+      if (collection === 'natural' && kind !== 'controller') {
+        continue; // A natural collection takes long.
+      }
+      for (const [how, hold] of Object.entries(stalled)) {
+        for (const [name, call] of Object.entries(calls)) {
+          test(`${kind} aborts a ${name} with ${how} sent, after a ${collection} collection`, async (t) => {
+            let closed: Promise<unknown> | undefined;
+            let came: () => void = () => undefined;
+            const arrived = new Promise<void>((resolve) => (came = resolve));
+            const support = await connect(t, (_, response) => {
+              closed = once(response, 'close');
+              hold(response, name === 'stream');
+              came();
+            });
+            const [signal, abort] = make();
+            const result = assert.rejects(call(support, signal), (error) => error === signal.reason);
+            await arrived;
+            await collect();
+            abort();
+            await result;
+            await closed; // The server's connection closes too.
           });
-          const [signal, abort] = make();
-          const result = assert.rejects(call(support, signal), (error) => error === signal.reason);
-          await arrived;
-          await collect();
-          abort();
-          await result;
-          await closed; // The server's connection closes too.
-        });
+        }
       }
     }
-  }
+  });
 
   test(`an abort ends a stream immediately, after a ${collection} collection`, async (t) => {
     const support = await connect(t, (_, response) => {
