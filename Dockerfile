@@ -2,24 +2,24 @@
 
 # The builder is pinned to an exact release. To pin its content too, append the digest that
 # `docker buildx imagetools inspect golang:1.26.8` prints: golang:1.26.8@sha256:…
-# Any image will do that has Go, a shell and /etc/ssl/certs/ca-certificates.crt: --build-arg GO_IMAGE=registry.example/golang
+# Any image with Go, a shell and /etc/ssl/certs/ca-certificates.crt works: --build-arg GO_IMAGE=registry.example/golang
 ARG GO_IMAGE=golang:1.26.8
 
 FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build
 WORKDIR /src
 COPY go.mod go.sum ./
-# Where modules come from; empty is Go's default.
+# The module proxy; empty means Go's default.
 ARG GOPROXY
 RUN --mount=type=cache,target=/go/pkg/mod go mod download && go mod verify
 COPY . .
-# Static, without paths, build ids or version control stamps: the same sources give the same bytes. VERSION is what
+# Static, without paths, build ids or version control stamps: the same sources produce the same bytes. VERSION is what
 # `support version` prints.
 ARG TARGETOS TARGETARCH VERSION
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -buildvcs=false -ldflags="-s -w -buildid= -X main.release=${VERSION:-unreleased}" -o /out/ ./cmd/...
 
-# Nothing but the binary and the certificates to trust: no shell, no package manager, no files to write.
+# Only the binary and the CA certificates: no shell, no package manager, no writable files.
 FROM scratch AS base
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 USER 65532:65532

@@ -25,6 +25,7 @@ DROP FUNCTION index_queued;
 DROP FUNCTION walk_tickets;
 DROP TABLE search_queue;
 DROP FUNCTION search_matches;
+DROP FUNCTION search_estimate;
 DROP TABLE search_documents;
 DROP FUNCTION search_words;
 DROP FUNCTION search_blocks;

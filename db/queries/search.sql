@@ -9,7 +9,7 @@ WITH hits AS MATERIALIZED (
         FROM search_matches(@query::text, CASE WHEN @staff::boolean THEN NULL ELSE @actor_id::uuid END, @max_candidates)
             AS s (id, created_at, rank, language, query)
     ) AS r
-    WHERE (r.score_at, r.id) < (@before_score_at::timestamptz, @before_id::uuid)
+    WHERE r.score_at IS NOT NULL AND (r.score_at, r.id) < (@before_score_at::timestamptz, @before_id::uuid)
     ORDER BY r.score_at DESC, r.id DESC
     LIMIT @max_rows
 )
@@ -31,8 +31,9 @@ ORDER BY h.score_at DESC, h.id DESC;
 -- name: ListTicketsByText :many
 -- The tickets in which a text matches, including their notes.
 SELECT DISTINCT coalesce(m.ticket_id, s.id)::uuid AS id
-FROM search_matches(@query::text, NULL, @max_candidates) AS s (id)
-LEFT JOIN messages AS m ON m.id = s.id;
+FROM search_matches(@query::text, NULL, @max_candidates) AS s (id, created_at, rank, language, query)
+LEFT JOIN messages AS m ON m.id = s.id
+WHERE s.rank IS NOT NULL;
 
 -- name: IndexQueued :one
 -- Indexes the texts that have waited longest, and returns how many it took.

@@ -20,7 +20,7 @@ WITH hits AS MATERIALIZED (
         FROM search_matches($3::text, CASE WHEN $1::boolean THEN NULL ELSE $2::uuid END, $4)
             AS s (id, created_at, rank, language, query)
     ) AS r
-    WHERE (r.score_at, r.id) < ($5::timestamptz, $6::uuid)
+    WHERE r.score_at IS NOT NULL AND (r.score_at, r.id) < ($5::timestamptz, $6::uuid)
     ORDER BY r.score_at DESC, r.id DESC
     LIMIT $7
 )
@@ -124,8 +124,9 @@ func (q *Queries) IndexQueued(ctx context.Context, arg IndexQueuedParams) (int64
 
 const listTicketsByText = `-- name: ListTicketsByText :many
 SELECT DISTINCT coalesce(m.ticket_id, s.id)::uuid AS id
-FROM search_matches($1::text, NULL, $2) AS s (id)
+FROM search_matches($1::text, NULL, $2) AS s (id, created_at, rank, language, query)
 LEFT JOIN messages AS m ON m.id = s.id
+WHERE s.rank IS NOT NULL
 `
 
 type ListTicketsByTextParams struct {

@@ -149,7 +149,7 @@ func TestBatchesAreLookedUpByIndex(t *testing.T) {
 	}
 }
 
-// enclosed is the text up to the parenthesis that closes the one before it.
+// enclosed returns the text up to the parenthesis that closes the one before the text.
 func enclosed(text string) string {
 	depth := 0
 	for i, c := range text {
@@ -157,7 +157,8 @@ func enclosed(text string) string {
 		case '(':
 			depth++
 		case ')':
-			if depth--; depth < 0 {
+			depth--
+			if depth < 0 {
 				return text[:i]
 			}
 		}

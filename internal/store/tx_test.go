@@ -276,3 +276,33 @@ func TestStatementAheadIsSentWithTheNextOne(t *testing.T) {
 	require.Equal(t, 5, stored())
 	require.NoError(t, s.Ready(t.Context()))
 }
+
+func TestStatementsUnderATicketsLockArePlannedOnce(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	s, err := store.Open(t.Context(), store.Config{URL: url + "&plan_cache_mode=auto", MaxConns: 1})
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	user, ticket := newUser("a@example.com"), uuid.New()
+	_, err = s.CreateUser(t.Context(), user)
+	require.NoError(t, err)
+	storetest.Exec(t, url, "INSERT INTO tickets (id, user_id, title, description) VALUES ($1, $2, 't', 'd')", ticket, user.ID)
+	for range 3 {
+		err := s.InTx(t.Context(), func(ctx context.Context) error {
+			lock := sqlc.LockTicketAheadParams{ID: ticket, ActorID: user.ID}
+			require.NoError(t, s.LockTicketAhead(store.Ahead(ctx), lock))
+			_, err := s.FindTurn(ctx, sqlc.FindTurnParams{ID: ticket, ActorID: user.ID})
+			return err
+		})
+		require.NoError(t, err)
+	}
+	var generic, custom int
+	require.NoError(t, store.QueryRow(t.Context(), s, `
+		SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '-- name: FindTurn %'`,
+	).Scan(&generic, &custom))
+	require.Equal(t, 3, generic)
+	require.Zero(t, custom)
+	mode, err := store.Setting(t.Context(), s, "plan_cache_mode")
+	require.NoError(t, err)
+	require.Equal(t, "auto", mode, "after the transaction")
+}

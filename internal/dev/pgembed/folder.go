@@ -70,7 +70,7 @@ func (f folder) check() (password string, err error) {
 	return string(text), nil
 }
 
-// lastPort is where the server listened the last time, so that noted addresses stay true; 0 when nobody knows.
+// lastPort returns the port of the last run, so that saved URLs stay valid, or 0 if it is unknown.
 func (f folder) lastPort() int {
 	text, err := os.ReadFile(f.port())
 	if err != nil {

@@ -51,7 +51,7 @@ func (r *Relay) Lead(t testing.TB, databaseURL string) {
 	r.target.Store(&u.Host)
 }
 
-// Silence(true) drops everything in both directions while all connections stay open; Silence(false) ends that.
+// Silence drops everything in both directions while all connections stay open, or ends that.
 func (r *Relay) Silence(on bool) { r.silent.Store(on) }
 
 func (r *Relay) serve(client net.Conn) {

@@ -13,7 +13,7 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 // use borrows a database for one subtest.
 func use(t *testing.T, do func(t *testing.T, databaseURL string)) {
 	t.Helper()
-	t.Run("a test", func(t *testing.T) { //nolint:paralleltest // The subtests use the database one after another.
+	t.Run("a test", func(t *testing.T) {
 		databaseURL, _ := storetest.Lend(t)
 		do(t, databaseURL)
 	})
@@ -55,7 +55,7 @@ func TestChangedDatabaseIsNotLentAgain(t *testing.T) { //nolint:paralleltest // 
 		})
 	}
 	var closed string
-	t.Run("a test that closes its Store", func(t *testing.T) { //nolint:paralleltest // See above.
+	t.Run("a test that closes its Store", func(t *testing.T) {
 		databaseURL, s := storetest.Lend(t)
 		closed = databaseURL
 		s.Close()

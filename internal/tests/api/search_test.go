@@ -243,6 +243,6 @@ func TestSearchReadsABoundedPartOfTheIndex(t *testing.T) {
 		results := searched(t, caller, s, "common")
 		require.Greater(t, results[0].CreatedAt, results[49].CreatedAt, "of equally good matches, the newest come first")
 	}
-	plan := storetest.QueryText(t, s.DatabaseURL, "SELECT string_agg(block, ' ') FROM search_blocks() AS block")
-	require.Equal(t, "a8 a7 a6 a5 a4 b0", plan)
+	plan := storetest.QueryText(t, s.DatabaseURL, "SELECT string_agg(key || ' before ' || before, ', ') FROM search_blocks(9001)")
+	require.Equal(t, "a8 before 9216, a7 before 8192, a6 before 7168, a5 before 6144, a4 before 5120, b0 before 4096", plan)
 }

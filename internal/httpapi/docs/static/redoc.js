@@ -4,13 +4,13 @@ const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Ar
 
 const content = document.getElementById("content");
 
-// JSON has lost the order in which the contract lists its paths, which is that of their use.
+// The JSON document has lost the contract's order of paths, in which people use them.
 function inOrder(paths) {
   const order = content.dataset.paths.split(" ");
   return Object.fromEntries(Object.entries(paths).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b)));
 }
 
-// The reference begins with the operations. What the introduction says has pages of its own.
+// The reference begins with the operations. The introduction has pages of its own.
 function shorten(spec) {
   const [introduction] = spec.info.description.split("\n## ");
   const description =
@@ -21,12 +21,12 @@ function shorten(spec) {
 }
 
 const options = {
-  // The header stays in view, so headings that a link leads to stop below it.
+  // The header stays visible, so the target of a link must stop below it.
   scrollYOffset: ".site-header",
   // The file is one click away in the header, under its real name.
   hideDownloadButton: true,
   hideSchemaPattern: true,
-  // Samples of code come before the payload, the operation's own before those of its errors.
+  // Code samples come before the payload, and the operation's before those of its errors.
   payloadSampleIdx: 3,
   theme: {
     colors: { primary: { main: "#17324d" } },

@@ -1,12 +1,12 @@
 "use strict";
 
-// A browser that has no OAuth client would still send an empty one ("Basic Og==" is ":") when it logs in.
+// Without a client id, Swagger UI would send an empty one when it logs in ("Basic Og==" is ":").
 const EMPTY_CLIENT = "Basic " + btoa(":");
 
-// What is authorized is kept for this tab, so that it survives a reload. A shared machine must not keep the last user's token.
+// Keeps the authorization for this tab, so that it survives a reload. A shared machine must not keep the last user's token.
 const KEPT = "support-authorized";
 
-// The dialog's ways to authorize, in its order. A stream token is for EventSource, not for this page.
+// The dialog's ways to authorize, in order. A stream token is for EventSource, not for this page.
 const SCHEMES = {
   passwordAuth: "E-mail and password",
   bearerAuth: "Access token or API key",
@@ -20,14 +20,14 @@ function dropEmptyClient(request) {
   return request;
 }
 
-// The dialog shows only what OAuth 2.0 calls an error.
+// The dialog shows only OAuth 2.0 errors.
 function explainRefusal(response) {
   if (response.status >= 400 && response.url?.endsWith("/auth/login") && typeof response.data === "string") {
     try {
       const problem = JSON.parse(response.data);
       response.data = JSON.stringify({ ...problem, error: problem.code, error_description: problem.detail });
     } catch {
-      // It is not a problem of ours.
+      // The response is not a problem of this server.
     }
   }
   return response;
@@ -71,7 +71,7 @@ function nameSchemes(spec) {
   const rename = (alternative) =>
     Object.fromEntries(Object.entries(alternative).map(([name, roles]) => [SCHEMES[name] ?? name, roles]));
   const paths = {};
-  // JSON has lost the order in which the contract lists its paths, which is that of their use.
+  // The JSON document has lost the contract's order of paths, in which people use them.
   const order = document.getElementById("content").dataset.paths.split(" ");
   const byUse = Object.entries(spec.paths).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
   for (const [path, item] of byUse) {
