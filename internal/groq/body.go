@@ -26,11 +26,11 @@ func newBody(ctx context.Context, cancel context.CancelCauseFunc, r io.Reader, m
 	return b
 }
 
-// renew begins the count of bytes again: the answer goes on, however many bytes each of its pieces is wrapped in.
+// renew restarts the count of bytes after each chunk of the answer, so that only bytes without progress count.
 func (b *body) renew() { b.left = b.max }
 
 func (b *body) Read(p []byte) (int, error) {
-	// One byte more than is left may be read, which tells a body that ends at the limit from one that goes on.
+	// Reading one byte more than is left distinguishes a body that ends at the limit from a longer one.
 	if int64(len(p)) > b.left+1 {
 		p = p[:b.left+1]
 	}
@@ -43,7 +43,7 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	b.left -= int64(n)
 	switch {
-	case err == nil, err == io.EOF: // Only the bare one is an orderly end; in a wrapped cause it is a lost connection.
+	case err == nil, err == io.EOF: // Only a bare io.EOF is a normal end; a wrapped one is a lost connection.
 		return n, err
 	case b.ctx.Err() != nil:
 		return n, contextError(b.ctx)

@@ -37,8 +37,8 @@ type Options struct {
 	// HTTPClient replaces the client's own transport. It is copied; redirects, cookies and Timeout are turned off
 	// in the copy, because a redirect would carry the key away and a timeout would cut healthy streams.
 	HTTPClient *http.Client
-	// Control is asked before each connection of the client's own transport, with the address that is dialled, and may refuse
-	// it; nil allows all.
+	// Control is called before each connection of the client's own transport, with the address that is dialled, and may
+	// refuse it; nil allows all.
 	Control func(network, address string, c syscall.RawConn) error
 	// Limits bounds every stream.
 	Limits Limits
@@ -156,7 +156,7 @@ func endpointURL(base string) (*url.URL, error) {
 	return u, nil
 }
 
-// newTransport returns a transport of our own, so that nobody's change to http.DefaultTransport reaches the key.
+// newTransport returns a separate transport, so that changes to http.DefaultTransport cannot expose the key.
 func newTransport(control func(string, string, syscall.RawConn) error) *http.Transport {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second, Control: control}
 	return &http.Transport{
@@ -169,7 +169,8 @@ func newTransport(control func(string, string, syscall.RawConn) error) *http.Tra
 		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        60 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
-		// It holds the headers of a request, for as long as its answer runs; a larger body passes it by.
+		// The buffer exists for as long as an answer runs, so it has room for the headers only; larger bodies bypass
+		// it.
 		WriteBufferSize: 1 << 10,
 	}
 }

@@ -7,13 +7,15 @@ import (
 	"io"
 	"regexp"
 	"strings"
+
+	"github.com/supportbackend/support/internal/groq/reasoning"
 )
 
 // FinishReason says why the model stopped.
 type FinishReason string
 
-// A complete answer finishes with FinishStop or FinishLength. Every other reason is a failure: a server's function_call is
-// taken for tool_calls, DeepSeek's insufficient_system_resource for no_resources, and what nobody knows is other.
+// A complete answer finishes with FinishStop or FinishLength. Every other reason is a failure: function_call counts as
+// tool_calls, DeepSeek's insufficient_system_resource as no_resources, and unknown reasons as other.
 const (
 	FinishStop          FinishReason = "stop"
 	FinishLength        FinishReason = "length"
@@ -28,13 +30,13 @@ type Usage struct {
 	PromptTokens     int
 	CompletionTokens int
 	TotalTokens      int
-	// ReasoningTokens is the part of CompletionTokens that the model thought with.
+	// ReasoningTokens is the part of CompletionTokens that the model used for reasoning.
 	ReasoningTokens int
 	// CachedTokens is the part of PromptTokens that upstream had in its cache.
 	CachedTokens int
 }
 
-// errEnd is the orderly end of a finished answer. It is a value of its own, because io.EOF may also be the cause of a lost
+// errEnd is the normal end of a finished answer. It is not io.EOF, because that may also be the cause of a lost
 // connection.
 var errEnd = errors.New("groq: the answer is complete")
 
@@ -56,7 +58,7 @@ type chunk struct {
 	} `json:"x_groq"`
 }
 
-// delta is the next piece of a choice. What servers call its reasoning is only looked at, never decoded.
+// delta is the next piece of a choice. Its reasoning fields are only checked for presence, never decoded.
 type delta struct {
 	Content          json.RawMessage `json:"content"`
 	Reasoning        json.RawMessage `json:"reasoning"`
@@ -73,11 +75,11 @@ type decoder struct {
 	events    eventReader
 	template  template
 	text      joiner
-	strip     stripper
+	strip     reasoning.Stripper
 	maxAnswer int
 	size      int
 	ended     bool
-	// resumed means that content came after a finish reason, so that another one is due.
+	// resumed means that content came after a finish reason, so that another finish reason must follow.
 	resumed bool
 	// progress is called for every chunk of the answer.
 	progress func()
@@ -90,7 +92,7 @@ type decoder struct {
 
 func newDecoder(r io.Reader, limits Limits) *decoder {
 	return &decoder{
-		events: newEventReader(r, limits.Line), maxAnswer: limits.Answer, strip: stripper{maxKept: limits.Answer},
+		events: newEventReader(r, limits.Line), maxAnswer: limits.Answer,
 		progress: func() {},
 	}
 }
@@ -110,7 +112,7 @@ func (d *decoder) next() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if d.strip.leaked {
+		if d.strip.Leaked {
 			return "", protocolError("inline_reasoning")
 		}
 		if text = d.limit(text); text != "" {
@@ -118,13 +120,13 @@ func (d *decoder) next() (string, error) {
 		}
 	}
 	d.ended = true
-	if text := d.limit(d.strip.push(d.text.flush()) + d.strip.flush(d.finish)); text != "" {
+	if text := d.limit(d.strip.Push(d.text.flush()) + d.strip.Flush(d.finish == FinishStop)); text != "" {
 		return text, nil
 	}
 	return "", d.outcome()
 }
 
-// outcome says what the finish reason makes of the answer.
+// outcome returns errEnd for a complete answer, and otherwise the error of its finish reason.
 func (d *decoder) outcome() error {
 	switch {
 	case d.size > 0 && (d.finish == FinishStop || d.finish == FinishLength):
@@ -157,14 +159,14 @@ func (d *decoder) endOfInput(err error) error {
 	return err
 }
 
-// finished reports whether the model has said that it is done, and nothing came after that.
+// finished reports whether the model has sent a finish reason and no content after it.
 func (d *decoder) finished() bool { return d.finish != "" && !d.resumed }
 
-// limit cuts text where the answer reaches its greatest size, which ends the answer.
+// limit cuts the text where the answer reaches its limit, which ends the answer.
 func (d *decoder) limit(text string) string {
 	if room := d.maxAnswer - d.size; len(text) > room {
 		text = cutRunes(text, room)
-		d.text.held, d.strip = nil, stripper{state: answering}
+		d.text.held, d.strip = nil, reasoning.Stripper{}
 		d.finish = FinishLength
 		d.ended = true
 	}
@@ -188,7 +190,7 @@ func (d *decoder) read(ev event) (string, error) {
 		return "", nil
 	}
 	if ev.name != "" && ev.name != "message" {
-		// An extension of the server's; EventSource would not give it to a listener for messages either.
+		// An extension of the server. EventSource would not deliver it as a message either.
 		return "", nil
 	}
 	if literal, ok := d.template.content(ev.data); ok {
@@ -231,7 +233,7 @@ func (d *decoder) take(c chunk) (string, error) {
 		}
 		d.progress()
 		if choice.Delta.reasons() {
-			content.WriteString(d.strip.separate())
+			content.WriteString(d.strip.Separate())
 		}
 		if present(choice.Delta.Content) {
 			if choice.Delta.Content[0] != '"' {
@@ -250,7 +252,7 @@ func (d *decoder) take(c chunk) (string, error) {
 	return content.String(), nil
 }
 
-// takeContent returns the text that a content's literal completes, without what is no part of the answer.
+// takeContent returns the text that a content literal completes, without reasoning.
 func (d *decoder) takeContent(literal []byte) (string, error) {
 	text, err := d.text.add(literal)
 	if err != nil {
@@ -258,10 +260,10 @@ func (d *decoder) takeContent(literal []byte) (string, error) {
 	}
 	// Some servers finish the reasoning first, and then the answer.
 	d.resumed = d.finish != ""
-	return d.strip.push(text), nil
+	return d.strip.Push(text), nil
 }
 
-// takeUsage keeps usage that makes sense and ignores the rest: a strange count is no reason to lose an answer.
+// takeUsage keeps plausible usage and ignores the rest: an odd count is no reason to lose an answer.
 func (d *decoder) takeUsage(raw json.RawMessage) {
 	if !present(raw) {
 		return
@@ -289,7 +291,7 @@ func (d *decoder) takeUsage(raw json.RawMessage) {
 	}
 }
 
-// errorEvent returns the error for an event that is named as one, whatever it carries.
+// errorEvent returns the error for an event named error, whatever its data.
 func errorEvent(data []byte) *Error {
 	var c chunk
 	if json.Unmarshal(data, &c) == nil && present(c.Error) {

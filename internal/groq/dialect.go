@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Dialect says what kind of server a client talks to, and with that what is sent to it.
+// Dialect is the kind of server, which determines the members of requests.
 type Dialect string
 
 // The dialects. DialectAuto finds the dialect by the endpoint: api.groq.com, and every URL with Groq's path
@@ -22,8 +22,8 @@ const (
 // Dialects are the values a setting may have.
 var Dialects = []Dialect{DialectAuto, DialectGroq, DialectOpenAI, DialectCompatible}
 
-// speech is one row of the table of what is sent to which kind of server. What every server takes is in no column:
-// model, messages and stream.
+// speech is one row of the table of request members by kind of server. Members that every server accepts (model,
+// messages and stream) have no column.
 type speech struct {
 	// maxCompletionTokens and maxTokens are the two names of the same limit. OpenAI refuses a request with both.
 	maxCompletionTokens, maxTokens bool
@@ -60,7 +60,7 @@ var optional = regexp.MustCompile(`\b(stream_options|max_completion_tokens|max_t
 // responseFormatName is the parameter that asks for JSON. A server that refuses it may still take its simpler form.
 const responseFormatName = "response_format"
 
-// omit takes an optional parameter out of the request. Of the two names for the token limit, one stays.
+// omit removes an optional parameter from the request. One of the two names of the token limit stays.
 func (w *wireRequest) omit(name string) {
 	switch name {
 	case "stream_options":
@@ -94,10 +94,10 @@ var (
 		`reduce the length of the|input tokens exceed|must be at least 1, got -`)
 	noModel = onDemand(`(?i)\bmodel\b.{0,160}\b(not found|does not exist|not exist|decommissioned|not loaded)\b|` +
 		`\bno models? (is |are )?loaded\b`)
-	// notOurs is about how we ask, and not about what the customer says.
+	// notOurs matches complaints about the form of the request, not about the customer's text.
 	notOurs = onDemand(`(?i)\b(unknown|unsupported|unrecognized|unexpected|extra)\b\W+(\w+\W+){0,2}` +
 		`(parameter|argument|field|input|propert|keyword)|extra_forbidden|property '[^']*' is unsupported|` +
-		// A chat template that wants other roles than we send.
+		// A chat template that requires other roles.
 		`\broles must alternate\b|\b(system|developer) role\b`)
 )
 

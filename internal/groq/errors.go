@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Kind is what went wrong, as far as a caller can act on it.
+// Kind is the kind of failure, as far as callers can act on it.
 type Kind string
 
 // The closed list of kinds.
@@ -34,7 +34,7 @@ const (
 	// Protocol means that the response is not a well-formed stream, breaks a limit, ends before the answer does, or
 	// contains an error of an unknown kind.
 	Protocol Kind = "protocol"
-	// Empty means that the model finished by itself and has written nothing.
+	// Empty means that the model finished without any text.
 	Empty Kind = "empty"
 	// NoAnswer means that the token limit was used up before the answer began: all of it went into reasoning. The same
 	// request ends the same way.
@@ -64,7 +64,7 @@ type Error struct {
 
 	// transient marks the failures that the stream itself may try again.
 	transient bool
-	// costly marks those whose every try takes a whole answer's time and tokens. One more is tried.
+	// costly marks failures whose every attempt costs the time and tokens of a whole answer. They are retried once.
 	costly bool
 	// refused is the optional parameter of the request that upstream does not accept.
 	refused string
@@ -123,7 +123,7 @@ var codeKinds = map[string]Kind{
 	// The model has written a call of a tool that it was not given, or something else that Groq cannot read.
 	"tool_use_failed":         Protocol,
 	"output_parse_failed":     Protocol,
-	"json_validate_failed":    Protocol, // It is not the JSON that was asked for.
+	"json_validate_failed":    Protocol, // The output is not the requested JSON.
 	"invalid_api_key":         Misconfigured,
 	"model_not_found":         Misconfigured,
 	"model_decommissioned":    Misconfigured,
@@ -170,7 +170,7 @@ func streamError(raw json.RawMessage) *Error {
 	return e
 }
 
-// classify corrects the kind by what upstream says in words, and says whether the stream may try again.
+// classify corrects the kind using the upstream's message, and decides whether the stream may retry.
 func (e *Error) classify(d detail, header http.Header) {
 	words := d.typ + " " + d.message
 	asks := e.Kind == Rejected || e.Kind == Protocol && e.Code == "stream_error"
@@ -180,7 +180,7 @@ func (e *Error) classify(d detail, header http.Header) {
 	case asks && noModel().MatchString(words):
 		e.Kind, e.Code = Misconfigured, "model_not_found"
 	case asks || e.Kind == Misconfigured && e.Status == http.StatusBadRequest:
-		// A complaint about how we ask is not the customer's fault, and most parameters can be left out.
+		// A complaint about a parameter is not the customer's fault, and most parameters can be left out.
 		if e.refused = optional.FindString(d.param + " " + words); e.refused != "" || notOurs().MatchString(words) {
 			e.Kind = Misconfigured
 		}

@@ -2,7 +2,7 @@ package groqsim
 
 import "encoding/json"
 
-// schema is the part of a JSON Schema that the simulator makes answers by.
+// schema is the part of a JSON Schema that the simulator uses for its answers.
 type schema struct {
 	Type       string            `json:"type,omitempty"`
 	Enum       []json.RawMessage `json:"enum,omitempty"`
@@ -24,7 +24,7 @@ func jsonAnswer(format *ResponseFormat, seed int64) string {
 	}
 	text, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // It is made of texts and numbers.
+		panic(err) // The value consists of texts and numbers.
 	}
 	return string(text)
 }

@@ -15,16 +15,16 @@ import (
 type Script struct {
 	// Match picks the request: its last user message contains this text. Empty picks any request.
 	Match string `json:"match,omitempty"`
-	// Times is how many requests the script answers: 0 and 1 are one, -1 is all.
+	// Times is how many requests the script answers: 0 and 1 mean one, -1 means all.
 	Times int `json:"times,omitempty"`
 
-	// Text is the answer. Empty makes up an answer about the last user message, the same for the same Seed.
+	// Text is the answer. Empty generates an answer about the last user message, the same for the same Seed.
 	Text string `json:"text,omitempty"`
 	// Seed chooses the made-up answer; 0 takes the request's seed, or one from the last user message.
 	Seed int64 `json:"seed,omitempty"`
 	// Deltas replaces Text by an answer that is already divided into tokens.
 	Deltas []string `json:"deltas,omitempty"`
-	// Reasoning is the number of reasoning tokens before the answer: 0 is usual for the model, -1 is none.
+	// Reasoning is the number of reasoning tokens before the answer: 0 means the model's usual number, -1 means none.
 	Reasoning int `json:"reasoning,omitempty"`
 	// EmptyContent leaves the content out, as when reasoning used up the budget. It finishes as "length".
 	EmptyContent bool `json:"empty_content,omitempty"`
@@ -37,7 +37,7 @@ type Script struct {
 
 	// TokensPerSecond is the speed: 0 takes the simulator's, a negative one is unthrottled.
 	TokensPerSecond float64 `json:"tokens_per_second,omitempty"`
-	// SplitWrites sends this many bytes at a time, also within a character and within the end of an event.
+	// SplitWrites sends this many bytes at a time, even within a character and within the end of an event.
 	SplitWrites int `json:"split_writes,omitempty"`
 	// SplitSurrogates divides characters beyond the basic plane into two deltas of half a \u pair each.
 	SplitSurrogates bool `json:"split_surrogates,omitempty"`
@@ -76,28 +76,28 @@ type Script struct {
 
 	// Reset cuts the connection instead of answering.
 	Reset bool `json:"reset,omitempty"`
-	// CutAfter resets the connection after so many tokens.
+	// CutAfter resets the connection after this many tokens.
 	CutAfter *int `json:"cut_after,omitempty"`
-	// EOFAfter ends the body in good order after so many tokens, without finish and [DONE].
+	// EOFAfter ends the body normally after this many tokens, without a finish reason and [DONE].
 	EOFAfter *int `json:"eof_after,omitempty"`
-	// ErrorAfter reports an error in the stream after so many tokens, in the form of ErrorForm.
+	// ErrorAfter reports an error in the stream after this many tokens, in the form of ErrorForm.
 	ErrorAfter *int `json:"error_after,omitempty"`
 	// ErrorForm is the form of ErrorAfter's error; empty is ErrorFormEvent.
 	ErrorForm ErrorForm `json:"error_form,omitempty"`
 
-	// LongLine sends one line of so many bytes instead of the answer.
+	// LongLine sends one line of this many bytes instead of the answer.
 	LongLine int `json:"long_line,omitempty"`
 	// EndlessLine sends one line until the client leaves.
 	EndlessLine bool `json:"endless_line,omitempty"`
 	// HTML answers 200 with a web page, as a gateway might.
 	HTML bool `json:"html,omitempty"`
-	// JSON answers 200 with the completion in one piece, although a stream was asked for.
+	// JSON responds with 200 and the whole completion, although the request asks for a stream.
 	JSON bool `json:"json,omitempty"`
-	// Gzip compresses the stream, although identity was asked for.
+	// Gzip compresses the stream, although the request asks for identity.
 	Gzip bool `json:"gzip,omitempty"`
 	// Redirect answers 307 to this URL.
 	Redirect string `json:"redirect,omitempty"`
-	// RawChunks are sent, byte for byte and each in a write of its own, as the body of an event stream.
+	// RawChunks are sent byte for byte, each in its own write, as the body of an event stream.
 	RawChunks [][]byte `json:"raw_chunks,omitempty"`
 }
 
@@ -168,7 +168,7 @@ func (s Script) failsEarly() bool {
 	return s.Reset || s.Status != 0 && s.ContextTokens == 0 || s.Redirect != ""
 }
 
-// statusText is http.StatusText with the status that is Groq's own.
+// statusText is http.StatusText plus Groq's own status.
 func statusText(status int) string {
 	if status == statusCapacityExceeded {
 		return "Flex Tier Capacity Exceeded"

@@ -40,7 +40,7 @@ var ErrQueueFull = errors.New("groqsim: more than 10000 scripts are queued")
 type Options struct {
 	// APIKey is the only bearer token accepted; empty accepts every token that is not empty.
 	APIKey string
-	// KeyOptional takes requests without a key too, as servers on one's own machine do.
+	// KeyOptional also accepts requests without a key, like local servers.
 	KeyOptional bool
 	// Models are the ids that exist; empty means that every model does, and lists the ones Groq offers.
 	Models []string
@@ -123,7 +123,7 @@ func (s *Simulator) Release(name string) {
 	}
 }
 
-// Reset forgets queued scripts, recorded requests and gates. Streams that are held at a gate go on.
+// Reset deletes queued scripts, recorded requests and gates. Streams that are held at a gate continue.
 func (s *Simulator) Reset() {
 	s.mu.Lock()
 	for name, gate := range s.gates {

@@ -71,7 +71,7 @@ func (ex *exchange) write(out *streamWriter, answer *completion) error {
 	return ex.writeEnd(out, answer)
 }
 
-// writeLine sends one line of so many bytes, or one without end.
+// writeLine sends one line of this many bytes, or one without an end.
 func (ex *exchange) writeLine(out *streamWriter, length int) error {
 	if err := out.write([]byte("data: ")); err != nil {
 		return err
@@ -110,7 +110,7 @@ func (ex *exchange) writeOpening(out *streamWriter, answer *completion) error {
 	return nil
 }
 
-// writeContent sends the tokens at their speed, and does what the script has in store between them.
+// writeContent sends the tokens at their speed, and applies the script's faults between them.
 func (ex *exchange) writeContent(out *streamWriter, answer *completion) error {
 	speed := ex.script.TokensPerSecond
 	if speed == 0 {
@@ -138,7 +138,7 @@ func (ex *exchange) writeContent(out *streamWriter, answer *completion) error {
 	return ex.disturb(out, answer, len(answer.tokens))
 }
 
-// disturb does what the script has after so many tokens.
+// disturb applies the script's faults after this many tokens.
 func (ex *exchange) disturb(out *streamWriter, answer *completion, tokens int) error {
 	if err := ex.step(tokens); err != nil {
 		return err
@@ -152,7 +152,7 @@ func (ex *exchange) disturb(out *streamWriter, answer *completion, tokens int) e
 	return nil
 }
 
-// step holds, cuts or ends the stream if the script says so after so many tokens.
+// step holds, cuts or ends the stream if the script says so after this many tokens.
 func (ex *exchange) step(tokens int) error {
 	if err := ex.hold(tokens); err != nil {
 		return err
@@ -181,7 +181,7 @@ func (ex *exchange) report(out *streamWriter, answer *completion) error {
 	return ex.send(out, "error", body)
 }
 
-// writeEnd sends the finish with usage in two places, usage once more if it was asked for, and [DONE].
+// writeEnd sends the finish reason with usage in two places, usage again if the request asks for it, and [DONE].
 func (ex *exchange) writeEnd(out *streamWriter, answer *completion) error {
 	last := answer.chunk(true, delta{})
 	last.Choices[0].FinishReason = &answer.finish
@@ -236,7 +236,7 @@ func (ex *exchange) frame(name string, data []byte) []byte {
 	return append(frame, end+end...)
 }
 
-// streamWriter sends each write at once, in pieces of split bytes if that is not 0.
+// streamWriter flushes each write, in pieces of split bytes if that is not 0.
 type streamWriter struct {
 	out     io.Writer
 	zip     *gzip.Writer

@@ -12,7 +12,7 @@ import (
 	"strconv"
 )
 
-// oldestMajor is the oldest version that the product's schema works with. An older one on the machine is passed over.
+// oldestMajor is the oldest version that the product's schema supports. Older programs on the machine are ignored.
 const oldestMajor = 15
 
 // binaries are the programs of one PostgreSQL installation.

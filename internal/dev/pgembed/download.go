@@ -70,7 +70,7 @@ func (e environment) download(ctx context.Context, o Options) (err error) {
 	defer func() { err = errors.Join(err, lock.release()) }()
 	target := filepath.Join(base, downloadVersion)
 	if _, err := os.Stat(target); err == nil {
-		return nil // Another process fetched it while this one waited.
+		return nil // Another process has downloaded the programs while this one waited.
 	}
 	o.tell("Downloading PostgreSQL %s to %s.", downloadVersion, base)
 	archive, err := e.fetch(ctx)
@@ -109,7 +109,7 @@ func (e environment) fetch(ctx context.Context) ([]byte, error) {
 	return archive, nil
 }
 
-// platform is how the repository calls this operating system and processor.
+// platform returns the repository's name of this operating system and processor.
 func platform() string {
 	name := runtime.GOOS + "-" + runtime.GOARCH
 	switch runtime.GOARCH {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// portAttempts is how often another free port is tried when somebody else took the chosen one in the moment before the
-// server did.
+// portAttempts is how often another free port is tried when another program takes the chosen one before the server
+// does.
 const portAttempts = 10
 
 // launch runs the server until it is ready for connections.
@@ -34,7 +34,7 @@ func (s *Server) launch(ctx context.Context, o Options) error {
 		switch {
 		case strings.Contains(output, "could not bind") && attempt < portAttempts:
 			attempt++
-			port = o.Port // Somebody else has the last one now.
+			port = o.Port // Another program uses the last port now.
 		case strings.Contains(output, "shared memory block"):
 			// The children of a killed server see its death a moment later.
 			select {
@@ -77,13 +77,13 @@ func (s *Server) launchOnce(ctx context.Context, o Options, port int) error {
 	return nil
 }
 
-// describedBy reports whether the file shows this very server ready. In a container a stale file often has the same process
-// number, so the port and the time have to match as well.
+// describedBy reports whether the file says that this server is ready. In a container, a stale file often has the same
+// process id, so the port and the time must match too.
 func (s *Server) describedBy(f pidFile, started time.Time) bool {
 	return f.status == "ready" && f.pid == s.process.cmd.Process.Pid && f.port == s.port && f.started >= started.Unix()
 }
 
-// freePort asks the system for a port that nobody uses now.
+// freePort returns an unused port.
 func freePort(ctx context.Context) (int, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")

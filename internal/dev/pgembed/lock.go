@@ -15,7 +15,7 @@ import (
 const (
 	// pollInterval is how often a condition outside this process is checked.
 	pollInterval = 10 * time.Millisecond
-	// holderLimit is how long the number of a lock's holder is waited for.
+	// holderLimit is how long to wait for the process id of a lock's holder.
 	holderLimit = time.Second
 )
 
@@ -104,7 +104,7 @@ func (l *fileLock) write(text string) error {
 	return err
 }
 
-// lockHolder is the number in a lock file if such a process is alive, of whatever user, and otherwise 0.
+// lockHolder returns the process id in a lock file if that process is alive, of any user, and otherwise 0.
 func lockHolder(path string) int {
 	text, err := os.ReadFile(path)
 	if err != nil {

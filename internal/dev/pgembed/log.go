@@ -52,7 +52,7 @@ func (l *serverLog) Write(p []byte) (int, error) {
 	return l.out.Write(p)
 }
 
-// forget makes text begin with what is written from now on.
+// forget drops the text that was written so far.
 func (l *serverLog) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

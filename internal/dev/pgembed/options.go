@@ -56,8 +56,8 @@ type Options struct {
 	// throw-away servers only.
 	Unsafe bool
 
-	// Trust lets in everybody on this machine without a password, which is slow to check for tests that connect thousands of
-	// times. It counts when the data folder is created.
+	// Trust admits everybody on this machine without a password. Checking one is slow for tests that connect thousands
+	// of times. It applies when the data folder is created.
 	Trust bool
 
 	// Log receives the server's own log, from another goroutine, until the server has ended; the server waits for a slow
@@ -72,8 +72,7 @@ type Options struct {
 	// later starts.
 	Download bool
 
-	// Progress is told in a sentence about something slow before it begins, from the goroutine that called Start. It may be
-	// nil.
+	// Progress, if not nil, is called with a sentence before each slow step, from the goroutine that called Start.
 	Progress func(string)
 }
 
@@ -97,7 +96,7 @@ func (o Options) arguments() (args []string, err error) {
 	return args, nil
 }
 
-// tell passes a sentence to Progress when there is one.
+// tell passes a sentence to Progress, if it is set.
 func (o Options) tell(format string, args ...any) {
 	if o.Progress != nil {
 		o.Progress(fmt.Sprintf(format, args...))

@@ -22,7 +22,7 @@ func processAttributes(who account) *syscall.SysProcAttr {
 func runsIn(pid int, folder string) bool {
 	here, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid), "cwd"))
 	if err != nil {
-		// What may not be looked at has to be taken for a server.
+		// A process that may not be inspected counts as a server.
 		return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESRCH)
 	}
 	there, err := os.Stat(folder)

@@ -17,7 +17,7 @@ import (
 
 const indexPoll = 100 * time.Millisecond
 
-// database is a private PostgreSQL with the settings that PostgreSQL comes with: what is committed is on the disk.
+// database is a private PostgreSQL with default settings, so commits are durable.
 type database struct {
 	server *pgembed.Server
 	pid    int
@@ -68,7 +68,7 @@ func (d *database) url() string { return d.server.URL("postgres") }
 
 func (d *database) stop() { _ = d.server.Stop() }
 
-// counters are what the database has done since it was started.
+// counters are the database's counters since its start.
 type counters struct {
 	statements, walBytes, size int64
 	cpu                        time.Duration
@@ -82,7 +82,7 @@ func (d *database) counters(ctx context.Context) (counters, error) {
 		return c, fmt.Errorf("read the size of the log: %w", err)
 	}
 	if d.statements {
-		// The benchmark's own questions are not counted.
+		// The benchmark's own queries do not count.
 		row := d.conn.QueryRow(ctx, "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements WHERE query !~ 'pg_'")
 		if err := row.Scan(&c.statements); err != nil {
 			return c, fmt.Errorf("count the statements: %w", err)
@@ -107,14 +107,14 @@ func (c counters) minus(before counters) counters {
 	}
 }
 
-// connections is how many the server has open.
+// connections returns the number of the server's open connections.
 func (d *database) connections(ctx context.Context) (n int, err error) {
 	row := d.conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'support'")
 	err = row.Scan(&n)
 	return n, err
 }
 
-// addTickets gives a user so many tickets.
+// addTickets adds n tickets for a user.
 func (d *database) addTickets(ctx context.Context, user uuid.UUID, n int) ([]uuid.UUID, error) {
 	rows, err := d.conn.Query(ctx, `
 		INSERT INTO tickets (id, user_id, title, description)

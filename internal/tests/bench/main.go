@@ -1,12 +1,11 @@
-// Command bench measures the server, as the process that people run, with a PostgreSQL that keeps what it is told, beside the
-// least that could stand in its place: for requests a bare Echo server on the same tables, and for answers, which come from
-// the same simulator, a plain reverse proxy that only passes streams on. Both do the same work in the same run, so the
-// ratios hold on other machines too.
+// Command bench measures the server as a process, with a durable PostgreSQL, beside a minimal baseline: for requests a
+// bare Echo server on the same tables, and for answers from the same simulator a plain reverse proxy that only forwards
+// streams. Both do the same work in the same run, so the ratios hold on other machines too.
 //
 //	go run ./internal/tests/bench -server bin/support
 //
-// The table goes to standard error and the figures as JSON to standard output. It needs Linux, whose /proc tells times
-// and memory.
+// The table goes to standard error and the figures as JSON to standard output. It needs Linux, for the times and memory
+// in /proc.
 package main
 
 import (
@@ -21,7 +20,7 @@ import (
 	"time"
 )
 
-// errMissed means that a figure is over its budget.
+// errMissed means that a figure exceeds its budget.
 var errMissed = errors.New("not all figures are within their budgets")
 
 func main() {
@@ -34,7 +33,7 @@ func main() {
 	}
 }
 
-// settings are what the flags say.
+// settings are the values of the flags.
 type settings struct {
 	server          string
 	proxy, upstream string

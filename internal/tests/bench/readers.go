@@ -18,38 +18,38 @@ import (
 )
 
 const (
-	// prefix is how many tokens the answers have that the readers wait for the rest of, and prefixSpeed how fast they come.
+	// prefix is the number of tokens that the answers have before they fall silent, and prefixSpeed is their speed.
 	prefix      = 200
 	prefixSpeed = 500
-	// The simulator says something without text this often, so that the server does not give it up, and so many times
+	// The simulator sends a chunk without text this often, so that the server does not time out, and this many times
 	// until the server's limit for an answer, 120 s.
 	beatInterval = 8 * time.Second
 	beats        = 14
 
-	// maxAnswers is how many answers the readers share.
+	// maxAnswers is the number of answers that the readers share.
 	maxAnswers  = 100
 	openTimeout = 60 * time.Second
-	// opening is how many readers are on their way in at a time.
+	// opening is how many readers connect at the same time.
 	opening = 32
 
 	probeInterval = 20 * time.Millisecond
 )
 
-// crowd is many readers of a few answers that are silent.
+// crowd is many readers of a few silent answers.
 type crowd struct {
 	wanted, readers, answers int
-	// watching is how long nothing happens but heartbeats.
+	// watching is how long there are only heartbeats.
 	watching time.Duration
-	// lister lists tickets meanwhile.
+	// lister lists tickets in the meantime.
 	lister *customer
 
 	conns []net.Conn
 	wg    sync.WaitGroup
-	// heartbeats and ended count what the readers have seen.
+	// heartbeats and ended count the events of all readers.
 	heartbeats, ended atomic.Int64
 }
 
-// measureReaders watches what idle readers cost.
+// measureReaders measures the cost of idle readers.
 func measureReaders(ctx context.Context, r *rig, c *crowd) (stage, error) {
 	// Each answer needs two more sockets, and the rest of the process a few.
 	c.readers = min(c.wanted, openFiles()-2*c.answers-200)
@@ -75,7 +75,7 @@ func measureReaders(ctx context.Context, r *rig, c *crowd) (stage, error) {
 	return readersStage(c, &i, r.database.statements), err
 }
 
-// gather lets the readers in.
+// gather connects the readers.
 func (c *crowd) gather(ctx context.Context, r *rig, server *process, i *idle) error {
 	questions, err := ask(ctx, server.url, c.answers)
 	if err != nil {
@@ -97,11 +97,12 @@ func (c *crowd) gather(ctx context.Context, r *rig, server *process, i *idle) er
 	return err
 }
 
-// neededFiles is how many files a process of the benchmark has open at most: 10,000 readers, and two sockets for each of 5,000 answers.
+// neededFiles is the most open files of a process of the benchmark: 10,000 readers, and two sockets for each of 5,000
+// answers.
 const neededFiles = 1 << 15
 
-// raiseOpenFiles lets this process and those that it starts have as many files open as they need, if it may: only root can raise the
-// highest limit. Stages that are smaller for it say so.
+// raiseOpenFiles raises the limit of open files of this process and its children, if it may: only root can raise the
+// hard limit. Stages that are smaller because of it say so.
 func raiseOpenFiles() {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil && limit.Max < neededFiles {
@@ -109,13 +110,13 @@ func raiseOpenFiles() {
 	}
 }
 
-// openFiles is how many files this process and those that it starts may have open.
+// openFiles returns the limit of open files of this process and its children.
 func openFiles() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 1024
 	}
-	// The Go runtime raises its own limit to the highest, in the server as well.
+	// The Go runtime raises its limit to the hard limit, in the server too.
 	return int(min(limit.Max, 1<<20))
 }
 
@@ -145,7 +146,7 @@ func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questi
 	return nil
 }
 
-// hold makes the simulator answer everything with so many tokens, and then nothing but beats until ctx ends.
+// hold makes the simulator answer every request with this many tokens, and then send only beats until ctx ends.
 func (r *rig) hold(ctx context.Context, tokensFirst int) error {
 	script := groqsim.Script{Deltas: tokens(tokensFirst), TokensPerSecond: prefixSpeed}
 	for i := range beats {
@@ -170,7 +171,7 @@ func (r *rig) hold(ctx context.Context, tokensFirst int) error {
 
 func beat(i int) string { return "beat " + strconv.Itoa(i) }
 
-// open lets n more readers in and returns when each has been sent something.
+// open connects n more readers and returns when each has received something.
 func (c *crowd) open(ctx context.Context, server *process, questions []question, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
@@ -204,13 +205,13 @@ func (c *crowd) open(ctx context.Context, server *process, questions []question,
 	return failure
 }
 
-// accepted is how a response begins that has a stream.
+// accepted is the beginning of a response with a stream.
 const accepted = "HTTP/1.1 200"
 
 var errRefused = errors.New("the answer was refused")
 
-// openReader asks for an answer and returns when its text has begun. It does without an http.Client, which would need as
-// much of this process's time and memory as what is measured.
+// openReader requests an answer and returns when its text has begun. It uses no http.Client, which would need as much
+// CPU time and memory as the measured server.
 func openReader(ctx context.Context, server *process, q question) (net.Conn, error) {
 	host := strings.TrimPrefix(server.url, "http://")
 	conn, err := q.dialer.DialContext(ctx, "tcp", host)
@@ -218,7 +219,7 @@ func openReader(ctx context.Context, server *process, q question) (net.Conn, err
 		return nil, err
 	}
 	deadline, _ := ctx.Deadline()
-	_ = conn.SetDeadline(deadline) // Only a closed connection has none.
+	_ = conn.SetDeadline(deadline) // SetDeadline fails only on a closed connection.
 	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nAccept: text/event-stream\r\n\r\n",
 		q.path(), host, q.authorization)
 	var text []byte
@@ -238,7 +239,7 @@ func openReader(ctx context.Context, server *process, q question) (net.Conn, err
 	return conn, conn.SetDeadline(time.Time{})
 }
 
-// listen counts what a reader is sent until its connection ends.
+// listen counts a reader's events until its connection ends.
 func (c *crowd) listen(conn net.Conn) {
 	for buffer := make([]byte, 512); ; {
 		n, err := conn.Read(buffer)
@@ -250,7 +251,7 @@ func (c *crowd) listen(conn net.Conn) {
 	}
 }
 
-// watch measures the server while nothing happens but heartbeats, and then while tickets are listed.
+// watch measures the server during heartbeats only, and then while tickets are listed.
 func (c *crowd) watch(ctx context.Context, r *rig, server *process, i *idle) error {
 	c.heartbeats.Store(0)
 	cpu, err := server.cpu()
@@ -288,12 +289,12 @@ func (c *crowd) watch(ctx context.Context, r *rig, server *process, i *idle) err
 
 func (c *crowd) close() {
 	for _, conn := range c.conns {
-		_ = conn.Close() // The server may have gone before.
+		_ = conn.Close() // The server may have closed it first.
 	}
 	c.wg.Wait()
 }
 
-// probe lists tickets, as somebody does who is not waiting for an answer, and returns how long each list took.
+// probe lists tickets, like a client that is not reading a stream, and returns how long each list took.
 func probe(ctx context.Context, c *customer, span time.Duration) (took []time.Duration, err error) {
 	ticks := time.NewTicker(probeInterval)
 	defer ticks.Stop()

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// report is what a run has found.
+// report is the result of a run.
 type report struct {
 	Machine machine `json:"machine"`
 	Stages  []stage `json:"stages"`
-	// Missed are the figures that are over their budget.
+	// Missed are the figures that exceed their budget.
 	Missed []string `json:"missed"`
 }
 
@@ -29,7 +29,7 @@ type stage struct {
 	Figures []figure `json:"figures"`
 }
 
-// figure is one measurement of the server, against the same one of something else in the same run where there is any.
+// figure is one measurement of the server, with the baseline's in the same run if there is one.
 type figure struct {
 	Name    string  `json:"name"`
 	Unit    string  `json:"unit"`
@@ -37,7 +37,7 @@ type figure struct {
 	Against string  `json:"against,omitempty"`
 	Other   float64 `json:"other,omitempty"`
 	Ratio   float64 `json:"ratio,omitempty"`
-	// Budget is what the server may take at most; 0 is no promise. MaxRatio and MinRatio are the same for the ratio.
+	// Budget is the server's limit; 0 means none. MaxRatio and MinRatio are limits of the ratio.
 	Budget   float64 `json:"budget,omitempty"`
 	MaxRatio float64 `json:"max_ratio,omitempty"`
 	MinRatio float64 `json:"min_ratio,omitempty"`
@@ -86,8 +86,9 @@ var quantiles = []struct {
 	share float64
 }{{"p50", 0.5}, {"p99", 0.99}}
 
-// maxAddedMillis are what the server may add to the first token of an answer, p50 and p99, while the machine has little to do,
-// maxLagMillis how long a token may be on its way then, and maxSaturated and maxPaced what a token may cost against the proxy.
+// On an idle machine, maxAddedMillis is the most that the server may add to the first token of an answer (p50 and p99),
+// and maxLagMillis the longest delay of a token. maxSaturated and maxPaced are the cost of a token as a ratio to the
+// proxy.
 var (
 	maxAddedMillis = []float64{2, 8}
 	maxLagMillis   = []float64{3, 12}
@@ -135,7 +136,7 @@ func answersStage(l load, direct, proxy, server *measured, work counters, counts
 	return out
 }
 
-// idle is what has been measured with many readers open.
+// idle is the measurement with many open readers.
 type idle struct {
 	opening, watched time.Duration
 	// rssBefore is the server's memory with the answers running and one reader of each.
@@ -159,7 +160,7 @@ const (
 	maxConnections = 22 // the pool of a server, and two that listen
 )
 
-// tooFewFiles says why a stage is smaller than wanted.
+// tooFewFiles explains why a stage is smaller than requested.
 func tooFewFiles(wanted int) string {
 	return fmt.Sprintf("the limit of open files (ulimit -Hn) allows no more; %d were wanted", wanted)
 }

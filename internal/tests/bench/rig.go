@@ -14,8 +14,8 @@ import (
 	"github.com/supportbackend/support/internal/dev/groqsim"
 )
 
-// rig is everything that a measurement needs: the database and the plain proxy as processes of their own, and in this
-// process the simulator, which both the proxy and the server ask.
+// rig is the setup of a measurement: the database and the plain proxy as separate processes, and the simulator in this
+// process, which is the upstream of both the proxy and the server.
 type rig struct {
 	dir       string
 	program   string // the server's
@@ -84,18 +84,19 @@ func (r *rig) startSimulator(ctx context.Context) error {
 	return nil
 }
 
-// script makes the simulator answer everything in one way from here on.
+// script sets the simulator's script for all following requests.
 func (r *rig) script(script groqsim.Script) error {
 	r.simulator.Reset()
 	script.Times = -1
 	return r.simulator.Enqueue(script)
 }
 
-// server returns a command of the server's program. Settings of the environment are passed on, so that other ones can be
+// server returns a command of the server's program. It inherits the environment, so that other settings can be
 // measured.
 func (r *rig) server(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, r.program, args...) //nolint:gosec // The caller names the program to measure.
-	// All load comes from a few accounts of one machine, so limits are high. None is off: counting is a part of the work.
+	// All load comes from a few accounts on one machine, so limits are high. None is off, because counting is a part of
+	// the work.
 	cmd.Env = append(cmd.Env, "SUPPORT_RATE_LIMIT=100000", "SUPPORT_SIGNUP_LIMIT=10000", "SUPPORT_AI_RUNNING=1000000", "SUPPORT_AI_MAX_RUNNING=10000",
 		"SUPPORT_AI_PER_MINUTE=1000000", "SUPPORT_AI_PER_DAY=1000000", "SUPPORT_STREAMS_PER_ACCOUNT=1000000",
 		"SUPPORT_TICKETS_PER_DAY=1000000", "SUPPORT_MESSAGES_PER_DAY=1000000", "SUPPORT_BYTES_PER_DAY=100000000000")

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// runningTokens is how many tokens they have before they fall silent.
+	// runningTokens is the number of tokens of an answer before it falls silent.
 	runningTokens = 20
-	// standing is how long they run together before the server's memory is looked at.
+	// standing is how long all answers run before the server's memory is measured.
 	standing = 3 * time.Second
 
 	maxAnswerKiB = 64
@@ -24,7 +24,7 @@ const (
 // lets all of them run at once.
 func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (stage, error) {
 	all := wanted
-	wanted = min(wanted, (openFiles()-200)/2) // A reader here, and a connection of the simulator.
+	wanted = min(wanted, (openFiles()-200)/2) // Each answer needs a reader and a connection of the simulator.
 	server, err := r.startServer(ctx)
 	if err != nil {
 		return stage{}, err
@@ -93,7 +93,7 @@ func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (stage, 
 	return out, err
 }
 
-// askMany opens n tickets of as many customers as there may be, without asking the server for each.
+// askMany opens n tickets, spread over all customers, in the database rather than through the server.
 func askMany(ctx context.Context, d *database, server string, n int) ([]question, error) {
 	customers := min(n, maxCustomers)
 	each := (n + customers - 1) / customers
@@ -114,7 +114,8 @@ func askMany(ctx context.Context, d *database, server string, n int) ([]question
 		if tickets, err = d.addTickets(ctx, me.JSON200.ID, each); err != nil {
 			return nil, err
 		}
-		// Who asks next is somebody else: one customer's answers begin one after the other.
+		// Each answer is for another customer than the one before, because answers of one customer start one after the
+		// other.
 		for n, id := range tickets {
 			questions[n*customers+i] = question{customer: who, ticketID: id}
 		}
@@ -122,7 +123,7 @@ func askMany(ctx context.Context, d *database, server string, n int) ([]question
 	return questions[:n], nil
 }
 
-// begun are answers that were asked for.
+// begun has the results of starting answers.
 type begun struct {
 	mu          sync.Mutex
 	conns       []net.Conn
@@ -184,6 +185,6 @@ func (a *begun) start(ctx context.Context, server *process, questions []question
 
 func (a *begun) close() {
 	for _, conn := range a.conns {
-		_ = conn.Close() // The server may have gone before.
+		_ = conn.Close() // The server may have closed it first.
 	}
 }
