@@ -7,6 +7,8 @@ import (
 	"io"
 	"regexp"
 	"strings"
+
+	"github.com/supportbackend/support/internal/groq/reasoning"
 )
 
 // FinishReason says why the model stopped.
@@ -73,7 +75,7 @@ type decoder struct {
 	events    eventReader
 	template  template
 	text      joiner
-	strip     stripper
+	strip     reasoning.Stripper
 	maxAnswer int
 	size      int
 	ended     bool
@@ -90,7 +92,7 @@ type decoder struct {
 
 func newDecoder(r io.Reader, limits Limits) *decoder {
 	return &decoder{
-		events: newEventReader(r, limits.Line), maxAnswer: limits.Answer, strip: stripper{maxKept: limits.Answer},
+		events: newEventReader(r, limits.Line), maxAnswer: limits.Answer,
 		progress: func() {},
 	}
 }
@@ -110,7 +112,7 @@ func (d *decoder) next() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if d.strip.leaked {
+		if d.strip.Leaked {
 			return "", protocolError("inline_reasoning")
 		}
 		if text = d.limit(text); text != "" {
@@ -118,7 +120,7 @@ func (d *decoder) next() (string, error) {
 		}
 	}
 	d.ended = true
-	if text := d.limit(d.strip.push(d.text.flush()) + d.strip.flush(d.finish)); text != "" {
+	if text := d.limit(d.strip.Push(d.text.flush()) + d.strip.Flush(d.finish == FinishStop)); text != "" {
 		return text, nil
 	}
 	return "", d.outcome()
@@ -164,7 +166,7 @@ func (d *decoder) finished() bool { return d.finish != "" && !d.resumed }
 func (d *decoder) limit(text string) string {
 	if room := d.maxAnswer - d.size; len(text) > room {
 		text = cutRunes(text, room)
-		d.text.held, d.strip = nil, stripper{state: answering}
+		d.text.held, d.strip = nil, reasoning.Stripper{}
 		d.finish = FinishLength
 		d.ended = true
 	}
@@ -231,7 +233,7 @@ func (d *decoder) take(c chunk) (string, error) {
 		}
 		d.progress()
 		if choice.Delta.reasons() {
-			content.WriteString(d.strip.separate())
+			content.WriteString(d.strip.Separate())
 		}
 		if present(choice.Delta.Content) {
 			if choice.Delta.Content[0] != '"' {
@@ -258,7 +260,7 @@ func (d *decoder) takeContent(literal []byte) (string, error) {
 	}
 	// Some servers finish the reasoning first, and then the answer.
 	d.resumed = d.finish != ""
-	return d.strip.push(text), nil
+	return d.strip.Push(text), nil
 }
 
 // takeUsage keeps plausible usage and ignores the rest: an odd count is no reason to lose an answer.

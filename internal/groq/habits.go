@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+
+	"github.com/supportbackend/support/internal/groq/reasoning"
 )
 
 // habits is what a client has learned about its server and the models there.
@@ -12,9 +14,8 @@ type habits struct {
 	mu sync.Mutex
 	// refused are the optional parameters that the server does not accept.
 	refused map[string]bool
-	// tagless holds, by model, whether it writes reasoning without the opening tag. A model is missing until it has finished an
-	// answer.
-	tagless map[string]bool
+	// reasoning is how its models write their reasoning.
+	reasoning reasoning.Habits
 }
 
 // refuse notes a parameter that the server does not accept, and reports whether that is new.
@@ -44,28 +45,6 @@ func (h *habits) omitRefused(w *wireRequest) {
 	if h.refused["max_tokens"] && h.refused["max_completion_tokens"] {
 		w.MaxTokens, w.MaxCompletionTokens = 0, 0 // The size of the answer is bounded all the same.
 	}
-}
-
-// stripper returns the stripper for a model's next answer. The first answer of a model is kept back until it ends or its
-// reasoning does, because only then is it known how the model writes; the later ones only of a model that needs it.
-func (h *habits) stripper(model string, maxKept int) stripper {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	tagless, known := h.tagless[model]
-	return stripper{suspect: true, waits: tagless || !known, always: tagless, maxKept: maxKept}
-}
-
-// learn notes how a model has written an answer that came to its end, or showed its reasoning.
-func (h *habits) learn(model string, s *stripper, complete bool) {
-	if !s.suspect || !s.lone && (!complete || s.always) {
-		return
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.tagless == nil {
-		h.tagless = make(map[string]bool)
-	}
-	h.tagless[model] = s.lone
 }
 
 // maxMessage bounds what is kept of upstream's words, in bytes.

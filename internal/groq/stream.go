@@ -196,7 +196,7 @@ func (s *Stream) closeAttempt(complete bool) {
 		return
 	}
 	d := s.attempt.decoder
-	s.client.habits.learn(s.req.Model, &d.strip, complete && d.finish == FinishStop)
+	s.client.habits.reasoning.Learn(s.req.Model, &d.strip, complete && d.finish == FinishStop)
 	s.attempt.cancel(context.Canceled)
 	_ = s.attempt.body.Close() // Nothing more is wanted of this body, so its failure tells nothing.
 	s.attempt = nil
@@ -240,7 +240,7 @@ func (s *Stream) request(ctx context.Context, cancel context.CancelCauseFunc) (*
 	d := newDecoder(b, limits)
 	d.progress = b.renew
 	if !s.client.speech.separates {
-		d.strip = s.client.habits.stripper(s.req.Model, limits.Answer)
+		d.strip = s.client.habits.reasoning.Stripper(s.req.Model, limits.Answer)
 	}
 	b.idle = func() time.Duration {
 		// A finish reason before any content may only be the end of the reasoning.

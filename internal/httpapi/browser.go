@@ -3,12 +3,12 @@ package httpapi
 import (
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/supportbackend/support/internal/httpapi/contract"
+	"github.com/supportbackend/support/internal/httpapi/forwarded"
 	"github.com/supportbackend/support/internal/httpapi/uistream"
 )
 
@@ -20,7 +20,7 @@ const (
 )
 
 // secure sets the security headers for browsers. It adds Strict-Transport-Security where the client used TLS.
-func secure(trusted proxies) echo.MiddlewareFunc {
+func secure(trusted forwarded.Proxies) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			header := c.Response().Header()
@@ -30,27 +30,12 @@ func secure(trusted proxies) echo.MiddlewareFunc {
 			header.Set("Referrer-Policy", "no-referrer")
 			header.Set("X-Content-Type-Options", "nosniff")
 			header.Set("X-Frame-Options", "DENY")
-			if cameByTLS(c.Request(), trusted) {
+			if trusted.CameByTLS(c.Request()) {
 				header.Set(echo.HeaderStrictTransportSecurity, strictTransport)
 			}
 			return next(c)
 		}
 	}
-}
-
-// cameByTLS reports whether the client's own connection is encrypted, according to a trusted proxy.
-func cameByTLS(r *http.Request, trusted proxies) bool {
-	if r.TLS != nil {
-		return true
-	}
-	if !trusted.contain(peerOf(r)) {
-		return false
-	}
-	scheme, said := lastOf(r.Header.Values(echo.HeaderXForwardedProto))
-	if element, ok := lastOf(r.Header.Values(headerForwarded)); ok && !said {
-		scheme = forwardedPair(element, "proto")
-	}
-	return strings.EqualFold(unquoted(scheme), "https")
 }
 
 // cors lets pages of the allowed origins call the API. The API uses no cookies.

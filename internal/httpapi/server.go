@@ -21,6 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
+	"github.com/supportbackend/support/internal/httpapi/forwarded"
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/inbox"
 	"github.com/supportbackend/support/internal/journal"
@@ -161,7 +162,7 @@ func New(o Options) (*Server, error) {
 	}
 	o.Metrics.NewGauge("support_streams_open", func() float64 { return float64(s.streams.open()) })
 	s.echo.HTTPErrorHandler = s.renderError
-	s.echo.IPExtractor = proxies(o.TrustedProxies).clientIP
+	s.echo.IPExtractor = forwarded.Proxies(o.TrustedProxies).ClientIP
 	s.echo.Use(writeInTime, identify, s.logRequest, s.recoverPanic, secure(o.TrustedProxies), cors(o.AllowedOrigins, g.methods()), s.guard)
 	api.RegisterHandlers(router{Echo: s.echo, gate: g}, api.NewStrictHandler(s, nil))
 	if o.Docs {

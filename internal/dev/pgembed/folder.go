@@ -21,13 +21,9 @@ const superuser = "support"
 // folder is where the data of one major version is: a subfolder of Options.Dir that appears complete, by one rename, or not
 // at all.
 type folder struct {
-	base   string
-	major  int
-	initdb initdbFunc
+	base  string
+	major int
 }
-
-// initdbFunc makes a cluster in an empty data folder, and returns what it has to say.
-type initdbFunc func(ctx context.Context, programs binaries, who account, data string, args []string) (string, error)
 
 func (f folder) path() string     { return filepath.Join(f.base, strconv.Itoa(f.major)) }
 func (f folder) lock() string     { return f.path() + ".lock" }
@@ -149,10 +145,10 @@ func (f folder) initialize(ctx context.Context, temp string, programs binaries, 
 	if o.Unsafe || o.Dir == "" {
 		args = append(args, "--no-sync")
 	}
-	output, err := f.initdb(ctx, programs, who, data, append(args, "--locale=C.UTF-8"))
+	output, err := initdb(ctx, programs, who, data, append(args, "--locale=C.UTF-8"))
 	if err != nil && ctx.Err() == nil && strings.Contains(output, "locale") {
 		// Older systems, among them macOS before 15, lack this locale.
-		output, err = f.initdb(ctx, programs, who, data, append(args, "--locale=C"))
+		output, err = initdb(ctx, programs, who, data, append(args, "--locale=C"))
 	}
 	if err != nil {
 		return fmt.Errorf("initdb: %w; its last lines:\n%s", err, lastLines(output))

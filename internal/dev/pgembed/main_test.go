@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -35,7 +34,7 @@ func TestMain(m *testing.M) {
 		_ = os.Setenv("TMPDIR", memory)
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(seed.dir)
+		_ = os.RemoveAll(seedDir)
 		os.Exit(code)
 	}))
 }
@@ -123,38 +122,30 @@ func isolated(t *testing.T) environment {
 	return e
 }
 
-// seed is a cluster that quick environments copy, once it exists.
-var seed struct {
-	mu       sync.Mutex
-	dir      string
-	password []byte
-}
+// seedDir is the folder of a server that has stopped, once a quick environment has needed one.
+var seedDir string
 
-// quick returns an isolated environment for tests that do not need initdb, which takes most of the time of a start.
-// Only the first one runs it.
+var seed = sync.OnceValue(func() (err error) {
+	if seedDir, err = os.MkdirTemp("", "pgembed-seed-*"); err != nil {
+		return err
+	}
+	if err := os.Chmod(seedDir, 0o755); err != nil {
+		return err
+	}
+	s, err := Start(context.Background(), Options{Dir: seedDir, Unsafe: true})
+	if err != nil {
+		return err
+	}
+	return s.Stop()
+})
+
+// quick is an isolated environment for tests of what comes after initdb, which takes most of the time of a start: only the
+// first one runs it.
 func quick(t *testing.T) environment {
 	t.Helper()
 	e := isolated(t)
-	e.initdb = func(ctx context.Context, programs binaries, who account, data string, args []string) (string, error) {
-		seed.mu.Lock()
-		defer seed.mu.Unlock()
-		password := filepath.Join(filepath.Dir(data), "password")
-		if seed.dir == "" {
-			output, err := initdb(ctx, programs, who, data, args)
-			if err == nil {
-				seed.password, err = os.ReadFile(password)
-			}
-			if err == nil {
-				seed.dir, err = os.MkdirTemp("", "pgembed-seed-*")
-			}
-			if err == nil {
-				err = exec.CommandContext(ctx, "cp", "-a", data+"/.", seed.dir).Run()
-			}
-			return output, err
-		}
-		output, err := exec.CommandContext(ctx, "cp", "-a", seed.dir, data).CombinedOutput()
-		return string(output), errors.Join(err, os.WriteFile(password, seed.password, 0o600))
-	}
+	require.NoError(t, seed())
+	e.template = seedDir
 	return e
 }
 

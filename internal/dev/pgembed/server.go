@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -34,7 +33,7 @@ type environment struct {
 	finder     finder
 	temp       string // where throw-away folders are made
 	repository string // where downloads come from
-	initdb     initdbFunc
+	template   string // instead of none in the options
 	freePort   func(context.Context) (int, error)
 	limits     limits
 }
@@ -44,7 +43,6 @@ func newEnvironment() environment {
 		finder:     newFinder(),
 		temp:       os.TempDir(),
 		repository: cmp.Or(os.Getenv("PGEMBED_REPOSITORY_URL"), mavenCentral),
-		initdb:     initdb,
 		freePort:   freePort,
 		limits: limits{
 			start:     time.Minute,
@@ -70,9 +68,7 @@ type Server struct {
 	process *process
 	port    int
 
-	asked   atomic.Bool  // Stop came before the end
-	failure func() error // how the server ended by itself, put together once
-	stop    func() error
+	stop func() error
 }
 
 // Start starts a server and returns when it accepts connections. ctx bounds the start only, as does a limit of one minute to
@@ -100,9 +96,6 @@ func (e environment) start(ctx context.Context, o Options) (*Server, error) {
 	defer cancel()
 
 	s := &Server{env: e, programs: programs, scratch: o.Dir == ""}
-	s.failure = sync.OnceValue(func() error {
-		return s.log.explain(fmt.Errorf("pgembed: the server ended by itself: %w", s.process.err))
-	})
 	s.stop = sync.OnceValue(s.shutDown)
 	if err := s.open(ctx, o); err != nil {
 		return nil, fmt.Errorf("pgembed: %w", errors.Join(err, s.shutDown()))
@@ -112,7 +105,7 @@ func (e environment) start(ctx context.Context, o Options) (*Server, error) {
 
 // open prepares the folder and launches the server. After an error, shutDown undoes whatever was done.
 func (s *Server) open(ctx context.Context, o Options) (err error) {
-	s.folder.major, s.folder.initdb = s.programs.major, s.env.initdb
+	s.folder.major, o.Template = s.programs.major, cmp.Or(o.Template, s.env.template)
 	if s.folder.base, err = s.makeBase(o); err != nil {
 		return err
 	}
@@ -179,23 +172,13 @@ func (s *Server) Version() string { return s.programs.version }
 // Done is closed when the server has ended, by itself or through Stop.
 func (s *Server) Done() <-chan struct{} { return s.process.done }
 
-// Err is nil while the server runs and after Stop has ended it. When the server ended by itself, Err says how, with the last
-// lines of its log.
-func (s *Server) Err() error {
-	if !s.process.ended() || s.asked.Load() {
-		return nil
-	}
-	return s.failure()
-}
-
 // Stop shuts the server down and returns when it has ended, after 20 seconds at the most. It removes a throw-away folder.
 // Clients are disconnected. The error says when the shutdown was not clean, in which case the next start recovers the data.
-// Call Stop even when the server ended by itself: that is no error here, see Err. Later calls return the same.
+// Call Stop even when the server ended by itself: that is no error here. Later calls return the same.
 func (s *Server) Stop() error { return s.stop() }
 
 func (s *Server) shutDown() (err error) {
 	if s.process != nil && !s.process.ended() {
-		s.asked.Store(true)
 		err = s.process.stop(s.env.limits)
 	}
 	if s.log != nil {

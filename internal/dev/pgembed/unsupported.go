@@ -29,6 +29,3 @@ func (s *Server) Stop() error { return nil }
 
 // Done returns a channel that is never closed.
 func (s *Server) Done() <-chan struct{} { return nil }
-
-// Err returns nil.
-func (s *Server) Err() error { return nil }

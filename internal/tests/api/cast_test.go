@@ -73,14 +73,26 @@ func (all stages) cast(t *testing.T) *cast {
 	return castOf(t, d)
 }
 
-// snapshot returns a digest of the whole database, once no answer is being written.
+// snapshot returns a digest of the whole database, once no answer is being written. The usage of an answer that has ended early is
+// recorded a moment after its end.
 func (c *cast) snapshot(t *testing.T) string {
 	t.Helper()
-	idle := func() bool { return countRows(t, c.Desk, "ai_responses WHERE status = 'streaming'") == 0 }
+	idle := func() bool {
+		return countRows(t, c.Desk, "ai_responses WHERE status = 'streaming'") == 0 && c.Assistant.Running() == 0
+	}
 	if !idle() {
 		require.Eventually(t, idle, patience, 10*time.Millisecond)
 	}
 	return storetest.Digest(t, c.DatabaseURL)
+}
+
+// requireUnchanged checks that the calls change nothing, and that the AI gets no request.
+func (c *cast) requireUnchanged(t *testing.T, calls func()) {
+	t.Helper()
+	before, asked := c.snapshot(t), len(c.Simulator.Requests())
+	calls()
+	require.Equal(t, before, c.snapshot(t), "a call has changed something")
+	require.Len(t, c.Simulator.Requests(), asked, "the AI got a request")
 }
 
 // keepStored checks that the test does not change the database.

@@ -1,4 +1,5 @@
-package httpapi
+// Package forwarded reads what trusted proxies say of a request: the client's address, and whether the client used TLS.
+package forwarded
 
 import (
 	"iter"
@@ -8,23 +9,25 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/labstack/echo/v4"
 )
 
-const headerForwarded = "Forwarded"
+const (
+	headerForwarded = "Forwarded"
+	headerFor       = "X-Forwarded-For"
+	headerProto     = "X-Forwarded-Proto"
+)
 
-// proxies are the networks of trusted proxies.
-type proxies []*net.IPNet
+// Proxies are the networks of trusted proxies.
+type Proxies []*net.IPNet
 
-func (p proxies) contain(addr netip.Addr) bool {
+func (p Proxies) contain(addr netip.Addr) bool {
 	return slices.ContainsFunc(p, func(network *net.IPNet) bool { return network.Contains(addr.AsSlice()) })
 }
 
-// clientIP returns the client's address. Each proxy appends the address that it received the request from, so the list
+// ClientIP returns the client's address. Each proxy appends the address that it received the request from, so the list
 // is read backwards for as long as the writer of an element is trusted. An element that is not an address ends the
 // list: then the last trusted proxy counts as the client.
-func (p proxies) clientIP(r *http.Request) string {
+func (p Proxies) ClientIP(r *http.Request) string {
 	client := peerOf(r)
 	for named := range hops(r.Header) {
 		if !p.contain(client) {
@@ -39,6 +42,21 @@ func (p proxies) clientIP(r *http.Request) string {
 	return client.String()
 }
 
+// CameByTLS reports whether the client's own connection is encrypted, according to a trusted proxy.
+func (p Proxies) CameByTLS(r *http.Request) bool {
+	if r.TLS != nil {
+		return true
+	}
+	if !p.contain(peerOf(r)) {
+		return false
+	}
+	scheme, said := lastOf(r.Header.Values(headerProto))
+	if element, ok := lastOf(r.Header.Values(headerForwarded)); ok && !said {
+		scheme = forwardedPair(element, "proto")
+	}
+	return strings.EqualFold(unquoted(scheme), "https")
+}
+
 // peerOf returns the address of the connection's other end, or the zero address.
 func peerOf(r *http.Request) netip.Addr {
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
@@ -48,7 +66,7 @@ func peerOf(r *http.Request) netip.Addr {
 // hops returns the nodes that the proxies name, last one first: those of X-Forwarded-For or, without that header, of
 // Forwarded (RFC 7239). A proxy that writes X-Forwarded-For may forward a Forwarded header from the client unchanged.
 func hops(header http.Header) iter.Seq[string] {
-	if lines := header.Values(echo.HeaderXForwardedFor); len(lines) > 0 {
+	if lines := header.Values(headerFor); len(lines) > 0 {
 		return backward(lines)
 	}
 	return func(yield func(string) bool) {

@@ -1,4 +1,4 @@
-package httpapi
+package forwarded
 
 import (
 	"context"
@@ -15,9 +15,9 @@ import (
 )
 
 // trusted returns the proxies of these tests.
-func trusted(t testing.TB) proxies {
+func trusted(t testing.TB) Proxies {
 	t.Helper()
-	var p proxies
+	var p Proxies
 	for _, network := range []string{"10.0.0.0/8", "fd00::/8"} {
 		_, parsed, err := net.ParseCIDR(network)
 		require.NoError(t, err)
@@ -89,9 +89,9 @@ func TestClientIsTheLastUntrustedAddress(t *testing.T) {
 		{"203.0.113.7", []string{xff + "203.0.113.7", fwd + "for=6.6.6.6"}},
 		{"10.0.0.1", []string{xff + "unknown", fwd + "for=6.6.6.6"}},
 	} {
-		require.Equal(t, test.want, trusted(t).clientIP(from("10.0.0.1:1234", test.lines...)), "%q", test.lines)
-		require.Equal(t, "198.51.100.1", trusted(t).clientIP(from("198.51.100.1:1234", test.lines...)), "%q by a stranger", test.lines)
-		require.Equal(t, "10.0.0.1", proxies(nil).clientIP(from("10.0.0.1:1234", test.lines...)), "%q without proxies", test.lines)
+		require.Equal(t, test.want, trusted(t).ClientIP(from("10.0.0.1:1234", test.lines...)), "%q", test.lines)
+		require.Equal(t, "198.51.100.1", trusted(t).ClientIP(from("198.51.100.1:1234", test.lines...)), "%q by a stranger", test.lines)
+		require.Equal(t, "10.0.0.1", Proxies(nil).ClientIP(from("10.0.0.1:1234", test.lines...)), "%q without proxies", test.lines)
 	}
 }
 
@@ -135,7 +135,7 @@ func TestForgedForwardingDoesNotChangeTheClient(t *testing.T) {
 		}
 		r := from("10.0.0.1:1234")
 		r.Header[name] = lines
-		require.Equal(t, client.String(), all.clientIP(r), "%q", lines)
+		require.Equal(t, client.String(), all.ClientIP(r), "%q", lines)
 	})
 }
 
@@ -149,7 +149,7 @@ func FuzzClientIP(f *testing.F) {
 			r.Header.Set("X-Forwarded-For", forwardedFor)
 		}
 		r.Header.Set("Forwarded", forwarded)
-		addr, err := netip.ParseAddr(all.clientIP(r))
+		addr, err := netip.ParseAddr(all.ClientIP(r))
 		require.NoError(t, err)
 		require.Empty(t, addr.Zone())
 		require.False(t, addr.Is4In6())
@@ -162,7 +162,7 @@ func TestSchemeComesFromTheLastProxy(t *testing.T) {
 		"X-Forwarded-Proto: https": true, "X-Forwarded-Proto: https, http": false, "Forwarded: for=1.2.3.4;proto=https": true,
 		"Forwarded: for=1.2.3.4;Proto=\"https\"": true, "Forwarded: proto=https, for=1.2.3.4": false, "X-Nothing: https": false,
 	} {
-		require.Equal(t, want, cameByTLS(from("10.0.0.1:1234", line), trusted(t)), line)
-		require.False(t, cameByTLS(from("198.51.100.1:1234", line), trusted(t)), line)
+		require.Equal(t, want, trusted(t).CameByTLS(from("10.0.0.1:1234", line)), line)
+		require.False(t, trusted(t).CameByTLS(from("198.51.100.1:1234", line)), line)
 	}
 }

@@ -1,4 +1,5 @@
-package groq
+// Package reasoning takes a model's reasoning out of the text that it streams, and learns which models write it there.
+package reasoning
 
 import (
 	"strings"
@@ -43,7 +44,7 @@ var openers = func() []string {
 	return list
 }()
 
-// stripState is what a stripper reads at the moment.
+// stripState is what a Stripper reads at the moment.
 type stripState int
 
 const (
@@ -61,14 +62,14 @@ const (
 	answering
 )
 
-// stripper takes a model's reasoning out of its text, piece by piece: whole blocks at the beginning, with the white space
+// Stripper takes a model's reasoning out of its text, piece by piece: whole blocks at the beginning, with the white space
 // around them. Markup further on is the answer's own and stays. What it holds back is no longer than a marker, except
 // while it is waiting.
-type stripper struct {
+type Stripper struct {
 	// suspect means that the server may leave reasoning in the text although its chat template has opened the tag, so that
 	// only the closing tag is written. Nobody can tell such text from an answer before that tag, or the end.
 	suspect bool
-	// waits makes the stripper hold suspect text back until then.
+	// waits makes the Stripper hold suspect text back until then.
 	waits bool
 	// always means that this model is known to do so: an answer that is cut before the tag is all reasoning.
 	always bool
@@ -87,13 +88,13 @@ type stripper struct {
 	thought bool
 	// lone means that a closing tag came without its opening one.
 	lone bool
-	// leaked means that this happened after text was let through.
-	leaked bool
+	// Leaked means that this happened after text was let through.
+	Leaked bool
 }
 
-// separate means that the server sends reasoning in a field of its own. Content is the answer then. It returns what was
+// Separate means that the server sends reasoning in a field of its own. Content is the answer then. It returns what was
 // kept back.
-func (s *stripper) separate() string {
+func (s *Stripper) Separate() string {
 	s.thought = true
 	if s.state != waiting {
 		return ""
@@ -101,8 +102,8 @@ func (s *stripper) separate() string {
 	return s.release()
 }
 
-// push takes the next piece of text and returns what is known to be of the answer.
-func (s *stripper) push(text string) string {
+// Push takes the next piece of text and returns what is known to be of the answer.
+func (s *Stripper) Push(text string) string {
 	if text == "" {
 		return ""
 	}
@@ -116,20 +117,20 @@ func (s *stripper) push(text string) string {
 	return out.String()
 }
 
-// flush returns what is held back when the text has ended for the given reason.
-func (s *stripper) flush(reason FinishReason) string {
+// Flush returns what is held back when the text has ended. whole means that the model has ended it, and no limit.
+func (s *Stripper) Flush(whole bool) string {
 	held := s.held
 	s.held = ""
 	switch s.state {
 	case waiting:
-		if s.always && reason != FinishStop {
+		if s.always && !whole {
 			s.kept = nil
 		}
 		return s.release()
 	case inFinal:
 		return held
 	case opening:
-		if held != "" && reason == FinishStop {
+		if held != "" && whole {
 			return s.space + held
 		}
 	case thinking, inHeader, answering:
@@ -138,7 +139,7 @@ func (s *stripper) flush(reason FinishReason) string {
 }
 
 // step handles what is held as far as it can be told, and reports whether more can be.
-func (s *stripper) step(out *strings.Builder) bool {
+func (s *Stripper) step(out *strings.Builder) bool {
 	switch s.state {
 	case opening:
 		return s.open()
@@ -167,7 +168,7 @@ func (s *stripper) step(out *strings.Builder) bool {
 }
 
 // open looks for markup at the beginning of what is held.
-func (s *stripper) open() bool {
+func (s *Stripper) open() bool {
 	rest := strings.TrimLeftFunc(s.held, unicode.IsSpace)
 	for _, r := range s.held[:len(s.held)-len(rest)] {
 		if s.thought || len(s.space) > maxSpace-utf8.UTFMax {
@@ -199,7 +200,7 @@ func (s *stripper) open() bool {
 }
 
 // begin enters what the opener opens.
-func (s *stripper) begin(opener string) {
+func (s *Stripper) begin(opener string) {
 	s.held = s.held[len(opener):]
 	s.state = inHeader
 	for _, tag := range thoughtTags {
@@ -210,7 +211,7 @@ func (s *stripper) begin(opener string) {
 }
 
 // header reads a channel's name. A message without one is an answer; a header without an end is nothing to show.
-func (s *stripper) header() bool {
+func (s *Stripper) header() bool {
 	at := strings.Index(s.held, harmonyMessage)
 	if at < 0 && len(s.held) <= maxHeader {
 		return false
@@ -235,7 +236,7 @@ func (s *stripper) header() bool {
 
 // until returns the text before the first of the markers and drops that marker, unless it begins the next channel.
 // Without one, it returns what cannot be part of one and keeps the rest.
-func (s *stripper) until(markers []string) (text string, found bool) {
+func (s *Stripper) until(markers []string) (text string, found bool) {
 	folded := lower(s.held)
 	at, marker := -1, ""
 	for _, m := range markers {
@@ -256,7 +257,7 @@ func (s *stripper) until(markers []string) (text string, found bool) {
 }
 
 // wait keeps text back until a closing tag shows that it was reasoning.
-func (s *stripper) wait(out *strings.Builder) bool {
+func (s *Stripper) wait(out *strings.Builder) bool {
 	before := len(s.seen)
 	end := s.watch(s.held)
 	if end >= 0 {
@@ -277,22 +278,22 @@ func (s *stripper) wait(out *strings.Builder) bool {
 }
 
 // release returns what was kept and lets everything through from here on.
-func (s *stripper) release() string {
+func (s *Stripper) release() string {
 	text := string(s.kept)
 	s.kept, s.state = nil, answering
 	return text
 }
 
 // pass lets text through and watches whether it shows that what came before was reasoning.
-func (s *stripper) pass(text string) string {
+func (s *Stripper) pass(text string) string {
 	if s.suspect && !s.thought && !s.quotes && s.watch(text) >= 0 {
-		s.lone, s.leaked = true, true
+		s.lone, s.Leaked = true, true
 	}
 	return text
 }
 
 // watch looks for a closing tag in seen and text together, and returns where the first one ends, or -1.
-func (s *stripper) watch(text string) int {
+func (s *Stripper) watch(text string) int {
 	const longest = 12 // of the tags, in bytes
 	folded := s.seen + lower(text)
 	end, from := -1, len(folded)
