@@ -15,7 +15,7 @@ const (
 	// defaultPercent is Go's default, which also holds while there is little to keep, and minPercent bounds the cost of
 	// collections.
 	defaultPercent = 100
-	minPercent     = 10
+	minPercent     = 20
 
 	garbageInterval = time.Second
 )
