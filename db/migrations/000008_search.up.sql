@@ -86,13 +86,13 @@ BEGIN
 END
 $$;
 
--- The documents that match what was asked, with how well they do; NULL if they have the words of a phrase in another
--- order. A customer finds their own; without seen_by, all are found, notes included. At most the newest max_candidates are looked
--- at. A query without a required word finds nothing.
+-- The documents that match a query, and their rank, which is NULL if a document has the words of a phrase in another
+-- order. seen_by is the customer who searches, or NULL for staff, who also find notes. Considers at most the newest
+-- max_candidates matches. A query without a required word finds nothing.
 --
--- The index reads a list of documents for each word and for the block. It takes time that grows with the longest, so a word in a fifth
--- of all documents is left to the rows that the other words find. When the newest 16,384 documents and the statistics agree
--- that there are at most some thousand others, these are read at once, without their blocks.
+-- The index reads a list of documents for each word and for the block, which takes time that grows with the longest list. A word
+-- in a fifth of all documents is therefore checked in the rows that the other words find. When at least 16,384 of the newest
+-- documents have been read, and they and the statistics say that few matches are left, staff get these without blocks.
 CREATE FUNCTION search_matches(asked text, seen_by uuid, max_candidates integer)
 RETURNS TABLE (id uuid, created_at timestamptz, rank real, language regconfig, query tsquery) LANGUAGE plpgsql ROWS 20
 SET plan_cache_mode = force_generic_plan AS $$

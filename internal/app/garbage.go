@@ -15,7 +15,7 @@ const (
 	// defaultPercent is Go's default, which also holds while there is little to keep, and minPercent bounds the cost of
 	// collections.
 	defaultPercent = 100
-	minPercent     = 10
+	minPercent     = 20
 
 	garbageInterval = time.Second
 )
@@ -46,5 +46,5 @@ func boundGarbage(ctx context.Context) {
 
 // gcPercent returns the percentage of the kept bytes that leaves maxGarbage for garbage.
 func gcPercent(kept uint64) int {
-	return int(min(max(maxGarbage*100/max(kept, 1), minPercent), defaultPercent)) //nolint:gosec // It is at most 100.
+	return int(min(max(maxGarbage*100/max(kept, 1), minPercent), defaultPercent))
 }

@@ -67,7 +67,7 @@ func TestStreamsOfOneCallerAreCheckedTogether(t *testing.T) {
 		var streams []context.Context
 		for range 100 {
 			ctx, stop := p.whileAllowed(request(t.Context(), one))
-			defer stop()
+			t.Cleanup(stop)
 			streams = append(streams, ctx)
 			time.Sleep(recheck / 200) //nolint:forbidigo // synctest's clock
 		}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -172,4 +174,28 @@ func TestSilentNetworkEndsEveryCall(t *testing.T) {
 	relay.Silence(false)
 	require.Eventually(t, func() bool { return s.Ready(t.Context()) == nil }, patience, patience/1000)
 	require.EqualValues(t, 8, s.PoolStats().Max)
+}
+
+func TestBusyPoolIsNoOutage(t *testing.T) {
+	t.Parallel()
+	s, err := store.Open(t.Context(), store.Config{URL: storetest.NewURL(t), MaxConns: 1})
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	// One connection cannot serve all of them in time, and is between two of them whenever others give up.
+	var busy, unavailable atomic.Int64
+	var callers sync.WaitGroup
+	for range 2000 {
+		callers.Go(func() {
+			err := store.QueryRow(t.Context(), s, "SELECT pg_sleep(0.002)::text").Scan(new(string))
+			switch {
+			case apperr.Is(err, apperr.DBBusy):
+				busy.Add(1)
+			case apperr.Is(err, apperr.DBUnavailable):
+				unavailable.Add(1)
+			}
+		})
+	}
+	callers.Wait()
+	require.Zero(t, unavailable.Load())
+	require.Positive(t, busy.Load())
 }

@@ -84,8 +84,8 @@ func (p pooled) acquireError(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err()
-	case errors.Is(err, context.DeadlineExceeded) && stat.AcquiredConns() >= stat.MaxConns():
-		return busy(err)
+	case errors.Is(err, context.DeadlineExceeded) && stat.AcquiredConns()+stat.IdleConns() >= stat.MaxConns():
+		return busy(err) // The pool has all its connections. One may be idle on its way to the next caller.
 	default:
 		return unavailable(outageOf(err, p.addr))
 	}
