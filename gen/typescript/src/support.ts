@@ -1175,7 +1175,8 @@ export class Support {
    *
    * Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
    * sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-   * the replay begins with its oldest event. A second replay replaces one that has not finished.
+   * the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+   * webhook starts its replay when it resumes.
    */
   replayWebhook(webhookId: WebhookID, body: ReplayWebhookRequest, options: CallOptions = {}): Promise<WebhookReplay> {
     return this.#caller.call<WebhookReplay>({ method: 'POST', path: '/webhooks/{webhook_id}/replay', takesKey: true, repeatable: true }, { path: { webhook_id: webhookId }, body }, options);
@@ -1412,8 +1413,12 @@ export class Support {
    *
    * Change, pause or enable a webhook.
    *
-   * Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
-   * webhook that was disabled: it resumes with the deliveries that it has, and
+   * Changes the members that the body names.
+   *
+   * A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
+   * that the event feed still has, if it has their types by then.
+   *
+   * `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
    * `POST /webhooks/{webhook_id}/replay` sends what it has missed.
    */
   updateWebhook(webhookId: WebhookID, body: UpdateWebhookRequest, options: CallOptions = {}): Promise<Webhook> {

@@ -481,7 +481,9 @@ export type UpdateWebhookRequest = {
     types?: Array<EventType>;
     payload?: WebhookPayload;
     /**
-     * Whether deliveries are on hold. `false` also enables a webhook that was disabled.
+     * Whether deliveries are on hold. After `false`, the webhook gets the events since the pause. `false` also enables a webhook that was
+     * disabled.
+     *
      */
     paused?: boolean;
 };
@@ -499,7 +501,7 @@ export type Webhook = {
     types: WebhookTypes;
     payload: WebhookPayload;
     /**
-     * Whether deliveries are on hold.
+     * Whether deliveries are on hold. The events since the pause are delivered afterwards.
      */
     paused: boolean;
     created_at: Timestamp;
@@ -640,7 +642,8 @@ export type WebhookAttempt = {
      */
     error?: 'address_not_allowed' | 'dns' | 'connection' | 'tls' | 'timeout' | 'redirect' | 'protocol' | 'expired';
     /**
-     * The beginning of the response's body, as text. Absent when there was none.
+     * The beginning of the response's body, as text. Absent when there was none, and when the text that was delivered has been redacted or erased.
+     *
      */
     response?: string;
 };
