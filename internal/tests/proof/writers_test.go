@@ -39,8 +39,13 @@ type writersFigures struct {
 // bareFunction creates add_message_bare: add_message without the statements that write to the journal.
 const bareFunction = `DO $do$ BEGIN
 	EXECUTE regexp_replace(
-		replace(pg_get_functiondef('add_message'::regproc), 'add_message', 'add_message_bare'), 'INSERT INTO journal_outbox[^;]*;', 'NULL;', 'g'
+		regexp_replace(
+			replace(pg_get_functiondef('add_message'::regproc), 'add_message', 'add_message_bare'),
+			'entered AS \(\s+INSERT INTO journal_outbox.*?\n    \),\s', ''
+		),
+		'INSERT INTO journal_outbox[^;]*;', 'NULL;', 'g'
 	);
+	ASSERT pg_get_functiondef('add_message_bare'::regproc) NOT LIKE '%journal_outbox%';
 END $do$`
 
 // bare adds messages without journal entries.
