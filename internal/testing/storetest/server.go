@@ -65,7 +65,7 @@ func startServer(t testing.TB) string {
 }
 
 // templateLife is how long unused files of a migrated server are kept.
-const templateLife = 7 * 24 * time.Hour
+const templateLife = 24 * time.Hour
 
 // migratedServer returns the directory of a server with the migrated template, which other test binaries copy: creating
 // it takes a second, copying it a tenth of that. It returns "" where no files can be kept.
