@@ -1,9 +1,10 @@
 // Command mutate checks that the tests of the contract find faults. In a copy of the tree, it breaks the product or the
 // contract in one way after the other, and runs the tests that must fail. Run it from the directory internal/tools:
 //
-//	go run ./mutate [-limit 10m] [NAME...]
+//	go run ./mutate [-limit 10m] [-check] [NAME...]
 //
-// It exits with 1 if a mutant survives, no longer applies, or was not tested before the time limit.
+// It exits with 1 if a mutant survives, no longer applies, or was not tested before the time limit. With -check, it only
+// checks that the mutants apply.
 package main
 
 import (
@@ -38,32 +39,54 @@ type mutant struct {
 	tests string
 }
 
+// apply returns the mutant's file in the tree dir, as it is and with the mutant.
+func (m mutant) apply(dir string) (healthy, broken []byte, err error) {
+	healthy, err = os.ReadFile(filepath.Join(dir, m.file))
+	if err != nil {
+		return nil, nil, err
+	}
+	if n := bytes.Count(healthy, []byte(m.from)); n != 1 {
+		return nil, nil, fmt.Errorf("%s has the text %d times instead of once: %q", m.file, n, m.from)
+	}
+	return healthy, bytes.Replace(healthy, []byte(m.from), []byte(m.to), 1), nil
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	limit := flag.Duration("limit", 10*time.Minute, "how long all mutants together may take")
+	onlyCheck := flag.Bool("check", false, "check only that the mutants apply")
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(ctx, *limit)
 	defer cancel()
-	if err := run(ctx, flag.Args()); err != nil {
+	if err := run(ctx, flag.Args(), *onlyCheck); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, names []string) error {
+func run(ctx context.Context, names []string, onlyCheck bool) error {
 	chosen := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool {
 		return len(names) > 0 && !slices.Contains(names, m.name)
 	})
 	if len(chosen) == 0 {
 		return fmt.Errorf("no mutant has such a name")
 	}
+	root := filepath.Join("..", "..")
+	for _, m := range chosen {
+		if _, _, err := m.apply(root); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	if onlyCheck {
+		return nil
+	}
 	dir, err := os.MkdirTemp("", "support-mutate-*")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if err := copyTree(ctx, filepath.Join("..", ".."), dir); err != nil {
+	if err := copyTree(ctx, root, dir); err != nil {
 		return err
 	}
 	if err := requireHealthy(ctx, dir, chosen); err != nil {
@@ -136,15 +159,12 @@ const (
 // try applies a mutant to the copy, runs the tests, and restores the copy. A mutant that does not compile counts as
 // caught: the generated code exists for that.
 func try(ctx context.Context, dir string, m mutant) (verdict string, err error) {
-	path := filepath.Join(dir, m.file)
-	healthy, err := os.ReadFile(path)
+	healthy, broken, err := m.apply(dir)
 	if err != nil {
 		return "", err
 	}
-	if n := strings.Count(string(healthy), m.from); n != 1 {
-		return "", fmt.Errorf("%s has the text %d times instead of once: %q", m.file, n, m.from)
-	}
-	if err := os.WriteFile(path, []byte(strings.Replace(string(healthy), m.from, m.to, 1)), 0o644); err != nil {
+	path := filepath.Join(dir, m.file)
+	if err := os.WriteFile(path, broken, 0o644); err != nil {
 		return "", err
 	}
 	if err := generate(ctx, dir, m); err != nil {
@@ -177,6 +197,10 @@ func generate(ctx context.Context, dir string, m mutant) error {
 		if err != nil {
 			return fmt.Errorf("generate the %s: %w\n%s", kind, err, output)
 		}
+	}
+	output, err := command(ctx, dir, "go", "run", "-C", "internal/tools", "./requests", "../../"+contractFile, "../../gen/api/requests.json")
+	if err != nil {
+		return fmt.Errorf("generate the part for requests: %w\n%s", err, output)
 	}
 	contract, err := os.ReadFile(filepath.Join(dir, contractFile))
 	if err != nil {

@@ -4,7 +4,8 @@ package main
 var mutants = []mutant{
 	{
 		name: "field-dropped", file: "internal/httpapi/convert.go",
-		from: "return api.User{ID: a.ID, Email: a.Email, Role: api.Role(a.Role)}", to: "return api.User{ID: a.ID, Role: api.Role(a.Role)}",
+		from:  "return api.User{ID: a.ID, Email: a.Email, Role: api.Role(a.Role), DisplayName: a.DisplayName}",
+		to:    "return api.User{ID: a.ID, Role: api.Role(a.Role), DisplayName: a.DisplayName}",
 		tests: "TestOperationsAcceptExactlyWhatTheContractAllows/getMe",
 	},
 	{
@@ -78,7 +79,8 @@ var mutants = []mutant{
 	},
 	{
 		name: "contract-longer-than-the-database", file: contractFile,
-		from: "minLength: 1\n      maxLength: 200\n", to: "minLength: 1\n      maxLength: 300\n",
+		from:  "terminals are removed.\n      minLength: 1\n      maxLength: 200\n",
+		to:    "terminals are removed.\n      minLength: 1\n      maxLength: 300\n",
 		tests: "TestOperationsAcceptExactlyWhatTheContractAllows/createTicket",
 	},
 	{
