@@ -77,8 +77,7 @@ func TestOwnerWithAnExpiredLeaseWritesNothing(t *testing.T) {
 	require.NoError(t, b.simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
 		return records[0].HeldAt == "frozen"
 	}))
-	// As if its lease had expired while the process was frozen.
-	storetest.Exec(t, b.url, "UPDATE ai_responses SET lease_expires_at = now() - interval '1 minute'")
+	b.expire(t) // As if the process had been frozen.
 	require.NoError(t, b.simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
 		return len(records) == 2 && records[1].End == groqsim.EndCompleted
 	}))

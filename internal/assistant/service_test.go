@@ -98,6 +98,12 @@ func (b *bench) hold(t *testing.T, gate string, after int) {
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: gate, After: after}}}))
 }
 
+// expire lets the leases of all answers expire. Their owners run on, and would renew leases of their own.
+func (b *bench) expire(t *testing.T) {
+	t.Helper()
+	storetest.Exec(t, b.url, "UPDATE ai_responses SET owner_id = gen_random_uuid(), lease_expires_at = now() - interval '1 minute'")
+}
+
 func (b *bench) open(t *testing.T) *assistant.Reader {
 	t.Helper()
 	reader, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
