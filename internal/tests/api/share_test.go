@@ -58,7 +58,10 @@ func TestDocumentationCountsForItsReadersAddress(t *testing.T) {
 	for _, path := range []string{"/openapi.json", "/docs"} {
 		require.Equal(t, http.StatusOK, s.Do(t, http.MethodGet, path, "").Status)
 	}
-	r := s.Do(t, http.MethodGet, "/openapi.json", "")
+	r := s.Do(t, http.MethodGet, "/docs", "")
+	for i := 0; i < 50 && r.Status == http.StatusOK; i++ { // Allowed again when a request has taken a second.
+		r = s.Do(t, http.MethodGet, "/docs", "")
+	}
 	r.RequireProblem(t, http.StatusTooManyRequests, client.ProblemCodeRateLimited)
 }
 
