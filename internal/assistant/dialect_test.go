@@ -158,7 +158,7 @@ func TestAnyOpenAICompatibleServer(t *testing.T) {
 	}
 }
 
-// ask returns the answer to a ticket, or the reason why there is none.
+// ask returns the answer to a ticket, or the error that prevented it.
 func ask(t *testing.T, b *bench, service *assistant.Service, asked sqlc.Ticket) (text string, code apperr.Code) {
 	t.Helper()
 	reader, err := service.Open(t.Context(), b.customer, asked.ID, eventlog.EventID{})

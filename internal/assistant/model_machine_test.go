@@ -230,7 +230,7 @@ func (m *machine) replica(t *rapid.T) *modelReplica {
 	return m.replicas[rapid.IntRange(0, len(m.replicas)-1).Draw(t, "replica")]
 }
 
-// running returns the running response. It starts one if there is none.
+// running returns the running response, and starts one first if necessary.
 func (m *machine) running(t *rapid.T) *modelResponse {
 	if m.model.running() == nil {
 		if _, verdict := m.model.ask(modelAsk{staff: true, regenerate: true}); verdict != begins {

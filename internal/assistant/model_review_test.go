@@ -68,7 +68,7 @@ func (m *machine) handOff(t *rapid.T) {
 	m.settle(t)
 }
 
-// waiting returns the draft that waits for review. It creates one if there is none.
+// waiting returns the draft that waits for review, and creates it first if necessary.
 func (m *machine) waiting(t *rapid.T) *modelResponse {
 	if r := m.model.pending(); r != nil {
 		return r

@@ -20,7 +20,7 @@ export class Credentials {
     private readonly exchange: (refreshToken: string) => Promise<AccessToken>,
   ) {}
 
-  /** Returns the access token. It is empty when there is none and no refresh token to get one with. */
+  /** Returns the access token. Without an access token and a refresh token, it returns an empty string. */
   async token(): Promise<Renewed> {
     const session = await final(async () => this.store.load());
     if (session?.access_token || !session?.refresh_token) {

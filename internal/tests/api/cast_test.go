@@ -18,7 +18,7 @@ import (
 // fixedRequestID makes equal responses equal byte for byte.
 const fixedRequestID = "X-Request-Id: the-same-request"
 
-// cast is a desk with people in every role: two customers, one of whom owns a ticket, and staff.
+// cast is a desk with people in every role: a customer with a ticket, a customer without one, and staff.
 type cast struct {
 	*desk.Desk
 	owner, other, agent, admin *apitest.User
