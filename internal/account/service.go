@@ -117,10 +117,10 @@ func (s *Service) newAccount(
 ) (account sqlc.CreateUserParams, err error) {
 	address, ok := NormalizeEmail(email)
 	if !ok {
-		return account, invalidField("/email", apperr.InvalidFormat)
+		return account, apperr.Invalid(apperr.Field{Pointer: "/email", Code: apperr.InvalidFormat})
 	}
 	if isReserved(address) {
-		return account, invalidField("/email", apperr.NotAllowed)
+		return account, apperr.Invalid(apperr.Field{Pointer: "/email", Code: apperr.NotAllowed})
 	}
 	if err := checkNewPassword("/password", password); err != nil {
 		return account, err
@@ -300,19 +300,14 @@ const (
 func checkNewPassword(pointer, plain string) error {
 	switch length := len([]rune(plain)); {
 	case length < minPasswordRunes:
-		return invalidField(pointer, apperr.TooShort)
+		return apperr.Invalid(apperr.Field{Pointer: pointer, Code: apperr.TooShort})
 	case length > maxPasswordRunes:
-		return invalidField(pointer, apperr.TooLong)
+		return apperr.Invalid(apperr.Field{Pointer: pointer, Code: apperr.TooLong})
 	case password.IsWeak(plain):
 		return apperr.New(apperr.WeakPassword, "The password is easy to guess.").
 			At(apperr.Field{Pointer: pointer, Code: apperr.NotAllowed})
 	}
 	return nil
-}
-
-func invalidField(pointer string, code apperr.FieldCode) error {
-	return apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.").
-		At(apperr.Field{Pointer: pointer, Code: code})
 }
 
 func invalidCredentials() error {

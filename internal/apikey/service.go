@@ -87,7 +87,7 @@ func (s *Service) Create(
 	})
 	switch {
 	case errors.Is(err, store.ErrNoRows):
-		return row, "", invalidField("/service_id", apperr.NotAllowed)
+		return row, "", apperr.Invalid(apperr.Field{Pointer: "/service_id", Code: apperr.NotAllowed})
 	case err != nil:
 		return row, "", err
 	}
@@ -99,7 +99,7 @@ func (s *Service) Create(
 func (s *Service) serviceOf(ctx context.Context, actor auth.Actor, n NewKey) (sqlc.User, error) {
 	switch {
 	case n.ServiceID != nil && n.Role != "":
-		return sqlc.User{}, invalidField("/role", apperr.NotAllowed)
+		return sqlc.User{}, apperr.Invalid(apperr.Field{Pointer: "/role", Code: apperr.NotAllowed})
 	case n.ServiceID != nil:
 		return s.store.GetUser(ctx, *n.ServiceID)
 	}
@@ -122,11 +122,11 @@ func (s *Service) expiryOf(ctx context.Context, n NewKey) (*time.Time, error) {
 	}
 	expires, code := timestamp.Parse(*n.ExpiresAt)
 	if code != "" {
-		return nil, invalidField("/expires_at", code)
+		return nil, apperr.Invalid(apperr.Field{Pointer: "/expires_at", Code: code})
 	}
 	passed, err := s.store.GetHasPassed(ctx, expires)
 	if err == nil && passed {
-		err = invalidField("/expires_at", apperr.OutOfRange)
+		err = apperr.Invalid(apperr.Field{Pointer: "/expires_at", Code: apperr.OutOfRange})
 	}
 	return &expires, err
 }
@@ -165,9 +165,4 @@ func (s *Service) Revoke(ctx context.Context, actor auth.Actor, id uuid.UUID) er
 func (s *Service) warn(ctx context.Context, event string, key, service uuid.UUID, actor auth.Actor) {
 	s.logger.LogAttrs(ctx, slog.LevelWarn, "security", slog.String("event", event), slog.Any("api_key_id", key),
 		slog.Any("by_user_id", actor.ID), slog.Any("user_id", service))
-}
-
-func invalidField(pointer string, code apperr.FieldCode) error {
-	return apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.").
-		At(apperr.Field{Pointer: pointer, Code: code})
 }

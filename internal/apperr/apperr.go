@@ -39,6 +39,11 @@ func New(code Code, detail string) *Error {
 	return &Error{Code: code, Detail: detail}
 }
 
+// Invalid returns ValidationFailed for the faults of a body.
+func Invalid(faults ...Field) *Error {
+	return New(ValidationFailed, "The body breaks a rule of the contract.").At(faults...)
+}
+
 // Wrap returns an error that keeps its cause for the log. The cause is never shown to a caller.
 func Wrap(code Code, detail string, cause error) *Error {
 	return &Error{Code: code, Detail: detail, cause: cause}

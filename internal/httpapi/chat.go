@@ -157,7 +157,7 @@ func (s *Server) storeSaid(ctx context.Context, ticketID uuid.UUID, said uistrea
 		faults = append(faults, apperr.Field{Pointer: at, Code: fault})
 	}
 	if len(faults) > 0 {
-		return apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.").At(faults...)
+		return apperr.Invalid(faults...)
 	}
 	return s.tickets.AddClientMessage(ctx, actorFrom(ctx), ticketID, said.ID, text)
 }

@@ -60,7 +60,7 @@ func (op *Operation) CheckBody(r *http.Request) (unread bool, err error) {
 		faults = op.validator.validate(body.schema, said.value, faults...)
 	}
 	if len(faults) > 0 {
-		return false, apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.").At(faults...)
+		return false, apperr.Invalid(faults...)
 	}
 	// The generated code compares the header verbatim.
 	r.Header.Set("Content-Type", mediaType)
