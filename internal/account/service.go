@@ -27,8 +27,6 @@ type Options struct {
 	Passwords *password.Hasher
 	// Limits bound what strangers may try; the zero value means no limits.
 	Limits Limits
-	// Logger receives a line for each security event; nil discards them.
-	Logger *slog.Logger
 }
 
 // Service creates and changes accounts and sessions. Besides the errors that its methods name, each returns the
@@ -40,22 +38,17 @@ type Service struct {
 	refreshTokens *refreshTokens
 	attempts      *attempts
 	limits        Limits
-	logger        *slog.Logger
 }
 
 // NewService returns a Service, or an error without a code when it cannot derive its keys. On this server, its changes
 // take effect in a at once.
 func NewService(s *store.Store, a *auth.Service, o Options) (*Service, error) {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
 	rt, err := newRefreshTokens(append([][]byte{o.Secret}, o.AcceptedSecrets...))
 	if err != nil {
 		return nil, err
 	}
 	return &Service{
 		store: s, auth: a, passwords: o.Passwords, refreshTokens: rt, attempts: newAttempts(s, o.Secret), limits: o.Limits,
-		logger: o.Logger,
 	}, nil
 }
 
@@ -201,7 +194,7 @@ func (s *Service) checkCredentials(ctx context.Context, c credentials) (user sql
 		return sqlc.User{}, false, err
 	}
 	if !right || !known || user.DisabledAt != nil {
-		s.info(ctx, c.event, user.ID)
+		s.auth.LogSecurity(ctx, slog.LevelInfo, c.event, user.ID)
 		return sqlc.User{}, false, guesses.wrong(ctx)
 	}
 	return user, outdated, guesses.right(ctx)
@@ -235,7 +228,7 @@ func (s *Service) ChangePassword(ctx context.Context, client Client, actor auth.
 			return err
 		}
 		s.auth.ForgetAccount(actor.ID)
-		s.info(ctx, "password changed", actor.ID, slog.Any("session_id", actor.SessionID))
+		s.auth.LogSecurity(ctx, slog.LevelInfo, "password changed", actor.ID, slog.Any("session_id", actor.SessionID))
 		return nil
 	}
 }

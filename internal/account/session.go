@@ -90,7 +90,7 @@ func (s *Service) refuseRefresh(ctx context.Context, sent refreshToken) error {
 		account, err := s.store.DeleteReusedSession(ctx, sqlc.DeleteReusedSessionParams{ID: sent.session, TokenHash: sent.hash})
 		if err == nil {
 			s.auth.ForgetSession(sent.session)
-			s.warn(ctx, "refresh token reused", account, slog.Any("session_id", sent.session))
+			s.auth.LogSecurity(ctx, slog.LevelWarn, "refresh token reused", account, slog.Any("session_id", sent.session))
 			return apperr.New(apperr.TokenReuse, "The refresh token was used before. Its session has ended: log in again.")
 		}
 		if !errors.Is(err, store.ErrNoRows) {
@@ -144,7 +144,7 @@ func (s *Service) EndSession(ctx context.Context, actor auth.Actor, id uuid.UUID
 		return store.NotFound(store.ErrNoRows)
 	}
 	s.auth.ForgetSession(id)
-	s.info(ctx, "session revoked", actor.ID, slog.Any("session_id", id))
+	s.auth.LogSecurity(ctx, slog.LevelInfo, "session revoked", actor.ID, slog.Any("session_id", id))
 	return nil
 }
 

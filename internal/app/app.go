@@ -46,7 +46,7 @@ type Options struct {
 	Store *store.Store
 	// Auth needs no Logger.
 	Auth auth.Options
-	// Account needs no secrets and no Logger.
+	// Account needs no secrets.
 	Account account.Options
 	// Assistant needs no Tickets, Prompts, Encode, Metrics or Logger.
 	Assistant assistant.Options
@@ -101,7 +101,7 @@ func New(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Account.Secret, o.Account.AcceptedSecrets, o.Account.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
+	o.Account.Secret, o.Account.AcceptedSecrets = o.Auth.Secret, o.Auth.AcceptedSecrets
 	accounts, err := account.NewService(o.Store, authn, o.Account)
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func New(o Options) (*App, error) {
 	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
 	o.Journal.Metrics, o.Journal.Logger = set, o.Logger
 	a := &App{
-		Store: o.Store, Auth: authn, Accounts: accounts, APIKeys: apikey.NewService(o.Store, authn, o.Logger), Tickets: tickets,
+		Store: o.Store, Auth: authn, Accounts: accounts, APIKeys: apikey.NewService(o.Store, authn), Tickets: tickets,
 		Assistant: assistant.NewService(o.Store, o.Assistant), Prompts: prompts, Keys: idempotency.NewService(o.Store),
 		Journal: journal.NewService(o.Store, o.Journal), debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 		Search:  search.NewService(o.Store, o.SearchLanguage, o.Logger),
