@@ -43,34 +43,22 @@ func (s *Service) ListAccounts(
 	if !possible {
 		return []View{}, nil, nil
 	}
-	rows, err := s.list(ctx, actor, prefix, f.Role, p)
-	if err != nil {
-		return nil, nil, err
-	}
-	users, next := page.Cut(rows, p.Limit, func(u View) page.Position {
-		return page.Position{CreatedAt: u.User.CreatedAt, ID: u.User.ID}
-	})
-	return users, next, nil
-}
-
-func (s *Service) list(
-	ctx context.Context, actor auth.Actor, prefix string, role *auth.Role, p page.Page,
-) (users []View, err error) {
-	after := p.AfterOr(page.Last)
-	if prefix == "" {
-		return s.store.ListUsers(ctx, sqlc.ListUsersParams{
-			ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(),
-			BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, Role: role, MaxRows: p.Limit + 1,
+	return page.Read(p, func(before page.Position, limit int32) (users []View, err error) {
+		if prefix == "" { // Another index has this order.
+			return s.store.ListUsers(ctx, sqlc.ListUsersParams{
+				ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(), Role: f.Role,
+				BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+			})
+		}
+		rows, err := s.store.ListUsersByEmailPrefix(ctx, sqlc.ListUsersByEmailPrefixParams{
+			ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(), Prefix: prefix, Role: f.Role,
+			BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
 		})
-	}
-	rows, err := s.store.ListUsersByEmailPrefix(ctx, sqlc.ListUsersByEmailPrefixParams{
-		ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(), Prefix: prefix,
-		BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, Role: role, MaxRows: p.Limit + 1,
-	})
-	for _, row := range rows {
-		users = append(users, View(row))
-	}
-	return users, err
+		for _, row := range rows {
+			users = append(users, View(row))
+		}
+		return users, err
+	}, func(u View) page.Position { return page.At(u.User.CreatedAt, u.User.ID) })
 }
 
 // FindAccount returns an account that the actor may see: staff see all, services those of their customers, everybody

@@ -62,21 +62,16 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Team, error) {
 
 // List returns a page of the teams, newest first, and where the next page begins, if there is one.
 func (s *Service) List(ctx context.Context, p page.Page) ([]Team, *page.Position, error) {
-	before := p.AfterOr(page.Last)
-	rows, err := s.store.ListTeams(ctx, sqlc.ListTeamsParams{
-		BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	rows, next := page.Cut(rows, p.Limit, func(t sqlc.ListTeamsRow) page.Position {
-		return page.Position{CreatedAt: t.Team.CreatedAt, ID: t.Team.ID}
-	})
-	teams := make([]Team, len(rows))
-	for i, row := range rows {
-		teams[i] = Team(row)
-	}
-	return teams, next, nil
+	return page.Read(p, func(before page.Position, limit int32) ([]Team, error) {
+		rows, err := s.store.ListTeams(ctx, sqlc.ListTeamsParams{
+			BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+		})
+		teams := make([]Team, len(rows))
+		for i, row := range rows {
+			teams[i] = Team(row)
+		}
+		return teams, err
+	}, func(t Team) page.Position { return page.At(t.Team.CreatedAt, t.Team.ID) })
 }
 
 // Update changes a team's name, unless it is empty, and its members, unless they are nil, if the caller accepts the

@@ -150,17 +150,11 @@ func invalidURL(code apperr.FieldCode) error {
 
 // List returns a page of webhooks, newest first, and where the next page begins, if there is one.
 func (s *Service) List(ctx context.Context, p page.Page) ([]sqlc.Webhook, *page.Position, error) {
-	after := p.AfterOr(page.Last)
-	rows, err := s.store.ListWebhooks(ctx, sqlc.ListWebhooksParams{
-		BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	hooks, next := page.Cut(rows, p.Limit, func(w sqlc.Webhook) page.Position {
-		return page.Position{CreatedAt: w.CreatedAt, ID: w.ID}
-	})
-	return hooks, next, nil
+	return page.Read(p, func(before page.Position, limit int32) ([]sqlc.Webhook, error) {
+		return s.store.ListWebhooks(ctx, sqlc.ListWebhooksParams{
+			BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+		})
+	}, func(w sqlc.Webhook) page.Position { return page.At(w.CreatedAt, w.ID) })
 }
 
 // Get returns a webhook. It returns NotFound.
