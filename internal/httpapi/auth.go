@@ -8,7 +8,7 @@ import (
 
 // SignUp creates a customer account.
 func (s *Server) SignUp(ctx context.Context, r api.SignUpRequestObject) (api.SignUpResponseObject, error) {
-	user, err := s.accounts.SignUp(ctx, clientFrom(ctx), r.Body.Email, r.Body.Password, fromRole(api.Role(r.Body.Role)))
+	user, err := s.accounts.SignUp(ctx, clientFrom(ctx), fromSignUpRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}

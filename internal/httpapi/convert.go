@@ -223,6 +223,16 @@ func truncate(s string, n int) string {
 	return string(runes[:n])
 }
 
+func fromSignUpRequest(r api.SignUpRequest) account.NewAccount {
+	return account.NewAccount{Email: r.Email, Password: r.Password, Role: fromRole(api.Role(r.Role))}
+}
+
+func fromCreateUserRequest(r api.CreateUserRequest) account.NewAccount {
+	return account.NewAccount{
+		Email: r.Email, Password: r.Password, Role: fromRole(r.Role), DisplayName: filled(r.DisplayName),
+	}
+}
+
 func fromRole(role api.Role) auth.Role {
 	if role == "" {
 		return auth.RoleUser
