@@ -65,6 +65,10 @@ func toTeam(t team.Team) api.Team {
 	}
 }
 
+func fromUpdateTeamRequest(r api.UpdateTeamRequest) team.Change {
+	return team.Change{Name: r.Name, Members: r.MemberIds}
+}
+
 // teamTag returns the tag of a team's version.
 func teamTag(t team.Team) *string {
 	tag := strconv.Quote(strconv.FormatInt(t.Team.Version, 10))

@@ -34,7 +34,8 @@ func (s *Server) GetTimeline(ctx context.Context, r api.GetTimelineRequestObject
 	if _, err := s.tickets.Find(ctx, actor, r.TicketID); err != nil {
 		return nil, err
 	}
-	page, err := s.journal.Timeline(ctx, actor, r.TicketID, fromTypes(r.Params.Types), r.Params.After, fromEventLimit(r.Params.Limit))
+	filter := journal.Filter{Types: fromTypes(r.Params.Types), TicketID: &r.TicketID}
+	page, err := s.journal.Timeline(ctx, actor, filter, r.Params.After, fromEventLimit(r.Params.Limit))
 	if err != nil {
 		return nil, err
 	}

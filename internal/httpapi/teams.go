@@ -49,8 +49,7 @@ func (s *Server) GetTeam(ctx context.Context, r api.GetTeamRequestObject) (api.G
 
 // UpdateTeam changes a team.
 func (s *Server) UpdateTeam(ctx context.Context, r api.UpdateTeamRequestObject) (api.UpdateTeamResponseObject, error) {
-	team, err := s.teams.Update(
-		ctx, actorFrom(ctx), r.TeamID, r.Body.Name, r.Body.MemberIds, ifMatch(r.Params.IfMatch))
+	team, err := s.teams.Update(ctx, actorFrom(ctx), r.TeamID, fromUpdateTeamRequest(*r.Body), ifMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}

@@ -74,11 +74,16 @@ func (s *Service) List(ctx context.Context, p page.Page) ([]Team, *page.Position
 	}, func(t Team) page.Position { return page.At(t.Team.CreatedAt, t.Team.ID) })
 }
 
-// Update changes a team's name, unless it is empty, and its members, unless they are nil, if the caller accepts the
-// team's version. It returns NotFound, PreconditionFailed, and ValidationFailed when a member is not an enabled staff
-// account.
+// Change is a change of a team. An empty name and nil members leave them unchanged.
+type Change struct {
+	Name    string
+	Members *[]uuid.UUID
+}
+
+// Update changes a team, if the caller accepts its version. It returns NotFound, PreconditionFailed, and
+// ValidationFailed when a member is not an enabled staff account.
 func (s *Service) Update(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, name string, members *[]uuid.UUID, accept func(version int64) bool,
+	ctx context.Context, actor auth.Actor, id uuid.UUID, c Change, accept func(version int64) bool,
 ) (team Team, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		before, err := s.store.LockTeam(ctx, id)
@@ -89,11 +94,11 @@ func (s *Service) Update(
 			return apperr.New(apperr.PreconditionFailed, "The team has changed since the version in If-Match.")
 		}
 		params := sqlc.UpdateTeamParams{
-			ID: id, Name: cmp.Or(name, before.Name), NewMembers: members != nil, ActorKind: actor.Kind(), ActorID: actor.ID,
+			ID: id, Name: cmp.Or(c.Name, before.Name), NewMembers: c.Members != nil, ActorKind: actor.Kind(), ActorID: actor.ID,
 		}
-		if members != nil {
-			params.MemberIds = *members
-			if err := s.checkMembers(ctx, *members); err != nil {
+		if c.Members != nil {
+			params.MemberIds = *c.Members
+			if err := s.checkMembers(ctx, *c.Members); err != nil {
 				return err
 			}
 		}

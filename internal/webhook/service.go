@@ -8,6 +8,7 @@ package webhook
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -111,7 +112,7 @@ func (s *Service) Create(ctx context.Context, n NewWebhook) (hook sqlc.Webhook, 
 		Secret: s.seals.seal(id, made), MaxWebhooks: maxWebhooks,
 	})
 	if isNoRow(err) {
-		return hook, "", apperr.New(apperr.ValidationFailed, "The limit of 100 webhooks is reached.")
+		return hook, "", apperr.New(apperr.ValidationFailed, fmt.Sprintf("The limit of %d webhooks is reached.", maxWebhooks))
 	}
 	return hook, made.text(), err
 }
