@@ -10,7 +10,7 @@ const teamsPath = "/teams"
 
 // CreateTeam makes a team.
 func (s *Server) CreateTeam(ctx context.Context, r api.CreateTeamRequestObject) (api.CreateTeamResponseObject, error) {
-	team, err := s.teams.Create(ctx, actorFrom(ctx), r.Body.Name, r.Body.MemberIds)
+	team, err := s.Teams.Create(ctx, actorFrom(ctx), r.Body.Name, r.Body.MemberIds)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (s *Server) ListTeams(ctx context.Context, r api.ListTeamsRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	teams, next, err := s.teams.List(ctx, page)
+	teams, next, err := s.Teams.List(ctx, page)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (s *Server) ListTeams(ctx context.Context, r api.ListTeamsRequestObject) (a
 
 // GetTeam returns a team.
 func (s *Server) GetTeam(ctx context.Context, r api.GetTeamRequestObject) (api.GetTeamResponseObject, error) {
-	team, err := s.teams.Get(ctx, r.TeamID)
+	team, err := s.Teams.Get(ctx, r.TeamID)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *Server) GetTeam(ctx context.Context, r api.GetTeamRequestObject) (api.G
 
 // UpdateTeam changes a team.
 func (s *Server) UpdateTeam(ctx context.Context, r api.UpdateTeamRequestObject) (api.UpdateTeamResponseObject, error) {
-	team, err := s.teams.Update(ctx, actorFrom(ctx), r.TeamID, fromUpdateTeamRequest(*r.Body), ifMatch(r.Params.IfMatch))
+	team, err := s.Teams.Update(ctx, actorFrom(ctx), r.TeamID, fromUpdateTeamRequest(*r.Body), ifMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (s *Server) UpdateTeam(ctx context.Context, r api.UpdateTeamRequestObject) 
 
 // DeleteTeam deletes a team.
 func (s *Server) DeleteTeam(ctx context.Context, r api.DeleteTeamRequestObject) (api.DeleteTeamResponseObject, error) {
-	if err := s.teams.Delete(ctx, actorFrom(ctx), r.TeamID); err != nil {
+	if err := s.Teams.Delete(ctx, actorFrom(ctx), r.TeamID); err != nil {
 		return nil, err
 	}
 	return api.DeleteTeam204Response{}, nil
