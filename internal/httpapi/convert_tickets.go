@@ -69,12 +69,6 @@ func fromUpdateTeamRequest(r api.UpdateTeamRequest) team.Change {
 	return team.Change{Name: r.Name, Members: r.MemberIds}
 }
 
-// teamTag returns the tag of a team's version.
-func teamTag(t team.Team) *string {
-	tag := strconv.Quote(strconv.FormatInt(t.Team.Version, 10))
-	return &tag
-}
-
 func toStaffTicketCounts(c inbox.Counts) api.StaffTicketCounts {
 	return api.StaffTicketCounts{
 		Mine: c.Mine, Unassigned: c.Unassigned, AIAnswering: c.Answering, NeedsReview: c.NeedsReview, Snoozed: c.Snoozed, All: c.Unresolved,
@@ -142,14 +136,6 @@ func fromTimeFilter(name string, text *string) (*time.Time, error) {
 		return nil, contract.InvalidParameter("query", name, apperr.Field{Code: code})
 	}
 	return &at, nil
-}
-
-// filled returns nil for an empty text.
-func filled[T ~string](text T) *T {
-	if text == "" {
-		return nil
-	}
-	return &text
 }
 
 // staffList is the name of a list of tickets for its cursors: the path, with the query that filters and sorts it.

@@ -17,7 +17,7 @@ func (s *Server) CreateMacro(ctx context.Context, r api.CreateMacroRequestObject
 	}
 	return api.CreateMacro201JSONResponse{
 		Body:    toMacro(m),
-		Headers: api.CreateMacro201ResponseHeaders{Location: macrosPath + "/" + m.ID.String(), ETag: macroTag(m)},
+		Headers: api.CreateMacro201ResponseHeaders{Location: macrosPath + "/" + m.ID.String(), ETag: versionTag(m.Version)},
 	}, nil
 }
 
@@ -52,7 +52,7 @@ func (s *Server) GetMacro(ctx context.Context, r api.GetMacroRequestObject) (api
 	if err != nil {
 		return nil, err
 	}
-	return api.GetMacro200JSONResponse{Body: toMacro(m), Headers: api.GetMacro200ResponseHeaders{ETag: macroTag(m)}}, nil
+	return api.GetMacro200JSONResponse{Body: toMacro(m), Headers: api.GetMacro200ResponseHeaders{ETag: versionTag(m.Version)}}, nil
 }
 
 // UpdateMacro changes a macro.
@@ -61,7 +61,7 @@ func (s *Server) UpdateMacro(ctx context.Context, r api.UpdateMacroRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return api.UpdateMacro200JSONResponse{Body: toMacro(m), Headers: api.UpdateMacro200ResponseHeaders{ETag: macroTag(m)}}, nil
+	return api.UpdateMacro200JSONResponse{Body: toMacro(m), Headers: api.UpdateMacro200ResponseHeaders{ETag: versionTag(m.Version)}}, nil
 }
 
 // DeleteMacro deletes a macro.

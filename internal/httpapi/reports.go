@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/supportbackend/support/gen/api"
 )
@@ -46,9 +45,4 @@ func (s *Server) PutSLATargets(ctx context.Context, r api.PutSLATargetsRequestOb
 	return api.PutSLATargets200JSONResponse{
 		Body: toSLATargets(targets), Headers: api.PutSLATargets200ResponseHeaders{ETag: versionTag(version)},
 	}, nil
-}
-
-func versionTag(version int64) *string {
-	tag := strconv.Quote(strconv.FormatInt(version, 10))
-	return &tag
 }

@@ -17,7 +17,7 @@ func (s *Server) CreateTeam(ctx context.Context, r api.CreateTeamRequestObject) 
 	location := teamsPath + "/" + team.Team.ID.String()
 	return api.CreateTeam201JSONResponse{
 		Body:    toTeam(team),
-		Headers: api.CreateTeam201ResponseHeaders{Location: location, ETag: teamTag(team)},
+		Headers: api.CreateTeam201ResponseHeaders{Location: location, ETag: versionTag(team.Team.Version)},
 	}, nil
 }
 
@@ -44,7 +44,7 @@ func (s *Server) GetTeam(ctx context.Context, r api.GetTeamRequestObject) (api.G
 	if err != nil {
 		return nil, err
 	}
-	return api.GetTeam200JSONResponse{Body: toTeam(team), Headers: api.GetTeam200ResponseHeaders{ETag: teamTag(team)}}, nil
+	return api.GetTeam200JSONResponse{Body: toTeam(team), Headers: api.GetTeam200ResponseHeaders{ETag: versionTag(team.Team.Version)}}, nil
 }
 
 // UpdateTeam changes a team.
@@ -53,7 +53,7 @@ func (s *Server) UpdateTeam(ctx context.Context, r api.UpdateTeamRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return api.UpdateTeam200JSONResponse{Body: toTeam(team), Headers: api.UpdateTeam200ResponseHeaders{ETag: teamTag(team)}}, nil
+	return api.UpdateTeam200JSONResponse{Body: toTeam(team), Headers: api.UpdateTeam200ResponseHeaders{ETag: versionTag(team.Team.Version)}}, nil
 }
 
 // DeleteTeam deletes a team.
