@@ -41,7 +41,7 @@ func newMovingDatabase(t *testing.T) *movingDatabase {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755)) // The database's user must be able to enter the directory.
-	d := &movingDatabase{options: pgembed.Options{Dir: dir, Unsafe: true, Download: true, Log: io.Discard}}
+	d := &movingDatabase{options: pgembed.Options{Dir: dir, Unsafe: true}}
 	d.start(t)
 	t.Cleanup(func() { d.stop(t) })
 	d.url = d.listen(t, d.server.URL("postgres"))
