@@ -46,7 +46,7 @@ func TestDataSurvivesARestart(t *testing.T) {
 
 func TestServerStartsWithTheDataOfItsTemplate(t *testing.T) {
 	t.Parallel()
-	e := isolated(t)
+	e := quick(t)
 	template := openDir(t)
 	first := startServer(t, e, Options{Dir: template, Unsafe: true})
 	execute(t, first.URL(""), "CREATE TABLE kept AS SELECT 'still here' AS word")

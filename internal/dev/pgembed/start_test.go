@@ -104,7 +104,7 @@ func TestForeignFolderIsRefused(t *testing.T) {
 
 func TestHelperStopsCleanly(t *testing.T) {
 	t.Parallel()
-	h := startHelper(t, openDir(t))
+	h := startHelper(t, openDir(t), quick(t).template)
 	report := h.report(t)
 	require.NoError(t, h.stdin.Close())
 	require.NoError(t, h.cmd.Wait())
@@ -114,7 +114,7 @@ func TestHelperStopsCleanly(t *testing.T) {
 func TestInterruptedInitdbLeavesNoData(t *testing.T) {
 	t.Parallel()
 	dir := openDir(t)
-	h := startHelper(t, dir)
+	h := startHelper(t, dir, "")
 	require.Eventually(t, func() bool {
 		found, err := filepath.Glob(filepath.Join(dir, "*.init-*", "data", "PG_VERSION"))
 		return err == nil && len(found) > 0
