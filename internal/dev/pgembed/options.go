@@ -56,7 +56,8 @@ type Options struct {
 	// of times. It applies when the data folder is created.
 	Trust bool
 
-	// Settings are further settings by name, such as max_connections.
+	// Settings are further settings by name, such as max_connections. Start reads the server's messages of level LOG, so
+	// they must not be turned off.
 	Settings map[string]string
 
 	// Progress, if not nil, is called with a sentence before each slow step, from the goroutine that called Start.

@@ -47,7 +47,7 @@ func prepare(t testing.TB) (admin, template string) {
 var settings = map[string]string{
 	"max_connections": "500", "shared_buffers": "64MB", "autovacuum": "off", "jit": "off",
 	"plan_cache_mode": "force_generic_plan", "wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "256MB",
-	"checkpoint_timeout": "1h", "log_min_messages": "fatal",
+	"checkpoint_timeout": "1h", "log_min_messages": "log",
 }
 
 func startServer(t testing.TB) string {
