@@ -23,7 +23,7 @@ func commitsOf(t *testing.T, responses int, took, interval time.Duration, tokens
 		c := newCommitter(
 			func(_ context.Context, batch map[uuid.UUID]piece) (map[uuid.UUID]fate, error) {
 				begun = append(begun, time.Since(start))
-				time.Sleep(took)
+				<-time.After(took)
 				fates := make(map[uuid.UUID]fate, len(batch))
 				for id := range batch {
 					fates[id] = inLog
@@ -45,9 +45,9 @@ func commitsOf(t *testing.T, responses int, took, interval time.Duration, tokens
 			for _, o := range owners {
 				c.markDirty(o)
 			}
-			time.Sleep(interval)
+			<-time.After(interval)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		cancel()
 	})
 	return begun
