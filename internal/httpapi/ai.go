@@ -67,7 +67,7 @@ func (s *Server) ListAIResponses(
 	ctx context.Context, r api.ListAIResponsesRequestObject,
 ) (api.ListAIResponsesResponseObject, error) {
 	actor, path := actorFrom(ctx), ticketsPath+"/"+r.TicketID.String()+aiResponsesPath
-	page, err := s.cursors.page(actor, path, r.Params.Limit, r.Params.Cursor)
+	page, err := s.cursors.Page(actor.ID, path, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (s *Server) ListAIResponses(
 	}
 	return api.ListAIResponses200JSONResponse{
 		Body:    convertAll(responses, toAIResponse(actor)),
-		Headers: api.ListAIResponses200ResponseHeaders{Link: s.cursors.link(actor, path, page, next)},
+		Headers: api.ListAIResponses200ResponseHeaders{Link: s.cursors.Link(actor.ID, path, page, next)},
 	}, nil
 }
 
@@ -130,7 +130,7 @@ func (s *Server) DiscardAIResponse(
 func (s *Server) ListAIResponseEvents(
 	ctx context.Context, r api.ListAIResponseEventsRequestObject,
 ) (api.ListAIResponseEventsResponseObject, error) {
-	leave, err := s.streams.enter(callerFrom(ctx))
+	leave, err := s.streams.Enter(callerFrom(ctx))
 	if err != nil {
 		return nil, err
 	}

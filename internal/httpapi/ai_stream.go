@@ -4,11 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"sync"
-	"time"
 
 	"github.com/supportbackend/support/gen/api"
-	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/httpapi/uistream"
@@ -51,63 +48,11 @@ func lastEventID(header, query string) eventlog.EventID {
 	return eventlog.ParseEventID(cmp.Or(header, query))
 }
 
-// streamsPause is the Retry-After while too many streams are open.
-const streamsPause = 5 * time.Second
-
-// streams limits how many streams are open at a time.
-type streams struct {
-	limit, limitEach int
-
-	mu    sync.Mutex
-	count int
-	each  map[caller]int
-}
-
-func newStreams(limit, limitEach int) *streams {
-	return &streams{limit: limit, limitEach: limitEach, each: make(map[caller]int)}
-}
-
-// enter counts a stream, or a long poll, until leave is called. It returns RateLimited when the caller has too many
-// open, and TooManyStreams when the server has.
-func (s *streams) enter(who caller) (leave func(), err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var refused *apperr.Error
-	switch {
-	case s.each[who] >= s.limitEach:
-		refused = apperr.New(apperr.RateLimited, "The account has reached its limit of open streams.")
-	case s.count >= s.limit:
-		refused = apperr.New(apperr.TooManyStreams, "The server has reached its limit of open streams.")
-	default:
-		s.count++
-		s.each[who]++
-		return func() { s.leave(who) }, nil
-	}
-	return nil, refused.After(streamsPause)
-}
-
-// open returns how many streams are open.
-func (s *streams) open() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.count
-}
-
-func (s *streams) leave(who caller) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.count--
-	s.each[who]--
-	if s.each[who] == 0 {
-		delete(s.each, who)
-	}
-}
-
-// stream opens a stream on the reader that open returns. It returns the errors of streams.enter and open.
+// stream opens a stream on the reader that open returns. It returns the errors of limit.Streams and open.
 func (s *Server) stream(
 	ctx context.Context, encoder uistream.Encoder, open func() (*assistant.Reader, error),
 ) (aiResponseStream, error) {
-	leave, err := s.streams.enter(callerFrom(ctx))
+	leave, err := s.streams.Enter(callerFrom(ctx))
 	if err != nil {
 		return aiResponseStream{}, err
 	}

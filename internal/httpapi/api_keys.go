@@ -20,7 +20,7 @@ func (s *Server) CreateAPIKey(ctx context.Context, r api.CreateAPIKeyRequestObje
 // ListAPIKeys returns a page of API keys.
 func (s *Server) ListAPIKeys(ctx context.Context, r api.ListAPIKeysRequestObject) (api.ListAPIKeysResponseObject, error) {
 	actor := actorFrom(ctx)
-	page, err := s.cursors.page(actor, apiKeysPath, r.Params.Limit, r.Params.Cursor)
+	page, err := s.cursors.Page(actor.ID, apiKeysPath, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (s *Server) ListAPIKeys(ctx context.Context, r api.ListAPIKeysRequestObject
 	}
 	return api.ListAPIKeys200JSONResponse{
 		Body:    convertAll(keys, toAPIKey),
-		Headers: api.ListAPIKeys200ResponseHeaders{Link: s.cursors.link(actor, apiKeysPath, page, next)},
+		Headers: api.ListAPIKeys200ResponseHeaders{Link: s.cursors.Link(actor.ID, apiKeysPath, page, next)},
 	}, nil
 }
 

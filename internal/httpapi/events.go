@@ -14,7 +14,7 @@ import (
 
 // ListEvents returns the events after a position, and waits if there are none yet.
 func (s *Server) ListEvents(ctx context.Context, r api.ListEventsRequestObject) (api.ListEventsResponseObject, error) {
-	leave, err := s.streams.enter(callerFrom(ctx))
+	leave, err := s.streams.Enter(callerFrom(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (s *Server) GetTimeline(ctx context.Context, r api.GetTimelineRequestObject
 
 // StreamEvents streams the desk's events.
 func (s *Server) StreamEvents(ctx context.Context, r api.StreamEventsRequestObject) (api.StreamEventsResponseObject, error) {
-	leave, err := s.streams.enter(callerFrom(ctx))
+	leave, err := s.streams.Enter(callerFrom(ctx))
 	if err != nil {
 		return nil, err
 	}

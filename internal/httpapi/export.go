@@ -15,7 +15,7 @@ import (
 
 // ExportUser streams everything of a customer.
 func (s *Server) ExportUser(ctx context.Context, r api.ExportUserRequestObject) (api.ExportUserResponseObject, error) {
-	leave, err := s.streams.enter(callerFrom(ctx))
+	leave, err := s.streams.Enter(callerFrom(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func (s *Server) CreateMacro(ctx context.Context, r api.CreateMacroRequestObject
 // ListMacros returns a page of macros.
 func (s *Server) ListMacros(ctx context.Context, r api.ListMacrosRequestObject) (api.ListMacrosResponseObject, error) {
 	actor, list := actorFrom(ctx), macrosList(r.Params)
-	page, err := s.cursors.page(actor, list, r.Params.Limit, r.Params.Cursor)
+	page, err := s.cursors.Page(actor.ID, list, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (s *Server) ListMacros(ctx context.Context, r api.ListMacrosRequestObject) 
 	}
 	return api.ListMacros200JSONResponse{
 		Body:    convertAll(macros, toMacro),
-		Headers: api.ListMacros200ResponseHeaders{Link: s.cursors.link(actor, list, page, next)},
+		Headers: api.ListMacros200ResponseHeaders{Link: s.cursors.Link(actor.ID, list, page, next)},
 	}, nil
 }
 

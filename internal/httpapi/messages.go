@@ -51,7 +51,7 @@ func (s *Server) ListMessages(
 	ctx context.Context, r api.ListMessagesRequestObject,
 ) (api.ListMessagesResponseObject, error) {
 	actor, path := actorFrom(ctx), messagesPath(r.TicketID)
-	page, err := s.cursors.page(actor, path, r.Params.Limit, r.Params.Cursor)
+	page, err := s.cursors.Page(actor.ID, path, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (s *Server) ListMessages(
 	}
 	return api.ListMessages200JSONResponse{
 		Body:    convertAll(messages, toMessage(actor)),
-		Headers: api.ListMessages200ResponseHeaders{Link: s.cursors.link(actor, path, page, next)},
+		Headers: api.ListMessages200ResponseHeaders{Link: s.cursors.Link(actor.ID, path, page, next)},
 	}, nil
 }
 

@@ -23,7 +23,7 @@ func (s *Server) CreatePrompt(ctx context.Context, r api.CreatePromptRequestObje
 // ListPrompts returns a page of prompts.
 func (s *Server) ListPrompts(ctx context.Context, r api.ListPromptsRequestObject) (api.ListPromptsResponseObject, error) {
 	actor := actorFrom(ctx)
-	page, err := s.cursors.page(actor, promptsPath, r.Params.Limit, r.Params.Cursor)
+	page, err := s.cursors.Page(actor.ID, promptsPath, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (s *Server) ListPrompts(ctx context.Context, r api.ListPromptsRequestObject
 	}
 	return api.ListPrompts200JSONResponse{
 		Body:    convertAll(prompts, toPrompt),
-		Headers: api.ListPrompts200ResponseHeaders{Link: s.cursors.link(actor, promptsPath, page, next)},
+		Headers: api.ListPrompts200ResponseHeaders{Link: s.cursors.Link(actor.ID, promptsPath, page, next)},
 	}, nil
 }
 

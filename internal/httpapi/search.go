@@ -12,7 +12,7 @@ func (s *Server) SearchTickets(
 	ctx context.Context, r api.SearchTicketsRequestObject,
 ) (api.SearchTicketsResponseObject, error) {
 	actor, list := actorFrom(ctx), "/search?"+url.Values{"q": {r.Params.Q}}.Encode()
-	page, err := s.cursors.page(actor, list, r.Params.Limit, r.Params.Cursor)
+	page, err := s.cursors.Page(actor.ID, list, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -22,6 +22,6 @@ func (s *Server) SearchTickets(
 	}
 	return api.SearchTickets200JSONResponse{
 		Body:    convertAll(results, toSearchResult),
-		Headers: api.SearchTickets200ResponseHeaders{Link: s.cursors.link(actor, list, page, next)},
+		Headers: api.SearchTickets200ResponseHeaders{Link: s.cursors.Link(actor.ID, list, page, next)},
 	}, nil
 }

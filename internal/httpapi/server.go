@@ -21,7 +21,9 @@ import (
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
+	"github.com/supportbackend/support/internal/httpapi/cursor"
 	"github.com/supportbackend/support/internal/httpapi/forwarded"
+	"github.com/supportbackend/support/internal/httpapi/limit"
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/inbox"
 	"github.com/supportbackend/support/internal/journal"
@@ -101,17 +103,16 @@ type Server struct {
 	Services
 
 	readiness *readiness
-	cursors   cursors
+	cursors   cursor.Cursors
 	gate      *gate
-	streams   *streams
-	// deliveries counts the responses that are being sent.
-	deliveries deliveries
-	permits    *permits
-	limiter    *rateLimiter
-	metrics    requestMetrics
-	logger     *slog.Logger
-	echo       *echo.Echo
-	draining   atomic.Bool
+	streams   *limit.Streams
+	unread    limit.Unread
+	permits   *permits
+	limiter   *limit.Rate
+	metrics   requestMetrics
+	logger    *slog.Logger
+	echo      *echo.Echo
+	draining  atomic.Bool
 }
 
 var _ api.StrictServerInterface = (*Server)(nil)
@@ -143,16 +144,16 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	cs, err := newCursors(append([][]byte{o.Secret}, o.AcceptedSecrets...)...)
+	cs, err := cursor.New(append([][]byte{o.Secret}, o.AcceptedSecrets...)...)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
 		Services: o.Services, readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
-		permits: newPermits(o.Recheck, o.Auth.Recheck), limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
-		streams: newStreams(o.MaxStreams, o.MaxStreamsEach), logger: o.Logger, echo: echo.New(),
+		permits: newPermits(o.Recheck, o.Auth.Recheck), limiter: limit.NewRate(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
+		streams: limit.NewStreams(o.MaxStreams, o.MaxStreamsEach), logger: o.Logger, echo: echo.New(),
 	}
-	o.Metrics.NewGauge("support_streams_open", func() float64 { return float64(s.streams.open()) })
+	o.Metrics.NewGauge("support_streams_open", func() float64 { return float64(s.streams.Open()) })
 	s.echo.HTTPErrorHandler = s.renderError
 	s.echo.IPExtractor = forwarded.Proxies(o.TrustedProxies).ClientIP
 	s.echo.Use(writeInTime, identify, s.logRequest, s.recoverPanic, secure(o.TrustedProxies), cors(o.AllowedOrigins, g.methods()), s.guard)

@@ -32,7 +32,7 @@ func (s *Server) ListSessions(
 	ctx context.Context, r api.ListSessionsRequestObject,
 ) (api.ListSessionsResponseObject, error) {
 	actor := actorFrom(ctx)
-	page, err := s.cursors.page(actor, sessionsPath, r.Params.Limit, r.Params.Cursor)
+	page, err := s.cursors.Page(actor.ID, sessionsPath, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (s *Server) ListSessions(
 	}
 	return api.ListSessions200JSONResponse{
 		Body:    convertAll(sessions, toSession(actor)),
-		Headers: api.ListSessions200ResponseHeaders{Link: s.cursors.link(actor, sessionsPath, page, next)},
+		Headers: api.ListSessions200ResponseHeaders{Link: s.cursors.Link(actor.ID, sessionsPath, page, next)},
 	}, nil
 }
 

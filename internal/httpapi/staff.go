@@ -17,7 +17,7 @@ func (s *Server) ListStaffTickets(
 	if err != nil {
 		return nil, err
 	}
-	page, err := s.cursors.page(actor, list, r.Params.Limit, r.Params.Cursor)
+	page, err := s.cursors.Page(actor.ID, list, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func (s *Server) ListStaffTickets(
 	}
 	return api.ListStaffTickets200JSONResponse{
 		Body:    convertAll(tickets, toTicket(actor)),
-		Headers: api.ListStaffTickets200ResponseHeaders{Link: s.cursors.link(actor, list, page, next)},
+		Headers: api.ListStaffTickets200ResponseHeaders{Link: s.cursors.Link(actor.ID, list, page, next)},
 	}, nil
 }
 

@@ -24,7 +24,7 @@ func (s *Server) CreateTeam(ctx context.Context, r api.CreateTeamRequestObject) 
 // ListTeams returns a page of teams.
 func (s *Server) ListTeams(ctx context.Context, r api.ListTeamsRequestObject) (api.ListTeamsResponseObject, error) {
 	actor := actorFrom(ctx)
-	page, err := s.cursors.page(actor, teamsPath, r.Params.Limit, r.Params.Cursor)
+	page, err := s.cursors.Page(actor.ID, teamsPath, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (s *Server) ListTeams(ctx context.Context, r api.ListTeamsRequestObject) (a
 	}
 	return api.ListTeams200JSONResponse{
 		Body:    convertAll(teams, toTeam),
-		Headers: api.ListTeams200ResponseHeaders{Link: s.cursors.link(actor, teamsPath, page, next)},
+		Headers: api.ListTeams200ResponseHeaders{Link: s.cursors.Link(actor.ID, teamsPath, page, next)},
 	}, nil
 }
 

@@ -35,7 +35,7 @@ func (s *Server) ListTickets(
 	ctx context.Context, r api.ListTicketsRequestObject,
 ) (api.ListTicketsResponseObject, error) {
 	actor := actorFrom(ctx)
-	page, err := s.cursors.page(actor, ticketsPath, r.Params.Limit, r.Params.Cursor)
+	page, err := s.cursors.Page(actor.ID, ticketsPath, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (s *Server) ListTickets(
 	}
 	return api.ListTickets200JSONResponse{
 		Body:    convertAll(tickets, toTicket(actor)),
-		Headers: api.ListTickets200ResponseHeaders{Link: s.cursors.link(actor, ticketsPath, page, next)},
+		Headers: api.ListTickets200ResponseHeaders{Link: s.cursors.Link(actor.ID, ticketsPath, page, next)},
 	}, nil
 }
 

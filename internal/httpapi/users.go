@@ -26,7 +26,7 @@ func (s *Server) CreateUser(ctx context.Context, r api.CreateUserRequestObject) 
 // ListUsers returns a page of accounts.
 func (s *Server) ListUsers(ctx context.Context, r api.ListUsersRequestObject) (api.ListUsersResponseObject, error) {
 	actor, list := actorFrom(ctx), usersList(r.Params)
-	page, err := s.cursors.page(actor, list, r.Params.Limit, r.Params.Cursor)
+	page, err := s.cursors.Page(actor.ID, list, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (s *Server) ListUsers(ctx context.Context, r api.ListUsersRequestObject) (a
 	}
 	return api.ListUsers200JSONResponse{
 		Body:    convertAll(users, toAccount),
-		Headers: api.ListUsers200ResponseHeaders{Link: s.cursors.link(actor, list, page, next)},
+		Headers: api.ListUsers200ResponseHeaders{Link: s.cursors.Link(actor.ID, list, page, next)},
 	}, nil
 }
 

@@ -20,7 +20,7 @@ func (s *Server) CreateWebhook(ctx context.Context, r api.CreateWebhookRequestOb
 // ListWebhooks returns a page of webhooks.
 func (s *Server) ListWebhooks(ctx context.Context, r api.ListWebhooksRequestObject) (api.ListWebhooksResponseObject, error) {
 	actor := actorFrom(ctx)
-	page, err := s.cursors.page(actor, webhooksPath, r.Params.Limit, r.Params.Cursor)
+	page, err := s.cursors.Page(actor.ID, webhooksPath, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (s *Server) ListWebhooks(ctx context.Context, r api.ListWebhooksRequestObje
 	}
 	return api.ListWebhooks200JSONResponse{
 		Body:    convertAll(hooks, toWebhook),
-		Headers: api.ListWebhooks200ResponseHeaders{Link: s.cursors.link(actor, webhooksPath, page, next)},
+		Headers: api.ListWebhooks200ResponseHeaders{Link: s.cursors.Link(actor.ID, webhooksPath, page, next)},
 	}, nil
 }
 
@@ -94,7 +94,7 @@ func (s *Server) ListWebhookDeliveries(
 	ctx context.Context, r api.ListWebhookDeliveriesRequestObject,
 ) (api.ListWebhookDeliveriesResponseObject, error) {
 	actor, list := actorFrom(ctx), deliveriesPath(r)
-	page, err := s.cursors.page(actor, list, r.Params.Limit, r.Params.Cursor)
+	page, err := s.cursors.Page(actor.ID, list, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (s *Server) ListWebhookDeliveries(
 	}
 	return api.ListWebhookDeliveries200JSONResponse{
 		Body:    convertAll(deliveries, toWebhookDelivery),
-		Headers: api.ListWebhookDeliveries200ResponseHeaders{Link: s.cursors.link(actor, list, page, next)},
+		Headers: api.ListWebhookDeliveries200ResponseHeaders{Link: s.cursors.Link(actor.ID, list, page, next)},
 	}, nil
 }
 

@@ -1,4 +1,4 @@
-package httpapi
+package limit
 
 import (
 	"net/netip"
@@ -11,73 +11,73 @@ import (
 
 func TestBucketAllowsItsBurstAndThenItsRate(t *testing.T) {
 	t.Parallel()
-	l := newRateLimiter(50)
+	l := NewRate(50)
 	now := time.Now()
 	l.now = func() time.Time { return now }
-	who := caller{user: uuid.New()}
+	who := Caller{User: uuid.New()}
 	for i := range 100 {
-		left, next, ok := l.take(who, 1)
+		left, next, ok := l.Take(who, 1)
 		require.True(t, ok, i)
 		require.Equal(t, 99-i, left)
 		require.Equal(t, 20*time.Millisecond, next)
 	}
-	_, next, ok := l.take(who, 1)
+	_, next, ok := l.Take(who, 1)
 	require.False(t, ok)
 	require.Equal(t, 20*time.Millisecond, next)
-	_, _, ok = l.take(caller{user: uuid.New()}, 1)
+	_, _, ok = l.Take(Caller{User: uuid.New()}, 1)
 	require.True(t, ok, "somebody else")
 
 	now = now.Add(50 * time.Millisecond)
 	taken := 0
 	for {
-		if _, _, ok = l.take(who, 1); !ok {
+		if _, _, ok = l.Take(who, 1); !ok {
 			break
 		}
 		taken++
 	}
 	require.Equal(t, 2, taken)
 	now = now.Add(time.Hour)
-	left, _, ok := l.take(who, 1)
+	left, _, ok := l.Take(who, 1)
 	require.True(t, ok)
 	require.Equal(t, 99, left, "a bucket never exceeds its size")
 }
 
 func TestRequestWithACostTakesMoreTokens(t *testing.T) {
 	t.Parallel()
-	l := newRateLimiter(50)
+	l := NewRate(50)
 	now := time.Now()
 	l.now = func() time.Time { return now }
-	who := caller{user: uuid.New()}
+	who := Caller{User: uuid.New()}
 	for i := range 20 {
-		left, _, ok := l.take(who, 5)
+		left, _, ok := l.Take(who, 5)
 		require.True(t, ok, i)
 		require.Equal(t, 95-5*i, left)
 	}
-	_, next, ok := l.take(who, 5)
+	_, next, ok := l.Take(who, 5)
 	require.False(t, ok)
 	require.Equal(t, 100*time.Millisecond, next, "until five tokens are back")
-	l.giveBack(who, 5)
-	left, _, ok := l.take(who, 5)
+	l.GiveBack(who, 5)
+	left, _, ok := l.Take(who, 5)
 	require.True(t, ok)
 	require.Zero(t, left)
 
-	slow := newRateLimiter(1)
-	_, _, ok = slow.take(who, 5)
+	slow := NewRate(1)
+	_, _, ok = slow.Take(who, 5)
 	require.True(t, ok, "a full bucket allows any request")
 }
 
 func TestRememberedCallersAreBounded(t *testing.T) {
 	t.Parallel()
-	l := newRateLimiter(1)
+	l := NewRate(1)
 	now := time.Now()
 	l.now = func() time.Time { return now }
-	greedy := caller{user: uuid.New()}
+	greedy := Caller{User: uuid.New()}
 	for i := range 3 * maxCallers {
 		address := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		_, _, ok := l.take(caller{network: networkOf(address)}, 1)
+		_, _, ok := l.Take(CallerAt(address), 1)
 		require.True(t, ok)
 		if i%(maxCallers/4) == 0 {
-			_, _, ok = l.take(greedy, 1)
+			_, _, ok = l.Take(greedy, 1)
 			require.Equal(t, i < maxCallers/2, ok, "active callers are not evicted")
 		}
 	}
@@ -89,7 +89,7 @@ func TestIPv6NetworkIsOneCaller(t *testing.T) {
 	for text, want := range map[string]string{
 		"192.0.2.7": "192.0.2.7/32", "2001:db8::1": "2001:db8::/64", "2001:db8::ffff:0:0:1": "2001:db8::/64", "fe80::1%eth0": "fe80::/64",
 	} {
-		require.Equal(t, want, networkOf(netip.MustParseAddr(text)).String())
+		require.Equal(t, want, CallerAt(netip.MustParseAddr(text)).Network.String())
 	}
-	require.Equal(t, netip.Prefix{}, networkOf(netip.Addr{}))
+	require.Equal(t, Caller{}, CallerAt(netip.Addr{}))
 }

@@ -1,4 +1,5 @@
-package httpapi
+// Package cursor encodes positions in lists for clients, in the cursors of links to the next page.
+package cursor
 
 import (
 	"crypto/hkdf"
@@ -16,7 +17,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/internal/apperr"
-	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/page"
 )
@@ -24,69 +24,70 @@ import (
 const (
 	defaultLimit = 50
 
-	cursorMACBytes = 16
-	cursorBytes    = cursorMACBytes + 1 + 8 + 16
+	macBytes = 16
+	allBytes = macBytes + 1 + 8 + 16
 )
 
-// cursors encodes positions in lists. A cursor is base64url(HMAC ‖ rank ‖ created_at in µs ‖ id). The HMAC covers the
+// Cursors encodes positions in lists. A cursor is base64url(HMAC ‖ rank ‖ created_at in µs ‖ id). The HMAC covers the
 // account and the list, so a cursor cannot be forged or used by another account or for another list.
-type cursors struct {
+type Cursors struct {
 	// keys verify cursors. The first one signs them.
 	keys [][]byte
 }
 
-func newCursors(secrets ...[]byte) (cursors, error) {
+// New returns Cursors with the key of the first secret. The keys of all secrets verify cursors.
+func New(secrets ...[]byte) (Cursors, error) {
 	keys := make([][]byte, len(secrets))
 	for i, secret := range secrets {
 		var err error
 		keys[i], err = hkdf.Key(sha256.New, secret, nil, "support-backend cursors", sha256.Size)
 		if err != nil {
-			return cursors{}, fmt.Errorf("httpapi: derive the key of cursors: %w", err)
+			return Cursors{}, fmt.Errorf("cursor: derive the key of cursors: %w", err)
 		}
 	}
-	return cursors{keys: keys}, nil
+	return Cursors{keys: keys}, nil
 }
 
-func (cs cursors) encode(actor auth.Actor, list string, p page.Position) string {
-	raw := make([]byte, cursorMACBytes, cursorBytes)
+func (cs Cursors) encode(account uuid.UUID, list string, p page.Position) string {
+	raw := make([]byte, macBytes, allBytes)
 	raw = append(raw, p.Rank)
 	raw = binary.BigEndian.AppendUint64(raw, uint64(p.CreatedAt.UnixMicro()))
 	raw = append(raw, p.ID[:]...)
-	copy(raw, mac(cs.keys[0], actor, list, raw[cursorMACBytes:]))
+	copy(raw, mac(cs.keys[0], account, list, raw[macBytes:]))
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-func (cs cursors) decode(actor auth.Actor, list, cursor string) (*page.Position, error) {
+func (cs Cursors) decode(account uuid.UUID, list, cursor string) (*page.Position, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(raw) != cursorBytes || !cs.made(actor, list, raw) {
+	if err != nil || len(raw) != allBytes || !cs.made(account, list, raw) {
 		return nil, contract.InvalidParameter("query", "cursor", apperr.Field{Code: apperr.InvalidFormat})
 	}
-	micros := binary.BigEndian.Uint64(raw[cursorMACBytes+1:])
+	micros := binary.BigEndian.Uint64(raw[macBytes+1:])
 	return &page.Position{
-		Rank:      raw[cursorMACBytes],
+		Rank:      raw[macBytes],
 		CreatedAt: time.UnixMicro(int64(micros)).UTC(), //nolint:gosec // It was an int64.
-		ID:        uuid.UUID(raw[cursorMACBytes+1+8:]),
+		ID:        uuid.UUID(raw[macBytes+1+8:]),
 	}, nil
 }
 
 // made reports whether one of the keys signed the cursor for the account and the list.
-func (cs cursors) made(actor auth.Actor, list string, raw []byte) bool {
+func (cs Cursors) made(account uuid.UUID, list string, raw []byte) bool {
 	return slices.ContainsFunc(cs.keys, func(key []byte) bool {
-		return hmac.Equal(raw[:cursorMACBytes], mac(key, actor, list, raw[cursorMACBytes:]))
+		return hmac.Equal(raw[:macBytes], mac(key, account, list, raw[macBytes:]))
 	})
 }
 
-func mac(key []byte, actor auth.Actor, list string, position []byte) []byte {
+func mac(key []byte, account uuid.UUID, list string, position []byte) []byte {
 	h := hmac.New(sha256.New, key)
-	h.Write(actor.ID[:])
+	h.Write(account[:])
 	h.Write([]byte(list))
 	h.Write([]byte{0})
 	h.Write(position)
-	return h.Sum(nil)[:cursorMACBytes]
+	return h.Sum(nil)[:macBytes]
 }
 
-// page parses the parameters of a list. The list's name is its path, with the query that filters it.
-func (cs cursors) page(actor auth.Actor, list string, limit *int32, cursor *string) (page.Page, error) {
+// Page parses the parameters of a list. The list's name is its path, with the query that filters it.
+func (cs Cursors) Page(account uuid.UUID, list string, limit *int32, cursor *string) (page.Page, error) {
 	p := page.Page{Limit: defaultLimit}
 	if limit != nil {
 		p.Limit = *limit
@@ -95,18 +96,18 @@ func (cs cursors) page(actor auth.Actor, list string, limit *int32, cursor *stri
 		return p, nil
 	}
 	var err error
-	p.After, err = cs.decode(actor, list, *cursor)
+	p.After, err = cs.decode(account, list, *cursor)
 	return p, err
 }
 
-// link returns the Link header's value (RFC 8288) for the next page, nil on the last page.
-func (cs cursors) link(actor auth.Actor, list string, p page.Page, next *page.Position) *string {
+// Link returns the Link header's value (RFC 8288) for the next page, nil on the last page.
+func (cs Cursors) Link(account uuid.UUID, list string, p page.Page, next *page.Position) *string {
 	if next == nil {
 		return nil
 	}
 	query := url.Values{
 		"limit":  {strconv.Itoa(int(p.Limit))},
-		"cursor": {cs.encode(actor, list, *next)},
+		"cursor": {cs.encode(account, list, *next)},
 	}
 	separator := "?"
 	if strings.Contains(list, separator) {

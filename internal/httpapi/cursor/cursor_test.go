@@ -1,4 +1,4 @@
-package httpapi
+package cursor
 
 import (
 	"encoding/base64"
@@ -11,13 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/internal/apperr"
-	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/page"
 )
 
-func newTestCursors(t *testing.T, secret string) cursors {
+const ticketsPath = "/tickets"
+
+func newTestCursors(t *testing.T, secret string) Cursors {
 	t.Helper()
-	cs, err := newCursors([]byte(secret))
+	cs, err := New([]byte(secret))
 	require.NoError(t, err)
 	return cs
 }
@@ -38,11 +39,11 @@ func TestCursorRoundTrip(t *testing.T) {
 		micros = append(micros, r.Int64N(4e15)-2e15)
 	}
 	for _, micro := range micros {
-		actor := auth.Actor{ID: randomID(r)}
+		account := randomID(r)
 		want := page.Position{CreatedAt: time.UnixMicro(micro).UTC(), ID: randomID(r)}
-		cursor := cs.encode(actor, ticketsPath, want)
+		cursor := cs.encode(account, ticketsPath, want)
 		require.Regexp(t, `^[A-Za-z0-9_-]{1,128}$`, cursor, "the pattern of the contract's parameter")
-		got, err := cs.decode(actor, ticketsPath, cursor)
+		got, err := cs.decode(account, ticketsPath, cursor)
 		require.NoError(t, err)
 		require.Equal(t, want, *got)
 	}
@@ -51,50 +52,50 @@ func TestCursorRoundTrip(t *testing.T) {
 func TestCursorWithAnyByteChangedIsRefused(t *testing.T) {
 	t.Parallel()
 	cs := newTestCursors(t, "a secret")
-	actor := auth.Actor{ID: uuid.Must(uuid.NewV7())}
-	cursor := cs.encode(actor, ticketsPath, page.Position{CreatedAt: time.Now(), ID: uuid.Must(uuid.NewV7())})
+	account := uuid.Must(uuid.NewV7())
+	cursor := cs.encode(account, ticketsPath, page.Position{CreatedAt: time.Now(), ID: uuid.Must(uuid.NewV7())})
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
 	require.NoError(t, err)
 	for i := range raw {
 		for bit := range 8 {
 			changed := append([]byte{}, raw...)
 			changed[i] ^= 1 << bit
-			requireNoCursor(t, cs, actor, ticketsPath, base64.RawURLEncoding.EncodeToString(changed))
+			requireNoCursor(t, cs, account, ticketsPath, base64.RawURLEncoding.EncodeToString(changed))
 		}
-		requireNoCursor(t, cs, actor, ticketsPath, base64.RawURLEncoding.EncodeToString(raw[:i]))
+		requireNoCursor(t, cs, account, ticketsPath, base64.RawURLEncoding.EncodeToString(raw[:i]))
 	}
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/= \n"
 	for i := range cursor {
 		for _, letter := range []byte(alphabet) {
 			if letter != cursor[i] {
-				requireNoCursor(t, cs, actor, ticketsPath, cursor[:i]+string(letter)+cursor[i+1:])
+				requireNoCursor(t, cs, account, ticketsPath, cursor[:i]+string(letter)+cursor[i+1:])
 			}
 		}
 	}
 	for _, other := range []string{cursor + "A", cursor + "=", cursor + cursor, ""} {
-		requireNoCursor(t, cs, actor, ticketsPath, other)
+		requireNoCursor(t, cs, account, ticketsPath, other)
 	}
 }
 
 func TestCursorIsBoundToSecretAccountAndList(t *testing.T) {
 	t.Parallel()
 	cs := newTestCursors(t, "a secret")
-	actor := auth.Actor{ID: uuid.Must(uuid.NewV7())}
-	list := messagesPath(uuid.Must(uuid.NewV7()))
-	cursor := cs.encode(actor, list, page.Position{CreatedAt: time.Now(), ID: uuid.Must(uuid.NewV7())})
-	requireNoCursor(t, newTestCursors(t, "another secret"), actor, list, cursor)
-	requireNoCursor(t, cs, auth.Actor{ID: uuid.Must(uuid.NewV7())}, list, cursor)
-	requireNoCursor(t, cs, auth.Actor{}, list, cursor)
-	requireNoCursor(t, cs, actor, ticketsPath, cursor)
-	requireNoCursor(t, cs, actor, messagesPath(uuid.Must(uuid.NewV7())), cursor)
-	requireNoCursor(t, cs, actor, list[:len(list)-1], cursor)
-	_, err := newTestCursors(t, "a secret").decode(actor, list, cursor)
+	account := uuid.Must(uuid.NewV7())
+	list := "/tickets/" + uuid.NewString() + "/messages"
+	cursor := cs.encode(account, list, page.Position{CreatedAt: time.Now(), ID: uuid.Must(uuid.NewV7())})
+	requireNoCursor(t, newTestCursors(t, "another secret"), account, list, cursor)
+	requireNoCursor(t, cs, uuid.Must(uuid.NewV7()), list, cursor)
+	requireNoCursor(t, cs, uuid.Nil, list, cursor)
+	requireNoCursor(t, cs, account, ticketsPath, cursor)
+	requireNoCursor(t, cs, account, "/tickets/"+uuid.NewString()+"/messages", cursor)
+	requireNoCursor(t, cs, account, list[:len(list)-1], cursor)
+	_, err := newTestCursors(t, "a secret").decode(account, list, cursor)
 	require.NoError(t, err, "another replica with the same secret accepts it")
 }
 
-func requireNoCursor(t *testing.T, cs cursors, actor auth.Actor, list, cursor string) {
+func requireNoCursor(t *testing.T, cs Cursors, account uuid.UUID, list, cursor string) {
 	t.Helper()
-	_, err := cs.decode(actor, list, cursor)
+	_, err := cs.decode(account, list, cursor)
 	require.True(t, apperr.Is(err, apperr.InvalidParameter), "%q was accepted", cursor)
 	require.Equal(t, []apperr.Field{{Pointer: "/cursor", Code: apperr.InvalidFormat, In: "query"}}, apperr.From(err).Fields)
 }
