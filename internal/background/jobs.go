@@ -16,13 +16,13 @@ const (
 	// tasksAtOnce is how many tasks a replica runs at a time.
 	tasksAtOnce = 2
 
-	// pollInterval is how often a replica polls for jobs that it is not notified of: those whose notification was lost. A replica
-	// that cannot listen polls for all jobs, every unheardPollInterval.
+	// pollInterval is how often a replica polls for jobs whose notification was lost. A replica that cannot listen polls for
+	// all jobs, every unheardPollInterval.
 	pollInterval        = 15 * time.Second
 	unheardPollInterval = time.Second
 
-	// jobTimeout bounds jobs whose worker sets no other limit. The jobs of a replica that is gone are started again between
-	// rescueAfter and half a minute more after their start.
+	// jobTimeout bounds jobs whose worker sets no other limit. The jobs of a replica that is gone start again rescueAfter
+	// after their first start, or up to half a minute later.
 	jobTimeout  = 30 * time.Second
 	rescueAfter = 35 * time.Second
 

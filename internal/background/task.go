@@ -13,7 +13,7 @@ const maxTaskTimeout = 5 * time.Minute
 
 // Task is periodic work, which one replica does once in each period.
 type Task struct {
-	// Name is unique among all tasks, such as "delete_expired_sessions".
+	// Name is unique among all tasks, for example "delete_expired_sessions".
 	Name string
 	// Every is the period, at least a second.
 	Every time.Duration

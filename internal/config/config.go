@@ -38,7 +38,7 @@ type Config struct {
 	GroqFallbacks      []string `env:"GROQ_FALLBACK_MODELS"`
 	GroqMaxTokens      int      `env:"GROQ_MAX_TOKENS"          envDefault:"1024"`
 	GroqDialect        string   `env:"GROQ_DIALECT"             envDefault:"auto"`
-	// GroqAllow are the networks, besides public addresses, that GroqAPIURL may be in: by default private networks
+	// GroqAllow are the networks, besides public addresses, that GroqAPIURL may lead into. The default is private networks
 	// without cloud metadata.
 	GroqAllow      []string `env:"GROQ_ALLOW" envDefault:"127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,198.18.0.0/15,fc00::/7,64:ff9b::/96"`
 	AllowedOrigins []string `env:"ALLOWED_ORIGINS"`
@@ -244,7 +244,7 @@ func renameDeprecated(variables map[string]string, f *faults) (warnings []string
 	return warnings
 }
 
-// names lists the variables that Config has fields for.
+// names lists the variables that set a field of Config.
 func names() []string {
 	var list []string
 	for field := range reflect.TypeFor[Config]().Fields() {

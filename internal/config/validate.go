@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -62,9 +63,7 @@ func (c *Config) validate(need Need, f *faults) {
 	if !searchLanguage.MatchString(c.SearchLanguage) {
 		f.add("SUPPORT_SEARCH_LANGUAGE", "is not the name of a text search configuration, such as english or simple")
 	}
-	if c.DBPooler != poolerNone && c.DBPooler != poolerTransaction {
-		f.add("SUPPORT_DB_POOLER", "is not one of none, transaction")
-	}
+	f.checkOneOf("SUPPORT_DB_POOLER", c.DBPooler, poolerNone, poolerTransaction)
 	if c.JWTSecret == "" {
 		if need&NeedSecret != 0 {
 			f.add("JWT_SECRET", "is not set")
@@ -73,12 +72,12 @@ func (c *Config) validate(need Need, f *faults) {
 		f.add("JWT_SECRET", fault)
 	}
 	c.validateAcceptedSecrets(f)
-	f.checkRange("EXPIRE_MINUTES", int64(c.ExpireMinutes), 1, maxExpireMinutes, "from 1 to 1440")
-	f.checkRange("GROQ_MAX_TOKENS", int64(c.GroqMaxTokens), 1, maxGroqTokens, "from 1 to 65536")
-	f.checkRange("SUPPORT_DB_MAX_CONNS", int64(c.DBMaxConns), 1, maxDBConns, "from 1 to 500")
-	f.checkRange("SUPPORT_RATE_LIMIT", int64(c.RateLimit), 0, maxRateLimit, "from 0 to 100000")
-	f.checkRange("SUPPORT_SIGNUP_LIMIT", int64(c.SignUpLimit), 0, maxSignUpLimit, "from 0 to 10000")
-	f.checkRange("SUPPORT_LOGIN_LIMIT", int64(c.LogInLimit), 0, maxLogInLimit, "from 0 to 10000")
+	f.checkRange("EXPIRE_MINUTES", int64(c.ExpireMinutes), 1, maxExpireMinutes)
+	f.checkRange("GROQ_MAX_TOKENS", int64(c.GroqMaxTokens), 1, maxGroqTokens)
+	f.checkRange("SUPPORT_DB_MAX_CONNS", int64(c.DBMaxConns), 1, maxDBConns)
+	f.checkRange("SUPPORT_RATE_LIMIT", int64(c.RateLimit), 0, maxRateLimit)
+	f.checkRange("SUPPORT_SIGNUP_LIMIT", int64(c.SignUpLimit), 0, maxSignUpLimit)
+	f.checkRange("SUPPORT_LOGIN_LIMIT", int64(c.LogInLimit), 0, maxLogInLimit)
 	if u, err := url.Parse(c.GroqAPIURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		f.add("GROQ_API_URL", "is not a URL of the form https://host")
 	}
@@ -86,9 +85,7 @@ func (c *Config) validate(need Need, f *faults) {
 		f.add("GROQ_MODEL", "has more than 128 characters")
 	}
 	c.validateAI(f)
-	if c.LogFormat != "json" && c.LogFormat != "text" {
-		f.add("SUPPORT_LOG_FORMAT", "is not one of json, text")
-	}
+	f.checkOneOf("SUPPORT_LOG_FORMAT", c.LogFormat, "json", "text")
 	if !IsAddr(c.Addr) {
 		f.add("SUPPORT_ADDR", "is not of the form host:port or :port")
 	}
@@ -116,29 +113,22 @@ func (c *Config) validateAI(f *faults) {
 			break
 		}
 	}
-	if !slices.Contains(dialects, c.GroqDialect) {
-		f.add("GROQ_DIALECT", "is not one of "+strings.Join(dialects, ", "))
-	}
+	f.checkOneOf("GROQ_DIALECT", c.GroqDialect, "auto", groqDialect, "openai", "compatible")
 	f.checkTimeout("GROQ_HEADER_TIMEOUT", c.GroqHeaderTimeout)
 	f.checkTimeout("GROQ_SILENCE_TIMEOUT", c.GroqSilenceTimeout)
 	f.checkTimeout("GROQ_TOTAL_TIMEOUT", c.GroqTotalTimeout)
-	const budget = "from 1 to 1000000, or 0 for no limit"
-	f.checkRange("SUPPORT_AI_RUNNING", int64(c.AIRunning), 0, maxCount, budget)
-	f.checkRange("SUPPORT_AI_PER_MINUTE", int64(c.AIPerMinute), 0, maxCount, budget)
-	f.checkRange("SUPPORT_AI_PER_DAY", int64(c.AIPerDay), 0, maxCount, budget)
-	if c.AIMode != "auto" && c.AIMode != "draft" && c.AIMode != "off" {
-		f.add("SUPPORT_AI_MODE", "is not one of auto, draft, off")
-	}
-	if c.AITriage != "off" && c.AITriage != "suggest" && c.AITriage != "apply" {
-		f.add("SUPPORT_AI_TRIAGE", "is not one of off, suggest, apply")
-	}
-	f.checkRange("SUPPORT_AI_MAX_RUNNING", int64(c.AIMaxRunning), 1, maxCount, "from 1 to 1000000")
-	f.checkRange("SUPPORT_MAX_STREAMS", int64(c.MaxStreams), 1, maxCount, "from 1 to 1000000")
-	f.checkRange("SUPPORT_STREAMS_PER_ACCOUNT", int64(c.StreamsPerAccount), 1, maxCount, "from 1 to 1000000")
-	f.checkRange("SUPPORT_TICKETS_PER_DAY", int64(c.TicketsPerDay), 0, maxCount, budget)
-	f.checkRange("SUPPORT_MESSAGES_PER_DAY", int64(c.MessagesPerDay), 0, maxCount, budget)
-	f.checkRange("SUPPORT_JOURNAL_DAYS", int64(c.JournalDays), 1, maxJournalDays, "from 1 to 3650")
-	f.checkRange("SUPPORT_BYTES_PER_DAY", c.BytesPerDay, 0, maxBytesPerDay, "from 1 to 1099511627776, or 0 for no limit")
+	f.checkBudget("SUPPORT_AI_RUNNING", int64(c.AIRunning), maxCount)
+	f.checkBudget("SUPPORT_AI_PER_MINUTE", int64(c.AIPerMinute), maxCount)
+	f.checkBudget("SUPPORT_AI_PER_DAY", int64(c.AIPerDay), maxCount)
+	f.checkOneOf("SUPPORT_AI_MODE", c.AIMode, "auto", "draft", "off")
+	f.checkOneOf("SUPPORT_AI_TRIAGE", c.AITriage, "off", "suggest", "apply")
+	f.checkRange("SUPPORT_AI_MAX_RUNNING", int64(c.AIMaxRunning), 1, maxCount)
+	f.checkRange("SUPPORT_MAX_STREAMS", int64(c.MaxStreams), 1, maxCount)
+	f.checkRange("SUPPORT_STREAMS_PER_ACCOUNT", int64(c.StreamsPerAccount), 1, maxCount)
+	f.checkBudget("SUPPORT_TICKETS_PER_DAY", int64(c.TicketsPerDay), maxCount)
+	f.checkBudget("SUPPORT_MESSAGES_PER_DAY", int64(c.MessagesPerDay), maxCount)
+	f.checkRange("SUPPORT_JOURNAL_DAYS", int64(c.JournalDays), 1, maxJournalDays)
+	f.checkBudget("SUPPORT_BYTES_PER_DAY", c.BytesPerDay, maxBytesPerDay)
 }
 
 // validateAcceptedSecrets checks further secrets by the rules for JWT_SECRET.
@@ -195,15 +185,26 @@ func (f *faults) networksOf(name string, entries []string) []netip.Prefix {
 	return networks
 }
 
-func (f *faults) checkRange(name string, value, low, high int64, words string) {
-	f.checkKind(name, wholeNumber, value >= low && value <= high, words)
+func (f *faults) checkOneOf(name, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		f.add(name, "is not one of "+strings.Join(allowed, ", "))
+	}
+}
+
+func (f *faults) checkRange(name string, value, low, high int64) {
+	f.checkKind(name, wholeNumber, value >= low && value <= high, fmt.Sprintf("from %d to %d", low, high))
+}
+
+// checkBudget is checkRange for a limit that 0 turns off.
+func (f *faults) checkBudget(name string, value, high int64) {
+	f.checkKind(name, wholeNumber, value >= 0 && value <= high, fmt.Sprintf("from 1 to %d, or 0 for no limit", high))
 }
 
 func (f *faults) checkTimeout(name string, value time.Duration) {
 	f.checkKind(name, duration, value >= minTimeout && value <= maxTimeout, "from 1s to 1h")
 }
 
-// checkKind adds the range to the fault of a setting that could not be parsed, too.
+// checkKind adds a fault unless the value is in range. If the value could not be parsed, it adds the range to that fault.
 func (f *faults) checkKind(name, kind string, inRange bool, words string) {
 	fault := "is not " + kind
 	for i, found := range *f {
@@ -221,12 +222,9 @@ func (f *faults) checkKind(name, kind string, inRange bool, words string) {
 func (c *Config) warn() {
 	host, _, err := net.SplitHostPort(c.DebugAddr)
 	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
-		c.Warnings = append(c.Warnings, "SUPPORT_DEBUG_ADDR is on all interfaces of this machine: whoever reaches it reads profiles and metrics.")
+		c.Warnings = append(c.Warnings, "SUPPORT_DEBUG_ADDR listens on all interfaces: anybody who can reach it can read profiles and metrics.")
 	}
 }
-
-// dialects are the kinds of server that GROQ_DIALECT can name.
-var dialects = []string{"auto", groqDialect, "openai", "compatible"}
 
 // levels are the log levels.
 var levels = []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
@@ -252,8 +250,8 @@ var furtherHosts = regexp.MustCompile(`^([^:]+://(?:[^/?#]*@)?[^,/?#@]*),[^/?#@]
 // keywordDatabase is the database in a keyword string, such as "host=a,b dbname=support".
 var keywordDatabase = regexp.MustCompile(`(?:^|\s)dbname\s*=\s*\S`)
 
-// isDatabaseURL reports whether s looks like a connection URL or a keyword string that names a database. The driver looks
-// at it more closely.
+// isDatabaseURL reports whether s looks like a connection URL or a keyword string that names a database. The driver checks
+// the rest.
 func isDatabaseURL(s string) bool {
 	if !strings.Contains(s, "://") {
 		return keywordDatabase.MatchString(s)

@@ -1,5 +1,5 @@
-// Package guard decides which addresses the server may connect to when users name them (SSRF). It checks the dialled
-// address after name resolution, so that a name that resolves differently the next time does not get around it.
+// Package guard decides which addresses the server may connect to when users name them, to prevent server-side request
+// forgery. It checks the dialled address, after name resolution, so that changing a DNS name does not bypass the check.
 package guard
 
 import (

@@ -1,7 +1,6 @@
-// Package idempotency lets a request that is sent again have its effect once. The sender gives it a key of its own; the
-// key is stored in the transaction of the effect, together with the response, so that there is never one without the
-// other, whatever breaks off. Of requests with the same key that are under way at once, in whichever replicas, one takes
-// the key's row and the others wait for it.
+// Package idempotency makes a request that is sent again take effect once. The client chooses a key for the request. The
+// transaction that makes the change also stores the key and the response, so there is never one without the other. When
+// requests with the same key run at the same time, on any replicas, one takes the key's row and the others wait for it.
 package idempotency
 
 import (

@@ -1,8 +1,8 @@
 // Package prompt keeps what administrators tell the AI about the desk, and writes the system prompt of answers.
 //
-// A [Service] keeps prompts in versions (service.go): a draft may be changed until it is published, and never afterwards, so
-// that every AI response can name the version that it was written by. One version is live at most; without one, the prompt
-// that is built in is. The text is written by System (text.go, prompt.tmpl).
+// A [Service] keeps prompts in versions (service.go). A draft may be changed until it is published, and never afterwards, so
+// every AI response can name the version that it was written with. At most one version is live; without one, the built-in
+// prompt is. System writes the text (text.go and the .txt files).
 package prompt
 
 import (
@@ -162,8 +162,8 @@ func (s *Service) lock(ctx context.Context, id uuid.UUID, accept func(revision i
 	return View(row), nil
 }
 
-// Version returns the published prompt with the version; nil, the built-in one, for nil. It reads each version from the
-// database once, because versions never change.
+// Version returns the published prompt with the version, or nil, the built-in prompt, for nil. It reads each version from
+// the database once, because versions never change.
 func (s *Service) Version(ctx context.Context, version *int32) (*sqlc.Prompt, error) {
 	if version == nil {
 		return nil, nil

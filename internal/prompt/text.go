@@ -100,7 +100,7 @@ func encode(p sqlc.Prompt) (string, error) {
 func check(p sqlc.Prompt) error {
 	line, err := encode(p)
 	if err == nil && len(line) > maxSettings {
-		return apperr.New(apperr.ValidationFailed, "The prompt is too long: its texts together may have 6 KiB.").
+		return apperr.New(apperr.ValidationFailed, "The prompt is too long: its texts together must not exceed 6 KiB.").
 			At(apperr.Field{Code: apperr.TooLong, Limit: new(int64(maxSettings))})
 	}
 	return err

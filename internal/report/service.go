@@ -1,4 +1,4 @@
-// Package report computes the desk's figures, and watches over its SLA.
+// Package report computes the desk's figures (service.go), and watches its SLA targets (sla.go).
 //
 // Besides the errors that they name, all methods return the errors of store.Store.
 package report

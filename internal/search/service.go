@@ -20,8 +20,8 @@ const (
 	// maxCandidates is how many of the newest matches are ranked.
 	maxCandidates = 500
 
-	// indexInterval is how often new texts are indexed, and maxIndexed how many in one statement. rebuildInterval is how often a
-	// replica checks whether the index has another language.
+	// indexInterval is how often new texts are indexed, and maxIndexed how many in one statement. rebuildInterval is how often
+	// a replica checks whether the index has another language.
 	indexInterval   = time.Second
 	maxIndexed      = 200
 	rebuildInterval = 30 * time.Second

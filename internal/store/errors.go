@@ -45,7 +45,7 @@ func IsLockTimeout(err error) bool {
 	return errors.As(err, &e) && e.SQLState == pgerrcode.LockNotAvailable
 }
 
-// IsRefused reports whether PostgreSQL has refused a statement for what it says, and not because of the database's state.
+// IsRefused reports whether PostgreSQL refused a statement because of its content, not because of the database's state.
 func IsRefused(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && !apperr.Is(err, apperr.DBBusy)

@@ -16,8 +16,8 @@ type JobClient = river.Client[pgx.Tx]
 // errNoTransaction means that a job would not commit together with the change that it belongs to.
 var errNoTransaction = errors.New("store: jobs are inserted and finished in a transaction")
 
-// PollsForJobs reports whether River polls for new jobs on this Store instead of listening: behind a pooler, and with a small
-// pool, of which listening would take one of few connections.
+// PollsForJobs reports whether River polls for new jobs on this Store instead of listening: behind a pooler, and with a
+// small pool, where listening would take one of few connections.
 func (s *Store) PollsForJobs() bool { return s.pooler || s.reserved.pool == s.db.pool }
 
 // NewJobClient returns River on the Store's connections.

@@ -30,8 +30,8 @@ func (p pooled) noteCommitted(journaled bool) {
 	}
 }
 
-// Listen calls heard with each notification on the channel, and with nothing as soon as it listens. It returns when ctx
-// ends or the connection breaks. It has its own connection outside the pools, and does not work behind a pooler
+// Listen calls heard with each notification on the channel, and with "" as soon as it listens. It returns when ctx ends or
+// the connection breaks. It has its own connection outside the pools, and does not work behind a pooler
 // (IsPooled).
 func (s *Store) Listen(ctx context.Context, channel string, heard func(payload string)) error {
 	conn, err := pgx.ConnectConfig(ctx, s.db.pool.Config().ConnConfig)

@@ -105,8 +105,8 @@ func (m *Migrator) checkKnown() error {
 		return err
 	}
 	if current > latest {
-		return fmt.Errorf("a newer release has made version %d of the schema, and only that release can take it back; "+
-			"this one knows versions up to %d", current, latest)
+		return fmt.Errorf("the schema has version %d, which only a newer release can revert; this release knows versions up to %d",
+			current, latest)
 	}
 	return nil
 }
@@ -137,9 +137,9 @@ func ended(err error) error {
 	case err == nil, errors.Is(err, migrate.ErrNoChange), errors.Is(err, fs.ErrNotExist), errors.As(err, &short):
 		return nil
 	case errors.As(err, &dirty):
-		return fmt.Errorf("another program has marked version %[1]d as broken off, which this one never does: look whether the schema "+
-			"has what migration %[1]d makes; run \"support migrate force %[1]d\" if it has, \"support migrate force %[2]d\" if not, "+
-			"and then \"support migrate up\"", dirty.Version, dirty.Version-1)
+		return fmt.Errorf("another program has marked version %[1]d as dirty: check whether the schema has everything that migration "+
+			"%[1]d creates; if it has, run \"support migrate force %[1]d\", otherwise \"support migrate force %[2]d\", and then "+
+			"\"support migrate up\"", dirty.Version, dirty.Version-1)
 	default:
 		return translate(causeOf(err))
 	}

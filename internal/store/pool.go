@@ -40,7 +40,7 @@ var sessionSettings = map[string]string{
 	"lock_timeout":                        "2s",
 	"idle_in_transaction_session_timeout": "10s",
 	"client_connection_check_interval":    "5s",
-	// Statements are short: to compile one takes longer than to run it.
+	// Statements are short: compiling one takes longer than running it.
 	"jit": "off",
 }
 

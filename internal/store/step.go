@@ -74,13 +74,13 @@ func (d *stepDriver) explain(err error) error {
 	var pg *pgconn.PgError
 	switch {
 	case !errors.As(err, &pg):
-		return fmt.Errorf("the connection broke during the migration to version %d, which has taken place or has not; "+
-			"run the command again: %w", version, translate(err))
+		return fmt.Errorf("the connection was lost during the migration to version %d, so its result is unknown; run the command "+
+			"again: %w", version, translate(err))
 	case pg.Code == pgerrcode.LockNotAvailable:
-		return fmt.Errorf("the migration to version %d has changed nothing: another session has held a lock on its tables "+
-			"during all of %d tries (see pg_stat_activity); run the command again", version, stepTries)
+		return fmt.Errorf("the migration to version %d changed nothing: another session held a lock on its tables during all %d "+
+			"attempts (see pg_stat_activity); run the command again", version, stepTries)
 	default:
-		return fmt.Errorf("the migration to version %d has changed nothing: %s (SQLSTATE %s)", version, pg.Message, pg.Code)
+		return fmt.Errorf("the migration to version %d changed nothing: %s (SQLSTATE %s)", version, pg.Message, pg.Code)
 	}
 }
 

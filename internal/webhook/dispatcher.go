@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// passSize is how many entries one pass makes deliveries of, and passPause the least time between two passes.
+	// passSize is how many entries one pass creates deliveries for, and passPause the minimum time between two passes.
 	passSize  = 200
 	passPause = 100 * time.Millisecond
 	// passInterval is how often a replica looks for deliveries that are due when nothing new happens.
@@ -21,8 +21,8 @@ const (
 	measureInterval = 15 * time.Second
 )
 
-// Run makes deliveries of what happens on the desk until ctx ends. One replica does so at a time: the one that holds the cursor's
-// lock.
+// Run creates deliveries for what happens on the desk until ctx ends. One replica does so at a time: the one that holds the
+// cursor's lock.
 func (s *Service) Run(ctx context.Context) {
 	o := &background.Outage{While: "making webhook deliveries", Logger: s.logger}
 	var position int64
@@ -62,8 +62,8 @@ func (s *Service) measure(ctx context.Context) error {
 	return err
 }
 
-// waitForWork waits for an entry after the position, but not longer than passInterval, and reports whether there is anything to
-// do for a pass. Without webhooks, there is little to do.
+// waitForWork waits for an entry after the position, but not longer than passInterval, and reports whether a pass has
+// anything to do. Without webhooks, it has little.
 func (s *Service) waitForWork(ctx context.Context, position int64) bool {
 	waiting, cancel := context.WithTimeout(ctx, passInterval)
 	defer cancel()
@@ -74,8 +74,8 @@ func (s *Service) waitForWork(ctx context.Context, position int64) bool {
 	return err != nil || work > 0 // The pass reports the error, if it is still there.
 }
 
-// Dispatch makes one pass: it makes deliveries of the next entries and of what is to be replayed, and gives each webhook with
-// something to send a job. position is how far it has come, or 0 when another replica is making a pass. more reports whether
+// Dispatch makes one pass: it creates deliveries for the next entries and replays, and adds a job for each webhook with
+// something to send. position is how far it has come, or 0 when another replica is making a pass. more reports whether
 // entries are left.
 func (s *Service) Dispatch(ctx context.Context) (position int64, more bool, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
@@ -105,7 +105,7 @@ func (s *Service) Dispatch(ctx context.Context) (position int64, more bool, err 
 	return position, more, err
 }
 
-// dispatchEntries makes deliveries of the next entries, and returns how many there were and the position of the last one.
+// dispatchEntries creates deliveries for the next entries. It returns how many entries there were, and the last position.
 func (s *Service) dispatchEntries(ctx context.Context, after int64) (entries int, position int64, err error) {
 	matches, err := s.store.ListWebhookMatches(ctx, sqlc.ListWebhookMatchesParams{After: after, MaxRows: passSize})
 	if err != nil || len(matches) == 0 {
@@ -127,7 +127,7 @@ func (s *Service) dispatchEntries(ctx context.Context, after int64) (entries int
 	return entries, position, s.store.UpdateWebhookCursor(ctx, position)
 }
 
-// replay makes the next deliveries of a replay, and reports whether there was one.
+// replay creates the next deliveries of a replay, and reports whether there was one.
 func (s *Service) replay(ctx context.Context) (more bool, err error) {
 	hook, err := s.store.GetWebhookToReplay(ctx)
 	if isNoRow(err) {

@@ -22,7 +22,7 @@ const (
 	minPause   = 15 * time.Second
 	maxPause   = 10 * time.Minute
 
-	// maxRetryAfter is the longest Retry-After of a receiver that is heeded.
+	// maxRetryAfter is the longest Retry-After that a webhook waits for.
 	maxRetryAfter = time.Hour
 
 	// A webhook is disabled when every attempt has failed for the time of patience, and at least minFailures have.

@@ -1,9 +1,10 @@
-// Package webhook sends what happens on the desk to the servers of those who run it. A dispatcher reads the journal and makes
-// a delivery for each entry and each webhook that wants it; a job for each webhook that has something to send makes the
-// attempts (worker.go). So one webhook takes one worker, whatever waits for it, and its receiver cannot delay the others.
+// Package webhook sends what happens on the desk to other servers. A dispatcher reads the journal and creates a delivery
+// for each entry and each webhook that wants it (dispatcher.go). A job for each webhook with something to send makes the
+// attempts (worker.go, sender.go). So a webhook uses one worker, however much waits for it, and a slow receiver does not
+// delay the others.
 //
-// Delivery is at least once: an attempt is recorded after it was made, in the transaction that finishes its job. What a server
-// was doing when it was killed is done again, under the same id.
+// Delivery is at least once: an attempt is recorded afterwards, in the transaction that finishes its job. Whatever a server
+// was sending when it was killed is sent again, under the same id.
 package webhook
 
 import (
@@ -117,7 +118,7 @@ func (s *Service) Create(ctx context.Context, n NewWebhook) (hook sqlc.Webhook, 
 	return hook, made.text(), err
 }
 
-// checkURL refuses URLs that are invalid on their face. The guard checks each dialled address.
+// checkURL refuses URLs that are never allowed. Whether a name leads to an allowed address is checked when it is dialled.
 func (s *Service) checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
@@ -130,7 +131,7 @@ func (s *Service) checkURL(text string) error {
 	if err == nil && (s.guard.Check(netip.AddrPortFrom(addr, portOf(u))) != nil || u.Scheme == "http" && !s.guard.Allows(addr)) {
 		return invalidURL(apperr.NotAllowed)
 	}
-	return nil // A name is checked when it is dialled.
+	return nil
 }
 
 func portOf(u *url.URL) uint16 {
@@ -164,9 +165,8 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (sqlc.Webhook, error) {
 	return hook, store.NotFound(err)
 }
 
-// Update changes a webhook. A paused webhook keeps its deliveries and gets no further ones; when it resumes, it gets what it
-// has missed, as far as the journal still has it, and is enabled again. It returns NotFound, and ValidationFailed as
-// Create does.
+// Update changes a webhook. A paused webhook keeps its deliveries and gets no new ones. When it resumes, it gets what it
+// missed and the journal still has, and is enabled again. It returns NotFound, and ValidationFailed as Create does.
 func (s *Service) Update(ctx context.Context, id uuid.UUID, c Change) (hook sqlc.Webhook, err error) {
 	if _, err := s.Get(ctx, id); err != nil {
 		return hook, err
@@ -188,7 +188,7 @@ func (s *Service) Update(ctx context.Context, id uuid.UUID, c Change) (hook sqlc
 	return hook, err
 }
 
-// pause pauses a webhook or has it resume, if asked. The dispatcher's next pass finds what has become due.
+// pause pauses or resumes a webhook, unless paused is nil. The dispatcher's next pass finds what has become due.
 func (s *Service) pause(ctx context.Context, id uuid.UUID, paused *bool) error {
 	if paused == nil {
 		return nil

@@ -1,4 +1,4 @@
-// Package forwarded reads what trusted proxies say of a request: the client's address, and whether the client used TLS.
+// Package forwarded reads what trusted proxies say about a request: the client's address, and whether the client used TLS.
 package forwarded
 
 import (
