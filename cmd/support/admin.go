@@ -19,7 +19,7 @@ import (
 )
 
 func adminCommand() *cobra.Command {
-	return group("admin", "Look after accounts", adminCreateCommand())
+	return group("admin", "Manage accounts", adminCreateCommand())
 }
 
 func adminCreateCommand() *cobra.Command {
@@ -27,9 +27,9 @@ func adminCreateCommand() *cobra.Command {
 	var passwordStdin bool
 	cmd := &cobra.Command{
 		Use:   "create",
-		Short: "Create an account for staff: the first administrator, for example",
-		Long: "Create an account for staff in the database of DATABASE_URL. Without --password-stdin a password is made up\n" +
-			"and printed, once.",
+		Short: "Create an account for staff, such as the first administrator",
+		Long: "Create an account for staff in the database of DATABASE_URL. Without --password-stdin, the command generates a\n" +
+			"password and prints it once.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if email == "" {

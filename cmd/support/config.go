@@ -13,9 +13,9 @@ import (
 )
 
 func configCommand() *cobra.Command {
-	return group("config", "Look at the settings", &cobra.Command{
+	return group("config", "Check the settings", &cobra.Command{
 		Use:   "check",
-		Short: "Say everything that is wrong with the settings of \"support serve\"",
+		Short: "List everything that is wrong with the settings of \"support serve\"",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(config.NeedDatabase | config.NeedSecret)

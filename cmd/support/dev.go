@@ -22,7 +22,7 @@ import (
 	"github.com/supportbackend/support/internal/dev/pgembed"
 )
 
-// devTokensPerSecond is the speed of the simulator, which one can read along with.
+// devTokensPerSecond is the speed of the simulator: a person can read along.
 const devTokensPerSecond = 40
 
 // envFile is the file in the working directory that "support dev" and "support doctor" read.
@@ -41,27 +41,27 @@ func devCommand() *cobra.Command {
 	var o devOptions
 	cmd := &cobra.Command{
 		Use:   "dev",
-		Short: "Serve the API with all it needs: a database and, without a key, simulated answers",
+		Short: "Serve the API with everything it needs: a database and, without a key, simulated answers",
 		Long: "Serve the API on this machine with an embedded PostgreSQL (or that of DATABASE_URL), migrated, and with a Groq\n" +
 			"simulator unless GROQ_API_KEY or GROQ_API_URL is set. Settings come from the environment and from .env in the\n" +
-			"current folder. The embedded database has accounts and an API key to try things out with, and keeps its data\n" +
-			"between runs. Ctrl-C stops everything.",
+			"current folder. The embedded database has demo accounts and an API key, and keeps its data between runs. Ctrl-C\n" +
+			"stops everything.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.ephemeral && o.dataDir != "" {
-				return usageError(cmd, errors.New("--ephemeral and --data-dir exclude each other"))
+				return usageError(cmd, errors.New("--ephemeral and --data-dir cannot be combined"))
 			}
 			if o.demo && o.noDemo {
-				return usageError(cmd, errors.New("--demo and --no-demo exclude each other"))
+				return usageError(cmd, errors.New("--demo and --no-demo cannot be combined"))
 			}
 			return runDev(cmd.Context(), cmd.OutOrStdout(), o)
 		},
 	}
 	cmd.Flags().StringVar(&o.addr, "addr", "", "the address to serve on (default SUPPORT_ADDR, or else 127.0.0.1:8000)")
 	cmd.Flags().StringVar(&o.dataDir, "data-dir", "", "the folder to keep the data in (default: in the user's cache folder)")
-	cmd.Flags().BoolVar(&o.ephemeral, "ephemeral", false, "keep nothing: a new database that is gone afterwards")
+	cmd.Flags().BoolVar(&o.ephemeral, "ephemeral", false, "use a new database, and delete it afterwards")
 	cmd.Flags().BoolVar(&o.demo, "demo", false, "fill an empty desk with 40 customers and 200 tickets")
-	cmd.Flags().BoolVar(&o.noDemo, "no-demo", false, "make no demo accounts and no API key")
+	cmd.Flags().BoolVar(&o.noDemo, "no-demo", false, "create no demo accounts and no API key")
 	return cmd
 }
 
@@ -153,7 +153,7 @@ func (d *dev) start(ctx context.Context, o devOptions) error {
 			return err
 		}
 		if o.demo {
-			fmt.Fprintln(d.out, "Filling the desk with 40 customers and 200 tickets, unless it has some …")
+			fmt.Fprintln(d.out, "Filling the desk with 40 customers and 200 tickets, unless it has tickets …")
 			if err := fillDemoDesk(ctx, d.cfg); err != nil {
 				return err
 			}

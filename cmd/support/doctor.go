@@ -11,9 +11,9 @@ import (
 func doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
-		Short: "Try out what the settings name, and say what to do about what does not work",
-		Long: "Try out what the settings of the environment, and of .env in the current folder, name: the database, its schema and\n" +
-			"clock, and each AI model with one tiny completion. It changes nothing. The exit code is 1 when something has failed.",
+		Short: "Try the settings out, and say how to fix what does not work",
+		Long: "Try the settings of the environment, and of .env in the current folder: the database, its schema and clock, and each\n" +
+			"AI model with one tiny completion. It changes nothing. The exit code is 1 if a check failed.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			environ, err := environment(cmd.OutOrStdout())

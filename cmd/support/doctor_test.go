@@ -49,7 +49,7 @@ func TestDoctorNamesTheNextStep(t *testing.T) {
 		"no server":          {environ: []string{"GROQ_API_URL=http://" + vacant(t), model}, code: exitFailure, want: []string{`ai +FAILED .*Check GROQ_API_URL, and that the server runs`}},
 		"no such path":       {environ: []string{server(groqsim.Script{HTML: true}), model, key}, code: exitFailure, want: []string{`ai +FAILED .*GROQ_API_URL`}},
 		"only reasoning":     {environ: []string{server(groqsim.Script{EmptyContent: true, Times: -1}), model, key}, want: []string{`ai +ok .*it reasons`}},
-		"everybody's proxy":  {environ: []string{"SUPPORT_TRUSTED_PROXIES=0.0.0.0/0"}, want: []string{`proxies +warning +0\.0\.0\.0/0 is everybody`}},
+		"everybody's proxy":  {environ: []string{"SUPPORT_TRUSTED_PROXIES=0.0.0.0/0"}, want: []string{`proxies +warning +0\.0\.0\.0/0 contains every address`}},
 		"origin without TLS": {environ: []string{"ALLOWED_ORIGINS=http://a.example"}, want: []string{`origins +warning +http://a\.example is not encrypted`}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -55,7 +55,7 @@ func checkHealth(ctx context.Context, addr string) error {
 		err = failed.Err
 	}
 	if err != nil {
-		return fmt.Errorf("no server answers at %s, the address of SUPPORT_ADDR; \"support serve\" starts one: %w", addr, err)
+		return fmt.Errorf("no server responds at %s, the address in SUPPORT_ADDR; \"support serve\" starts one: %w", addr, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode == http.StatusOK {

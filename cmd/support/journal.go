@@ -11,9 +11,9 @@ import (
 )
 
 func journalCommand() *cobra.Command {
-	return group("journal", "Look at the journal of the desk", &cobra.Command{
+	return group("journal", "Inspect the journal of the desk", &cobra.Command{
 		Use:   "status",
-		Short: "Say how far the journal has come, and what waits for it",
+		Short: "Print the newest position of the journal, and what waits for one",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(config.NeedDatabase)

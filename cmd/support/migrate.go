@@ -12,13 +12,13 @@ import (
 )
 
 func migrateCommand() *cobra.Command {
-	return group("migrate", "Change the schema of the database (DATABASE_URL, or SUPPORT_DB_MIGRATE_URL) from one version to another",
-		migrateStep("up", "Go to the latest version", noArgs,
+	return group("migrate", "Migrate the schema of the database (DATABASE_URL, or SUPPORT_DB_MIGRATE_URL)",
+		migrateStep("up", "Migrate to the latest version", noArgs,
 			func(m *store.Migrator, _ []string) error { return m.Up() }),
-		migrateStep("down [N]", "Take back the last N versions, one if N is left out. This deletes their data",
+		migrateStep("down [N]", "Revert the last N versions, or the last one. This deletes their data",
 			optionalArg, down),
-		migrateStep("goto VERSION", "Go to a version, up or down", oneArg("VERSION"), goTo),
-		migrateStep("force VERSION", "Record a version as the current one, after another program has broken a migration off",
+		migrateStep("goto VERSION", "Migrate up or down to a version", oneArg("VERSION"), goTo),
+		migrateStep("force VERSION", "Record a version as the current one, after another program interrupted a migration",
 			oneArg("VERSION"), force),
 		migrateStep("version", "Print the current version", noArgs,
 			func(*store.Migrator, []string) error { return nil }),
@@ -71,7 +71,7 @@ func printVersion(cmd *cobra.Command, m *store.Migrator) error {
 	}
 	state := ""
 	if dirty {
-		state = ", broken off"
+		state = ", dirty"
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "version %d%s (latest %d)\n", version, state, latest)
 	return nil
@@ -86,7 +86,7 @@ func down(m *store.Migrator, args []string) error {
 	if len(args) == 1 {
 		var err error
 		if n, err = strconv.ParseInt(args[0], 10, 32); err != nil || n < 1 {
-			return settingsError{errors.New("the number of versions is 1 or more")}
+			return settingsError{errors.New("the number of versions must be 1 or more")}
 		}
 	}
 	current, _, err := m.Version()
@@ -94,7 +94,7 @@ func down(m *store.Migrator, args []string) error {
 		return err
 	}
 	if n > current {
-		return settingsError{fmt.Errorf("there are only %d version(s) to take back; \"support migrate goto 0\" takes back all", current)}
+		return settingsError{fmt.Errorf("there are only %d version(s) to revert; \"support migrate goto 0\" reverts all", current)}
 	}
 	return m.Down(int(n))
 }

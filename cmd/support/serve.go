@@ -21,8 +21,8 @@ func serveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the API, with the settings of the environment",
-		Long: "Serve the API on SUPPORT_ADDR. The database must have been migrated before (support migrate up); until it\n" +
-			"is, the server runs and is not ready.",
+		Long: "Serve the API on SUPPORT_ADDR. Migrate the database first (support migrate up): until then, the server runs but is\n" +
+			"not ready.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(config.NeedDatabase | config.NeedSecret)

@@ -23,7 +23,7 @@ Support Backend is ready at {url}
   API key       {key}
 `
 	welcomeWalk = `
-A walk to paste into another terminal:
+Paste this into another terminal:
 `
 	welcomeSignUp = `
   curl -s {url}/auth/signup -H 'Content-Type: application/json' \
@@ -60,7 +60,7 @@ func (d *dev) printWelcome(addr net.Addr) {
 		database = d.cfg.DatabaseURL.Reveal()
 	}
 	if d.simulator != nil {
-		answers = "SIMULATED: they come from a Groq simulator. Set GROQ_API_KEY for real ones."
+		answers = "SIMULATED by a Groq simulator. Set GROQ_API_KEY for real ones."
 	}
 	parts := []string{welcomeReady, welcomeWalk, welcomeSignUp, welcomeAsk, welcomeEnd}
 	if d.demoKey != "" {
@@ -71,7 +71,7 @@ func (d *dev) printWelcome(addr net.Addr) {
 		"{password}", demoPassword, "{admin}", demoAdmin, "{staff}", demoStaff, "{customer}", demoCustomer,
 	).Replace(strings.Join(parts, ""))
 	if ip := net.ParseIP(host); d.demoKey != "" && !ip.IsLoopback() {
-		text += fmt.Sprintf("\nWARNING: %s can be reached from other machines, and the passwords above are known to everybody: use --no-demo, and another --data-dir.\n", addr)
+		text += fmt.Sprintf("\nWARNING: other machines can reach %s, and everybody knows the passwords above: use --no-demo, and another --data-dir.\n", addr)
 	}
 	fmt.Fprint(d.out, text)
 }

@@ -56,7 +56,7 @@ type Options struct {
 	Journal journal.Options
 	// Webhook needs no secrets, Journal, Encode, Metrics or Logger.
 	Webhook webhook.Options
-	// SearchLanguage is a text search configuration of PostgreSQL's.
+	// SearchLanguage is a text search configuration of PostgreSQL.
 	SearchLanguage string
 	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
 	HTTP httpapi.Options

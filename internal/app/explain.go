@@ -24,7 +24,7 @@ func Explain(err error) error {
 		return err
 	}
 	for _, field := range known.Fields {
-		return fmt.Errorf("%s: the %s is wrong: %s", known.Code, strings.TrimPrefix(field.Pointer, "/"), field.Code)
+		return fmt.Errorf("%s: the %s is not valid: %s", known.Code, strings.TrimPrefix(field.Pointer, "/"), field.Code)
 	}
 	return fmt.Errorf("%s: %s", known.Code, known.Detail)
 }

@@ -42,7 +42,7 @@ func (e *ListenError) Error() string {
 		return fmt.Sprintf("%s is already in use: stop the program that listens there, or choose another address with %s, such as %s",
 			e.Addr, e.Setting, nextPort(e.Addr))
 	case errors.Is(e.Err, syscall.EACCES):
-		return fmt.Sprintf("this user may not listen on %s: choose a port from 1024 on with %s", e.Addr, e.Setting)
+		return fmt.Sprintf("this user may not listen on %s: choose a port of 1024 or above with %s", e.Addr, e.Setting)
 	case errors.Is(e.Err, syscall.EADDRNOTAVAIL), errors.As(e.Err, &unknown):
 		return fmt.Sprintf("%s is not an address of this machine: choose another one with %s", e.Addr, e.Setting)
 	default:

@@ -1,4 +1,4 @@
-// Package doctor tries the settings, and says how to fix what does not work.
+// Package doctor tries the settings out, and says how to fix what does not work.
 package doctor
 
 import (
@@ -103,7 +103,7 @@ func (d *doctor) schema(ctx context.Context, s *store.Store) {
 		d.report("schema", levelFailed, "%s", app.Explain(err))
 		return
 	}
-	d.report("schema", levelOK, "it is the one that this program needs, or a newer one, and can be written to")
+	d.report("schema", levelOK, "new enough for this program, and the database accepts writes")
 }
 
 // clock reports how far the database's clock is ahead. It was read at some time during the query, which took this long.
@@ -127,7 +127,7 @@ func (d *doctor) origins() {
 	for _, origin := range d.cfg.AllowedOrigins {
 		level, note := levelOK, ""
 		if u, err := url.Parse(origin); err == nil && u.Scheme == "http" && u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
-			level, note = levelWarning, " is not encrypted: whoever is between can change the page. Use https"
+			level, note = levelWarning, " is not encrypted: anybody on the way can change the page. Use https"
 		}
 		d.report("origins", level, "%s%s", origin, note)
 	}
@@ -135,13 +135,13 @@ func (d *doctor) origins() {
 
 func (d *doctor) proxies() {
 	if len(d.cfg.ProxyNetworks()) == 0 {
-		d.report("proxies", levelWarning, "none: behind a proxy, all clients share the limits of one address. List its networks in SUPPORT_TRUSTED_PROXIES")
+		d.report("proxies", levelWarning, "none: behind a proxy, all clients share the limits of one address. List the proxy's network in SUPPORT_TRUSTED_PROXIES")
 		return
 	}
 	for _, network := range d.cfg.ProxyNetworks() {
 		level, note := levelOK, ""
 		if ones, _ := network.Mask.Size(); ones == 0 {
-			level, note = levelWarning, " is everybody: any client can claim any address. List only your proxies"
+			level, note = levelWarning, " contains every address: any client can claim to be another. List only your proxies"
 		}
 		d.report("proxies", level, "%s%s", network, note)
 	}

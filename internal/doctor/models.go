@@ -52,7 +52,7 @@ func (d *doctor) model(ctx context.Context, client *groq.Client, model string) {
 	case err == nil:
 		d.report("ai", levelOK, "%s at %s: first text after %s, end after %s", model, client.Host(), rounded(first), rounded(took))
 	case errors.As(err, &fault) && fault.Kind == groq.NoAnswer:
-		d.report("ai", levelOK, "%s at %s: it reasons, and has used %d tokens for that in %s", model, client.Host(), probeTokens, rounded(took))
+		d.report("ai", levelOK, "%s at %s: it reasons, and spent all %d tokens on that in %s", model, client.Host(), probeTokens, rounded(took))
 	case errors.As(err, &fault):
 		d.report("ai", levelFailed, "%s at %s: %s. %s", model, client.Host(), inWords(fault), remedy(fault, model))
 	default:
@@ -74,24 +74,24 @@ func remedy(fault *groq.Error, model string) string {
 	missing := fault.Code == "model_not_found" || strings.Contains(strings.ToLower(fault.Message), "model")
 	switch {
 	case fault.Status == http.StatusUnauthorized || fault.Status == http.StatusForbidden:
-		return "Check GROQ_API_KEY: it must be one of this server's, and may use the model."
+		return "Check GROQ_API_KEY: the key must belong to this server, and be allowed to use the model."
 	case fault.Status == http.StatusPaymentRequired:
-		return "Check the account's credit at the server."
+		return "Check the account's credit with the provider."
 	case fault.Status == http.StatusTooManyRequests:
-		return "The key's limits are used up: wait, or raise them at the server."
+		return "The key has reached its limits: wait, or have the provider raise them."
 	case fault.Kind == groq.Misconfigured && missing:
-		return fmt.Sprintf("Check GROQ_MODEL and GROQ_FALLBACK_MODELS, or make the server have it (Ollama: ollama pull %s).", model)
+		return fmt.Sprintf("Check GROQ_MODEL and GROQ_FALLBACK_MODELS, or install the model on the server (Ollama: ollama pull %s).", model)
 	case fault.Kind == groq.Misconfigured:
 		return "Check GROQ_API_URL and GROQ_DIALECT."
 	case fault.Kind == groq.Overloaded && fault.Status == 0:
-		return "Check GROQ_API_URL, and that the server runs. From a container, the host's own servers are not on localhost."
+		return "Check GROQ_API_URL, and that the server runs. In a container, localhost is not the host."
 	case fault.Kind == groq.Timeout:
 		return "If the model must be loaded first, raise GROQ_HEADER_TIMEOUT."
 	case fault.Kind == groq.Stalled:
 		return "If the model is slow, raise GROQ_SILENCE_TIMEOUT."
 	case fault.Kind == groq.Protocol:
-		return "Check that GROQ_API_URL leads to a server that streams chat completions, mostly a URL that ends in /v1."
+		return "Check that GROQ_API_URL leads to a server that streams chat completions. Most such URLs end in /v1."
 	default:
-		return "Try again later; if it stays, look into the server's own log."
+		return "Try again later. If it fails again, check the log of the AI server."
 	}
 }
