@@ -1399,11 +1399,11 @@ type AGUIRunRequest struct {
 }
 
 // AIFailureCode Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
-// something else first. `cancelled`: somebody asked for that. `draining`: the
+// something else first. `cancelled`: somebody cancelled it. `draining`: the
 // server was stopped before the answer was complete. The others are as in `Problem`.
 type AIFailureCode string
 
-// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+// AIMode What happens to the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 // publish or discard them, and `off` leaves the ticket to humans.
 type AIMode string
 
@@ -1427,13 +1427,13 @@ type AIResponse struct {
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut off.
 	FinishReason FinishReason `json:"finish_reason,omitempty"`
 
 	// FinishedAt When it ended.
 	FinishedAt Timestamp `json:"finished_at,omitempty"`
 
-	// FirstTokenAt When the first piece of text was committed, of the newest attempt.
+	// FirstTokenAt When the first piece of text of the newest attempt was committed.
 	FirstTokenAt Timestamp `json:"first_token_at,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1450,7 +1450,7 @@ type AIResponse struct {
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
-	// Model The model's name at the upstream.
+	// Model The model's name at the AI service.
 	//
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
@@ -1481,7 +1481,7 @@ type AIResponse struct {
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
 
-	// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// Usage The tokens of the answer, as the AI service counted them. If an answer was cut off before the counts arrived, every
 	// piece of text counts as one token; unknown counts are zero.
 	Usage Usage `json:"usage"`
 }
@@ -1489,7 +1489,7 @@ type AIResponse struct {
 // AIResponseError Why an answer ended without a message.
 type AIResponseError struct {
 	// Code Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
-	// something else first. `cancelled`: somebody asked for that. `draining`: the
+	// something else first. `cancelled`: somebody cancelled it. `draining`: the
 	// server was stopped before the answer was complete. The others are as in `Problem`.
 	Code AIFailureCode `json:"code"`
 
@@ -1502,7 +1502,7 @@ type AIResponseEvent struct {
 	union json.RawMessage
 }
 
-// AIResponseEvents Some events of an AI response.
+// AIResponseEvents A page of an AI response's events.
 type AIResponseEvents struct {
 	// AIResponseID The AI response they belong to.
 	AIResponseID ID `json:"ai_response_id"`
@@ -1516,7 +1516,7 @@ type AIResponseEvents struct {
 	// Events The events, in their order. Empty when none came in time.
 	Events []NumberedEvent `json:"events"`
 
-	// LastSeq The number to go on after.
+	// LastSeq The number to continue after.
 	LastSeq int64 `json:"last_seq"`
 }
 
@@ -1576,7 +1576,7 @@ type AccessToken struct {
 	// AccessToken Send it as `Authorization: Bearer <access_token>`. Opaque to clients.
 	AccessToken string `json:"access_token"`
 
-	// ExpiresIn Seconds until the access token ends.
+	// ExpiresIn Seconds until the access token expires.
 	ExpiresIn int32 `json:"expires_in"`
 
 	// RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
@@ -1643,7 +1643,7 @@ type ChangePasswordRequest struct {
 }
 
 // ClientMessage A message as a chat client has it. It is read only if it is the last one and its role is `user`: then it has an `id` of 1 to 255
-// visible ASCII characters, and its text keeps to the rules of `CreateMessageRequest`.
+// visible ASCII characters, and its text follows the rules of `CreateMessageRequest`.
 type ClientMessage struct {
 	// Content What was said, of AG-UI: a text, or an array of parts like those of `parts`.
 	Content interface{} `json:"content,omitempty"`
@@ -1668,7 +1668,7 @@ type CreateAIRequestRequest struct {
 	// and sentiment, and whether to hand it off.
 	Kind CreateAIRequestRequestKind `json:"kind"`
 
-	// Model The model's name at the upstream.
+	// Model The model's name at the AI service.
 	//
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model,omitempty"`
@@ -1680,7 +1680,7 @@ type CreateAIRequestRequestKind string
 
 // CreateAIResponseRequest Options of the answer. `{}` requests the answer to the newest turn.
 type CreateAIResponseRequest struct {
-	// Model The model's name at the upstream.
+	// Model The model's name at the AI service.
 	//
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model,omitempty"`
@@ -1710,13 +1710,13 @@ type CreateAPIKeyRequest struct {
 
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
-	// ClientID Your own id of the message, unique in the ticket, in visible ASCII characters. Sent again with the same `content`, it is
-	// the message that is there (`200`), however long ago that was; with another `content`, or by another author, it is
-	// `422 idempotency_mismatch`.
+	// ClientID Your own id of the message, unique in the ticket, in visible ASCII characters. Sent again with the same
+	// `content`, it returns the existing message (`200`), however old that is; with another `content`, or by another
+	// author, the response is `422 idempotency_mismatch`.
 	ClientID string `json:"client_id,omitempty"`
 
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
 
@@ -1727,7 +1727,7 @@ type CreateMessageRequest struct {
 // CreateNoteRequest A new note.
 type CreateNoteRequest struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
 }
@@ -1747,7 +1747,7 @@ type CreateTicketRequest struct {
 	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
 	// ExternalID The ticket's id in the service that opened it, or, if no service did, in another system. Unique among the service's
@@ -1757,11 +1757,11 @@ type CreateTicketRequest struct {
 	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
-	// Tags Words by which staff sort tickets, in their order.
+	// Tags Labels that staff give to tickets, in order.
 	Tags Tags `json:"tags,omitempty"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
-	// terminals are removed.
+	// Title One line of text, without control characters or characters that change the writing direction. Terminal escape
+	// sequences are removed.
 	Title TicketTitle `json:"title"`
 
 	// Upsert Return the existing ticket with this `external_id`, unchanged, instead of a conflict.
@@ -1944,7 +1944,7 @@ type CreatedWebhookDisabledReason string
 // CustomFieldName A custom field's name.
 type CustomFieldName = string
 
-// CustomFieldValue One line of text, a number or a truth value.
+// CustomFieldValue One line of text, a number or a boolean.
 type CustomFieldValue = any
 
 // CustomFields Values that staff and services keep with a ticket, by name.
@@ -1992,10 +1992,10 @@ type DeskEvent struct {
 	// OccurredAt When it happened, by the database's clock.
 	OccurredAt Timestamp `json:"occurred_at"`
 
-	// Position Its place in the one order of all events.
+	// Position Its place in the order of all events.
 	Position Position `json:"position"`
 
-	// SchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+	// SchemaVersion The version of the events' format. A newer version means that the meaning of members has changed.
 	SchemaVersion DeskEventSchemaVersion `json:"schema_version"`
 
 	// SubjectID The message, AI response, account, team or other thing that it is about.
@@ -2012,10 +2012,10 @@ type DeskEvent struct {
 	Type string `json:"type"`
 }
 
-// DeskEventSchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+// DeskEventSchemaVersion The version of the events' format. A newer version means that the meaning of members has changed.
 type DeskEventSchemaVersion string
 
-// DeskEvents Some events of the desk.
+// DeskEvents A page of the desk's events.
 type DeskEvents struct {
 	// Events The events, in their order. Empty when there are none that the caller may see.
 	Events []DeskEvent `json:"events"`
@@ -2035,7 +2035,7 @@ type DoneEvent struct {
 	// AIResponseID The AI response that ended.
 	AIResponseID ID `json:"ai_response_id"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut off.
 	FinishReason FinishReason `json:"finish_reason"`
 
 	// Message One message of a ticket's conversation.
@@ -2044,7 +2044,7 @@ type DoneEvent struct {
 	// Type The kind of event.
 	Type DoneEventType `json:"type"`
 
-	// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// Usage The tokens of the answer, as the AI service counted them. If an answer was cut off before the counts arrived, every
 	// piece of text counts as one token; unknown counts are zero.
 	Usage Usage `json:"usage"`
 }
@@ -2142,7 +2142,7 @@ type FailedEvent struct {
 	AIResponseID ID `json:"ai_response_id"`
 
 	// Code Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
-	// something else first. `cancelled`: somebody asked for that. `draining`: the
+	// something else first. `cancelled`: somebody cancelled it. `draining`: the
 	// server was stopped before the answer was complete. The others are as in `Problem`.
 	Code AIFailureCode `json:"code"`
 
@@ -2159,37 +2159,37 @@ type FailedEvent struct {
 // FailedEventType The kind of event.
 type FailedEventType string
 
-// FeedbackComment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
+// FeedbackComment The reason, in the customer's words. The rules of a ticket's description apply.
 type FeedbackComment = string
 
 // FieldError One place of a request that breaks a rule.
 type FieldError struct {
-	// Allowed The values that may stand there, where they are few. Only with `not_allowed`.
+	// Allowed The allowed values, if there are few. Only with `not_allowed`.
 	Allowed []string `json:"allowed,omitempty"`
 
 	// Code Which rule was broken.
 	Code FieldErrorCode `json:"code"`
 
-	// In Where the parameter stands that `pointer` names. Absent for a place in the body.
+	// In Where the parameter that `pointer` names is. Absent for a place in the body.
 	In FieldErrorIn `json:"in,omitempty"`
 
-	// Limit The length, size or number that the value is beyond. Only with `too_short`, `too_long` and `out_of_range`.
+	// Limit The length, size or number that the value exceeds or falls below. Only with `too_short`, `too_long` and `out_of_range`.
 	Limit *int64 `json:"limit,omitempty"`
 
 	// Pointer A JSON pointer (RFC 6901) into the body; for a query parameter or a header, its name after a slash.
 	Pointer string `json:"pointer"`
 }
 
-// FieldErrorIn Where the parameter stands that `pointer` names. Absent for a place in the body.
+// FieldErrorIn Where the parameter that `pointer` names is. Absent for a place in the body.
 type FieldErrorIn string
 
 // FieldErrorCode Which rule was broken.
 type FieldErrorCode string
 
-// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut off.
 type FinishReason string
 
-// HandOffTicketRequest Why humans are to take the ticket over.
+// HandOffTicketRequest Why humans should take the ticket over.
 type HandOffTicketRequest struct {
 	// Note A note for staff.
 	Note string `json:"note,omitempty"`
@@ -2225,7 +2225,7 @@ type LogInForm struct {
 	// ClientSecret Accepted and ignored.
 	ClientSecret string `json:"client_secret,omitempty"`
 
-	// GrantType The form's kind. May be left out.
+	// GrantType The grant type. Optional.
 	GrantType LogInFormGrantType `json:"grant_type,omitempty"`
 
 	// Password The account's password.
@@ -2238,7 +2238,7 @@ type LogInForm struct {
 	Username string `json:"username"`
 }
 
-// LogInFormGrantType The form's kind. May be left out.
+// LogInFormGrantType The grant type. Optional.
 type LogInFormGrantType string
 
 // LogInRequest Credentials.
@@ -2252,14 +2252,14 @@ type LogInRequest struct {
 
 // Macro A canned reply, and what it does to a ticket besides.
 type Macro struct {
-	// AddTags Words by which staff sort tickets, in their order.
+	// AddTags Labels that staff give to tickets, in order.
 	AddTags Tags `json:"add_tags,omitempty"`
 
 	// AssigneeID The enabled account of staff that the ticket is given to.
 	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
 
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
 
@@ -2298,21 +2298,21 @@ type MacroName = string
 // MacroPreview The text of a macro for a ticket.
 type MacroPreview struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
 }
 
 // MacroSettings The text of a macro, with placeholders, and its changes of a ticket.
 type MacroSettings struct {
-	// AddTags Words by which staff sort tickets, in their order.
+	// AddTags Labels that staff give to tickets, in order.
 	AddTags Tags `json:"add_tags,omitempty"`
 
 	// AssigneeID The enabled account of staff that the ticket is given to.
 	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
 
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
 
@@ -2390,7 +2390,7 @@ type MessageAuthorKind string
 
 // MessageFeedback A customer's rating of an answer.
 type MessageFeedback struct {
-	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
+	// Comment The reason, in the customer's words. The rules of a ticket's description apply.
 	Comment FeedbackComment `json:"comment,omitempty"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2411,16 +2411,16 @@ type MessageFeedback struct {
 }
 
 // MessageText Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for
 // byte.
 type MessageText = string
 
-// Model The model's name at the upstream.
+// Model The model's name at the AI service.
 //
 // Examples: openai/gpt-oss-120b
 type Model = string
 
-// NewCustomFieldValue One line of text, a number, a truth value, or `null` for none.
+// NewCustomFieldValue One line of text, a number, a boolean, or `null` for none.
 type NewCustomFieldValue = any
 
 // NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
@@ -2444,7 +2444,7 @@ type NumberedEvent struct {
 	Seq int64 `json:"seq"`
 }
 
-// Position A place in the one order of events.
+// Position A place in the order of all events.
 type Position = int64
 
 // Problem An error (RFC 9457).
@@ -2452,13 +2452,13 @@ type Problem struct {
 	// Code The problem's stable identifier.
 	Code ProblemCode `json:"code"`
 
-	// Detail This very problem, for people. Never repeats a value that was sent.
+	// Detail What happened in this case, for people. Never repeats a value that was sent.
 	Detail string `json:"detail,omitempty"`
 
 	// Errors Where the request breaks a rule.
 	Errors []FieldError `json:"errors,omitempty"`
 
-	// RequestID The request's name in the server's log.
+	// RequestID The request's id in the server's log.
 	RequestID string `json:"request_id"`
 
 	// Retryable Present and true when the same request may succeed later.
@@ -2549,7 +2549,7 @@ type PromptPreview struct {
 	// Messages The system prompt, and then what was said in the ticket, as far as it fits.
 	Messages []PromptMessage `json:"messages"`
 
-	// Model The model's name at the upstream.
+	// Model The model's name at the AI service.
 	//
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
@@ -2610,7 +2610,7 @@ type PutCustomerRequest struct {
 
 // PutMessageFeedbackRequest A rating.
 type PutMessageFeedbackRequest struct {
-	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
+	// Comment The reason, in the customer's words. The rules of a ticket's description apply.
 	Comment FeedbackComment `json:"comment,omitempty"`
 
 	// Rating Whether the answer helped.
@@ -2629,13 +2629,13 @@ type ReadyEvent struct {
 	// Content The text. Plain text; show it escaped.
 	Content string `json:"content"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut off.
 	FinishReason FinishReason `json:"finish_reason"`
 
 	// Type The kind of event.
 	Type ReadyEventType `json:"type"`
 
-	// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// Usage The tokens of the answer, as the AI service counted them. If an answer was cut off before the counts arrived, every
 	// piece of text counts as one token; unknown counts are zero.
 	Usage Usage `json:"usage"`
 }
@@ -2766,7 +2766,7 @@ type ResetEventType string
 // Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 type Role string
 
-// SLATarget In how many minutes after it was opened a ticket should be answered and resolved.
+// SLATarget The minutes after its opening within which a ticket should be answered and resolved.
 type SLATarget struct {
 	// FirstResponseMinutes Until the first reply that the customer can read.
 	FirstResponseMinutes int32 `json:"first_response_minutes,omitempty"`
@@ -2777,23 +2777,24 @@ type SLATarget struct {
 
 // SLATargets The targets of priorities. A priority that is absent has none.
 type SLATargets struct {
-	// High In how many minutes after it was opened a ticket should be answered and resolved.
+	// High The minutes after its opening within which a ticket should be answered and resolved.
 	High *SLATarget `json:"high,omitempty"`
 
-	// Low In how many minutes after it was opened a ticket should be answered and resolved.
+	// Low The minutes after its opening within which a ticket should be answered and resolved.
 	Low *SLATarget `json:"low,omitempty"`
 
-	// Normal In how many minutes after it was opened a ticket should be answered and resolved.
+	// Normal The minutes after its opening within which a ticket should be answered and resolved.
 	Normal *SLATarget `json:"normal,omitempty"`
 
-	// Urgent In how many minutes after it was opened a ticket should be answered and resolved.
+	// Urgent The minutes after its opening within which a ticket should be answered and resolved.
 	Urgent *SLATarget `json:"urgent,omitempty"`
 }
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
-// `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, manages accounts, `events`
+// reads the events of the desk, `webhooks` manages webhooks (role `admin`), `on_behalf` acts for the service's
+// customers.
 type Scope string
 
 // Scopes A permission of an API key.
@@ -2887,7 +2888,7 @@ type StaffTicketCounts struct {
 	// AIAnswering Tickets in which the AI is writing an answer.
 	AIAnswering Count `json:"ai_answering"`
 
-	// All All that are `open` or `pending`.
+	// All All tickets that are `open` or `pending`.
 	All Count `json:"all"`
 
 	// Mine `open` or `pending` tickets that are assigned to you.
@@ -2896,7 +2897,7 @@ type StaffTicketCounts struct {
 	// NeedsReview Tickets with a draft of the AI that waits for review.
 	NeedsReview Count `json:"needs_review"`
 
-	// Snoozed Those that are snoozed.
+	// Snoozed Tickets that are snoozed.
 	Snoozed Count `json:"snoozed"`
 
 	// Unassigned `open` or `pending` tickets that are unassigned.
@@ -2911,7 +2912,7 @@ type StartEvent struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
-	// Model The model's name at the upstream.
+	// Model The model's name at the AI service.
 	//
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
@@ -2941,7 +2942,7 @@ type StreamToken struct {
 // Tag One line of text, as a ticket's title is. Compared exactly.
 type Tag = string
 
-// Tags Words by which staff sort tickets, in their order.
+// Tags Labels that staff give to tickets, in order.
 type Tags = []Tag
 
 // Team A group of staff that tickets are assigned to.
@@ -2983,7 +2984,7 @@ type TextSegment struct {
 
 // Ticket A customer's request for support.
 type Ticket struct {
-	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// AIMode What happens to the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
@@ -3003,7 +3004,7 @@ type Ticket struct {
 	Customer *Customer `json:"customer,omitempty"`
 
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
 	// ExternalID Its id in another system. Only staff see it. Absent without one.
@@ -3038,7 +3039,7 @@ type Ticket struct {
 	// Priority The urgency. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
 
-	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	// RedactedAt When its texts were removed. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
 	RedactedAt Timestamp `json:"redacted_at,omitempty"`
 
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
@@ -3059,8 +3060,8 @@ type Ticket struct {
 	// TeamID The team that it is assigned to. Only staff see it. Absent without a team.
 	TeamID *ID `json:"team_id,omitempty"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
-	// terminals are removed.
+	// Title One line of text, without control characters or characters that change the writing direction. Terminal escape
+	// sequences are removed.
 	Title TicketTitle `json:"title"`
 
 	// UpdatedAt When it last changed or a message was added.
@@ -3075,7 +3076,7 @@ type Ticket struct {
 }
 
 // TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
+// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for byte.
 type TicketDescription = string
 
 // TicketExternalID The ticket's id in the service that opened it, or, if no service did, in another system. Unique among the service's
@@ -3090,7 +3091,7 @@ type TicketResult struct {
 	// Changed Whether the change succeeded.
 	Changed bool `json:"changed"`
 
-	// Problem Why it is not. Absent when it is.
+	// Problem Why the change failed. Absent when it succeeded.
 	Problem *Problem `json:"problem,omitempty"`
 
 	// TicketID The ticket.
@@ -3100,13 +3101,13 @@ type TicketResult struct {
 // TicketStatus The status of a ticket.
 type TicketStatus string
 
-// TicketTitle One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
-// terminals are removed.
+// TicketTitle One line of text, without control characters or characters that change the writing direction. Terminal escape
+// sequences are removed.
 type TicketTitle = string
 
 // TicketWithMessages A ticket with its conversation.
 type TicketWithMessages struct {
-	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// AIMode What happens to the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
@@ -3126,7 +3127,7 @@ type TicketWithMessages struct {
 	Customer *Customer `json:"customer,omitempty"`
 
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
 	// ExternalID Its id in another system. Only staff see it. Absent without one.
@@ -3164,7 +3165,7 @@ type TicketWithMessages struct {
 	// Priority The urgency. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
 
-	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	// RedactedAt When its texts were removed. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
 	RedactedAt Timestamp `json:"redacted_at,omitempty"`
 
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
@@ -3185,8 +3186,8 @@ type TicketWithMessages struct {
 	// TeamID The team that it is assigned to. Only staff see it. Absent without a team.
 	TeamID *ID `json:"team_id,omitempty"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
-	// terminals are removed.
+	// Title One line of text, without control characters or characters that change the writing direction. Terminal escape
+	// sequences are removed.
 	Title TicketTitle `json:"title"`
 
 	// UpdatedAt When it last changed or a message was added.
@@ -3247,8 +3248,8 @@ type UIChatRequest struct {
 // UIChatRequestTrigger `submit-message` stores the last message; `regenerate-message` asks for another answer to the newest turn.
 type UIChatRequestTrigger string
 
-// UIData Of `data-attempt`, the attempt that begins. Of `data-failed`, which comes before `error`, and of `data-unanswered`, the code and the
-// rest of what a problem would say.
+// UIData In `data-attempt`, the attempt that begins. In `data-failed`, which precedes `error`, and in `data-unanswered`, the
+// code and the other members of a problem.
 type UIData struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt,omitempty"`
@@ -3268,7 +3269,7 @@ type UIMessage struct {
 	// ID The client's id of a message that a chat client sent, otherwise the server's.
 	ID string `json:"id"`
 
-	// Metadata What is known of a message.
+	// Metadata Metadata of a message.
 	Metadata UIMessageMetadata `json:"metadata"`
 
 	// Parts What was said.
@@ -3291,7 +3292,7 @@ type UIMessageChunk struct {
 	// ErrorText Why there is no answer, for people.
 	ErrorText string `json:"errorText,omitempty"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut off.
 	FinishReason FinishReason `json:"finishReason,omitempty"`
 
 	// ID Which text of the message it belongs to.
@@ -3302,7 +3303,7 @@ type UIMessageChunk struct {
 	// Reason Why the answer was stopped.
 	Reason string `json:"reason,omitempty"`
 
-	// Transient Whether it is told once and belongs to no message.
+	// Transient Whether it is sent once and belongs to no message.
 	Transient bool `json:"transient,omitempty"`
 
 	// Type The kind of frame.
@@ -3312,7 +3313,7 @@ type UIMessageChunk struct {
 // UIMessageChunkType The kind of frame.
 type UIMessageChunkType string
 
-// UIMessageMetadata What is known of a message.
+// UIMessageMetadata Metadata of a message.
 type UIMessageMetadata struct {
 	// Author The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
 	Author MessageAuthorKind `json:"author"`
@@ -3322,7 +3323,7 @@ type UIMessageMetadata struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at,omitempty"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut off.
 	FinishReason FinishReason `json:"finish_reason,omitempty"`
 }
 
@@ -3367,7 +3368,7 @@ type UpdateTeamRequest struct {
 
 // UpdateTicketRequest A change of a ticket. Omitted members do not change.
 type UpdateTicketRequest struct {
-	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// AIMode What happens to the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
@@ -3398,10 +3399,10 @@ type UpdateTicketRequest struct {
 
 // UpdateTicketsRequest A change of several tickets. Omitted members do not change.
 type UpdateTicketsRequest struct {
-	// AddTags Words by which staff sort tickets, in their order.
+	// AddTags Labels that staff give to tickets, in order.
 	AddTags Tags `json:"add_tags,omitempty"`
 
-	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// AIMode What happens to the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
@@ -3411,7 +3412,7 @@ type UpdateTicketsRequest struct {
 	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
-	// RemoveTags Words by which staff sort tickets, in their order.
+	// RemoveTags Labels that staff give to tickets, in order.
 	RemoveTags Tags `json:"remove_tags,omitempty"`
 
 	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
@@ -3459,10 +3460,10 @@ type UpdateWebhookRequest struct {
 	URL WebhookURL `json:"url,omitempty"`
 }
 
-// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+// Usage The tokens of the answer, as the AI service counted them. If an answer was cut off before the counts arrived, every
 // piece of text counts as one token; unknown counts are zero.
 type Usage struct {
-	// CachedTokens Tokens read from upstream's cache.
+	// CachedTokens Tokens read from the AI service's cache.
 	CachedTokens int32 `json:"cached_tokens,omitempty"`
 
 	// CompletionTokens Tokens written, reasoning included.
@@ -3962,8 +3963,8 @@ type PublishAIResponseParams struct {
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
 type StreamAIResponseByIDParams struct {
-	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
-	// is one.
+	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header takes
+	// precedence.
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
@@ -3974,7 +3975,7 @@ type StreamAIResponseByIDParams struct {
 
 // ListAPIKeysParams defines parameters for ListAPIKeys.
 type ListAPIKeysParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4016,7 +4017,7 @@ type RefreshSessionParams struct {
 
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4046,7 +4047,7 @@ type ListEventsParams struct {
 	// TicketID The ticket whose events to return; all tickets by default. A ticket that you may not see has none.
 	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
 
-	// Limit The most events a page may have.
+	// Limit The maximum number of events in a page.
 	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Wait Seconds to wait if there is no event yet.
@@ -4068,7 +4069,7 @@ type StreamEventsParams struct {
 	// TicketID The ticket whose events to return; all tickets by default. A ticket that you may not see has none.
 	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
 
-	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header takes precedence.
 	LastPositionInQuery LastPositionInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
 
 	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it automatically. It takes precedence over `after`.
@@ -4080,7 +4081,7 @@ type ListMacrosParams struct {
 	// Text Text in the macros' names or contents. Case does not matter.
 	Text string `form:"text,omitempty" json:"text,omitempty"`
 
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4142,7 +4143,7 @@ type RedactMessageParams struct {
 
 // ListPromptsParams defines parameters for ListPrompts.
 type ListPromptsParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4206,7 +4207,7 @@ type SearchTicketsParams struct {
 	// Q The words to search for.
 	Q string `form:"q" json:"q"`
 
-	// Limit The most results that a page may have.
+	// Limit The maximum number of results in a page.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
@@ -4232,7 +4233,7 @@ type PutSLATargetsParams struct {
 
 // GetReportSummaryParams defines parameters for GetReportSummary.
 type GetReportSummaryParams struct {
-	// From The first day. Without it, the report is about the 30 days until `to`.
+	// From The first day. Without it, the report covers the 30 days up to `to`.
 	From string `form:"from,omitempty" json:"from,omitempty"`
 
 	// To The last day. Without it, today.
@@ -4283,8 +4284,8 @@ type ListStaffTicketsParams struct {
 	// where the ticket was handed off to humans.
 	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty"`
 
-	// Q Words in the title, the description, a message or a note, as `q` of the search takes them. Of more than 1,000 texts that
-	// match, the newest count. A text can be found within two seconds of being written.
+	// Q Words in the title, the description, a message or a note, as `q` of the search takes them. If more than 1,000
+	// texts match, only the newest 1,000 count. A text can be found within two seconds of being written.
 	Q string `form:"q,omitempty" json:"q,omitempty"`
 
 	// Snoozed Whether it is snoozed.
@@ -4308,7 +4309,7 @@ type ListStaffTicketsParams struct {
 	// WaitingBefore The customer has waited for a human since before this time (RFC 3339).
 	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
 
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4345,7 +4346,7 @@ type CountStaffTicketsParams struct {
 
 // ListTeamsParams defines parameters for ListTeams.
 type ListTeamsParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4379,7 +4380,7 @@ type UpdateTeamParams struct {
 
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4420,8 +4421,8 @@ type CreateAIRequestParams struct {
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
-	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
-	// is one.
+	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header takes
+	// precedence.
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
@@ -4432,7 +4433,7 @@ type StreamAIResponseParams struct {
 
 // ListAIResponsesParams defines parameters for ListAIResponses.
 type ListAIResponsesParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4484,7 +4485,7 @@ type MergeTicketParams struct {
 
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4535,7 +4536,7 @@ type GetTimelineParams struct {
 	// Types The types of events to return, separated by commas; all by default.
 	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
 
-	// Limit The most events a page may have.
+	// Limit The maximum number of events in a page.
 	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4579,7 +4580,7 @@ type ListUsersParams struct {
 	// Role The accounts' role.
 	Role Role `form:"role,omitempty" json:"role,omitempty"`
 
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4621,7 +4622,7 @@ type RedeliverWebhookParams struct {
 
 // ListWebhooksParams defines parameters for ListWebhooks.
 type ListWebhooksParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4652,7 +4653,7 @@ type ListWebhookDeliveriesParams struct {
 	// Status Only deliveries with this status.
 	Status WebhookDeliveryStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -5378,10 +5379,10 @@ type ServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx echo.Context, params SignUpParams) error
-	// ListEvents List what happened
+	// ListEvents List events
 	// (GET /events)
 	ListEvents(ctx echo.Context, params ListEventsParams) error
-	// StreamEvents Stream what happens
+	// StreamEvents Stream events
 	// (GET /events/stream)
 	StreamEvents(ctx echo.Context, params StreamEventsParams) error
 	// GetLiveness Is the process alive?
@@ -5447,10 +5448,10 @@ type ServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
-	// GetSLATargets Read the targets of priorities
+	// GetSLATargets Get the SLA targets
 	// (GET /sla-targets)
 	GetSLATargets(ctx echo.Context, params GetSLATargetsParams) error
-	// PutSLATargets Replace the targets of priorities
+	// PutSLATargets Replace the SLA targets
 	// (PUT /sla-targets)
 	PutSLATargets(ctx echo.Context, params PutSLATargetsParams) error
 	// GetReportSummary Read what happened on the desk
@@ -5492,7 +5493,7 @@ type ServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx echo.Context, ticketID TicketID, params UpdateTicketParams) error
-	// CreateAIRequest Ask the AI for staff
+	// CreateAIRequest Start an AI task for staff
 	// (POST /tickets/{ticket_id}/ai-requests)
 	CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error
 	// StreamAIResponse Stream the AI's answer
@@ -5531,7 +5532,7 @@ type ServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
-	// GetTimeline List what happened in a ticket
+	// GetTimeline List a ticket's events
 	// (GET /tickets/{ticket_id}/timeline)
 	GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error
 	// SendUIMessage Send a message and stream the answer to a chat client
@@ -5597,7 +5598,7 @@ type ServerInterface interface {
 	// ListWebhookDeliveries List a webhook's deliveries
 	// (GET /webhooks/{webhook_id}/deliveries)
 	ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error
-	// ReplayWebhook Send what happened since a position again
+	// ReplayWebhook Replay events from a position
 	// (POST /webhooks/{webhook_id}/replay)
 	ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error
 	// RotateWebhookSecret Replace a webhook's secret
@@ -27775,10 +27776,10 @@ type StrictServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx context.Context, request SignUpRequestObject) (SignUpResponseObject, error)
-	// ListEvents List what happened
+	// ListEvents List events
 	// (GET /events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
-	// StreamEvents Stream what happens
+	// StreamEvents Stream events
 	// (GET /events/stream)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
 	// GetLiveness Is the process alive?
@@ -27844,10 +27845,10 @@ type StrictServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
-	// GetSLATargets Read the targets of priorities
+	// GetSLATargets Get the SLA targets
 	// (GET /sla-targets)
 	GetSLATargets(ctx context.Context, request GetSLATargetsRequestObject) (GetSLATargetsResponseObject, error)
-	// PutSLATargets Replace the targets of priorities
+	// PutSLATargets Replace the SLA targets
 	// (PUT /sla-targets)
 	PutSLATargets(ctx context.Context, request PutSLATargetsRequestObject) (PutSLATargetsResponseObject, error)
 	// GetReportSummary Read what happened on the desk
@@ -27889,7 +27890,7 @@ type StrictServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx context.Context, request UpdateTicketRequestObject) (UpdateTicketResponseObject, error)
-	// CreateAIRequest Ask the AI for staff
+	// CreateAIRequest Start an AI task for staff
 	// (POST /tickets/{ticket_id}/ai-requests)
 	CreateAIRequest(ctx context.Context, request CreateAIRequestRequestObject) (CreateAIRequestResponseObject, error)
 	// StreamAIResponse Stream the AI's answer
@@ -27928,7 +27929,7 @@ type StrictServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
-	// GetTimeline List what happened in a ticket
+	// GetTimeline List a ticket's events
 	// (GET /tickets/{ticket_id}/timeline)
 	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
 	// SendUIMessage Send a message and stream the answer to a chat client
@@ -27994,7 +27995,7 @@ type StrictServerInterface interface {
 	// ListWebhookDeliveries List a webhook's deliveries
 	// (GET /webhooks/{webhook_id}/deliveries)
 	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
-	// ReplayWebhook Send what happened since a position again
+	// ReplayWebhook Replay events from a position
 	// (POST /webhooks/{webhook_id}/replay)
 	ReplayWebhook(ctx context.Context, request ReplayWebhookRequestObject) (ReplayWebhookResponseObject, error)
 	// RotateWebhookSecret Replace a webhook's secret
@@ -31159,1103 +31160,1101 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P37lhu3sS+Ovwo29/4tWQlJkZz7aHllj3WxJ9Et0shKrJlDgmyQRKYJ0A30jGhl9vo+zXmw8yS/hSqg",
-	"G92N5m0oR/ZO/nA07G6gUAAKhbp86nNjJGdzKZjQqnH6ucE+0dk8ZvDvs+/fn79NxVv2c8qUNr+odDaj",
-	"yaJx2jgjM6YUnbBGs3FD45SZxyMpNPukG6cfr5qNsUxuaRKx6E0i56a9u2bDfqMapx/t20I3ThsXU0YU",
-	"G0kRkdGUJhNGuCLjRM5Id5+8Hmk5ZEm70WzwqHHamKlJq9toNhIZs8ZpI1UsadxdNRtJKs7N8yQV8Fxp",
-	"qhl2q6cJoxE87XRPTqK90WGrO+7R1tFoj7VOhofd1gHrjPfo0agb9XqNZkNLGRsqr+7umsCHdzphdFbi",
-	"gSBUqFuWEDkmUjAy52zkMaQRUU1PyefLhl7M2WXj9LLx9v2r/ruLs7cXz55eNpqXGWXwcB3a4CsYKnwC",
-	"g71s3F2KS1Ht7eLZ3y76L5+9e3f2/TPsFj63s1DudZ92O62jqDNsHY8ODlq98cn4sBN16P7wCHuVMTZL",
-	"leJKU6HX6/jJ61cXz17dq+uIxZpiy1MqrslCpu31On/26unWHde0b+bw+fmr83c/7HwSG2a1nT/lig5j",
-	"FpV3nGLJDUvILddTmWpydl7ce5FZcpT3I/d5sxExTXlsPj63S1URmjAix2bBEj3lyrZqtleCG73PCxvl",
-	"gHY6raNOp9M6Nv/p5P+L7C5LVeN0v3PSbGiuYU+enROPCMO4xmnj0TyRw5jN1COfRthf5+fiLbvh7LY4",
-	"4neajscklvKaUJ3RP+aJ0uGRc9FPsB1v6NgK/k70lJGz8wfKbVxorE3ONbnlcUxokvAbRqgi1Mk3wgV8",
-	"pfnomukt2LTXWcImSwYXJCM8xK58YMivl1yNpBjzSZqUl8n7uQJRRRI2ThVTQDzO8QNFrtmCyITMZMTi",
-	"MA9nhaY9Pl4A66ApPmJe8/dZQ919jzkHnV6BOWVSQpwpvoPceSXPgK2l/RPHRMtrJhS5ZUITLrQkCaNK",
-	"Ci4mYWYI2ccZCjAiVSwiNI4J18o1PGRjmTDCNRmyCRVESzvDW7Cmd7CENRN6w4hwrdfwJqce+fL6hiWx",
-	"pFHtkuGKyOwds05GVAhpBmMYNZrCLATYlH+0ZMGsbnyb9XMC3+hkYcRJ41QnKfO5tlfgWoHOEMe8F5Bl",
-	"bxKp5UjGNQxzMknJGdNTLiaExYqFmTR3TdWzaJjIayucE6LMIs0bTgX7NGcjvR2bDpazqbi4HKWEJYms",
-	"W1zZcJBRf02lpkUuXUhJZlQs8pNHE0o0n9Uw6GdowufOrSycWkNmGHGbcK2ZIGOZGD2A0NicvottuDJc",
-	"xpX9XlFUA3m469N5DVNwCMiRt0zNpVCsfIobfTtmmuV7N+MF1ZrN5rpx2m02RgmjmkV9ahTkXqd32Op2",
-	"W73eRefkdK972j1odzudvf2DnxrNxpgLrqZ9lGWN04bScp79XN/EYXu/0+t2j7CJROk+SLH6Hvf3up1O",
-	"7yeniK+jRDUynb+/0TdwPp025JwJyh9N5rollWp1e52hJxQbjpWwneF8LvWyQslPE+G/vTc8Omod0U6v",
-	"dTzusNawG/VGe2x/fNA5bDQbKdx2zIoFYYXMUo3TTtPRwaXIfu11m415Imdz7f3UM8vNHjj593fF9fLs",
-	"xt3FvK10K/FyocxVA+5Y/rLh/cR+vBGX/eXGBBwLYxor1mwwS8PHz/jP7HJnr2tUXOc7AJRzo7kq9nPj",
-	"tHvXDH4EOnvdRz1zgYup0n37Z4EjK+9eOmOPd/mCjX1Kep1Ox+jxQNIpUZomOqTV4wOjmBfZudlFJVuF",
-	"m90FYL3DJ4EVj0ThXF0aBpvh8OiUrEPVaTc0WHufal66CcrvVvbas3b7vfXb969ta7e/l01dJAULdmZ+",
-	"v+/EWSl12Tj9fNn4lWa9wnvLoOZlg6s+5Zf2SLps0FRPZYLEXXOB/ZgX7kwz2UkBPy8R9Ph+4biwa1/O",
-	"ods050FBeF2i9LqsSrpL2K3u5up2bEl8vRbV0+7jv4+7/63H3RWslQs+YzLV9VcRxWNzdAR1RW0/rtel",
-	"Ix4Rc73Ib9jmm220RLpcd94vaIk5YSH90D2F8+3N+V/YIrBTrtmiaehN/ZvEx8/Ltkjv5LTTaRtie53y",
-	"gj1oDXtm8dH9/dZJ1GGt/dHxuMt6dG942GnYY9eotZWGu53Tbu90f7990On29vZMw4LOzKA+sCFRU9h2",
-	"84SN+SezDa/7Zz+Ji0/D87+y63dRyULbbKiRnIPl165ddWr09mwpq1Oj2JsRU95oNqToD9mUxuPGldER",
-	"YE775WF1WOto1Om2junBXqs3PmQH0f5ob9ijDVxjoxFT6sIsvPLNxKzFJphGKLyEF3i4U3QPyIyLVPvK",
-	"xOcGvoaruHHaYIs/T4ffj/hr/ufz97+cd1/xc3U+0/Ofnpwfnv/j//1//7f9//6//9toNtinOU+Y6nPR",
-	"OD3pdMxCGidMTbOGVKL7+CpKI7tqhowm7t4+GslU6Kr6MynvjvXXR2Z+cwpfxNU8pou+nd/vEzpi5Ac5",
-	"n8PUsRlusYn5+b+ti6A9krPKUjtm3f3W0bA7atHuaL+1Fx0OO6MTdjTudvIFgZR7YwsdF3bUW26AygC/",
-	"zBBglYGAYdFL6w8pDOUD11NcZiiG9JRqcksV6qFFe8rWarz3XZqYQT6yW+rROifDI8pb7nvTGqgahh6j",
-	"aJhTJ1VazsxibHrq/IcpEySS5JxMmCazBZlJwRZkSEfXf2qsPM57bZSt1cN1+aEEalE2pxufgbDk5vOY",
-	"s+glHSWyfDVP2DgVhTmZ5ZOaM6a4XihMztBI11Gn19qL9tnB+LBz1D02h65lotusof1V4OsPLI4lOYso",
-	"eSFvWExHrAlWDsPlhUwTj89oer1l7LpNSht2Gfv3Tvc79eyPOse4+I9pb9zqsP3oYHQ4PKInnR2w331j",
-	"V/vMHueplito7tjdbWmOmBolfG40kMZp4+WCjGgSwbZC92FE9K3RAYw4l4IRmURogkW9L9stG7NnuYIF",
-	"J6nT/9Zoe55wmXBt1p6QyYzGvrI3ZyJCu7SmEzg27eq8yvWNJ/5ojc42j9addnMob3KewtZR189lcpFw",
-	"OmE1TmEND/0dZDeAfWCaeULFiMUxi2ptZKIgLoUcymhBBGNRSWBud39Aq2auTo4cPUU9D1b53ddzr1jz",
-	"juAN5iu7I3QqV4ROvT3syZSKCXtDlbqVSRRebULqKUvI3L5U0IXSJGFC97Nn5vaUJGykyVQmipGhWTzJ",
-	"wohkduu/pjSdx4zIMaG2fVjBQFPMmdD2nA+SBMc9iGl5KwgvkgRf42zIVA/lp1bXTOymYRBAiRQ3LFHU",
-	"8PeV1EbRneu1PIEj78vA1cp/3BdS96lrunrTiiRTeMWCd/A48hvY5rLV852lPc8v4Q/Z6zXsyqkfBnAP",
-	"ZEUufYJTeeEpbRJYJ9gtU5rAFsk55zUIF7oawXhrb0wo0uhIKziduFbEKViF+0b1orX1/SmncNnSPSN2",
-	"fsvxPJsuTejpldThbp7LhIxkHDM6SYs3rLyz73gcczEh10LeosHbrCwpWJt8oFwD4/SUzfwO3+EV8QJ4",
-	"USMuUA+ArZ3Nx4Oc/02ipNHJyXCBTnPkuydTzHv9MWdxBDcWaK5x2tg/6naNclNUS86tos+Ehv7YNaET",
-	"2YZLoWaJoLGVBaaVFrRRUAmmfDL1Tn815fO5UQi88/81jMd8SqYU9+JIzlATUCzRaKzImXTB6Kzu4DaC",
-	"wkWWzNhsyBJFFkwH1qSdHo/5y7hO4EezaenQtE0F4eJG8lFBSyixrkaX80LBHAvOsS1kglGHE1kg7b1i",
-	"Sd1yqNygt78Fr3HOVC6/SOAHNpxKeR2k8RW7tXEnilARkSx8rpZzvmGGLmJJDUXjNI6tlPTkR9uqTLnN",
-	"MvvlqtnAi+RU67k6ffTINNn2RvzIkKweqXQ+l4k/mgiFYJ30wwiULY0Wmxi1TC8Vk9TT68WbH7g8+vvT",
-	"v01+3J/9uTP6KekOP4z+/unn63fHP4iefnF7kD6TR/yMnoy//8dfo72//JZsXvks2EW1ZBpu7Rtb2o/q",
-	"Fl2R2tHSOZrTVHkWmsp6VWyUmLti43aq2Kj/4/fT+PyHV/Hf9/4cR0++u/mJfzcd8u9i9v1zPfr+U/zi",
-	"ydkvL/l3nP3tr99uvNrrL07loW++MZz9pH4yMhNLvSzyLQKVI8R9706RLdeObSVscFxF7/LVs+ezcORx",
-	"5Fce5hLLYL5qO51u6yjq9VonbH/cOqCHw6PRcXTCOuP/diS0ubihMSj4pSVf/3E5ZtljedB2+B2qISFm",
-	"r2mkWzeu+uu11j397r2gN5THeCcvK+gR1XRIFYwrkrehG0007KdeE6VrjN8AXCrci9vcXQ7XjkV76rot",
-	"kla5x5SIB44wdQ0hIsGoCHNJqUbmF2MhTomcM+Gc8PtHXd+FP5eKG7F+2Tg1T5qen70kN8FhrEZTNqN9",
-	"c9ni1pmcrZ9DeEOO4C5e757OpSs68Ue64ul2qxv911t621U6/Acb6Y0jAwxrkJ7MC1+mqOjIX2PPZcHe",
-	"2WyqtSbysx+ZA5zamQwww/RFS6E5bxJDEqJwQLoVZBdQaYn4n5v9ks/K+qawbexauLPKR//dVbMxNRqZ",
-	"pbVIO2w3PC5qrxFPqCBCkliKCUtILCeEi9Ixbo8bdxV7ytUI8mLqQwSjhI71JsbPbLb/XuMqMDc7CGRP",
-	"mBF6C7WG2P/txFxw1QeWOZnrnC4u5GS57dRG1p+aucKZyX6sGdlB0ZaevTtcrO8Y+i1EdcCWKJpsTw7r",
-	"bbbPjCZ1QSvu9jMngCpO3eyUBiWsr+Hb4hGdgMCiwn0MSxktQqxlviI0ihKm1DYZLCd1qRnPCk0TR1jl",
-	"gPbpBhZ8Ar2/HPJrRSnSLoXLJvFOaD+gzaiHNhyLJaGItKVqJnwJdGGUWER9W0Uxkws7uLu7FH7/SJwX",
-	"2RaOilt14AIv4RNnpHH2GZvTld0h8aWA0YcL78hsXtq5ygIlXdSf2d842FTLjHP9TZm2PJCuU9ZU8kvj",
-	"WopNyTu4+pvytGQhil9FuOJaWo4XyYi3gJpQxpI6tSKgcRmTmIgssanQCrtRTBnVw/zVyYZv/urmnHR/",
-	"jhmLzIlp3/ViK+BzF+r4zF5Mz5+G5J11HGFHYJpFeWU/KjuGrAjM77pVQbiqyT7fJi2kd1Qr/3JSlwi/",
-	"CsVGBD6nfH3fbup8VFnqyxdw8BaTb0o3tN+ch3cM/P2Nu3efy2TIo6i8c15J593hioCxpLpPxtmnpbu8",
-	"VRAe4JeeezKO5S00uc2lvpjk6t3hn3t0VLZGTqQZ7Q9URK/H4+AF4gUzqr4k03RGhSrFg9kIGbMtvHaW",
-	"uFsuPIMRuaVCK0Kxab/lTI2HN/r43HXATBdlDQZesTmylbQlOzFT+LiPe7gwM1ZqmfMdX4Ict2zQ2yTV",
-	"dusk1w9ZB6F58WgsjPcii0sq8lLRmSO/6dFeP01rxDF1e3v7B4dVM/oaXq+c/FDz+93TzpE5GntduJeY",
-	"t82rwenecWhTaWSZtDLCbKW7bqkBvjyqQOTSspBNmGZGYz2tpgND+FxccHnnhF/Dp+cRm82lZmK0OBdv",
-	"Ejkx94GadWLXcJMobTZKKiLYhIvAXuF5s30uzPGEDftHvmvPu/F41LT+whYQJQ99JakwUnYbATdamgTp",
-	"by2vd0gk54J4hFf2Wt0YS2x9ydWM6lF5eqCHLFwW0i7NZliZaev3OnNNF+RRgI+FLlzcj2XkvQ8NP4ql",
-	"zEKPwqX8y94D5gnUu8ocG9M01hgv4VL+QwxyX28+rL1CRnrH39ZWXazNGM56xQGA8+RJwiImNKdxaUd9",
-	"MFIhHNflxgAN9EdeC6Uzp2gcIBgykrWZyZ5trAYHhbOnW5BuhixSJCvAiyr1Hlu8NRJwpWfbgiuiJVoe",
-	"l3DIX0ToevfuFCF5IgUj0JhZSF1zSPcODsgNV3wYM3L27sn5OZxRdKRZAkc3zLmD9IHOtZR9Sxc3586U",
-	"0QjWYsxnXDdOewcHzcZcwpownCmRgXA+W+Ry55PSqU4KL269ZRNTZpo3OW9oQmdMB9y5sGZ/TlmyIPPs",
-	"pfqJ8d/xZH72s5mLVFwLeSvM4jU3PgydgcFAq2Hmy1T35bifUAGeA5gAIMvjv+GPx3/8eQuud3qruO4P",
-	"s5bf+Usep99ipkwgfeeM2Bs9bgTDGkxfruc2ptuURITNxbG5P1xl3LX8xuSdaFtkgaUiwhFUyxN8weNH",
-	"kBFIupMH5rbj3NIbcaKQBLVLRnT2vwAjEiqcm6YQWpjIGbg2jdAaxVItXxF5K4UNaO8qFpxkItGqVWx2",
-	"G0bQugtLxgifoHpu5G8ZlrygSp9FMy6qKqlR2Qk1z7jSCdUyJI1Ar4eXKjoSx4DhajPkdioNf6y3a5vt",
-	"weqY8SJEdIUZHtXABH7D3oDpocoFNEnYqFsPS8ShiAxL2vlsTsUCDGBgMicvdLT8Ttcr5aaUWDDqdFtH",
-	"wx5tnUTdTmufHY2P6eGwN4ILLBdKJ+nIzKZy4ZyKqCmf46p7K7VmSWQjM7kAoINbmVwb/dd58eaJjNKR",
-	"IcxMl6P71otWS4dxrX2rd3y63213OvvdLhiskjTGsKm3kG2CzALFW9Px+BTuwBB8C2A6bYhUc1emmN9A",
-	"FIMUYKdJOBNRvFh+u+sdnHY77V6vc9A9Nv1nbuIuzKycnIvnMimHOcBZ+Pos1VPSa3cMfTN/GicJFdql",
-	"Unpq5BpRmuZ2aWORSp6TRkZQOJ5UkT+/e/2q4Ku3kUXlhtYgxPS1ZooajaJ+NUWonFH2+XMWumSGd3e3",
-	"VlrZ588Qrmo/Wb4ROks2gvO9BEIBj2ximZCaZbFCdgZwDaJWCqHyeJkO5EgtWWFFujLGvkkCiHMh/u42",
-	"Ny/r/x3TmouJ+someEPOZ8MJpPDOYP0WAB/+vVQ3WapXwNzYSDcWToF6JXVF6tiTfeY+7NvDuazzQVyJ",
-	"VRrNpc+0Y29+XJD3F89bx9voOd26G0E2EpITVDnZq1TDCmPJZHmSQZTOYz6iumAR4kLLTYINbRTmc+sC",
-	"LPZxrsmUxfOyTjmbZZhIaKniumm0DQvmsnwd7pfW4TbYIQk1YqRx2gBQsmV21KoczNB46zI2zIrWKojd",
-	"8r8iArUZGCjl5SG6ySZnbpCobs7njCbKhTIoIsdG46QkYYolN5jJdjvlI5syODTtJCxmVDHlNL41Y7V8",
-	"F+WGkVOGQWj03Zw/RkK9ojO2xAkOp4B1WDMC0rIqrMzP9U5vvwkjsOhWOC71zu5X4OSp83J7tN3Z4dZG",
-	"A54rMqJxjDlktDLaZflFru3INL48gGhlw+Uo+lo9dAvkiyx2/RW7DZEq2G0wZN0REXOxJRHdIBGf9JK8",
-	"y3OtiGCfdDnryMGy2N10ctLqdFud7gUcwKcoZ0ppP6RnV9CvndKT5fdWQ+DPyIxFnBKzZmF7yTlLUK5Y",
-	"+wVeDoNbLsuKDcXFVxrCKJjIqAa02CvVBOmDVblVGN5xYWceejszy/Oti5AvDcMy7Lk0umVFVTLShDWJ",
-	"TEDpMUJX1XBmLFEJz5jySqLXyRzx8JCYtrYZbFEM7RcH6/oNjhMf2iHWQGbLGQPFDuikKmyDNo0FsbJt",
-	"ZrcLecqyImxEcgZTvY3HvlcrfqVeDoBdJNeOv5osQwMZnb8OaMv6CctfAprl+KSi6WSXlG0PduSxWfEX",
-	"QTBtBFWf0htGEgaAOuFlNsXQnxoUbZtR75DWrefSWmDt2vNToB5sJV1GSxYe7Gm9DEe7Oogic+bzeFHm",
-	"DY/jIljxCuZAG+tswww7GOFUdqsFedywBC1lBrxjePGGpmppGvMLpknEYn7DEm40W8oLe9TlgboEiTeY",
-	"CHoh5QujTJcMCzcsIYf75C/8uwBTbQ5pHxyQ8HHZqg3CcUYXuHYPDw72DslwoRmgU8/kVu7+TsGc3fVi",
-	"xOxQ0FFr6akwtUo0cAENBmsFJuXGhUBU0rrwSvcIS/pVIok8QKR/aTCRnRi74J/iui676QHqQEsyZAAA",
-	"EQhq7dsk2856yFfBHPjR3rL8aqP49l1va7Qd4jSuVZss3tZotbF/9tdP9ga+2dyqZ+hMrC5pTG0jdKyZ",
-	"jQB16VjghJhIEdJj3Tt966SsaLJxZM4YaDxzlF4bddVcKLMezBra2p++f9QtOtRhDNs41ItxjV3PfObY",
-	"R/JxViVJmRfA9wTsL/AAY7O3URnnXiv9LAQ5FOU5RWkhjLRQXIzwZmL9OkbROx+3XlI9mt7bcdj1Aqv8",
-	"UZI8RLrCocAwkElV96HNw/vd+wfv4/JzHNqhzw+nIuie+QBGVpnGkROsGLBXSaf6XFdp7O8yheEZVkAo",
-	"v7vYOlygzNJiIRxIxNR1O7c8qIXSbAaWwbzVNY7IcrWy5cH+NpA+yBjnza0W24ipZpYhuAGD+xhaznzC",
-	"5U1s/eVmPNk7YAfOk1yx7W1Uccz4DSmfODbikxXYuyXSc6bUOdO8Vb5yD3+1m628t/JhB5xuyKQibO6v",
-	"K7S2Cjf4gmEEV4ZdSNOZOtfnqs59z41qUEJ2sx8+i7iuccHho7DD+O+5u7LgGISCY5peM0XSOcLL5XnZ",
-	"Xrc1oMJngjDotXpArfRWbEXSchX1YJnV4ou6H4BT2oGorEyIeaA2Mpzb5ktewRo785bOQd97Z/p7SzV7",
-	"YZTKkHyHYkpW5MJ9VYqgaTehmvVj20olmxqOv3JrX7Z6khkVyQmqSPYCwcAGFtGRrlv+3oQ2M8y6W1Dt",
-	"NVG0GP5YZwFcZnZvLndqfkwseVe/lufSdRiC6O/0Tg/2293u8R6mHG61jRzDQ+aGD6s4vDMk5wJjd2pU",
-	"KM1ECHl5Ex7XpTcVBlB3XAXa2xiN2cwYBC/XCj2M5bUmVQzirCTu1RUjwPYnTDCzM5eC74YadR/mJr23",
-	"zEjZZTZCCN7NtXIsIOW1alSwfg7P0rWtykS/c22UVaGomHllWiijz0wSmc7xjmDeLj3FqpIK1zj810L9",
-	"N06Pmh5ayGm3iRch8+99P0uvcdrzFSI8teH9/MdU2NsyvJzAkgEsK/Ma/pnOG6d7tkKEapx2j3sHnbts",
-	"nyFORxHaHE8DMDB1TW8HnT6GYajG6clBszE/8X7oHndMcwlTMk5dXLX9+qT08QHE9BQ+PzG7yn1/Y+g5",
-	"aTZSkf/ZubsDNbbMXy01JjH9m7v34O5+9w43A9xjV4GwggUMq+BiBlEwn3fNKg/27uzvc80TqPgdsKb4",
-	"odhGGbJ6/r+Dr3cSfJ0g63dri3krY/ZK6rM4lrfVetSQZg+8okRpMJCGTIfmNQThts14KulrESPKIbTl",
-	"AGnAQTNkhKprm5O5rbP9sC5734wsRweoUUvLhBuWvHtxdkGTCQuWaES1ghcReq2GYY6gYvkJV2bodP/Y",
-	"7PA0mdiqiXXv7XV8OVL8HmhjNBlN3zKVxlVAOWueNUuIVpHllpfXKTtlXFEHZ3ZTgs/nRm/8+Llhk3ld",
-	"zB37tJaF7O4qpFVtDnCB05uTYa+WlgoLPH3XrCGzDCN9tbmHqPl5kyuBZWQ+HeEQ0OV3hZXc96Iw/bEX",
-	"eMNX8iaI+P57mbYr2D7JDUu+S9Wi5u4dywkXy27emHTdH5om/It39fKeMPCDb5mzf7w20iiOiViKKiLO",
-	"JxglCEIllYVHTOdazq3w0Cxm82nBHbe6Ole3AAAM1Tkc4aVoPPvlCfhr982XR3udTme/6v88oQDodXDQ",
-	"OjYr63DcHfbofnTMsFrRHJrba3fa3e5eu/Oot7+03F2gO1hFGAZ02ngpf+FxTB8dtDvkm791u4/JCy7S",
-	"T+TT8WH/cP8hec4TNpafHnX3D9pLBEH3+KLXOe2C1ezwoNvbK7LEoRLX8eTIXB67oDUcdLsFnoy6tNPq",
-	"HA17raNRt9M6YftR66BHO6OjaG98CPGTlied7mk0PD7dPz19tH+8nCnV/gpMecrU9dl8/qjX7pJv+Ot3",
-	"D+1W4hPxfl6jjG4eIrpWvhTEJKEB40mgqpxRgrnRYmUiqsESqAWDLa7bbNA4bpz2jpqNGTe61H6zIRiL",
-	"lAtBM1cJJaT8xehEe0Ydp0rxiYDbQrdES8BI7+I2sA7ceEwUY4QXrfa/mwCOakmLyoFhU4KGtrDE1b8y",
-	"xKPZsHK5D87rFcPDxY61/IKGiDNi/53nqv8jVZoM2SQVO8A6K87c4bDXaR0xM7DOeL91HPWGB6MjdkJh",
-	"YFbZQIL4L2x9zDEEaXPRNxsf718QSAxRsAO58c8h5jJhLFTNMyxdkcH7RQ1tacVP8fZg9OT88Px6/rcf",
-	"n/z5pM32Ou1RLxbD2fNO9Lc/x1m9gK0rMv4JWY+j/nY7InI+cTFZE5jvCy/UnSDh3XNVfjVgeO/chqw5",
-	"L92/q1X18q2ct7NY4/MweHQJPG7JmQGKoJGTysYbYDbnbwxU+ktJy3siOm+I0by/QeXtu2bjIlA0AIo/",
-	"yTEpR9jtPIMW4hKxulSfR3Dor5X4c9UsF5/aMOXbjDqkiBlmrHmJ+U0N2aglIV/emuW4fn/Rw/fHISw3",
-	"vUXosL2cIDRN2acNvwYi2RymFgqSDNcmFHrJlW3mMUkYQNZwjQ61bWynw7pgrQsLkeNIqVgVirTmIw9a",
-	"Js0+RDflDNdKCbnH7Ernwtk2UKTpteHKTSGx90YGcvMmiXPJfCXoQBvzac8XGx+4nobzwz9gCmpdIdHf",
-	"jegoRJD+70h3v/o6BWatBeX3aTD5iqYA5IFRH9+ytFqmxq70NIjDijp5wvDpEty9DHt1yMYyYW1yrlUG",
-	"8Jdh+51atDFCJ3Q7zLFRHRIdDJAApeHTzBsJLEopX1KxOMM7VAgMmH/SUwsIuQTEVEvZn1GxcDk6Kugy",
-	"cA9tKikyydYj/gTILbsH/fVj9yqEhFlUHorHKDQ9qBqfCqgpyr6yhEn5K4W1hA4MWCcJg/sSRLRCMCFc",
-	"abzmd86ogqclG1FOaT2f3DvApvqC+t/zG2Z0OOpcy4sm0XSirCMGDyECFYkLZzBao9GLKNI4bq4uXlxf",
-	"eXiY3T8cZpOh+v35kynVG0WJLS+kvZFM9Q7nq2ZDJ3wygdHkwWct51P1iQ2aVwJV1rYkxX44U5MWRMLT",
-	"xJZqq/phl6oHdt3AV5BEVkoeycer0uGM69JYrd4WLBCYWfmMyn0ryZyzkW8bbWSVALOSKkrTRPtVZ843",
-	"rDdjP3vJNA0W06Mc67h4ZQiLnbeUZnOomRd6xbCplRNpy9p0l78fsdhQUngfihLBz1Dhhorre7YBUd7L",
-	"23D1alZSjVax5ZzAd9bm+RqldnJjG7xesNjZ+ZHz4ux9fPr61bMrLJNTWos/Hv17Nf6vXI34z7flZfP1",
-	"rdOtsNA2Oy1woOFSmxtcWu4C58s6dfOXHS3Nz5u5aUJjAdijtdHK7oKnpJcgU0Ov0XCUpkLjHeW9cMHD",
-	"wYyRD5j4sryKzZpX/BUhsV/nzR5CFLLw6l1V7Mm0YiALvAvvhWEjExrAGCsQTBnad1nNT0vflWE7cjwq",
-	"CMSw9SAzzPJtTG57dfdBAJ0qUVPR5MsE4+Bt0rBZhhGnF/CRz4E3MeWCwGIO8SD7vA8IW4hgXIvMlRe4",
-	"QvgtgEzIobm24cm4kF5/kPPEG5rXRZgxwVEAf8BQ8ZLtADqvkqiHbV8wOlt6ESk3W3SxgJDHS47yW61H",
-	"Hv2AsSIO4SkY1hQEzfVbDmekvkVzMtCk6QT0IxtFUIcOLFNtZF8xLNzmCXhSw3dCrZIba9mNr/IR1UIj",
-	"fsdGcsZUEKXLCXX4PW9rWb4QBI4LdutY0jTLppiXZnF1IDafO7O5h9yXVYFG8pfALq4H6n0fMMUfacwj",
-	"WgfRcUZmXCkAZ4L9WJUdN9n3NeAcgPAxTBi9VoSSJI0zuC1ztCV0pMPoJ0aC2LwCD98EydimTEunrjJS",
-	"zoEl8B3VYRrmfWD0+k0WIViaQjmbSbHMDHfL6HXfe16EQ/DqBTGqFuYInKS22nCVW8UsB49hWfvb8Kxb",
-	"xzMzcH9oFX4Vx4a8gj1VB5TwQBGL7rNmIEDvpAgiVLSkf8gTYdYHC2pmiGDOVZdt5HEK1drqNnKzUuD9",
-	"annyS4l4jNWaaj1Xp48eGcLb3hZ/ZNiiHtnjzefm0wzcLJCF6ACiCr6KIgZUdyMMqKXxMfBurx4vakmQ",
-	"QqH4fdcHecEh+FuywvgtMKGuKgxcfOB6GrarI8Qoi4hNX3MVxW0gUz2+Vq/ZyIzSkOeZovrUn6nG6V63",
-	"2RDpbGg2adflsynQCGhEJlSzDMY9WX4rq6BoHXR65j5V6K53nHfXW9nqYaDVXmffSJAdrpbD38hqyRcL",
-	"JhNXqzm61EbEOFiWPGyuQ5rH/eIYvC7esVESQt0Dl4vCh76mkbAbLlPVD8eV7oVkjW3ltHE7VWzU/+uH",
-	"g5vo+2k84t/98tOHV4uf/vbXybD398nfP+xPfvrbdDr823fqp3e3k5e/nH/rMyMgcSoC/OO/JXhYgoPi",
-	"h8XpgI8oZOC6UWCCmfr81qPyJNr8MoZ3MEW+efv8CTnpdjtNs07gUfegfdDuHj4ElQGJMfrjHCsWcCke",
-	"/UNBDEWmazk302jKZmBdmdFPL5iY6KmtnWf3ldKJu088u6CTMOEOeU2OLYKDMhN6K5qYtSnFhFi1SiYh",
-	"8o/bx+29EvGXjb3LRqOGwsN9M+FaMwiv/T+XjY//8Z+t/7n642Xjvxpl0puNT62JbJkfW+qaz1sSSKdx",
-	"K1OerHGhUDMURQCqycURv0kY4ILBrSlJGbmdQoG0vKBVhqoKuc+E0STmebVPV2zVImwOSqUJBwU+lKfJ",
-	"jm0oZcygxO76g3vBxXV1NIPLtNPZG6VJDP9gj0nC4m8vAdrxsjHA6TruHR8/bOYu4bnZPuRsCHyAlG8L",
-	"AGF9xd40QusuNv1P4DT99qBjfu4djtJEyeTb65976Vnnx2l39v3kx6i72J910qPb73/qHP99HCKqblX0",
-	"OvvH95n9FxI3S3iRz6meZiscjKAoPorj3SgK/54bMkPyqRKM5ki4e9E4ZpDeLSIs+UAYHU3JXMZ8tDgl",
-	"g2RQzBmM2Vg3YXHPZGLubjPm0tMHemC1InUpvgHEhBZnetwy0pDOeSuhmsEUt6zIe9i+FKVtjfnXj5Nv",
-	"O4/1t93G+kPeZCoz1ryBYdbMqHnGmWoiR4A3g589dpgh32ZDJmuOODzen7/tdjqPb7/tfakRM50szsa2",
-	"bGhxsO/sALSEiHo/wsOvKg058SodjVhpVXd9kscymVFM59WAuD6jn/gsnTVOjw8BW2LGBf7dzcZjiMXM",
-	"/fUHFHAyLz15LOLEu6d/eaBsgASZJ1LLkYyLc3JTXHVMGGI/mp+vQtvsw4cPZ54hNkzIaGr2mZgwFJiH",
-	"Rwfe+VY+275jNIHzgMazby8bVlm4bDSxuPG3l8VSmiDxthcUd81GzAWqcWffvz9/mwYkHCKwEw6Qwmff",
-	"t96fG5Iz5ePcKFZJKsz3udH3OxktikiYjf9yZ197KKPFfz7KHjXN59BM+RUwqelpwmhU99yMIceIL1L+",
-	"ltHITX72ZYX2CdNeWhK4hLAerMXeyaEQ+Eoa6hYk/m5peeD8eFVacHEuIcd3viylRFWJeMGVBi+ixw5V",
-	"pSHmymOI2oqEOaDyY2xRYEXN5/EC4Oj4GIEPw+jyRboA830HM/WEihGLYxbVLRt8gXBdpWEEj3ZBxJRq",
-	"z1u4ZMcBnKomo5gzEaBIMRFl8rC6/3jttlpnZ5YoxQiKJbTmgpYcrSD1x6MvTGzdBrBW5yx8PMesrWey",
-	"2RKel36LHfGUQU5WVlWzSBg+Da64CB69tNUMi/1Caap1ur0ICqWVvV5gglJpsIzO1unTs/UGuzXz4KDd",
-	"a/r/kNkSiiQUDDh1VDgIr6eAUlqlAp+XpRDocQF68O0dbPxnImKRBbqoUvUMIZZckKINRK7Sw0TWRpkQ",
-	"+02YiE5GRkIVixx4aYAQ85ywG5YssDCH89e44pg1U/ZeseQp1bRCVh78/V9217fNtantfgeibpjQeFSC",
-	"unoxZSogHp/LOJa3eNuybj2L2s9C5zueqdB2desiVn6VUZlxLqNLLSMJNI3QRBnJcf+uX4/rzqo3Mo7h",
-	"TMf6BatO8zpS1l28n9C3vmTdwBsbLRwGn4AHdJtFA9W28mzD8vWGJqMpiHgePDzN44vMr13s/ecAI6zv",
-	"8a7Z+AEiU16Px4FzhlGMnC6ErBS7nlJhPr5wqSQbnyhQDDrQNyYq5MHOhI7AGRFYGtBC5RR2PuaM5dgt",
-	"/lxAQym9UXD11Zx0YMw0j4J6+LbHHJRorV0E8NQv7lRIYwBBy4WWwRUyy4u/bjRJXSCtquFgUdhasbxC",
-	"dzEb3ek74a1+Hx0FCkDWb20sVOltZYCQ0TYNgo8Conee42Mv39tBctitEVxZ+EVJ71TXTt3MMAoD+joY",
-	"4vJmtuEKu60TvgC9svpSlxOx/aXuFbutvy5EHqheXff5DWGbvl3Ju1DHQuraXuG77bosYasUe/6eaUJt",
-	"CpeLfrKGnczes3JG/B62o5EpvdL2YCXMlzRBdIok1WreZZpq1e8J01vp3mFC/CpVywly4QrLKHqahzSE",
-	"KXONrCTxk9PMwlpV5tK4n2pVo+VBXqZiP0Ot1ur8espO6XGxYFANPxGTI8jGN65GR5FOi+KxbMFXauNU",
-	"nF/mQfAYneOze/TtkGxrrnP2+ZrXOYuLu4PrXEZX3ZTkhNWSsT1X3toCDrXrACs8hHWtUr35itblY4HW",
-	"GF36BTrqbylQgsHQgwK5CQiWdpKc3S+oPeyUyGpZhzLXzAvBmUJk/bozdCkVpd7rlNSVnW9/U3jLsqiY",
-	"2qPhHYMMkzzBuUICNrHqWFgufDOCIAU7fKxnYheRg9x5XmsKsfncuTmkpHKXywyUaSo+z+sFrGLWLQKV",
-	"zedMsKieb17pga3sWG+ZSo1aPqXBRWMeejtrHWNmAh+9P7e+iq0WVEZTyCQcpmq5bbhIFBiHtyDrRl6z",
-	"CCuyh8gyj4GOa7YIkWCe268r58Gc96/ZimUtNc0Nn3kUV5mMeUxB+ikbzBUgBVoqNrTN4nmn5Xxet3jM",
-	"Q2+SQoYzOb/PMsEv608F6xRbZr0q+8O+W5w/3fqsvqj1FWtGZ8FDcjsL+AVTepX4oEQv13i1p8lvM/f1",
-	"B43VDWzwW3DYW581F3zGYoCtDfZbFJpcrCbENncPUray2y7re6Xhtlkmz9Pm8yd5qkmdW+gJoEYFdQKM",
-	"StzWXma7rdNZbb9mbmoUaOx+e8XVEhDekSuHvd2udH3W7Atv0HULMvXSprZZkZYCl+xT23+txTbNspw2",
-	"N6fZzmulktd/rV0g9TOjtpJK4bFnMql25BOmtxv2amPIzq0gxZ6L6Rk1Rt28QH3YzFBt6/4ULZbJ6BGd",
-	"QY4W11/QFuPI4noaJfRW1Mkj90KQmlv7cFthdFf+Itc2zp+G1QXPlvdAEQ4RcVCZ20j4RgadWdJLlgVq",
-	"/VfCxo3Txn8+MrdhKYwy9AifqkfnTzGmBhTTWpLenButFskhZ2JBMOVUzRkml0J94ffvz59CCUgb/ymk",
-	"4CMaEykADEZITcbSQumGBpQrwfcdjDlC32QJEOEQTFtyXEvIEuQiZejobRNXFJDrpivcPmQTLvL4aSy8",
-	"Xoit65TKp7tBjbHmeDiM8XDfD2M86XSOuicnvYP9o/3OyUnXi2js3Cui8QmEOy8L1p3TCcNBqjZ5r5wn",
-	"xnzm9KjBCy6uBwSjTd292WWHQANNklUkazfC7MAm6yJRu71jGHP2dyHY/uNZ6yfa+qXTOum3rv54v3h7",
-	"MKfWhDCDE1G6Qn2KUOTOjC7IlN6wuqFhvXx/ZBEb0zTWjdODTnNJ9Gpvh7GrMC5UIer2soM/mEoMwTBD",
-	"BIRPnSbiMaFx7PKOyXBB7BjaJMMIhQSRhUyBIWZPK8YAo0zYGPwQc3L1ZZOtvPbI3cAx8yY4akhukePK",
-	"iJtEMSOhNWbnj+RsRhWywRt+IYq2lMbTtAodZon1HRhrDSOAxNr1v98pbIC94gagrV/6V5+7zb3O3eVl",
-	"2//zm+aShw8/d5rdk7udZagE7R8vob4ylFAdM2TvnNlUIntFOS0loFyzBYQxwJdsPGYjLD7UJl3TQO/g",
-	"gNxwxYcxI2fvnpyfXxrpktCROUqbJOLjMUtcnXwICbGNtMk7xsjHt0wbXebqGyg99yjBP21iAMwNyrJ8",
-	"ckoJMUsD5uvF1H+0/ue+4ul8/BJrQYW4jLIZ9Wkp4gXhKIsHzy7oZIClr10GvGJNPKpvuWJksN/tDdpk",
-	"8Ad4i4pFm8DeoBMAjzCizsa1N4nCEA8jtmxSmNmkCcNc/XkiP3GmyMzQA4oc+Wbw4RHkTg2aZHDZ2GtN",
-	"fuHzy8bgIYG6VkRLuYz14xYOeV358ExorhcXdIKhmefjV1KwGq5d5NxxeTRGgBlpfpr7c5TmcUxssaJm",
-	"MZ+KKzLY6+wPspLMFFEHqjlll6K71+62ew+XD9ZQe78Rv6A29qtO0POoUCIXBF82boiu4KiJnxKbi1VU",
-	"KTED6hQfYWov/jRoIrBfNVeZQMArggSQ4eJSDOzn9rn93pwmw0TeKqhbPsDAPJkmIzYgiokIKKOpljOq",
-	"jQYZL4zSaQdEi7iLXBE+ETJh0alnbrwUegrgmDTRCipKNm0YHyWDhCmmB/YE5BEcXuAXgDGSzpKZM0xv",
-	"Ab0tMBVukjXlTdi5+GsavCJdONlIFRkUOjNMlwlJ0L47g0NMjkvMw32KIN6GkTAsHANudau9wTVYWcGR",
-	"sEuBQsMbeFm5yWiPNhm1lXke80oMsGxZrquvWsiZMr/Nujp3B9A8YSMWMTFisF7IANbLoP2lloIb81e2",
-	"Fuz50f7SC6E8fMgTXa6Pc81mVXWcnOEPckxiKSb2LZhtm//qtn6XvOTfwVJin/Qpnp00g5+x9xsMbbwU",
-	"WbopmTEq7BHIMQHTLcVSjuFB5yu+GYAxt+6oAJvul73dZ2bje97trZe8diT4eJnhxPOn35MWNArVkYK2",
-	"oWWU5NajexJi3dN1lFjv9pedYC8z4J6juWB0Vnt7ZXT2ZcfhLP33HcQal/AvPBDvzn2vobxXLKkbiDWp",
-	"f9mRODP8PcdRMivXDclZlb/smEI27N2O751FrSmPEeDlcpeAu5TDDch8UXf0WxScdYkKU+PRWcd/y5lf",
-	"h/335fpdjqxkzft/TSXCxma4qp8LgCgWwOyPAIwC9RpBfXCxBj+7z0Ndu3cfuW5M91SzPqgYiBmy9LsM",
-	"nsDCy6030je2nhAMN5CCbpEeQOcC7IYMyAAmiCbMlaJvEokFDaAqRjrHyzginho5AmodVdd5nPWpvdFB",
-	"aWp6KTSfsSYUy7DFL6FJ+DuiC9TIPNibAlRFaIz23ZwzDR/FoZXDOKz1sX3dwSK0MlyEpV/nCAp3eYr1",
-	"K6lt8dXtF1PEFR3Ga6yLs/On7tU7CBnmop9H4q749Fy8xVfvmj7s7qoP8xSnu2aD56Y30/c8kZOEKbWy",
-	"Ec9kdy7euK/umg0hIUGsr6Wtf7yyqVf4xYW0EUV5lalRVtVsaQOFEmi72l2JE2eQ7pahM52d41ZxEa9Y",
-	"qHItmJ/c1pWkQtgAXn/LbL9yv6PR9xZYbus1O+NqJMWYT9JkrYX7svA+rl6x9qSfnb/y5pvyvkPuWOPL",
-	"N+7VnUlSSCtJ5zbXJGFjEJN4NkMxGJxpi3ZNlJwxb13YY48KL+ZuZ/PqpUptMa8OVsTf5tdssXp743cl",
-	"54ORF7bBzLm+blNvsg/uzE07NrdvFvWTfHhLW3npvnD82Nncu907kmkcwUQOGZnTRJlTkxJQxkg2XDPZ",
-	"qbgWAHYGuz9/ZI5YtO2Yk5baak0AmNduWBiDV1I72Mktp9RHOegDOKzX3lIePvG+9OkoHQMzrmbOnr/u",
-	"GfDSfXPXDOAGr2qoglS8s8ldDVH8mAwQc3dgfTHgXo/piKk2eY0Bzr5xgwxZLMVEIdQbasiafdLZywVZ",
-	"cimCiOr+HLaxXIRZHBdSvqCJLdS7+cqwiIh9LWU/du0sZfwb/CLrd7d854oAGQmqo2AGxI1QsxC/mg3x",
-	"Zc6V1UuBnKlrwIyfUO6B8U9ZPAfGPZtRHl9Qmzy5Ba8g3buvXQtLueN1tlulyrt25Hdg1jLdERpFCUBh",
-	"AwZAMuRRtPVgx/73S4ea97Szqc8NNImMmTf3gHJhhgznhy5EeamRnDNFImleLakRHz58aJVhyZbpEmUU",
-	"M6DTaokXfMZkqrdXFnXewAplzXX1pfYUj6zyhV5JQQxpu9PAwvecLZWx3d61dsHQs6/g8nIuNEsEjd+B",
-	"pv3MHMZba7vY0ho6qX1xZ6vSqxlJyTCdYMnRWE4yL7djNI9AuFm1+EnCIrNFaazuqeKPii2to5P7ne/6",
-	"3rxSxAPiqAMX+RKy7gVV+iya8W2PD8jlpq6BpfzMu9oJG19JwgRYhQj0z5VOAEr5Fu4oQ8RshWUE7kWj",
-	"uyA239chmZqhuudrrsmLULnxf6UhqFIIHw2f2pntq0e7ixJ7fE/zUMWmur2MdcvkiUVA/0qWiblxramN",
-	"vqIztkNl1BVvAve4ldFGbtHZvadtZ5OWD3m76foquQtSK7tsYa237UaX3fRcI6uszF6XOxMOOVq/DfnJ",
-	"FVEqFh7Cv7M7DJAKF9Dv2AF4Z/fgxNh9v4oJ2NHOT3uVjuCUFxMrHp1VdCHTRLlRZh6Lr0X+SL2Bx8Uf",
-	"wA6vM4VoV1hCmJ+JxuVbao4aDDszPX81PodXUr+UER/zUMmEv8s0ybC6yzG+JRpcmYllncM7rtuCt+h/",
-	"gY/uf5NLzUkKS/58Hi++ImGRTYOja81ZgNe/rMgoAW1/NWKibGL+XZq2D/fJX/h3hudNi9ViXQY4C0Jq",
-	"1iTd3nH5rbzYZJP0Dg7NY9gALkj3GdR+2lYvcOHZtoTU6l1f7nYnPHtms/ksmC9XeQ4oTZjRHWIpDCev",
-	"2VzDshXSxppPIVeiSYZsRFObHBlRTYdUMQgITpjSMmERBlYPIBpnQLi4FJlTx1bowcxRrErkxa3nqdEL",
-	"mZJrxuZ5ikXMoULKhHKB5VGyfFV4hXq5rLaBS5GY9jIgUqqtc+dNAukavFiMc5sp9Rpa17sW6HwnEztw",
-	"uUOD/ArMxShOoyyNFdLErBrwOJP8tqA45qvmCHQOc21r1kBQ79xvZgVfit3uTEIgJTDMjBpYQPlax+Gj",
-	"XmxxswCx8i2GHtzTFKjlOnc+a3DxuwdFwfyjn7BUrRaylmbz6g798UCPhQHlithRNUEcWFEGcuLWxbPh",
-	"hvsSNkQbbfAvjAn7Cp0G/r3v7BzLgZUiZb4CxeOtjJm59NvSudvNWyJj1vcr8K4M9Cz2urtdIWNWuFJD",
-	"1WB+g/aUdwjV/F7QG8rjexhVKO/LG5YYzWmtlfo6f9mQPeynRRKWfv70O59gwylYQf1hqlYr1+gt+s68",
-	"CkJL9mdULProFlRrSC75korFO/v6jv1ATYR/caqKDESGOHuRdpnFbscIedsmF8nCBgHEVO8yoqxwsftK",
-	"LlZfrZH/axBjONxXUj+x+AZbBn58Qo9n36gH64V/2C/On1rD8K68Orudsger/TAgIjM+YlWBfzvKvtge",
-	"MmoZFFiICI3NhWiRRbqgV8CmiiCtX5GTLFsirwHI8F+6077CUBEX7IiznDl1Bt6AB1/TbOIJ75d+30YB",
-	"3DrLx1NKqEfDOlpJRvO/NFUIzQvmL8UnAtOGtJREjjUT7d9+uo9ltr3i/foL5F8wt7+DWXsvaKqnMuG/",
-	"/Lpmksw+kgIBzkywes7fl97/EoFWTCm0l3jOVztKt5ut4eRLGEnei3kiDQ3mHvckn4976ldfQx5Cs3HL",
-	"6HU/r461ooUPjF6/8QtmfUVZDNXjNzOggTcCz/dL4YCN0XT9XthqxSx6ySJOLwAKY6vJTfOm+hAY0de2",
-	"sRUbKEDBFwjgqIbnI+cfKC+Mo0kyLDSimDa7y3KCjGRUvflhtMeqbWXfAhI/JFJM3ngL7l8YE9r8vclK",
-	"FIkViem7K9xeN19ABtfuRWY2qqxENzjJQpABFirS7Hcs0k2e0dEUI4pcZPGMzYYssVA58BZYBpUF1p0n",
-	"Zo1r7rJlIrYmM5+YV4GdsaZhzABE6+FsxBy+TxuBdBwo0eHBwd5hGbWvAlI0qyve8mG6yOGRzFln826N",
-	"wJozOY9Zqb+DTmfd3s5hPdI4fj1unH5cjTlwtQEs5qy24h8gLUxlXCxXDGgJmtUbLh0hZrG4gjWQSPnp",
-	"HD/rdvKh0iShCxdfGSbhmgtA98Kqf7jIAG3T1sZPhct2DdTIb4JdPDRbkii6cAvPtUWV4kpTocNNYZX4",
-	"EJFJKjIYn+U4kJVW8/LyX2qK3dlVz9sKU9++f9V/d3H29uLZ00azcfHsbxf9l8/evTv7/hn+XP7xyetX",
-	"F89eVX5+9sp8bv9613/36uzNux9em9eevH938fplowk9PT9/df7uB+jK/Pns7dvXb4MzABmq6zPq/TmU",
-	"At6AWXc+1MdHJCAnRA7/wUZws/AXd7UsYR5T4WRhQLhlR2WpXldMudhePvEoVKqScEEGGcWDLVZpeBtd",
-	"eNU4AQEzVSwZNLEaJjiSbdiUudkNst01KOxfhNVftvVKs4KILIagZsbHukl6mwovL51GGFxA4zfebCCk",
-	"Sylk4G0qziZM6HMxT/XAO9UGbsNmERsFqKaX/hGHYSMaNN2IwOlgfrJwlGhDKq6L5eK4UDfenqlYZslG",
-	"oLQJYPdkSIhuIXJFDNFrC+8n0GhQfPc6nU5Vfi+RjUggpiTby0CSiia5nfLR1Ku+Y/GA7ylC10BBKuxw",
-	"96kbgnciVtaUESMz+qk1XGgGB9n+8cHRoVlp5+YalibsidVZqrpBhrlAmIhY5MHEOrBoMlDpnCWKRSwa",
-	"nBKKpZuJlvLa4pPqouna8//4ZXGJojy6FDn0A4sVI2OeKN0mgxEVIxbH0IV5BW5sVF3buxWEApFBlFAu",
-	"uJgMThHr0CaNmV4V1nTyixjbgQFNrpoexDnBPU2hXQeFkFXYBhYY0Z27ZVCPEkZHs+TuLeJwwF9KUzMq",
-	"/MMlfTYb2XBRVtSkX4NDGJy5Fddws+F4ATBRNhuv2cjnKnhSnZ2/rFkKVJMhw7Lx1VKxqlSTiAxoquXA",
-	"asl6ymausnZeBHkAMdgDoqbyNn8HRLDZZPJS2Nges1AirkY0Abk8w1ixgRyPByRm1PaQobhntcOLU5Vq",
-	"iUwZG/7K8bhm/Flpy+BdYcIEQ0h1u3i0BG+LThOB8F15EZyihLQm6pXqp33trll/1n7wAntvE6nZqR+e",
-	"iqHtdplTsSAs4lpZd2sexGruFXkFaJKf349hRgjXl4KpEZ2zCDDyIejVCOQ/v3v9Cnm72SlvpBCgnvOY",
-	"6wXCrmH4tYWb79OV3LngM6Y0nc3NZ2Zc/QhO31Fgun6Qt2Rmxm/umsqd7VFkRE/CZvIGTe8Wa9YXDAsv",
-	"qgwV7Xok03zg961nUc8f5jJ2ly6cvKIuvH7XbIy54GraTxhV9V5P9/1zePktvpt9nM3KepqrNz9XzWpN",
-	"DkG4xnOkjV0kSqPhY7e9AL67abx4c3aSfsa1hgNo7BdRthu0naujq6s4cNWPwoV1L5KUESmyWrqo4OAi",
-	"nDCNvwIioV0uQyljRsWSbWJuPeuvgr+Yt/OLcp9vflOrBaHNUwtyrHKMEyZUOQ3JGU9y9cmv5U3Ohsro",
-	"f6nQPA6UtF3fECAjFq9iy0t46a7pYlhtxGxY8XNZNVklGAg2tblCisT8hhWmUzEouuZG5Ip2DlMe6xYX",
-	"DnS6XoZ0O/C/nSAi1y+fPKNmvUVglhIm1gSXArT7QJGIjTiwiw5RL7Tr3XJDCqxgkat07cYqGr+A0CmG",
-	"CucKBfprVpIzXOxg87h8fVhJYWLscXPfqVYZQOp6ssJBmBYKMN57vC7iy6VsYjA2KhIbzC6+H+4iYSqN",
-	"NSpepfycXfDRaHU7YITTecHP4QlQjzNuu9zi8YWYd4VLutfsRvIxdcaepRYnvC+HDBaFAkcOKNcps078",
-	"um4KulzQtlHSUra8c25ldC/edmGsOlm4QNqK3MBaHD5c1IwuiEpHI4ZSo3Rwl7kHJPmdBO/la86ix7c1",
-	"HBlUgPEKeAjhe4kt1GsETcJnXFCNzJ/R+TwrhQ9OiDDvnpqH2HWzEUnBal+Ugrn3nFO4RuGEp+5dCGOr",
-	"e/WteZi/qZiuf1Mx7d6EIil1b0K6Ab55l62mxau8mJX5WQq2xsYvNLX8VY+Pq171hrKy1YzpqxvNOLnq",
-	"VX9+7q6qazBg63snZ1nltWwZZipf9UpcKkB9b0Hr523CPQ6hBImWcPR4V/A1VSB3GQ+f57Y0EGqG5h6O",
-	"/wQGPCbUSXQeM9/FJjBcFkRbveDJTKGu3JXjK1eFAk4PFBbsCMijZoPVzJOhHp81reGGJ0QmUEDl2Wyu",
-	"F3gOGVqxoqmH+rWWHfYVFBzKVk/RjRaywwIUkGI/1zhBsX6RlmQi4VI1tiH79SUnrU5dVKurl/Oy0K7U",
-	"HrUs9Ch0U7f8ePuLvazVO69Ku4MMUF6DeX5cso0+zoN70SyZW258G5ezOqp0MmFK9xM2j6HYWzqb0YT/",
-	"Ys4jq38tN37VIexbxV+ngf19SgZ40HAxGTTtlW7IIB8xMTdu8ZgMnJIWZW9k98b8eMcYK5UP8jEZ4Fky",
-	"aF4KzxQMbUDsVUFPkII9Llilm3VW6YLtmYRMz81LgQFf5gbhWf+MQlC0MGaDB5OtHWZ+ChZtuivNsDmM",
-	"x8ZXL4+mORMRUpRnbaIWANeNcN9QMDfgjhMOR7GZcdrwEIsdKhaPA2rZlpY9CKVTuzcKGVpt45nKjWXy",
-	"XGzSRuYfkAmp2vV91VEK1gZzBqTgL9Eym2gsEFAagnldmMs2vN/2wxOWHnIw36D4gCLExvxTeN2hSS0v",
-	"VeksJLAkoDDmSE4EV8xQM1yUPGLdkkPsoFBcUl33C2VwP3d7gbqeeCeX11+S47YDz0IVM6Usg9u+U3mp",
-	"oiVtxh0Ajq56+x2+ZTP0+GhH+pBtLPNZ+gY5rlVukZBGQQrd/jxy7GrKlkjmy7ZDXH33yxdauKxUmsyl",
-	"YoVVZTSQmIvchDtcWE9sjI4omt+QNddx0dKmuJjErGUaKK3FahCTX+j0/1xefup0WpeXn7rPLy8/HT03",
-	"/zx5fvUH80TVPKz/KriOzyBE7sJF/QXMJ+aRHaMtQQWOr6m8NZvNwjXMsFLn4dH+SVapkxy0uw8D6jb0",
-	"mAcalnR3JiKwSCgyOLMB4OByPCXfMZqwhNiCl14rWdXL13P6cwrFcdFrrkp7f79zsjoGxEl9HqRuJEWk",
-	"rLlYozUtCzGEonjLbax73YO9w1VGVtgBkBy/PBwzv02FMvvDcUtn8S1dKDIYAjMLoST40+oAksIEFnor",
-	"MK88iOBexJ0fPOWtVIBCqgUL966Od6d1rS/hnrgvlsq5BypX6HIPhZVxOap8wVJvS67iSwpdy/nvtmG1",
-	"kcXNxyEIX+6EhPCFERUAYMuhWD+vucRFXM1juui7s3w9jj3Fr/BYDzLNtEeGTPGIwWHg4kc8W6S5uVoN",
-	"O7+3zihf6W8BZPNNNKn1j9TQKYU0ZQdSNgGrjyQEdQXwzpoIydzCPJ/HCzAGIupiuy4IaqUzKg9PwrNr",
-	"9eaBtyoxQPhzHtwbHGFu8yivRaMSOBsGtWD5zp9nrma2GHJ3tfNqlVDFzGoXcr8ysM1a5UOG9FIEuQvV",
-	"E+zWudlKEgq/KOSXLIOS9+GSszFnHxcDobu99XSIzrH5z3fmP0/Mf56tqyIIdrsyMSazuLDbQlpMwRJd",
-	"ZkKp6dC6KUbSbRSDmMeRwqV+BOV6i9F+59qF9mWF3nnm8kCzl2Awu0YyOWgODNOE0C7h5BIVZMAjCHR0",
-	"tfUvRaG4PvFr67smQZe8ZmyuXGBSplEOEMLXDt0u1kEo6HF5gA4EnVGOcQYQhHlqtFX2SdtaRwSsX+bp",
-	"HIp5xxyAKqwKPIAfB+266NhCiKK8FZ6fPfOSmPucaWUdCq2D/t3Tv2C58YGhdJA5wbHc+JgMzEoZuKdZ",
-	"fOaKiHWOns27u9BKq1FEsH4zEACCTrVJt9PsdDp+3WII8JEJZGWu4WRfbgtsNnDqz87trG8nqXLI/6EL",
-	"EbBr7CwQUX0dNBQOCiY8MGDBv3DU2Ci4o5iIwNZlDXyDJoKt6QLiBpgNHpMB2v4GCJ4yT7hMuDZXdzpR",
-	"TRJTMUnphF0Ks0mMBsBnDNRAEZFbZ5aWZIp7iMjxuGQA287quEkAR0mwAe+C0iubR7RNbjeRr+EfmZnD",
-	"4meSwee7gZ8BzLxYQC+eSKeJCOgIG4WrJMyZHAvFtYPUfsinyH2U1U/KCaQYquhczBY/Iqu8VuPXrGMw",
-	"3Oi33SXm0LYWxTYZGPFhQ9Op9kKzPOU+u5jgQWC2l2XJY7MgLd7PkJGRnA25sBbhSzHIrRgDH+uQ6ux2",
-	"gAeTPWosU3B1C6kt+J03i1bWle015fXpDCT5O6HFWmy6aPtcbcfE+//e3t7JQ+fMIeNUp4k9PwV5f/HE",
-	"j3peMJoQkIZt8sHacbluZu1mWZrYAXIhk6sR1axlJENRGdorGvd6nYIy9E2v0/t42Dq5+mev83GvdXJ1",
-	"eRn9s/exi//63Lv7p/v1897dw9Y3HXj0z+7HTqt3lf/9sduDL/c+drpXDy++Mf+HLXVae1cPTz92Wgfm",
-	"h+wf31xetk2j3ebJ3cM/ffPTPz/+sXVV+9nDqhK2wa1vc1Prr2dGrL0x4yaYMK0yUQFmN6qIv2mss4d9",
-	"4kqbG5BZJpgFXQqPTVNe0pJLUcHmT19L7rROaGt89fn4rpX9e3+Nfwetw9umS1m7puVx/XlSVAm3knf1",
-	"ASygygXnC6C+gxpek6SC/5yyYvQ9iIE6FbhN3hlFHANaSugxVp91rrlLocshn6ihJ4x8M+h1OoOHTTKV",
-	"t+ByAD87ncgsTvIxtu6Wlde4TIzkzo4msDVmXQ72ez0SAikYVGLOAyk2/tL6j9b/XP0xeK/y9PY17ukX",
-	"7JNuZNWwo40OYohAKSdL1Bt7KhFE9UliuCJfSX2v5SikZkuT/Nbmz8akXzA6uw/p2oY0lU0wsyGU1F8p",
-	"K03/mPR2/lSt6yszH6H4DomQJYOFjXmv4daklaDBsz/mLF49ZjSjPsd3y2n869ignnofgMU+A6Za7/sc",
-	"iAsVH7yBrPftG/e20UfpZPUEm3fAxqZXn7PYxQW8etdspHPFkoAC9pZZ7Znlh6HLbMuqcBXwuoyItlDM",
-	"Ri4rDTYPjFcV45iP1hEEOITifNUvtveKJfdZalYnxgJrRduLp3JXl2LZUL22eXpNo/IrdpvZlbcyi93D",
-	"zOwszMttZsD+D2w4lfL6PjNwi00EWLz+hrVklHashflf82ML8d+wN0C15mcXC6uFpkm85ifv376o8Nx8",
-	"Xc/mKI9TWTOYD9+/a5Yvc9ehaJcL54F2oVhFp2hWXYj8hbG59ZtSotgoYZUM+KOCmmL+XBb4cLgfCnwo",
-	"Wz7YIsCbq6WX7Fzdy0N2XGiAxPRrsOfZAErIy2x7DPeNwWtxPHd0fP7SkZ9Os8rMmggmvpHfzifKrtxA",
-	"kALV06JBKAuwbpKExVTzG+YsQZh+XLwhJbyVsDFLmBixzVPGPdSQVSH9+ZsBC87V0utJM3OsKE01K443",
-	"Z7K1gVk7C1p4s9ViN/b6c+s+qK4W3FUrJcn0Hb5X3iv287W3i5W+blDK7ur1tkquYYUDXc4cIAxobA9c",
-	"ybYSxM6yew1t/XL10YqLGseRR8WPDnqkmi7gx9U0CXVRtpAnrJNUT11l/XUianpgXK9G31ZicFvVZ79K",
-	"6M3H3EqAA200M33LB1ppnDaoWJS4qOqP8bU1bpyJCngW/Kx8uz6a3zHwACum4E06u94PF/6q8YnZ6xRT",
-	"GTahz+litTkqjdPGjM4/IhuvCkxiSf1KN0sKY5hgSIXUSRQzZuTWHqUYg72FOAxZA+a9YkSGLeHdJEIm",
-	"aLLMAB9MO1zkFnopyJBNaTzOMP1ssyGf3n2U2OJtaGkeGI+czSaL0bNIE39rvRat74De1utxGfOm2zve",
-	"zubxJeIKc5N8OyB0vcBBnzMhjc7LilkHBC07itBoDQIZc5/yTDEzf6eEzudMRLnxyRzMWTGiKb1hGyAc",
-	"ne0Ahm0LSCtMy1oZG2bDwJbZXZ4ydV3D5HdZ5DvsxinwjUVYeYSRiKnrUDyhXg1LAB2ewZvLIC0sSpB2",
-	"CWwlbURl9S5vi6mSNuyZJVSxKDwllUmIKILtbSPPYTjPKTI0ECFNRzrzF+JUkucyIQNrvsHcib41CAxO",
-	"yWCcyNkAAU20HKDYc3CDEYPVayfBjCOzgfoUH2wq9LNBrCPy/6GkaL+lt17UUukWWm+uKqatluaxEpHr",
-	"5QXlkyVHEL2y+4xwt8abLqTYFRN5AAhFo2sMn5B5zYD1+nYl3gJdn2uFkLFO9kujgCWRPSHj2CZltRsZ",
-	"fmU9UgHGbyUsZjSPmcbvH5hL6wx1VHOUwpTYsgB+7IRdZkYOunJhNhfMvGWhVp0c6nV6h61ut9U7DHrx",
-	"VQqLZ6cwE00/vaiZu381ozOSxWh6covn0Q4b3fy+QNa7oycTpVxsSJKO2crdBW8t3Ve94K4Kn0MffNnf",
-	"xIrDVJGBc1rZYMoBqZdobfLshiULD/QXi/w5AaYyxszogoAj/lKYPj61cO0O2uQcYOb8181pjfoeuRby",
-	"9tQ6oUwTwyz4T1VBiao3p/7V525zr3N3edn2/1xtcMkEQdMdtaUNWhRVTXs62tNm6XG8OpG2/gy+Z4an",
-	"zrD9INczC5q2iPcYYbR+2meuYZSh96oZn1NGo51I1Ys85KZYL9Ll3O5ekIMhKOtL5nUrMTGVvNNmAXNN",
-	"tJygLxBucAXNk1hId8jUKlubXdKpt+qAX8F15N1CQkorS5QU1tAAosKmkaqpTOMIgzARgbFiElCV9Bpg",
-	"528kwybPiq+G1wGHT0kkBbNKV45k5JI3Lc6clX4Qm3Sb2xdlwqJTuzNjbX7iYsTyAFaAKWiSf0guUDP9",
-	"VXPfaRFn6x44YFsEtW9xyZEiHBx4D/QSK6YrGd1uQGW+uM5Ce+yZ808tix1nLfMWoVGUMIVyN5ZmTY0o",
-	"oh/kAPIfGzSi/23/bo/kzPSabSrnbCrYhveLcTTF7ZQ5EP7jP//r/3eZdjq9wwd/+OOjb//0f/qf/3n3",
-	"P62rby4v239a/drDz53m4d7df3+Tv3rl/bt1ZZ5377ynD/90edl++Mf13w9u1WdCc724sF7d0l79A8aM",
-	"MHgHglUNayOZDmNGfk6lZqpJFJtTTM0eLgDjjdrIuJNut5Nnxh23j9t7Dys60v4yq8o3l5d/+OdHcnmp",
-	"m1d/+ObDo4d/umx8/I//bP3P1R8uG9/Ag6s/NOteePgH9+R+8WXeRToYZB3xKJijtRv3ig9dlfd0X3yl",
-	"uthntB2BxM3shrk53rqzHpNMZYFbNxb89mGdKRm4P0vArVkGWrNBJwgWQ3keqWn+tVCazVbbXWpDkHNL",
-	"gWG/WKzBfvjEmYk/r6dyFb4pwmxUdK57mDz8Hr6k7SHkkxnTkUM1yg6OgLm+2HLYjkhnDM1Lps2VXpeq",
-	"mDJdXITTO7FihDvcvNuTvSi5y1O7ekepl+sb3VgsfTUenzP05pQZWTLBeD6ck07nqHty0jvYP9rvnJx0",
-	"fR9O9dlqJ4v5KY5rfC3PPs1lomtTQZxragwaqloO/bKE8GDSh9e3Woo/47qHWc6KhHCBsbGmkaV63uq9",
-	"4THBqG2MRUM6ut7wMx+KfYPPbIr5pp/Z3JyNvqq4CmzPeWveKDw+NIvcDEpd6OeFuY4ElpG73uTz5dlb",
-	"8/AIJyYgUcxMMZTcuC1ZmB6TARPRAFIHBpg+HDJeXIpNrBe1i2cz3E77TUCaFiB7inHDLkmAb2Y8G2Ub",
-	"Zz36Ctut5jq/ZL+VSwXAnNq8wk3I9nfXRuEsz92HNZCUFKICi4HaW7J2tnXEzVV9UuYu5txu2fUJe2c/",
-	"qBL2WmR7zQkC54SyaShwj7Upo4hvM7AZrYMtrLybeBEw7XoZyS41sbHTujawuDnmM5fqjTjON6vp33WS",
-	"EhHLaq7Xm6AwvFe1CAyZH3jnJWt8GMJaO45FBwNxXipl9dgz2kwhiwKXFVpw/rWGma1QSyOmg8aIkvX+",
-	"XgW8doyMupVNyOKmrev5rth5LP6qZddSIFazzOzWeSJns5qc7kWWX+cFckBxgTa5YJ90liIzpxAUxxWB",
-	"8tQ2soPWYvlmqqxmn3TFfdPZBGWgjC1wvG/+cxi2rq7zyaY9BO8lEF9UA/hrhCk6ReFi5lKngZeFipyB",
-	"rYo1d2tQ3L24Klie2sY0JoCHxVypB0BTZLdWrQAdcABFVrDxQcH5EbxShUJ0qlnO2c38IOAMWUcQ5Ex0",
-	"koAH3cJ2ZGROEzpjUEbTDN2yYmDFsC1jWsDCoUXv9FBGC39D/pyyZJGVagyeJ7GrdVydjxjY0ySK/8KI",
-	"TDJMT+dywtspQEYupIgK86Gl7KupTPSgiX/EUkxs1IRMdV+O+wkVEzYoJave72q4wZGe/VBdIn9+9/oV",
-	"sc8tVtdJp/uQcGGDhA2bH1v+A4u9mYMfkd+YtA9XE/AyEUpUTNU0nBa3ypmJ5NqFF5SHxdVWF36QxgyO",
-	"1mEir7FmeWbST7GSKmvkNU7zNETvRztbXiVUFOjeJmw0G/40N7zRYBF4sx7sP2GdNJqNVJjLlggu04KP",
-	"o64kJoFUfVc3CtBN5RxzI82IXX2Ux2SAS3vQ9IOkE3NhYQg2ArsCs7EVGaW6jBsq541mAxsJkvsDFdHr",
-	"8fg+SWRmTFgWCQSeWXr0mvkXAWkj1YsiVkgdjkKQugRC+7s/xNZzn5m5kuOx85+VAQHw59CGK34YxsX3",
-	"q6hNKWDeSkQXwbk9LYLa3lKIHxDgyfSrnUHV3aaDfLG4CX5I5QxmBxJyzSMpmK1gTc7OwRlThMotLmjo",
-	"tg8UNZoN6CsviIad5X8rJhTX/MZsanBMh3cAo7GerkToIvNEDgOKgqqBM3aYfPK6gMcnr1drnbbJ0Eye",
-	"Pw3tmPfvz5+ak9UIhBEVUvARjSFQq03OI0VmNGIuFM2WrTM7VY6zejRH1qF1cNh7WHYndronJ9He6LDV",
-	"Hfdo62i0x1onw8Nu64B1xnv0aNSNer2Cj/Ffm6l/12y8kJNz8Vwmsw0lmVc+2ykqr89SPSW9dicHBgO+",
-	"bpJkf2Zr6qGYtoUuAwfrjiG+LEV5hstXQdUkoUL36+9shrsPFFzd2uQl2jFjNtbEBt5l8NPVbMm8k98k",
-	"JBtgRKw3T499+MkHNpM2YiMeMfUrzGGqWFJfnbouauExBCtYyCeuGVFzcyOgiUwR9ckasvGAaC8PUtg1",
-	"+8v5oW6EK9JyQdJspzZ5wiYQe7d5UMhXzd7f5JbcJk+7Bu7zDDQhFiHSmsM9Q6cPZhjJXAVD4NTAqqBR",
-	"1N8EnoAqxSeC1UP1MAFgplkMhhw7ULkq0NuE3zAB5U5+e6A82+KybAlCvEGJx/AlyBlCzdUuihShpUtR",
-	"Ce4BFlXYOLpOrhms2Rykf1vgjPUqw+F3XlU4Rme16xOi8X93azGdR96q2l3aCfgsbbR8Dea+PdPcbsiX",
-	"YGGtF0islXL1sTCAYZyFBcvfW/AvjP5NsqSKCkDAwtYEVlgLXC3OzpfFRAJy3zGtuZioLZCRS4PBCi1o",
-	"zp3KOCpg3+LqUyvKVf/7GPt1j7HCObMOvNi/z53f37kTBiZcKjhYMrkXvJhfqVVYiAsAp7phicIULpfe",
-	"EtB2udA1wPk2OS8TL1+L5al84poBhBmbxd5UHZYulqZYgMZnWkCiAn7QmlIBwYZWpkxDIroNjZlXK/gT",
-	"V8B/m1z1L69XU768/uHZuS2rWFcao1Y3z6uvA8Jhufi6+XGz2usJi+joC+iDKst6R0CdmbzBYCflgRYg",
-	"6qYgg4+OjKuBX2Abt1pWvwPTcV19uR3Vri5B/+SV8LjI3feQcSwFq1T/LqKI3trILnM00dGGKE1fpkK1",
-	"Vx1mdRnkgmYOeQN2b6+sN1Lc3WErCzyzulwdWuxOkzpKqCjEAp5BYgS5ncp8E1ar3j92GzUDjIK8Ccxw",
-	"FLYkx67SRNaWm1B801NwdlUyB+fmgXPDe1nXtmaCjx6T1U7I8tZl4uDkpGLAWcPEwYVNEHCpKs0MG8Bp",
-	"NzmuzcTwFcSGw7ApVusp1JldPTmXYv2EliqHw0dSdhpaCtH5CIvpGyoWUPnIKf9YCSNL8UGG8UQ9dM7J",
-	"pluNEVPXXpnJlYk8dek72Tiee/G/dcBFD5QXzpu5UEOXwyxobGkETynGbPtD1gqG3WPncRixDU/Esa/E",
-	"y8S3KjaTNQdTWn7eyDICNrR7ePeq6gp192SxyApe5OVMjWBPZFwocWm1ESqIpkPYSWAnwdC0NvnRrIIR",
-	"jc1T1UTgjTFjkWqS93/sdI4Pmpfi/R97nd4xfAv/PCFDNpIzBm90zvBmjqoaUUaJFyO8nmuWzLigMQZt",
-	"WO3gMR6pXqFarsg1m2syXOA98FKYf5VioaphGce/i7CMl66gRsDEZR5l0hrviek8r4bvO9DlnAnKH03m",
-	"uiWVanV7naFZXetDb+3A/fKK3d4Hua9ZxO0D0TkQaRwP4NRxp/HvHMtvaZpZBiEcqntYdNUZxRbA808J",
-	"JbE0W3xOExQemsyk0uRwv1BbykkRl5JsTwVl5sEqBhh0iRuekkjOKBeXApuMGVWa6FtJYjpksWqCjpyK",
-	"iCVk0LbBcYM2+RB0HPLs9oByRvCRjNBTT149/8uTPBoZMz4Q3B+LXhnhMpqy0TWLbCTPThPVXQWVbGVc",
-	"XrY/nvOrj6/E1ccfb64+ntGrjy/iK/jtaXRV45r8/WS7+6DUlYV4TLQk3d5xZWkRITc/oJpYRQsLrIOe",
-	"aF4wJzJN8PJmV8qlsEvlSZMomaH0ZMVgbETYVN4SSq7ZYihpgg1JZZYQiRm4rIkbmY03NmuLUbWAskSp",
-	"2Vd4lI1T5fAzYC+ZzWKussJsDynYpcjGaHXEqUw0scvAXB1BI2hatEx3aGZZt3Q4ith4MkWwop9vWaIX",
-	"KS8HCId91mVJf7x7SQ9Sqzat5Ux4eIYY9wsf1OD/rE4hcRmBGTiPYj9Xu0WqlIckVq3y72pCko51mAwA",
-	"6GRgyzZl2LgWQWhik6PqQ7K7oYMlkKdbSRr92Qiqmzq76BsP76cCiVOLwebw13aZXvwmkcOYzcKznCTS",
-	"RoWf7B8cPQxdLVZnBtgeViUIXZh5AWvMHD8oJAmRV5BahxvLbGgMyM8RtasJ4wdBbDEYk1qWmZCVxyun",
-	"d6yFeOAlk5RQpqp5FbanWh+Cfe50RA+SFS5/sZyUTaf7ZcmwSe7UG7NXrAzWScoyEC4swOP44mVTkZja",
-	"QKCq9bMuqtUGxcJ2BXBy8xoxC2l5hcSDkxNvLe93gqu5BpfOz+QKra6VKLZrQtQNHtnW1aNBZtaoDG0J",
-	"yPrqrsPpZa4Eh2V6ll7mrbCgGPK2ZhhPHl/AeRrGjHAIOBtznHVn56C871U1przPRd86t+HPGVcjKcZ8",
-	"kibuDSHzKGvK+/KGJbGkkXs8T6SWIxnjX0ZnpfhPpY3otm9pPmMy1Ri4PWL2ge/o6EM4t41/bDQb0bA/",
-	"TNUC/5UKekN5DLuh2YgSygWq7aA59kEhLeIDZ7+ZDZn94XDQ+liTLsLJHvIogscYC9+X47ERIl7xKC7M",
-	"OCdGny89cWWlIO8Ee/cTVfK4P+9X//trtvCeZBk7fhqLLdOe/Z1QkaG5xVTpPo1mHJN3YrN0WdS3qwmS",
-	"evVURv1iEkzOastR88PYXAHsv/1VISSYCPraWwf+b3Os0mkrgvQhjYYmkF0zT6DcPrLc5mHCwTSb6/48",
-	"HcaQ+YIGGtaH9Bb8U8asRLJFSYx4ohcWYIclboXkXorcwj6KpbJ5PdfMDCeFDGZD3oyKRd9WrFb+b3il",
-	"V5D1Q1M9NVM3okhTKlQ6n8tEs6g/YxGnLr8IZoUWh3jL6HV/adTyG2BCMBfQhulbqy8XSifpCCuIZvVf",
-	"ETpiCaAjqOZiscaRP5vrJ/blX8Fb541mPdrO/S/uzIpHa9t6X79wb2N9zCgd6fU+fGNfNt+5hbrzIC7M",
-	"/0qUJlkf1ar5AEAVJXSMZTHgqr3eGN7Cq2tHTeBHXtSEFGty+cK8+aWC3VzoLICnlMLemg0P13g1nT/a",
-	"l4OeuRyA1TubcV9YXjjmb2ZHLm6xGsRyeJhHoZydEzUHpXYsk99MrFxgw1aG+zxNMOrIewvy4ReuOiVm",
-	"wi83Oe//LkzOJREVTne2T/EGbY5f5WIqKbiTvnvyhuwfgXEx80MYhXbOkimdA/AdNGlthQmbcCnyir02",
-	"qw8aBpMKF2jS83xXruFKinC3CDrWqxaY+dxr7t190/p41vrpCn/Yu3v4J/vD597dwz8t4cxaoTNLSqIv",
-	"r6vPsWj9VjEtS2rUw7Y9JQP0HFonrDmjHyg0kz62NfCaBW/5YzKgSnGlKdQ2zYqvg79ymhXYt4l9Z+e2",
-	"+immzRbzgNFl2XRIL1mzq5MRbZ3pZXFi7nSsCYgFzt4CIPCQoaFwyQT5EGOB6iDoZUZ1MSslJTwcFpqX",
-	"P3E1bcyJShPrUx9zNMKsZQ8orrkSCGKvahPYrAK7VXp3clyV2nKkeGBny2YuU4KCl0jzEM8htzIVoeo6",
-	"B8Nf1+3zFZxEb52qVCq+Cc4K/6wdS3PPQHQVG/GIxXWNevYJ6pcwtQTAw8gjs7er8e/rcWzvX8+x5fYv",
-	"qxpuF1d+vtYNBhD00I9UjIbElAGz+71mCVw7XWuG02p3d6Df4iVlm2vBpgp+JQ8BOXYVKvwyo59aw4U2",
-	"NMGRmi+iGmvjAK44OS4GIrRl9yJYAFDrAZT/x2QQ8xs2KOoutwnXmglzMHL9mAwSpg2xeaPmGyLFiGXN",
-	"Ddml8DqZUC6KxymQ1Wg2YsQWsE0uudNfSFGMvm+ME85EBFaSQJyTFFnZFTwjM+Cq/DPBUp2AZQmESQyW",
-	"rznVU6b5aAktP9ZVfSmiI2qU/XDMOj8f+mcy7wZ4NrLAbnxZkVsEoFxlEe5WHDPdoIcD5yF3M90jEh1w",
-	"tKRbP20y+Hw3yFYTuqZgZvOyyhvoj3kP5hCx4adeow9W3V+6nd/BBeYupGSk2lXy237yvKsHuFNyfBjy",
-	"emZ2eJTVHIKQg5jRIATf1jX4akZWivjbtjIzRqPtMvpvswC7stKPP4dUxrdZu/XB9Tbqb8pimyCQAU3O",
-	"jbyrg056y2i0WIHGmJh3Bm1yhrsKApFuvfqW6poBQkfTr7ZxWgl4X6uwBoQkX4o8tp/rFUi6vwKq48qM",
-	"jTeb5mpU5uFeNT22QGOEOf21SnTkAfbrl+h4y8YJM4PccnPj50Q7HLPi+rGPrVNn1YbFly/g3SoElN/S",
-	"kpFcuK6KpH7PbDktiwRrhC0emtdMQOwM1Fid059T9pgM2YQLZWH0VKL7Zfz5Lw+Z8tYcs4t7VcXPq1kZ",
-	"3SBiRqdLrNJXmSqjAPXnteEfhdpNVodCW3625reK/eiuDFkpEhae+blM9Nl5mOqz8wfmXjtJkyDuhFcX",
-	"vBxngpp2yTowkX69VDQM7TbyJeJqRJMoRNNTczAUqh5nL++YBtPRKgpAHbaXELThwSVmyEYWCV5P2Wy3",
-	"dHku6+pkI6i0R1sI7G239OTOMhZxvd6U4Ztotc78YF+IqkzdX4cw72KoEOXVcHG3pEGaRB/0pHV3HCbM",
-	"mU++BCnpfENC0vluycATKLCc4XcbDhrHeWHu3KakpbxuZrdTLkZxumNJUJLFmbTMJUR4tQV2hi/YSrEn",
-	"/3/2/kS5jaO9F4dvpQ/PWyVSGUIgtdiCypWP1mIzli0dkYpzIuhwmpgmMOGgG+/0jCBE1le5mlxYruRf",
-	"/SzdPcBgIynL9stU5bWI2Xp9+ll/Pz8TjfXhh2a5zH+BYn2Vwd8m8/P1qgidKCFFYBN5YwBE/GaXBxyy",
-	"DT6L9Q2HIDMm1VlT1NUGLvi2Bz9s1mu+92b7XesN2yBp4AWkzeks10MmdP1Cu4BXRDRMjfYuTFpjIqDU",
-	"bvmS/qE0bSIJ8ANxtaPDOJMzqFwhUl8uFmxZ7cMA3nhzpa9wYjwRMsBg15rATLIr0Ttkckm2QCZnYvft",
-	"6dO9Bd6lVvvOC4T1q52lRxMy47rF0UqOG+NCg+EGTRu4fHW6B+7e8uVzUo/HspxtsIAmqsxN1m4ILHvc",
-	"6ftbzcfQrWa7dGItslJDrQ+sU8sx37wUmawA8hyD1hsFNeMtNM/r1hLnWQbCAQ6TrfpZmUoWW666FjsH",
-	"zrwdfp0fvuXTjQK7RUCOlUWfNrizJ0pzOS5ji4gfZXHBlhyvUadQ+DqtdPKwe2YhpdGmidC5xlRvpUU6",
-	"eRwutbn26mWOnMgLH4TEDWq+oclLihtVlkvtNyhbcjffmG1g8B+vafTjbjVy+3WgdJUX6o/U+oUgWb0k",
-	"k+KNsqpa6wG1qko74mmhZDnH+wwsND0f/3QHUOmk6ocGBZm7Av7PlnMQM2DXVv3QbVf191lVbU6+Qt9q",
-	"HS+zrGAAEHGpsp74gyjHBpMn4xybITiGgfEB0qZTUJc8+vwcS5LHAoAM6zav5cnLo1NZDlW1dVAcauDG",
-	"Us/EONd1pSzxMVCoElXnABRKNNvn7HEngznWNce5jr97sHCQNZSwM/rs4pi+dZsqcmgB9FdE6s4AHwOp",
-	"wUe/phzk8OGj9bG/oA+uaxcXqbbr2Nt/+3Nb+HpDQeVn/0pYe/gklroAxFkORCr818xDKZB0QyYz3YLj",
-	"MsqHo3X7OKzUz8lOYaZb3a8x7LzNI3U53CCaFT3SFnU7acfJhjQzqZnCFyL5mWlmf1mGA2HMbElJPk46",
-	"0AHRc8s3hUXsOdgSj4AEGywK0Nikr/2T0zKvVArbFG9kOET/GkDVa7zL2fI2pHGmMk9JbCeCag/wVVAj",
-	"Y8XRcV+Hj6NMs9xcdyOUgftaM+xrlLelsyQcBTAGJPQSURhzyRKHhKb7AnrH/Yg0Cjg5VceNwhTd8DZt",
-	"vIh/Fbvxx/YSkRp9dq5GsrhIA8nykmY30y/iiQrEnjj6DNICw8JVnBbKL7AdO8mO/3C79HbLq5WRaaLK",
-	"cW65ECMstY01b1y5DZ37GxBErIDPad/OYM7/Xiu6XJU1CBgly8HoDVBTtJIFE+lKGVCemKqqGowU8l67",
-	"V7TopI1KjxtK1o8gFMMh5sF3uIXIHQJu8s5y/u55JkPoUgM76sJd9SBszSXTIDQEdLe2BXCjADgezQ97",
-	"6z7aMHxjlNTNKTJ1PpmoZQmbhCRBW9Nnx82PN8sAMGNoaXREf+d//uu/+ztiLMtLKwyt980zZk/Vx+pE",
-	"DTkLISz0+235sleE7rxxmDZajbKa41btrClLbSYkXn+QDtsMcCfKbqazgb1nZFiZDLuz047X1cSn48ZE",
-	"FTG+fJVW5VqkuhNnoY2XpjFEqT5jYxr5IxjhhKS7kP6m1VDSj1IPy/ZMgpPAKjsvLynY3YhnS1GY4X6u",
-	"McW8kLayToMojB6yJoF+d4acKBVHqFZJ1I1r54iEdiUyfN6I1XuMxFB3LgcDZW1IO1gs88aSV3vjRWxK",
-	"Z1bUugCsG9LNaYgII6azVYXgEl+vVtXUlJceZRAIb3AfF2Y4BBCSwJZ/2L3f6XYODu53uvcOH3hyGWdc",
-	"zlpK8RcJCKWtzmr7JYA6aS1BpAD8auojBYm8VgRWO0GYlAlzK7u+JljqD0iTQ4mnJ2xTOVy6x9x1As5b",
-	"PXiDGnImD7vdCBhm5dgdtiA3tNXWNerlGmPbWJeNvsBSCLujVbjkQ/12ctVUHa2mwV9wXJGVkFv2HZzP",
-	"BOXwruBsWbUcPErUHCXKmmc8ps/SQiNQgbCVzl6cqqLYx8pvgvFxjyXe22HKoPfj9nSjT8k8D7r3xXy9",
-	"dbrgCnnfBkUdSud77+ZdJVciVDlxWh1qAE89G/wckw78HrtLxYk25j9DkEVQSMaNkbTC4tVWgma0xCjF",
-	"cbMtDt9vO3Lp4z5FmiLSOWq6QHEcgB8/J+5z1//qUVGEmF/qTnmcbQr7pfClca7V9T/V8vbgJecmhICX",
-	"ETNTw+e1Upk9CwVjNzPOdHJjDrdPn2eYmZxMTM5GAj0a1sENtABQV32X/fqCEC0PwO803uGDiwrdGMuM",
-	"ojYlzTU/NzVhiHBxLtmg5TqfNTg0AF+O/IXo2UA/lqkJ6he2ZwCnguQxTZGt3zHl9ly5nYktpEnc3i2+",
-	"XSXglwGeJqdS54puepi0q3Okx1YDFyOu8uWfwIAvyUw9QhUJNjCgF7PhFRA35w7jL6XZ4ns74oR8c830",
-	"CihGZU6Djs9cajmuIYnWyURUvOxCAPXwwdqS47pcgk6Ko+JMAAKc9NY+DiNwhSaiVAVYTpwthQgqm8Id",
-	"HXYfbIt3RLA1rt0NJa9tPZzK4UYIpe1cQuIp4xCqj3JQIU3J+qrLh1+96PKUiHHmlh+gHp7PSJEgmHRT",
-	"VsG1jFVZeYl1WZv7IuS6Ws92L+Spkm24cwKi8fMMPHRGzakDN2Ytb2pHYoXQWZ5t4KGR45/h7uNndlM+",
-	"G/cQ09l8IY4vqn4yJfybK542J/6KRmA7xJLmgKzicIxEYtTGjdcjzdQKl9jy9bickaxCcfgXJSSL/Ylt",
-	"cYtcDZhPhrtLEWX2uBPPC17WphI/nv78sgWcAWDNVtZ+WWyHDza43/5eq3IJT1TVDqU+Utjqztqi+DUn",
-	"DpdZuna3rmsMDKwB6ifwRCg6RMSvVp10vAGg5tHxz4SlOUdrdsNphx5m1+nYkcxd5NlohZeKrYjrs2xc",
-	"2QvqpuDsIlcFiuwNzacAdG5bRuvYU1wIfPPCmEBJRhv5hRNqgXlkSV+ZNmLL9qqyVey74z7Qp1ywAsCs",
-	"FujEn+NPQVgUWfnbmFAlCjyFkPB0ZERhhozyM7aq+KAo5Lp5Zmrc7E3COc+iBz43YBq3OTDdm57To61b",
-	"w002IsJIjX4whJBZuQ8CDtKqiZ5LnbnxmGnIqYEsH867kRkz7yUe7YeQfwgvgPtRc84O+oTn2pvVN9dm",
-	"zMKZLrScEpQgN43pAjcYeEl5MLBQnRLB2S+rpiMUS3wRTL7WMqkw0hzqmEq0t93trilLOMQoFMxeKnf3",
-	"voFi9oXBWfCurzkCV4+Qa1Mo7N1siH7E57jGt2WYZlccpU0VdwgPcFz+5lVqNQVo5CgTQWaZyoAPAU9E",
-	"TrNKwiJfSGlAx6oqhyo7Y+7Cm/Hl8FHuvoUfEO4D0BhSs5eQKrYOPb1jq5SDmJ5zG+EciDpbOwgJYYPZ",
-	"knX/+zLmBVDJPINhQk4LOZUzYs0DwyD1ZLdp9BLMGV1JpYdsdQ3uyr6ey3P8QkI5j3NFfZrkl5LE/IEv",
-	"IodD6xeWdm6BMQAuo5ccAX/T2Nl/BqfilxjhPASWNlSytVm5zK+YHUMOpA27BxzLrWqTe9HNqsY3W0B0",
-	"FQsnLOutSoxWdImTg9ZP0Snc+jvxvzfT/8KR9uUTinLEJJ5KiHCeAcLKzfTzBMBaFrVMdzi7z1G2hES9",
-	"A+z2STHrhSBrBJXpyWeUztrpJ3nR9DVlxFLOO+vcmBpkGD8mkER7CdVfzvraTgOKeVRxp6M0K/YvxDlY",
-	"yzx4ixrTct/Hs6bl9g/IaSc2orT7S+Bz8aRHNvPqxMaApsq+BEyT5L2O2Ug5lG3yHVmeJW0W91tw2wo5",
-	"NnrYzPTu65AhrzN/hw+qRy8nXXsBdng1g97/2v//v/+nFePxOlJvl2qpzdJATBYyGtODsBiikSRTGKRK",
-	"IHA+qMfwJRDvlzZlWWI3Ua/UReWjoMbJqg+qdNspVLfNhVSWQVvETlu8iYlh0DRY9NVOAtvQZsKc6YmW",
-	"moykAwV9gjWpr0zbvBhEaXA005Aul6knK+hziDMnXkvRonHL280hpnc0q+eJvmL50jltz1ReDJquEuBl",
-	"/BeG7+oSRUCWl2rA4EaUwtQRzxclcV+3iuI5GftHRgvGAf01r0Y/R4DU21i+O5+TT1thWxeyitwQeDiS",
-	"RhJqN5H+0RQZxCPy0lZPfC3yQbdL8pN/ED/n38ewwxtF4JbAXS9kprez67YVYi/mqHnvCZPQxf6LDk7A",
-	"WL3Ii0qV7TUuY4XcZvfv33+8B2SDp09DVqwSMyVLAWd2I4znVKR99/RcYOlhE7W+yTa6e9jt97NPh59/",
-	"O3x3sP/4Pf3x7j79+/7nvf3dLlz67eBdd//wffj73cGhu+e3+++6B+/3Tnfdf9zfh++6+/ff7/Xedfcf",
-	"uh/8P3b7/Y576UHy+PPeP+/++2/v/mn//dLHWlggt5CcQdteLKw8fZoIHmAqGaNUCmHzj+LCiQh4rcjy",
-	"IYGqx+Seh93DR/sHB/uHh6fdx7373V632zk4vP/g4aN/bxB9LpmRw2+aM/JNY0bcAD34fHODTmP+6PO/",
-	"t0uDMl/KxgDQaRXcMC/U5woypV4CysVHMVku7KshoyXXtlIyawICL57OxUrOiBbqhjbOiM7vROYQuxO3",
-	"cSI6kcPO6wWNApROpxc5ZcIdRRFKbAu74JrkKhtXqays6vM3Rt6XuRmQQwYDolhOBY0tzBRqpq26er7O",
-	"wzVy2Q81NS5aKXEnk7A+/SC3KThvj5+OZLU2v74qa5W0VeimtVXuDambpcx2RJpnzHsxktUdm3BhC9sg",
-	"HfGzYvJQSixxhruWY5UJ73vKh9qUrGI0N97m6UGrjueGhx2x37hoYiRt8CF4MFl2voBLQG6Oz/IUXtp6",
-	"Ch+2I7SU+XDI5yQDjNv6fJxX+6HecS4zt3k9FbYyJaVrxK0HxPSh0qp0YtrfLS3yEHkbj4n+DRWrQETF",
-	"KY6NjNL5Ni2+en2+KSaULlU25oDmD7oPvn34zSNYuM9kJVu04wuRZrKS+5ScSouR/sI1h6VhHeHvRVY3",
-	"IGWBAL0ZK8vaRwospSn5h/iJWjNGA692kykmMIGS7grD+26JM3UjiQsrZ63Aw1tnJd8g4yts5pGcUDXv",
-	"Uj7OTUTt1rSm0l5C9cRQ5jqmNG07GT+3CrGlPEKpv5ZGNQQnz37qLJErLZICNjA6T0AjaFRhS5BzLDpc",
-	"5xL0mk1zqxocsfOh34cP147kWFUyo2W+EjOZO/kzPwD1SGVll/H3yECNtJEUe3t8qj5Wr2U5V+J6sKrg",
-	"fWl1U8PZ7Muxkka+CzKIuA0YWJPa8Fs25z7KmXhyJxpZHqf3q9bV01GtL9st8YsyAL/S0rpjxdtjv0oo",
-	"pV08l4ORcJ+A8wWrkqNzMDwuhvkHZZegk/Nq2Mx0JSHpLLYtUn+KNrl6ykWLPv2QrdCtqbVAoJ62Zgr+",
-	"OppRAAp8SXQOXVMeXcSY5lvin+etrjao/iJfelyFD0WbhdFOPTSbFKHSg8fb+7o2ns/xnGTYYvEsCJVt",
-	"vrtCs49ZBUASVWayiGe/ydQiU+4mpdWmyAItTJgkt8g8OkBrRuvaShuQAIuVNgn+d99WarKDmbH7fAX+",
-	"wI1GfyhN2JrKP4HLtvnXDu0eJ/jODbwrVnb4T89SO6erbFj+s1IWxgupnXPvUpupbhyVLem1dTUy5Ya+",
-	"qyO4+adcZ9fIPr0GDcI8IjC2vX2U/DHZ5uYiidkcivac6a15H65Ekt4gY5dlw3cN7dq0Xmzu5mhE9HK4",
-	"+QVpX1dmLKt84KtoF1EW/2war3cGoY7L9f8k/VDlBeb+DRTfJupghmZghVXXoQnvr4F29haCzj+rqxbc",
-	"U+TJXASyV66/X8vd06JvONXqXNk8U/g+thOfiFTXRZEiMZCl/LI/bnHHu+DMde1erJ1vjEXrNoKJOVVy",
-	"fP2poXSZBaalzIAnBm/cBG2wWYC1roSISLR+vzKiLdb9dvVgn5dPEMV8b2CKKC597Um6biFLC7+KdnIm",
-	"W1Kj0syemasPDIWoNTp+ophN8wxzf8Z7s7v/WO5fvP/07ed9/+8HG/z74PDzqn3YVpXSOmVrMT2iMpV/",
-	"lUVNZ08D2CKuUnG6pyWoKoTpQIlWGQqvdsQrODjodlux12gsP8YNu9/1Mw7cZusdkqGhXN649LzY6e2M",
-	"5eQdjtp7Is+cK+5Ym27STBzBejUtUtwr8yxD22V+tE3o1YMRCzmlS/NDtTk32UwAuoKbsoJApKPFH8KZ",
-	"XMwrLuqqLtEC+eIRzsN3j/Yfv//tsMthzT90sLNtHq+XL9sGxjqcO4mqBuabHNovW2a9TQ5MSK1dlS3b",
-	"lLXD/IPSf1RBu+7MtNc/NOeTp9afnXMnZZad8fJZn2SdfMWTtbX2/g94tl4nLuzOwK2m4yalt70V319J",
-	"fG8r+HAr/KFFX5TSaFcpTFc3h9iu3QJ4eFlCpF1hfr61V+X8bdg2EYb/ta2bLLcgMtcw2JI8za3gB1pc",
-	"LNsESbbyXaDFy3mApP4eYZvSP78vI0T5VjLBuHtWqAHXov1s2s4EDn4Ty2vzOnhq/1wh/ETWdtXqJIbS",
-	"XKEcM1qMTJF1xBEUqaTQWcowoF6JIdO6Em57ID2Gj3X4KSELa0ilsGFUGEDP9rXfC2BXXn03TOSsMDLb",
-	"cIRe0920FJaJRHfJA5lFyUI0Ysxfr81UGN0RRxrhS0WRW/Q8FEXMx7mRXAXcu9PZPKr7w5tV7gnna4Oh",
-	"evvm5ZIt057t4AH5fP6OuQSBU08Ioo+5//OqI44volqqqbSADmsuLlit8Q9BykbOuJs2wRKcvm6Egumi",
-	"+xpAuplLpZ+IWmM0iC+WSvynKk1baHsgByOVna3hhgTEBJh5bt4dK+DR1TwhoJp1G0whrWxKRDKeG72u",
-	"JZ4FFkNKuR4upaO8WlOQ5HKTAbmZ7/l+bNhzKhj1j91EKxayHeMhaJudVm3FtqaZbxGL2CxC/gyfQi9a",
-	"a/3JMi1gsX44ML98TjbDHvbAw5smRG51Si8kzjC8L7ylbdRJZrUFPt++ecmel4GC7BZmGrljScDfGHrc",
-	"3JG92Uy2Hd6tEzqpy4mxPuGHzlQomQMbpENs1nCu3jyIDOaSccKE1x70sKV+PsuzZmvWZWQsfTlSkNHc",
-	"lYGdKn1w0E3Bg41gCJxkiekHEOt8CJSHS1rXoIEZGtBw3bNOu2wri6JrX6gIudmHERANuX4s1sdHcdot",
-	"tt9VVcHTparenD4Ehc1TWWZ2ScHfVdU0qwalqs5uGoQ18sjM9R00V3Ju+WIpbEXwueSgaMwvLZgeSYwE",
-	"Xr/coL+ncO9CPf/Gcmd7rW5BxCKQKjY6TJdfOdtBPNLHjkJW8WLyos+KNpC+LyRPxKzliKxLieRty7hN",
-	"6QZn3Y7zosiJ33G1WnD/0Ua6CWY9tYoubYAaY1I5KRdwnwdyrHqxXBvLGVp/Rms1qDi5nTB10caC89qD",
-	"CVCxJid4w2PEvXP68oTEQwIwa7HG7f4HuEUSJ+hKhXWWwPRAJbLix9PT10+YwwcxsnF3MaGGe3LAEC9u",
-	"fQf8Ao+YQKWn6uOkkLkOGaMsUalnMez/TrKTkSLFvXErrkDil7EydQW5JNhkXAOVGZgA8NtesIoUp0uy",
-	"AHCR3bFEhJqg+n6wibq4Aaeg5whf/DLk+TMLLB5hePsdK85NNgPTCJKyGiXLmJI09RhRUmcRTpQzddiE",
-	"joSvOy/OldKC0YLgWCylbaluR6jlxRKlSpZXEDx2o+rkuPvN7rpOwm5ZPSGPHz+OZ6O7XnmnRdHoWNKQ",
-	"Iyvk1jMSRO2CC7eMQcCvqZy5zey64T0/DBSImiaT2e3nWUo+hXDUL6VNPduI05dutlsu53bj8zqpjV8I",
-	"oQllK65ndLPXk1b4Iypy30on0upjdcbDfdOtzy16LjSi5KJnRMmyyJWt2gGn4j4gO1UrjAoL7TtW8F0c",
-	"JMKVeaEivZGI4dxHr8pW3Cr8NouwzO2nKNSyNCOU++bugFOL90/HdWI+Y+NRs6r0/kJV6dn7TwfJ/e7n",
-	"fr8T/9laSUofOttsAbUpUdEbEs5ODag7jZ29ltqsfeyWSlpyP7MOJfaFrfKicMKJTvEkbCcCL2KrKmns",
-	"r5gkzWNH+MOGzKQlZ/Fco3/NqxEpgfYKBjFJ4UX0Axm9cyn6Ad/UxDjY2B87p8NuCWHgW7gRhIGfNQ9i",
-	"ECR7PKqr4JWWOgiomBSYk3JblbIypV0KCboNLNH37n+etsEHLQXDmDPwllDvhgEZGF05BbMn0mqU6xSZ",
-	"XSpy0mM8PLOJSC8gjgXG23RknImPvCUZ1kFGCOWgeXl4rr7OK7RzqeAVasLgW3NUsaMcIEfqBnnNQs/e",
-	"qEkhZytkW2s4AXKxF5UBp6yerT4L/BlAk47YvqSjsOrlmnSz8h8SHbZsGhQDg1YbFfZys9Wi5/oafPrz",
-	"27E5kAvNXyF/T8Dyb3MsajVlv0Ac+eNCXlqoiOKGZqEdmWmLs3FSqg+5qe0fysnRCc6XtZJyRIM0P+r0",
-	"eNLawxVjfrpFaM5w1zriV8/0NEti45tugLBcQnGS3KOCmQuqgShVoaRV9veI2IW+vn3zsr2n4Lc2tJjm",
-	"pg+P8/OZSF+/OjlN1wE7P26I8VFVTew/9+7d23UaUXf/8Xv+R2f//V3+be+ff+v331GaSe/9P/X77/d2",
-	"e5Dc4358/6mbPPi898+79yAt9u4ScA6/NNr1FlxwIA9d7y5c/0JXQ/KTKSn3psjPSwnD4BTbk0rqTJaZ",
-	"+JWZwVHD6axk4nnYTHiajqwanL072v937Pk/3Xv/6cH9z9+19Ad3RF3m1ezErQFcpOdKlqo8qqtR+OsF",
-	"i7F/+fV0ATABg0GeTxVdEjCT4p6sq9G9wgxzImeLfiXe0zQRH2SRo4s75Q3l7iefFzoNNLqBCEHRnXKW",
-	"+V0hYA0cUxRjNXVVUN0vtSkR53UF3qL4ub7u61dlzIy/m9rLs//5r/9O95q9mOT7l2pmPaoBpbuNAHQP",
-	"bfA7VqQf9+3ATFQKmdqUccG+sdIUhKQI+w38yTC2YV7cSnarzOjvgYT91cWacm+qmmcAQOaKT1ghzrOQ",
-	"4tXABAW3TMLRtCa1PFO3gxJxqWZ9HXoL3Yv56TviRCnxzq0Wpat8AEPxfresC2VhmsOve9j73PVipGQG",
-	"Pccg4c6/7b/S+9jp/VcXYUTkJP9JzSB/AqUUUq1cF9swYhjldd6ym+VYNRY24Y6pj5PClKq0PaG0E7RQ",
-	"TqX2xzIvPKsYlaUDmazrY0cgdombErecSVTYSs76GrliYbxhgC0jZsOisVGWFzheR/KDetLIxcrUIM+U",
-	"pcWZV5DXQpByhZniqRxRqlpP5I/8o6ynNlVq960M0gCJLhfvQlUzXATwALpGzqCose4e5np7WxY7vZ1I",
-	"JjQSMtzPh2iLb0J3F21PSvm798ln3n2+hy/Zx4lLE18syCKiwb8lZGG0itYn0PKE5YkPnTFJW3Nxfnad",
-	"yPWFaWXQRk4ciM8SPijWb+B2s0KNz1XWizhHkCyPMT8ZxQEd4iMo+dAZiKxjAdyBzGXIJCVirCQgFyU0",
-	"Uk4WAM+1E3f/+3+LF6BR20pNrPvloNOQyk6JqiepQGs+XntJm0wvVVWXmm8LnNp9fehEA6FPYEOkFSmW",
-	"H+f/CRKhJ74HCSj6dbd7fwB3wT9VSqhqES78QBZFp6/vd+ZmPYURCyxVyapVwTkDqduooG2Bo/9BR6Q/",
-	"PF/yjMz3WeNNafnYKDEIhvV7k7Eu8y8nr37BnOYX+9/Cpp7RMR5svTm0ityKzAxqIIdyK46OvDEyST96",
-	"IH7Kv4fT74nX8fo6JEEC8iE8gcl4Md+vODj81j2eBO3Q6fl89fDhI7xqTTgp4Jy1FbrnL3K3DEdm6uaC",
-	"PHtcOy2eBrgWi1GvMVFvxyH2vi6VzGyPSPjOcayodwjEiOzxmvlQ9MxXNYJUPHn2E2pIPxi4yympJ7DP",
-	"gFajIGGpKlSzJjguNFd9DaDITrEALRnzbiKj1e3Yc4VIBlPeJc0Tzf24L+7ePRITVVqj796FY1Rupvms",
-	"03CetOpFfm8xx3mH20DCIzRic/UFiW+AoiHYLqCa8RUE5fpgLiHY0vigpzpgaXX3LkKVwY/cCDfaafNA",
-	"T/2bzksztYC1l4K5cWLqcqBS7gqL5+vI+FIpMc51XQFTU18fxUc4tI5aGmyPFaLJjWYiNK5+LaSzY+io",
-	"jpsKBwikSiKlW19PZCnHqlLASD+AFINGl8VAaqeQwrZBfcg+ceOP4qx5VgViV1KGA2Y39PHu3RPUaW3n",
-	"7l1xJAoz3M81gXOBhghX4eElIhvPFUGrj8S4OGr+IKamvLQA/tHr69ZVy/z8EAZoUPRPZF5CpmQcPwNP",
-	"VmFsleBIVKx5UaOGMtdB/jjLttPXrzh1A96Ld/qgYW1VlhBrsopCwLBQUSrhYOymD7oH+PRZqWqr0r2O",
-	"ODHiUqlJA6sNLQipMwgYOwEnzwEOeFIaN4DKCjsCNwS/O/HDVusM4CsLM7ik4ZfUy8qUUHDk+ylyTdlt",
-	"nXkpYuoqXejBEzq18OCmBZBC1q7lpka6Y+4GeogUObRq3jj9EpeMtw92gdgfYaT2hFWYYZYjAkGgkQfF",
-	"ZBcVVKbOh62P3PnwJB3gXH/NoCbaVH3ttGYbkQ18zIlGcGbqXnOJ5FakD7oP0sTDrEqG2PMmTvNFtEPJ",
-	"uBXkxBmTE5FSbr3phocunX0w5TAE8F53TDnVQ+RVz2NrcX+dPMfuJkJJp3pHzhhYfwx9R+PNkgeGXDcV",
-	"7qByofl1XKFBJ+2cgRYhQSTs7XKHGf50x0LrmYOhmPFKAMuXzIuiABSUXmSyhjGgm/ClWkTDhGwEUTb4",
-	"E5FKPUtJwbE035dqlohUG63CFW36Gn6nqePl6k5rNEysBysD2Rzx7XlPWDBBW9bHfffe8zzLFLi6YbgH",
-	"FQOFeAXbDf2v3kU4b88mOPow7XIQBFgYff+i3sIpR2hjgFq41PRucgbgQvU3QD1CtGXpBegEt/VgxISb",
-	"iR8sZuDMccb6OuDZ9oDdSIFhiPB6y/c4vpAxJgykvjUaf8eKIh/nFalkIKPzjOUblqX3NWsK7iSkUnV+",
-	"AbhpGicOrd3c0vmXIDWLG//p/IwnODaL8/yKl6f1D6XBgZIGToW8DAIBXTBO0bmoCVoQmwCHQlfkGjS2",
-	"M3+Ip3udvj6JuX7igSGj3mc9+Znn4XATb1UldtPXb0/FPTfu9t4nYiv5fI9fle7Fdg+KzSe4niK+Stwb",
-	"eCczc4GGjey1VhUXc8sKREHT7kSNJjMdUJBw2qHul64TQieOW7BOUT9HJ4eyNPtph8YrZVcd72nah88x",
-	"LfnuXfEco2BYYAQ2mNQU3SE/2YVSmdjFgw2d4mkoGwWMMkTXZvF8ifh+iAkYZBWmFZV5pWxfw4noo2w+",
-	"hyeOX+Uo6mWWgTL4cZ++/STagDHZbbSZIPgAfYEN1aFAeMqmBPLh53ro/t7YzpSlM7z+wzgFzpQU9LLN",
-	"ipRm1T2pK75djFPLH40+YO99knkgvAzKNAUkYTl1xPemGqFahpbcPijLNGy7qTMQcY726em9Ds0wILum",
-	"Ird9HXNKg3EMC1eK1M1F2nOD8hstgd+Ee0z8Bj4MJ7l/6+vf9vf3/f+7W1MYm1T8JtIT9y9YXO7P08Vw",
-	"IW4kho2Ex+/u1hoAkvfuulc8U0UlG69YRGbsCYC2wkofbAOgy0Eb3rh/+Rc8LZQscVfOTI3bxY7MVPdC",
-	"xhvOrTAQ5MHXZXBWuuYYrRqtUTrrxZOeW1Yc3TJl1OHQLJnNqFkym82/iXIqSnmBYCmMqkteJnuJmeaN",
-	"kJ+PLPM3CODXfeQF/LO1vXOwk/BwXx9BomddKlgEHA7B0w1sYQKMRiUHU024gC8IVTSLcvSVkUPMvxhs",
-	"MG5kX+NSCDFBJ54HJnNaxTHgYjekgJszKmy81OQMuHv3jbK1279BgOFbz91ZQ6uRLPE8czYTm4bgEnVK",
-	"uz+ZYKITP1GmDOMZVY31RKkoq5Q5tkKiOrw1BYyyXsr+It9BCErnuDpeSlvtw+zsHz9Lg8rg69eIC1PI",
-	"MMDQM8jwknrGEUegLRkpwNuXRYFUFGAbwpk5HRkhC+iSB2R1qw1P7EPQ3HFFYZy2MhM3SUt8Ac5OUE3/",
-	"EQlzU6m5rTCkpFI83ADgHjeXs6MhE4gZymjHgnzi6jmgunLC/PCBGIE5EsZa6exJGHtaedMR2AVYoef0",
-	"ByrQA/hJNsTzQumBAjUzZMCi1ROItihLvBHXRVeKdK8ek5wtZ+LgIbuJOuLUnSzigf8lYu0Dxi5woThj",
-	"OsqwpmY9LYxluyRcvHs3GE5uWqLh7TXrWPKiYCD0vMIPMVIrnaZs5Z3iDAMDlrOcgp9g5fkzkHqgCpz9",
-	"UnlHK+3GIcRVS1MPR4mYGHjrBocaHeJ8Ej9zks+SoxF5hVEq+TM0JSCSNIqpGK90IaMFOdw74liLVNaV",
-	"SZtavhtRvAiSNo3laGYSkdUlKAMgt2CBEWFQDyd/UqhKoZQG8j40mEr1IVdTsZviP3qcX5nukesOPzCp",
-	"z4vcjmD0ax1RHqosr1TW17sbzQa9xqlephRZbgeyxPPvqEltGMHd876kLegPGkhqQtjYvnYDnOsz7ETa",
-	"ONr8llq6tNyYmouLtEGs6ecDpxJ5QmQxddrSFLDpjxb4CQe0G0wJCwHT2uNv8akSSuHBZ+pXB1V4wByh",
-	"/mj7+ly5F3FFpynbZs/WE1Valaks3XsirMH9N2dPgArCeK/ilV66GsAjiS3uazDxqpxLNeAl4DgkHdkK",
-	"gGqCcVrhVSUu7FQUSn5QIbASaKshvhz7gYlkPSJ/tDD6oyZ9sWfLOjp2aiFlicUrClRwOCNUFY12ZXDe",
-	"6Qhzr+HHUYGBSiVQttxFptmOGfth/8fxChgFz7jRAB1PhEdC369zdBn/sP/2OPLdQWwY110C3HNjeV5E",
-	"/I8kN4HJIELwJLsM2DzAR5CH8b1jn1DwLyBRYYonqsgEi/+bjzHHyrG7gSDPv3Ga2b06v/fhm3sD6Fx8",
-	"9SF059FcF+mJ+HbosPtdDvfrPEX9TQjhTg9bscdafCc+iTnPeUqu8799AjP/cyo+P2k8mruDZCa+E9LO",
-	"9EDs7onvMOwndqVb4uJCVYPRbvq3TziMn7lt9/5GC/U4juUl4pNvzue9vc5/WKN39xqfBLsRArHfQfzr",
-	"GeZGurk/5Uu7n4Sc5D3R/CwPYhJ9ovFq0sa/E9h06tzc94HX4DtBy233k8idlkxdSXwpc4/eloQG0+py",
-	"e7qsFX68r90qMmU+zH0y4sSJy3FtK3GumAExZkwQVLVEj+EB5XWwRKQwVylXeUTCKHbZPAHneF/7CIrR",
-	"uLbxM5aUjR9xEJwOdBqUCPcovp0GKfEOcRtiow2CGKaF8IwQGbqfvHWhFbjQueSuMO5gjfloerxsJ6Wa",
-	"yFKdKJ0xbx3ho/QETIgbdGCLCfMhPkdL8xPUOfXEknt7oSDdFvlA7e4f7InP4vOea8AbFhy89ll2Kc2s",
-	"F0jkamPTwFkG5Jhzin/uCyysGStUJgHy3Y2Ns5ihgqQXJWg4idjXIU8YMwfouOUb3FkG0c9qqkj6xI6O",
-	"RqvJgEBQClqZnNpiPf8QnvQecM0dvrmyPlCF5y0Kfwg9RHRAtJuMHih/yuQew4WU26gusShEasOU7u6l",
-	"kU5M7wUVpqyddgBCDb7ciy0h9LJEqkjkcMk5cME8Hxy4O1ekU3HHKjOZkJWYOg3YNQaWtdMhLJT6PIUG",
-	"49nLMq0Z0TSTlKS+QFpTFDq0m6l5Qzgdz03p5FKuUVj3dfrm7S9nz9+8efUmDQYhHEEpatdIzBNHEEGx",
-	"CQPP/rqyNOgpP4397JXBAGFtVRb7nQMpD6cxsL0XMXH4sKMNnhBzQZRAHe/I6OsjHfJdJBbAW0pp9bY0",
-	"MwmRloaZCh51/Emj8HOMOgyzGwA2e5OriF7pRipN+jpFIHAKZ3kwcG/EpkY/A+8WZFmJWKWDbcihE1JF",
-	"oYzVGaO9oD/QhuqAiZBrp8ZHjzrTILhrQY1gSz22z3D14yZEH+PuXgr2V8USJvE3MZuUu4WENOhyZKdC",
-	"8BLbO3WmHpOFNBg5guup6UhouDi8gAm2d3Ps3QAv0D7xInaW+tO3J6evfk7FnOsGPOtp9BT149RXkbqz",
-	"S0LKkxxcxgY4j2PkRwhycAM3Au5Fr18FhTArzaSv51RQ8Pc1HiGliyRHD0kI/Ik3QXPJux7gBJwn3pIW",
-	"XE0gO1+7B1hn7esoG8Z9DM3PhnpHEkvlrn+koI/M1IpzUyH7iiUj0qsSeCovHFnsEZPOXvUSgticwpD6",
-	"U42iUvPkLiG64IaIBUyPjzk3585GeXsqvJp37xNztjtBeaFU5mYZF8GLvFA2cTutCFHEwDWlbVXWA4wR",
-	"kdOcUuca7HhgIqDoc3+Qp8/93S7kENfy8YOH3yQilZNJQclC9+jGf3KKaLrnNZBP+B8h+pBB2N/pif4O",
-	"32zvQQQFy3lRLvV3kuiJvCrokX/1N4qWG9Fp6u58cHgY/Y5CDd8ABd0mmxH3vJPqdeFVRqA+loOq03iv",
-	"k4749OqG0rlwlmd4d/fg8ePs/uDR/sHFodz/ZnBf7T8+f3Sw/1B1L+7LbwYH2eFh4wUKZ2CnJ959Ev0d",
-	"gvyi0aJhSBoNqow5A80Pfocopbtw2O2Kz+/xxZ8hS6+UGtzaLOsh4QigDvJM6Sq/yFX5RKTwERL//iwo",
-	"VXTC+Pw8gr+jYAZrz2yh8Q51X7tjYWN1nDDmEUrDd20zmKubynthht6PAvYxVGL/2z5psPvHWcoBTB/1",
-	"4F31RMi+dscA6XyDkTG4zZzJTtoYbFIOgX7rdsmjB6JQVQUGLtLYgrdkNhkpbfc6dALbVMAEWQ5Vg4uB",
-	"Nj2srr6m1QW75dHj7sEemfGqKCgynQfzBDw7HUHEIxynLNVEyUp8kEXNL58qSt6CnXt8EZ/UWPNW1m6K",
-	"m1lFPMCof6PMTd+4B/dBxUyDs/UFRvlMplpjA4kYGsqz72uOVJyOFEHJsOplKTMkRGsrIzLTQ3Hzv0nB",
-	"gkZhkuG7dCyLC1OOAWUILqTvd72UWLi4J3YfdLt7vfhNBHdBWupEOu2kB7o07HoCznDnHATkYFh9zqrb",
-	"FVChkltnHkLuE9oBaHWFFE+PTddxm+zui/xjvIg7d7E7i7H0qDsLF313jjCRTvgr7tsEgUeJAuGSW5m4",
-	"eAN29zQfKHTwYWQGv4SdfeL0jEFdWqdDQuAlOEojQivWCIocvDBC3H3plLl6wuc2fR5DMrwhICTTEW/d",
-	"ShD4EUplfJnryzS4ZedHKM/UeGIqpQezs0s1axunuVsak58eh4v7P6kZbAOoLUgiGBUakXkme7bdaB9i",
-	"b0/Qqn779vgZrArIaHOzDnUQblmriws18FOtTXV2YWqdxU33P0JjH2BjvQEPSS0TWY0Sb5OEtBBnaJvS",
-	"X/DbEOh9lOo0zRMfyXCSBXV17MbTkRpcUkEMQ5AYyymGYP9wD5xdbbIY5qWx+RauQp8e0gS4bkTxFEr9",
-	"h57gk9gctzC8hwZEsRbpkXtfGg9kAOKZH81wBT7/iD4fkh9I34u1sbHKcolFxrhaj+AlvFqhYfhTU5cB",
-	"HQaBCxbD/ZQJQfF1ajthLZ3BqSzLYaP5CxddDw7uUw9AOrnVGWQMZr+7BiScd7HA7JLEEQN3izaVSkLq",
-	"O4FG0L0+590wfE6DdzTBlPRoAxQAaQS5z07QA/Gd9Qj53utD3a81TbzKzmDQz0A1iMag/Q4YiIcLU+mX",
-	"E9UQUPY8rB1YVzytUYNDlkX61OjKTZizESCNoTmx3OgFlS5u78JF19TDw3jOnAjFYwY5AWO1sgezAxAv",
-	"rsG5tbmTQ16UL4gmiLSWBhP3xrSFTVkC0NScijEndHkJQvgc6+9aOtRyGUafu0TOd0zwZQA7Pgs+qNJS",
-	"gpH2zjC3g48v9n+W1WCU9sA/h6BIE1WO5MQ6qZWw3IWDJq8QgQ67B/7BvGKjHWOP/BfWi0H6CST5iPT5",
-	"qRzC3KEO8evIID/QJSUZ4TqMyu+a/Z+7BELkYGHlYdWfjLLDYw3VY2yGZbcig37+pENnc8v5BhcaDcLP",
-	"mxLSAiPNhXcA68g4vASshVRA0lcyIF5YKP3Ee3XGB90bTnIfNUv+wBFJOeveF1UZkziNHAQrejGxd3Eq",
-	"edS36Gffs4W8emkhcR1SyCERBku4nKo/NeAi4KIZ8DHkPsW5tT8v49aJn5SaBHcDpYk1vs+eePwJhKIb",
-	"Y6R28XHF+VkclArMF1nYtrmMLscz6o/+eYaOcO7PF1PqLM4odCeVxfMcq3HAqHcnG7gzqNMvMB8IvdIE",
-	"1cwdCAmkUbP9j9BYPpLms6rJI04BkDucUp2waYCp1a4X/t5mLGUBPN93SM4nhLP7HZJ16e+QHhtyY7lb",
-	"7r5lqsv8Nd/JI8BN2K8nIf/LyzpOg9eUKkyLS7kVCF9LhamrjjhqFo5iAiRnlVF2KTcSsG/PwE8Xty/6",
-	"GZr2OF4sUUb0skXSWPcEO7MkbJDQ0YkFaHEdbdXI2/uP2llSmMzJrZ8qeXnGazFuf+NC44DkH0Eblxbw",
-	"1Ya1srYXx+nGmLUzHhuwq2wCrvYJfFxQTTOZPdaJYH90uJUTz5mTydTYQtrqDOsTopaGX/1AH3nfIx5P",
-	"CdO6oB3Jss4uLFE6nHG+uQVzixiCGf6s+tFMhbmolOZzqpSVOgOfzdyCjX6H8Xzc3JGe7c3UlObgfX4B",
-	"h3Lkw2NOoaSzy+KSRtwQ9DpMwNfu5C726FdJxUsN3wBGP7FOEG359I2s1EvXyBRTHnIrCsVJL+OcDs30",
-	"4/7AWEwz8AesDceGORtLPWPwNts8POYuhrEwRrgrVOxFudkEpEmyIw8ih41Q+FGramrKSxRR/B5PMQmu",
-	"FVr40UONndY+Qh3xzBDcJzhssKQGatE8Ia0sihl3XeZnf69NJeMe829tkw4TWipAt4fzHBaIG9ajY87H",
-	"6IUDKyHbB6oBQQVwf2bA/re0D0mohoz2Z1kj+iVXW4cD1y9tjmyC54GXd2yw5/psUpqhG8TGedl+S9id",
-	"XulqprG22vuYqUetXdVNOvFhmvL5V18qP0Vx68a5HYOKu6T1fL0h/xab6ZWdxlnDwXj+AaxpA/XCs454",
-	"hfIpxR0OvtPW13DWlLe0JajM7tCcc1ok8QhIP8YN7wz56DBLiqeU4rWDwtimyGpciKYPf/AFnL4iKtiO",
-	"pIRC+k8OZSJHp09/bM3PikK7hEiauscoUw/e0HIURDyTLWfv/MXQdnoTW0QXYYnEpS0gHuJvpJG3LMZZ",
-	"qCcocuRlOC5yf7g6G26xdeHXhWaN5aA0oQUAtAEfPo0/4H6Gz5LngApHBqVZMEsgUOmEc6tt4q/GGkrI",
-	"HaXpIOcLfazILxFgG4qxhs6ax/iimrgFOZVlJnZxBhORck4nZIgDYHLm/k1LbQ+2gxxcYkKcewY2RsjQ",
-	"CwWWdB0cN/xW2DEEoIgEb5H1OZ/7SGECyd3iKpmB1H4gTdgjmFbNW4SRyAggq2l9z10D07u71/OZ2aSM",
-	"5BEgKGV6EgLQpZpU0HFnRECQGKsGQqU1UCLISp5LqjAulU9wiDuMhUFkZzuT2IfayTPEsoga0hNpgae9",
-	"s/jZ90BRH4JlRDcz7T0cnNfgRgijg0wclGM775toXmssNXJHgLeFbwAbEYCOIIwbRolCUw0NDWQhvgVn",
-	"mdOFMUgbtzkcqJRwRoENH36C6Aa64XwNA8xGh/tJftuzypzhq+Ycmc2LjZ6SkdqaB8wrvGlbcd4TaEGY",
-	"ckSz/Qt+icLuFOH0CWKRKhLykpvqiP/dN/GEEpsgCXc+MRyjd25RYHMjZsNmoSfwKUETSWuSzgoM2Umb",
-	"5kVTD0bS6SNn5uIibn/4tUVqwVLCOzBlllN825sVd6UlZd4dApAP/6QtmST2bbeOdONCo7FRjgBPfiP5",
-	"ej4vuueTmtznG2nZSXP3RNnt5CXyLQfSClupck5mxI1hr1hzIuKlPZkUs2XL3l1b309fEVCVuddsvNVH",
-	"v1JYQ0KOYADy4GejRc5+h7k1zj+HM9bvf4TJmOYVaN1umcwtcKd36Ngb12ud/2stKe5BlGwVdSD8Gqld",
-	"c+lXSSxCIOYHpypMekiohOocn+oXNS7m9uJRxR6VZhJAWSH5pwn00FwcIRMvar//MUgYciELf6mJOcQ+",
-	"I8SNuGgs+KmMnV2xsDsL4aO5Biy7qaHKHx17tQ/TAEnxip/2aZuAAcduK7DVAKQt9iFFExIkT1iqbtYK",
-	"I7OFxRou7Indh95XFzUvx/pKvAl0P5+0Sebj/Bi25AJETSFCh7l20K/QiAeLjchyjMGHOBx4UZsfjj4C",
-	"xXULnaVfl33kQhWFsHkB4HIYkRjnWRbSeVqXTPRVpqWY+yz/DN9tWQCQGgDSANAcdBVtolqrjxM1qBZG",
-	"OfqsblMK4t/nP4zu8aIIqI6Qfh4Y40ACQnIfCdlOnH0OMRwqUqzK3O0nZ6evW454JpC7GX034DMRpcxJ",
-	"0UQPPuiFUf/GuR0YfZEP63JhShvXlg1wY4dhJ4KCSwVJgKgBZGgmUwX+0ycfNVIkyC5yiyXuyROKGtEm",
-	"8NHGkSomkQEc1WKSGIa/zs5r2zjdop8bO5PmIIc0oYbfhs+YymC1PkTdPCJIZcQAgvchBkGHMVrty/es",
-	"95tRIWGrT42utTV1qaMpAhq16xrzBM+YCDVOVuxaxRJ7am12vjCU9FOjbd6kaYo3SII+lzozWjWidJsO",
-	"VnZ+Vmv5QebFfLpB88rSxoCU47ughBM9wTSncAZjMIm87hT9XdfAxBkXgAm8zvflu8L51HEn6LclS9KO",
-	"6gpwYjIz1Yj3EGdfW28TNltbQXAQtlnbzGNedoA0w3h8syTbKzWAbXqW5WXV3E7R761jD/End0/YuRd5",
-	"FeUOJhBYKGYNdhFUiInzau0aEcegXRTSVjbB3JpYggQfCnp/mp4T/A3a3l3cYFKc18MlkgndfVGuZEeA",
-	"Cj6lYhm3ChCnHJYYaWozU3OsPJw4kNj7Wg4VmLIv0eYvlTgHe7Ys5Qzs2HoCfhU28Cs1tq7dTp8hLP0E",
-	"ckplBYO615kr8B6bkrDgvRIPnexrSvyiFDVcCaUqvusDaUt/J8XkyG8Pv/12rycuDMEzBV8kA/dJTM5G",
-	"izAKfiBJj89oA2gE+fdaIWhZlNEWR7vYeEGW3wp4i8DtwbnQbxBQ0f31Q/5Bhb0o9eIGRAvEjf9A6uYc",
-	"+EKAZvVOKNShkDf6Zdl4k30dD5ikNMWomlLscm6albM97/3K8osLVTJbDCbD4quheU47dmvJByjmvet9",
-	"zT7wkBTPwBKB9gnALvCtEW4V2kqM7DZEMYgpbHCGFUUPj9DTBVQZL+Au1czDYFB+nXjlXuRT9Uo3G6zs",
-	"EdwrGn+oa2P459BtLEYKoEXrQSA0FhE96D4Wy0IUANr4AsM/kAqRNMASksWsWk+nTb+ylQyLYBcdiQnR",
-	"haUvDWYipQkltOwllPgvmqsLKShUhiWQaUccRVPcHhoBvQiXTUs0AbGk4DsPDg9Fa4QDOo/FAD43slSY",
-	"x+T2IytinJs4AogY10jD4IR4Q27FRf6RIQn9yuJz0Hq2DLcuflIzSwmobrfCQm9sV6Tm8jFEXIaUvxtv",
-	"erBRJXDgzSrM13T/YHQFqSP4uztWRLDFGMf0kBe0BTHdx0dOIJmEfC6QKAxamso6In399tTNKAQw3D+e",
-	"PX/5/PQ5ZdP/8Pw0RTxx97ZLNetgdWRVznwm+FzFlazE0DitKYrfY9VX+uDwsfvCw+4h/uc+ursfdh+k",
-	"nNg3Kc3HWU9IcQGot2Nlk75GjK2PyH+QywJ86gZwljPxH3kFoJ2YeE7HSvNEJPH4r5gJZj2MjpMuTq3D",
-	"PhG2AlbNQc8Z3ZbWO64IzifjlyAn6shMqbzk4KCbuF0Mc/Nt59vO/T1CVgYcjr5Ojy/2fzFaUfZZjAwX",
-	"4ePdd4MSwYU4FRSQN53ub6Nl7FPU3D7zHhluJWN74kYF2Rrl5i4Ft0qx3ihpEDcHiu+oP1EeHZbHwhcJ",
-	"uaSv4wiFG26nBaMCoE0jvuOzOBBjVemeyBtO5KinTXYNUqRGbFLiMGZupB8cHIq23MJl9akeQfJciaxW",
-	"fksDizt8uzfvJoqEwfdYm03Qzs4UoQI837zdVJt9+Cnde8JzZH2tChZ9EIQJPDhXqQZ857SamXMCUTSI",
-	"/IUwaQI5CeDfBqYOqEt7t8Bb8X4XSDl69+5Np9OOpcv0TtsZmPGeOOh0O11hJ2oA5S8cxujrwIkBHBqQ",
-	"tDamU7NBPhgQKz29EkONeIDCOSriHpV7zSF0EXFYFsA6o09VzEgDepUnr2S+13M1lBoSDXzlyBtEFWSB",
-	"FpKZHzIwsZBTOUMZBQtiUJjBZfOzNh9qWdWlQmwpEPslJAP6KzYR6YeDJPU73pkEjx44UfLjz0dP909+",
-	"PDp8+Aj2iEjzrON70nHbP40UHkGEBHcsHBO2I06nJpA0M12Btx2gOHrgTjtKS8bSwg5jE3CZSfoprnUj",
-	"RyhllmC1lm8T3vI///Xf+LuzcNxPn/7nv/778+eU4AqINIvnO2GcORwhdyZllrbUFApp3RRrJBBkTi03",
-	"ku7+CPnMKkq1jKm5GUxBWqd32Aoh1xDtwD2FeDPkFSZIu8OPH1OGNjvoBuVLZyLD109NeRmzSyOgWOR7",
-	"BjWTwMySwHgbCcvAr0bIWJiW6tY9+LVinfthYFHxiy8R97vh34eJeJgId8gcPHD2DTQ26HiQMCFFkVdV",
-	"oagMW1ailDoDQwEOYTzc4QBG46aRaDIxtnJnLTjvIuafJq3bE6RA57xIjOdC6rNxY4fk55DcB0XYhOEb",
-	"06QD0g8LLqzw8JOJ2BNEeh6GClpLCF4kQULukKTcf8xX64hnoemAUwNqeF+7sdYzYUoEQs0SUcpSFbPE",
-	"OxhBvkKWmEXVgNLQQtYZiGxKdiPF1RqnQhszRuWtLm1leyGHxWfBuVZeYObHHA5qX3Py9i7fxEVQ6D7d",
-	"C69rJs51osS2/demyAczmuMo3w08AW5/sZDt62Dakegr1EUldiFSt5+r6mLfnQtyku+XslLQ332CVdnr",
-	"ibQPXCL9nSd//+6g230y/e4QRO5BtxtS93Lt7Bq/qMMz5XcPv3lSfXeQ4qn78BscU9cAycQEzm7m7clW",
-	"Z0d8r2aQcD3y9qDXm3B9i0aOItMNUZo8WRkhx4+S6KTl41/PfPM74gSTbS0XTHOmIiw2SuRDDAC3WNHi",
-	"gr1DVoDPzaYUPj//bnP5DL75u5I4C1rIiSydEv9B4WPk5+rrXejtYj7int+JXNoYRQepI9Q+fIXP69vr",
-	"zJdXIjCUwqTtRlk5ZFqNCXs2zzDvAH8olXh7+jQRTiO+f//+Y94j+UdxUSIerCy4TBUW6r+7IyOjR98e",
-	"P/PAywOpjc4HsgCs73J/IC0xcmEXy6qvsawzL0EQuA7CkQWY8e5dH77Bljx++OhwL8KW8twboxzoEPg0",
-	"jFT8JtnHXHX80etjT91E0bMLcaLGzsAfsLmBaX19fffurx6fnOB0EbPRtfnuXTZ/IeNjnGvjK1cYnpP0",
-	"Unc9yI6E/qYR9eEDYtFg4hJz4Zc0PsEXZCAzwJvICko48wQq6KkwFhLzcndAegK8JMIqxhBArvu6rSLb",
-	"43dOlwN3/tpAhsdhuns3SICx/I94XGKwczRVwGvg7SmDHlTAU3viq5ruWMowYwbPvib42ichLOxH1Fbg",
-	"baQ/n8R5fODNdENDPuiSyrkhSSnu0RSzGkSpxuaDyu7eRSdDad1yKC8VDJKzU6DwRyDXl6diJd0NYVpc",
-	"3/BsdGKCwdJlJQolbQUbbGx0NbLgYQwS3qJPCA1akT6jz+VGezcnmq/fPHi4h6ei94tkcoZ80lC4l57U",
-	"GrB048e+ffj4AfGFFflAESt9KNLf6e0cTZxFtH/Y6Qaepui3z8mOrcdjWc7c7yQXk0Cs5I1Q2PXgoldZ",
-	"LNaotDHib+oAsX9VuC+d0O/fy8Gl0tlOskOraKe30+0cYAPMRGk5yXd6O/fhJyAnGwHvFqKqAS+XsW10",
-	"nHYOJojoTZhsx1wgAgnwyDp99zjzeWjeaM8z9A81ILXMhYcNtmkTTrgFhdDzDGGOgaVNYD0VQgOpKc2z",
-	"yP8QYKo5OQFHuSPe1B69r+G285NSGcBkckIngmQCyKlJ4ZZPFaHEzoMqJyL9+fnJydEPz0/OTn45en3y",
-	"46tTckAsZH95lwhCWzZxx/p6IYklcHCUdfBrbw5ZI06NKWwCISXXbFx9kJsXsEh6HiQRBLUz471LwptY",
-	"1FREn0cYdMxldpvYygvVa8m8brjxQDDgJvNi7zjb6e2UtT764e0xrFeW/0uJW8Mt96LPATHa+4TRQL43",
-	"GXAID7AcFZjn5mpR3W/qoxxPCmSmg+eIi7ftu3zvPdfUNzVr1chq6bkCV/GdLjzYoHslWlMv8NzbDrvd",
-	"uV4s1ETPdwOnfqNOIIbTlh2AWCK2fZHCsKw18IhEuFlv3v5y9uL4l+OTH58/Q3dpAA0Dpr4H2Me27wa8",
-	"2O9l5ofNPXKw/pG3UHRqyvw/VYYP3V//0AuuycMnHqx/4hdTvTC1pk882uiBI19Pj0893ugptxtPDToA",
-	"4LmDDToEiJPGvJTlED928HCTofMF4z+rLJfM0fvg8HCzL/o+0tAfbtDDo+P/4zR4d//DTZbEMcV6T8CY",
-	"gMgJPnu40XL6QVZqKmf4yAYDeYJZMm9DcgI+usESoU+dYvJWgwYXpFxMgPsO6S3fA2d/gzI0vtL2RJPG",
-	"1d/9PtZL3DnI1hQSuRFAodvTyU4lh07u7rjz370QLcyd3kP3T9SX3WUueSG/Gmgp4GhDvfKMvNzR75j8",
-	"v5PsRLDPnZBDOX/BHa0qwxZEwbKd3o42WhE7qwFOTNKveuiTlzlezC75XjfYq6Gn3fwNWxnKWRUIpRaI",
-	"jMnpr6RiNjNfmxB2XMSA+QOdhZNvqKqjYw7dbH/+XfxitILgBR1+K8+OdScgdyFbf3qENn9OdjAosfYh",
-	"JG+IH9384Ikfaj15okxmN8pkErr3Pj+Vw2Xvp9vuwT3uxUWuL5E5HXO0ow8veQU8ce8Zp3QD4rsbFMr4",
-	"3vQFrzlBPHpBRSCjLwh7bvUbECLv1QUfEK479zc8wX42mTNzstvzeNPT6tSYn6WesWv1+qfWFY+gr3eW",
-	"/ADckPHGi04QmaP0nhfTznKExb2VnAub6PjZzuf3a0X6Pah0QBLqa3wnWWIrn3DWiTd8J2VugOerMt7B",
-	"tlBIQWkEGdlz+OMdK9yYNbmVmO0QYVmATw+rIg3UzsTRWwNxoYVzBQbgOidLm2V1rcMF27v2kMDS1y2O",
-	"Bv9A67HAMe45vIErHxHJTlui0Lpno2f8I9DgW1m7ne0D23pTQ+StJrpU9zHCpfqLyXdU3FsFPF9qyGwY",
-	"QF/D1SKvg5JPkqiSw4YqT0m8Tekuc9HQwzfQuqkC6YvJ6KfwerBxan2Rayy+Y6BoCOmqDwHwGon7gKEU",
-	"XdYYUYCUxQZodyvCeV8vwJtH5bIevJqpjcyEyX187cVCjPD/Ul6rpLo7EPl1qX3VZ18zm0kTvtzjRMzH",
-	"ISjhBRyj8gJyg7ALGDa+uvcO3/JFD5vDbS0Znpu1581TvvPL2yVxFsaton2raG+qaOMSXa9rB9kdO1PC",
-	"VljlTkFPPvQUHNFN6b6JPCeD+YsJdLKw7QaF2JxJy1QMnpaDJfHRMQt8bSj263mXgU63LnVfxyxnLIaN",
-	"VmJ3BZdVPEbpHmaOk2eAmo3xWP8rZDR1H4tmkTqiKyKGDjOjPZnn/2rWmcNpca5C+W6bqF70anx9w8AP",
-	"xVpZ7Z0sv7OsbtgKt/r/19D/j/Ub2Bm3yv/VlX/aPixGNj5BwgZ9v/2xwK9c4mM/DazYaKPrGoB7U0nl",
-	"mHEOAsg9qquHlFuPBI2AqYGiUSsxU1UjzR5PinrS15URqfvLQ+974c8MhrYjnjIsD0YxAcPQqr9TShDT",
-	"pHASAzxIbW7ewcdICjo5pkyUtSLuSKZ1DgF87H435vXh93LZqw5005j4FROaDJbxQbcdB0Vuo/ADwiEt",
-	"ngiLM0atpCwyyPbAJvEnn4guDCoA9u4kLO93et1kJ3dvAaj9kEcDPdyJJTkVQMITF6Ycy2qnt5Pr6tGD",
-	"nWRnLD/m43q80zvo8v8lO+Nc44/dBFLA8X41hBd/3B+afffrvr3MJ/ucDrVPZB87vQtZWPXZ7aXF7nLO",
-	"b4MVOFAXh9UQU+NRZr84roh4IvDOc96nL2iGIg5n/vX1oJQMiOuJz7gkCeCYceghLxqntHU8sUWNEY1H",
-	"8f7h/ChG43dwk+N3QlusMlgvmF80yLpp2aiqs6Qn7qGNFkazS4c3uCB+3yAcISluEYKjfXsVTcg/2qoP",
-	"cYYkJrLmJWYI3kh4rVXyrAxv/aI+VnFzb0Nbtxb3l7K4X5sCsVijo/UOV6X9caJcZBl+uTgX0q+vNLgX",
-	"YOIALAfGoSegplwQMjlzHoIkBDxDBOjgZ9RHhJiPMkADB/qTBSS0QO4KrbtjocjRvSWB+sOAuMZ1PSMz",
-	"xeIIgnoZKc5kB5ZyleXVWZYj4Yaz3Y+rqLRCLlB6E5grckO4w12WRQ4VOZyF2vAnIAt2i6kfaXq+N6zr",
-	"haQSQ+5dZnoIuGGIGQeOjxVIc0AZ5blRqQI1EKuXpgpY8wuQZUxbjmhsbZrkYrbDV83llPYsr85yu/YU",
-	"pbSLI3tcHdtI7CPR6qaPP4e7t08IfT0/alulhh5sOSh+ZWzaLcUst1t0KTzRqlJw6titT+UP5lPZJJf0",
-	"NXIp/b7ppLeOnAVHDm3PjRw5i7masWsniISlqZlX8PmExPR1Pp8WFwZU+Od6ObRD/HEA7MDcmLzFJY78",
-	"Tn2NuPnuQMfQANVu+FoPRDOK/BjADzmVMwtKQ14R8r6I3VWlAlzoBkTNE/RiUZk0FBuPgNJEfawCrC7V",
-	"/1ay7STFwQtHwvez42dbH6YvpUVjyel3yTa3H+v/Awb4BpbsjZUi+L5uX5DQNCGXnTqEiOaL/uZrFDKj",
-	"FdYmML6G2+2HKK6XLF6otckAmaKJscZqq2LK4ZxD9k88jgYibgHX+61demuXbmqXntA6blqmv6tBOsn3",
-	"L9VsuUP/qCiYqwoLbpWtsFQ0IUQJAJ5AJH6yoYAxjfzup4vAOAQlQ0hliGJuVfFB2U67R/v18U+uiVsL",
-	"zXycV5uIy6eAerfz+/sGeeRXi1PqflOKArrgWnEKj7qFMpYfj/GJw25wnwJ0YZuQfaXJ620ulsz+NTIu",
-	"X+b6ct29cM9f0i/4Dy5OgdtriW5Mlxoi8mVuK78EY8nIgqshH7FEaGkOIejMWCeFb+QibezGHB0ws3Lo",
-	"YkaurSlEOhhiMbc+EtfXv1IZcErvOoNK5uhW/JJWU/4aZS0i5uEiQZ0nyANUao+7FtEY/upvjL6JaBqY",
-	"AwMghsTYCM1o4HjKymcrgjeNACPdR3u+UtpdhPf0NZHyxXFVVIamcpZEkp+pTOAGAOrIyf/FxCK1Bd0b",
-	"zzIEJyPHVYxdiECaPFbA12EYs5rCrZ7fztOW+xn2I/Ck0SxoEgL7MNIMgNjZatVRheIP0i372gesq7qE",
-	"QMqYKTeunHAJrSZh/VX9bG5i1x5Iv6iPdCZH8tOOzGR9cmbU0e29a+1PfwHH2hZ9yfiI3bIX4blWAwco",
-	"OqX15JE7UagNlzM9v7qCDDWx+FN/uZPx1s/15znLPc0nH79Lz/OBydQJb8h3n3YKea4KJynrsnB7Qeqh",
-	"M59GqnB/WlOXA0WXRX/nbydvX79+9eb07Pujk+dnb9+89GZOf0f0+30txP6Por/TTjftnz599dPzX/o7",
-	"Yn/fCQlx55N7sA+JDIg1+Ks6dxrApL+T4CWk8nUX3/UbthpDFUY1FfiTzPG/Rp+dg7HY33nf15/v9DWY",
-	"I9zvH0zoNfw7dBklRCJUWYred4w304mF5e6g+phQ1lWnRYp+6ut+9Yscq4VO9asT6FKPn8Y/4YF+Ff9G",
-	"p/kbJbNEtFz41fU5WXzu6Lh5+ysymuHWz0lff97r6/wCuve/vhM6LwR8vTDDzgtZyWJXleVeX3/u64tx",
-	"1Xld5roq9C4Lzp/UbE/cu0esOqCuGD1Qc8PrNvYJiOAwzI3fwnAbHTh9xXdCQhIMD3p8kO/CctEwqnd4",
-	"UO/AQrE0pu/uxGvkTiLuNFaI+0Hm7n/96rjzHkbkSV+7hphCdQoz9J29VLO9J0t6O+dGrq0qYx/yJD9z",
-	"ahX/skmlflSOT7vr3id6D5fhZ6pQlVpUxJ8jpmVDCx8akxGYJWthTGBC7KJRPU0SoS55UHOF1BqK9OWI",
-	"uZXi0KRMBhptxOjyqiIBx1U20kdtJWcdAScp4PlCe6HApoETK3GkW8Fw4vN6QTdZ4pIko4F8KX85p+I/",
-	"7hmIOtkmZ2CUvEu7k1bDEpN3O1cgLMfgBqyr0b3CDHO9HFHsezXMtYUtaBHuTn1kNG+p2yj3g7VKDLsA",
-	"9muJfIluKdVFqewIf+uIfzl59QvvrNrWsgBoRUwXeeVGVhx2uv69fQ3AiwD59uibB48D0PmDzv3OYRKM",
-	"ad8uQh5zgjndE8hvDcA2ojKGQHwp1sP6gRLndVUB/iIAirmZUx8nhSkRZPDSelCtAG9HPSaemgin0xP3",
-	"N4D5pZiWzvD1I8ZAmVYylCyQ3vJPfeBswGrBiNqaWBrEQdLtdnmm7BMwfAHB1MOPIdmob/gSHy3AvHKl",
-	"4c1bvoUZHuuva/KyqF9r8L10bd3eal14LG7Qx/3pdLrv1vB+XRZKO703u14LX5hyvG3z6JkrwJetRQlw",
-	"C2i9ixvEwincu0WwsPFUqx3td5M7S/PhqJqzpEH0nOAuWWdLw71f1oo+RnTlp6XKkFjC3lrG7VrBESEL",
-	"/0G0gsYRDwdlOCfjA95pBl/GwPUH+KLBqtzBjBarzOT/j3ZdZ2DGaHv6wxRuGZiyBJFtSqvEuawqVc76",
-	"O1sZpbQ4vFFKBt4varpL//w1r0bfS6vevnm5299hsge2oxpN3NvYAOTTas4UBhHXsIFjmQwve+6GaMkA",
-	"vabhWTE4W5mpjcFpjI174Arjk8w9BxJxFwejEwlJd+PelS3fQnk717UaDEUCsd39BMQRb8uiJ+6saOsd",
-	"4U3Xigk4501o0AjQdlY4KXfm5uRO4sV6T9xpnZE7bCUvbbB7/2ZtTrClPWpwB1XYM/iLP0PmdRu43jZF",
-	"2p9jVdzU1XJd/DlrcSRjgs7a0LBDvIfRvBvsp0vMbVDs5g1uhO/e3OIGojwzBOIdU1fLTeZrKY+v6uoL",
-	"VDwvscl5rD0ixx/dLP8HSsJpHMDPkdupXHkCX2mHLvF/uS1LyuSKPRus5abRG4WGF+zjaI8ToPa8wXzU",
-	"lAFYaNDXdJdC0/sbJD9RQHkB5qae+efAJLzfxVuwahcIa4FMwkda4waDzUu791KpiY+tEkVCIDnEOt7F",
-	"aGuCBI+hogJ77KxJpFejN1HDGXYztwI05F6TegwKKNy2BDa8QKmc06CEXNSZqQEEiAPERisSbVD56kxn",
-	"6IcVH0yeOfN65rlcgWelthHuBBEpS7gZv5k06j+mRkxkWeXKYuUuxbR5PlEM9xbJ1h50D/DiWalqSIud",
-	"Www4aUDsYqoRMK1Bj6E1jQUREmYx0wDeTTQueIql8SIiUoewfB51kfaO+WojAkhAS0V6rMBVxCQgDcoT",
-	"JLk4lefAKk3qv6JRsiOgUfVNwL/dEvQ8mHgAy0sFDGmDyyRiPQsrJ/HLFKmcLvqa1gYU14yknee8ZD8y",
-	"56O5PchHp6eDLVWhJFF1E83W1/SZzFmtX9V5spl5T7bz9r6ThQf/eh4KEOlMRn8Rb/E/tquCPgJ9Q7q6",
-	"7NZX8afQrRZAX1t0DFyQN6c3BTWJXdJLE47/b0RZe8cSWz49tJiCupgtfMIf+OulC8djt1Ja+TG4Qs4w",
-	"i5jrJQ0vn7EvnzQciU2ls41E5nOnH/me36Yd/+NVcSwmHccWZLsoXGIJ8jP3PtG/NkuH8PovE9T7JIUW",
-	"1w1U1RFuXeQxSlEZDcimQOCLtfRtumS0P/6yXpB/4OSE7d0mwBJ8scHab6oB10tGoCXYzEaw+VDXk+Xu",
-	"FJ/MH1APaMNQWWczHyHwlOUaiRsFEDc6+++tzgECGHIJfnnx09PEJ9xPR3mlhJ1AInzplkhfM/5ElE0f",
-	"E2w627MjfglOicDSKWqdqVKkHbK/wfL2MUp377fubQeH34rBSJZy4IYHgvdUgZpboaQFWPphTd1Ct20G",
-	"xJmHYqrk5Rm/kuzuIz2DxgDVo5Mj1Si3nq+Y/E4+hcAzFSJDWw/JacEHAj+zF+E+/HmmTXUmCzeirjvM",
-	"OWdVaVOfjk+Ym55EL2W/PKTI0G0pfBlZCI1W61L8tfHUt/jeVjfKY4winFUSHR1XNbrdanw7+ZNkKpxA",
-	"Y7c3t+ef+wKp9Rv34Rc1fWuB9mTT1tPtrVa2r61ZklOPeSgrVUSIGV7Dpt5AwL8xhXJKGO6mLwwYASHP",
-	"U3lJp+RttsBXssBDUjwt0t8vXwCP2D9CwoA7Lxbi9iiOGoH7hoS6wcj9tbLBXeMX4th4YNxYIHtFhLmZ",
-	"y73MKwPmyRrw1l8xXjCZKA3124hfpewlRYUmxuaQXOnRXDGJkIx78ZquU7ADdEngIGZ6caJh4BBUXxPy",
-	"AoB4uO9KqAAEz7tHyvSwp+7pHjnZU24LYa02AVI5wEB54gPCfu1rxuEs1QLELOOALMOZFQsws6ChILGP",
-	"VRQIATiIJx5T5ByKNplU3bWFS1nhqzAuTgXKbVXKypS2I56G1HNF3NQ4JdbjNva1ZyGWDcaJed2t5XFj",
-	"PUKbT3KfD2ggFBv1wbXxMQYHE1HrAuKTI0VE14jIwrBrQIL7AqKZfq3QdIaUU4i5CXcTk/j0NTmJ4Mqi",
-	"FnfQ9a87I6SBdBn87TLQ23X50K4tvH43ce3Bd5xUsJvfDZO2GYILPBA8krcYrNdznJqxWo9Gr+zl1tCr",
-	"jYdWgq5CGTfWjxsxdCbjjQGvbgK3ivfAMj8dKeR5xGyejZ9GtJL4FbeOUo5fbdAfli7PUYLdwuRsDJMD",
-	"7thprJxEOjLpNA03lArbmHSe7TDMEKsM/wZMeDwY960TrLyhQZdgLHdTLsBGGY1o91GmCpHHa6pRKaSt",
-	"LNWm5QAupeRg5KS4O575yOuIIzEw43GDGH5Ql6X7wR+zCEZGyRgPWUUJ9SySVGj4q69LRe2wwslqi8Ob",
-	"V+AjglwGpRqICJBvwul/jOpgR3VlRWamuif8G5eDoP1FzmY3z9s0J77/JuHYwq+bnWtbo7H5JzfFYWNI",
-	"E58RozQgquWVVcVF51b034r+qyGkxXbMZrK/jTa8yD+o/1x6BCA2WmbnBTYZk8DHhMOUCSdQiwKVukxN",
-	"QDga7eEAVWGVk4iAS9l4CUtOt0OAZbBNWg5V9TL/oLSydufauq+5XCshflSyqEZbCAb/QHvRFfUVQDfz",
-	"D+rq+377DbnC0XbcnE5o2j9Hi2mEnXoPS2UsB6VZTXODt3DSVqbs5SbpKT/ji9eRsqiPlc9VhCfuAJQA",
-	"pE/S5NuOeCqtCsJ2DD6jBj3LTqkuap0tsQPdCdOwA8fy40ulh26THhCFiP/btdi9373n/737f/3+x253",
-	"v9//ePCi3//4zQv3z8cv3v/T33a8YWirMtdgrvwFcm/Cgli5lWh6r5B3A09eM+sGG3kL1HebMfP7g1iD",
-	"kTZm6cZClX5YDWK6Lr4vtVYZ8TWwK5lIG1DfBGLdwhryQzaY148rC6LTHUe1zv9eq9iznYhSDWWZgVvT",
-	"XEBOAGSwdx/DUxQ4xjh6ILtwVhIn9FuF6IAjUwTnNvNQWgzLp3s9kX76xB7Xjnv1589p4n6E0eRfxO50",
-	"ZAQII6zEwiHdS/o6/USg2Z08c3cCLZn/rcqrwr2gI/5VFrVC/3KurSorlYkPqjyXVT7uNZpKJ8wYsQaA",
-	"r+NIXMiiOJeDyzkAg76GQWSgYynOZdkT6Y+qKIyY69lvmZKldy9Do05hvMHLCD5d8FemnqgtpHC4ToH3",
-	"nTIEKiXHcF9fQ3kbDNZSDD0Uol81Sk8n7kYHxYmqqlwPt3E4zj/3BWL02/Rg25Yv5ZFwF+fD81+b0T/Z",
-	"eWlwnNaegnxfwzeL+X7Y75Xu1WdwY+ZVgKGqNnjK344c7hs88RbJ3qOZ+MsdwJukPkD/fzEVQTHeViD8",
-	"yVQNTplAqbFE27jpjAl895UABKMn5tLPeuJvu3WdZ0Ol91YhDb4BkSwAzw2cw1M586iDJNrxztYD+fPn",
-	"UPkIqZ1jo9VMwDGPEL5KXXZEUxcJqIaVrGqLr58oneV6SOCFWXbmhp4AD/Hc2BbAEMZ1CXwhbNRGAkjj",
-	"+ItwC4VYNUr9ijbOFxihfnUC49MT3Eb0JeOvr3G8biLNBI/IdshBHKgYcbBtLBB9cMBDcefmRoJwDWkg",
-	"7tAqmc9eiVhsXHubOSvz1gFAIO5Ezph7n+C/65Lp8Sy1LB06ghisQhEx5ORmmcoQ3G+RVD06tjfNisfJ",
-	"ya3Ah2+T4v9CNNswo2tOm/mlTctg5dJO2n2LrzQtp4RCJyLPOm0+4isaOzdMb/u1jIWrZ0/cks3eOre2",
-	"lAE/qGqNALgZhh5Y9szhWrcGqZigFFtzB4lWMc0R4UVAbEASXV0oTGfAogxsbvpEmHFeVSoTYzU+VyW6",
-	"ioBnXmUdAawS6fHFPogI4rDAV/d1bsVYZsSJMR3lhQo+KioekZX4oEooYG9x08Sm6poYyNPgy8P3E6gD",
-	"iMTU7eUU1RtFMRirEnS6TXOrRPrg4DDtiPQu3CX1zGfDoTgIYRDu686mwum5rvJqdirBAfMXcxb9aeR/",
-	"SB+l1XmtA+FWuG9EMirHKioZ2cB78RrSgjLIfngBXHy33pY/m7cF5fB2+i/K+Q1MO7Uyxs51W+vg7dr1",
-	"Y/W1leONq91uqNQtxs64kezioargW6u9ytAaUFierukwPuDESOZvvQ0e35JmbpMS9gM7pgBWfUXNnCc5",
-	"1jPUxN2u7i0WU1QYaIX4JlcclcxsjhxvUK8CKrJnoxCprosinS/Y4Tf5xCCQqVZMRwZojBVRm409oibX",
-	"D/naHF+X4+ttQpUPVCsDUW0cNu2Io0YVURwH942heLRre1+nr49On/5Ihdr3Prn/nOXZ57QTCpQIuWyA",
-	"wBMrlHm1cy3KMblBbcZb+tL2Nc2LT34BJXjzqmY3dV9A2APHNtJcO614KsvM/kXTbW81xz8JnAjpjV5U",
-	"w0ZfCSWClaytqmNI4h2re/z1FeAghLQ6a4KJBXINnWFFA6PqMNaJOK+rReQcqmlEhg5fesEvgwrGBfhO",
-	"htgcBDD/lDAtCLfCI1pQYyl7eAkcaOv7rk45Cd/kAumvmzETT+dqysVGo69AILnk+Q1OhCVhnwZ2y7lS",
-	"mithv6jw/dWtQz93V5O+t3gPf0Y5Ogkbtg0jYhk4QEOkbkzrxhrwvU/0L6ch3rtQKjuXg8uVdjsrRHes",
-	"cEJHD702rO3U6avpg+6DdK5wWaslZjx8/AV/9yvb9PV6atj5Fm/h9lx4stUBimN6GwG7jYD9YS30yi9T",
-	"ZCSnnR+7D0m83Gj8DN+5MoLGFPDYIBZMR8cd8UoXsyh3/E6AyBBjOethdW3AE2cgtAcEz26NyEzwGzBH",
-	"BpR50dds/LmgCOI4lRzb8zhobZrbpG6RiFdXvjYQZ68Xvri96rXqHV/AIP8jCGmCGwyyOvaqzr9jNaA3",
-	"vOI2UHXrAfgrnxpvGAZt9UERVFvWRDvD/IPSG4Sa2tTZUmVygExL1zlpWr0Qb9TYfFAe9sGtByTooAYI",
-	"5H0xlfIMyD3BEFV8UxJ+CQAVeIQEJwGlNvZ1bpMYJMJr4QwgARRN4VxmKFP/icBf6imeSI5ROdCCw6GD",
-	"0FHcJVvJmSWgG/BIUntSHGiVnckq9WwmPCrpO778noqFjo6FNlCHDcxUMrMALnWk+7rWF7nOgZyEzvCx",
-	"nIm/124cXYeQeENRKXdq64kqrcpUljIKD/O7HotpyaOPjnjMMbGihKkDTthOX5/EtFdQ9yUL16aZsAip",
-	"geVT7DIHopK8gpzZJzi22kyxQBzUB9AcciRffQMdR25pHkRgCFn0C12dMcR9glbsF+DL2j5nBOd6A+IQ",
-	"vJGbvvUZvTSDhAfaRkqdVcg1rs20c2vu/GMnPeDKC1ty6XF0nTKT/X8TkJnXWm7Cp9Xffn5+cnL0w/Oz",
-	"42d0WF2lBmXjcgzemwsVGW9iIYI1GWM+A69b2sAfXahuaEiuXf5e1l5TgFc7XrokOzI/81Rk4RiYu5Dl",
-	"diDLbI17bBUTXIuyMSkNOCCXOcmQeJESJWMMiTtW4LPNKv5EZKW8cKeGHhR1prJ2dInX9Nm/HvdJNKCr",
-	"jVW67woIDPjoNSEYqJ23GAy3aTRfCYNh4mUAn1j8SzMrJl+PvVAxQdlqQSWtkCifeqxXe1Ca2oIqXOsq",
-	"LyhFYVKfF6C+d8Rb+LkaKd3XM1MDkAPlrrBpUpWzkHIDuHzUnXuf8B9gxk1K9SFXU46w4hUhM0RJxUbd",
-	"seIi/6gyTIwnaGCm53PqPmSJA2CE0+bdk0MFvAfOvgCl/pH4Kf/e9fdfTl79shyGgCTJV42q2pGZbCgt",
-	"r5BZvvDgF8Ah2KIHW7d8mWEAqxhwCMYyU38FEIKhIq1gtY8xHH60lTZ/6DU+EJAINnmUoAji2fiHxCKI",
-	"5vxYvy7NsFTW3vo5v/bBm41zveTgpUvNGlEQG5LOnWVH701DEtDLf1dMAjfAUs8QDeA5SmHxsso8WsCk",
-	"NFk9IDQCd/DyTVN1LpxI93fCMUzYAViuHlDxwRvXEyNyFI6F+aDKzrbYAiDNl2ALoORpgAs0D7VPiBsA",
-	"3W3rbN/JVdfVlR3tV29cN3tCiHfvERHv0+bd/XwTwAF4prUDB9AofEJgAOrrnairWNk/4Z7eaeso3lNi",
-	"P9/d2axzd94vQwdYUFMjgzpW+pYa184eW6Wxoo5HJYTsZQUFM/e6HziKkVkCdUDUXRHPsiVL5aoq3w0D",
-	"3X8FlYnG9DYZ5dY7+/uWY68+bOfs3K12JS74jeqwOfZjMbIHsnZNhfVRsIDZUEUGHBZFAD/Y1yTp/M3p",
-	"nufsY+mGQTrdiAViwQeA707lDFtoobZFfcSQ04oSb7GkwhvPkM0rvK8sDmNR+Ncxfbt/GtP35qqqIxuU",
-	"lvBGJiWv9j+LZfjHqc4ma5wH8LZG+x/H/vQ12rCJlx2JW2vY7FZdqmmfjMzUhoQKpkwzdZEJq5y+z85X",
-	"D/WqEa4E8jYgGwWjZ5QLzgfiVJUKlG30KNuZrdSYj8Q4fcSdRCBHE2eKlBVQ10nL6Sqcb35cQXt8MgXi",
-	"nJi6Eil+/yzP0gQ5TVyXoKYHv8pNAl7ftoTMhr9sHbC7zy51Q0OtWwbPzg1rAJPIooAcqtWinnSXPywj",
-	"V64/mHygNjzjvIdxy6MuPNeeRk8FWKDS4KI9V5DSc2vN3Fozv5s1Q6t0C4tGXC9LPjJvlgp+1CK2z4ts",
-	"mk6t0cWf5aWysbB3/3SyXhitenyIMbZ7NVI6SgX0IFco35Usi1yVbJAkTqqWpigIr9Jglh1mW9ChA7v9",
-	"XA1zbRu5ebWF9K/E/Rt5tPA464gjyt33KZHnKtdDKOevlAa6TCTmtO3m1VzYMwKyErbKi2LBrgq0XXC0",
-	"Do1Cz5N7zXSBE7W9SiDWuK8biEy2NNy+vO3zMv+gvogfi5cd+fowGfDrRwFja2qaV6OslBtF6H6le/Wt",
-	"OXWDkbmrG1W39s2V7Bsyar9ohG1VNiYfkX97/ebVz69Pz46f8Qn5RYNvGwe6nKhaiHO9js8ADHRN6HS+",
-	"bkgJRON8RKlx5uzSp9pzNSlm4I/EnY0tUhZ+X0QzeaOqutQ+Zei8zotqP9esp4CJSpCTHAsSR0GLkRUW",
-	"MtP4+Bwo8qQt0SP6elGR4KBKy8k+J/2/fjb/Ruf1G1XlZeTU+0JHNo/9H+LIvj1pr33S3h6XVzouWetb",
-	"e15uK5Gh6Gk5hSYLuPSw202R6xKCR7KS59Iy+oNNEHIHtrjbte4eJ1NBuJIP8VKbKeVoRp5F2uJ2VEP0",
-	"pa8zgOd5FVB/H3bvp1EFnMmUSLPzszoMdpqIFL99luVlNUPy5qyUuc71MO2h45J8QxZKvaGcrSOOK/dB",
-	"L9QVMCKAc5Pg2ZaQeb5RMsv/rGyeYeRh8n9PMs8/xF5s0tGOwEsYL9ShqvxiWUonapUsEXywdd+8yHVm",
-	"2alD8N15KYDTjThm/e24JzzKgL/Z03ow4FYiTJmEBJwkVLrdsYg9CO54UynkIBfnClhGqsFIQcEogRD0",
-	"xNiU2IwS1FknfmyC/2GSUmgqUd8p8LJATLyU+lKM8uFIlVQniiMhLqDHEssm3XZ175ka5i2nMGSOqbik",
-	"HyEH399T7wWZKDMplKhmEyVyXRnASYTXn5uPHXFUFNTIcc09SyDmoGeUF5SXboDGvhs4p3escDpwLYdu",
-	"R6f9HdcyeFN/B9HExWRUSqsSkZoyFWMltRUqd1IIxyDdd7enQn2Eah33hPuhI36JGILdm+xEDXJZgMMH",
-	"nU4QBHCXAO6rI476Gn8yVJ06qfWgqinmgWF66KStByMhLSaj9XfAQwaXsTE2pUHnCIgbzVcXOLnVSGrx",
-	"sNvl6U8oVAMlLO53p626yYT8hSyjT1bGCYXBSACfoJPh9onQBmfVCXZj3CV337kSF06VwEmE5UIUhlbn",
-	"k4mqUvhGkVtMpbBqOHZ7tQcBGSTGl1ZMCummSn2k6gC3top8OKoIPhPLBKAXaSsRPawPZOixmwRrfEd5",
-	"4Zo5hl2KZDglvxyqTFTTfKCWRHT+vjOfKrCEfffwZtl3WwpgDZTd2bqo2B7BEiZmtmx08rDb3p8Cysbi",
-	"PhDH407vYTfZcVtLVjBG1f3DHairysf1GK+Oc41/HPg257pSQ6j9v7nA1VerWKPRXXten8DCekN3X6Fu",
-	"LX5Bs3rt4ZbFa9Rk3P3nt+Vrt+Vrf1i0EFz0XmeKdaJICSO9K4LHO+guR5sCTa2Q+5WT5NUa9vdc1xWl",
-	"DeeaPBA+mcFc4Ik1KXPjBscdYhReRhtIIQZpqawpPrhD9RgOTDWeVDMqlpNayBjVWVhV2b6mxi0xNU5e",
-	"Hp1S679yKnI0iKvFX2jx5iZL46FWs4WH6TaQfyuOrowBIdFGorWE5d2wofOGlCnVxJTVOiC7tjRiAJ+X",
-	"ReE/ISth9EA9Ac8NyQ52LBfqohKmrgj1RSsw22Yic/t3nGslUjiuPbTBWVYrhtvp6xSETe2+7C84K4gk",
-	"qHdKmwnkUJkyQpEHjzQ1J4qZk+fFvyM4sPu6yseK4uEjpYUUF/lFNcIsaY+v527irqHW8R+mdisCIXKk",
-	"FkpX5UyktpCdqSzBQ4OaPwAeWaHAhChk5xwsEZWlPRS9bhj72pm/8CcOcPz5hGW3PHeDWinN1ucS2L1r",
-	"ydabyGv+XUXqTac0/zHOAwGZFmoGK/06sf2/ZMHqbbbwP0R4gIpXtj/b2hOIW+BvwON4j56957+8RJ9+",
-	"amqkSAF0tQmeP7kW9URURjw+FJmcWbH79vTpHvjvKlPJAg6B85m7lohKyTFkhAEnsThiPXyAb+bcY7gN",
-	"DkPPzOJZgXMnG2w+1ID65mTDE3hmWJp64oan1uE6nXcEv6blWHXED+5GNAjceXKRD+tSYemPO9762tSV",
-	"D2iUCi7ICj0xB0m320XXWPMIJx9ZOLpTMTAfqEKjcXRDxjQ8HEwMU3oLQ0C1kLIKBjMRIzOFmiNwz5FA",
-	"7PR1Wmt+IuXRW/gUawnu/UT1jOM1xCHAWRGZgUAJ5Km1E8hAbMStkRNaIRs45LCLmZyFFO6cdAdcbzCT",
-	"eKSPlLjfxdWDNlVambTpvjvsHj7aPzjY7x4s8dk5dWdniZvuYM5L12266br7j99/evB5H/9xGP6xsZuu",
-	"kK19NRnyVi924/DRsmRy81U68SuUBhjaRedzrXb7cUl74YH/j71vXW4jyc58lTTXEZRmQUjqlrc9YDhi",
-	"aUrqoadbknXptqOrzUqgEmAOC5lwZUIQLWvDv/YB9iH8YPMkG3nOyUsBVUABvKjFxvyYFlG3zKysc/3O",
-	"d86HV83RxYOCuyNCzadOSOFfdDey5RsHd7cusBvWZmBEuv+7WzzL1zUaPWoO5Yd7J3jvBF/LCa5rZq1C",
-	"SX2boUCtKDbF2sBKoN/bQQXOPU7VD2R3wGum4v6xLC3CCnBkuiqQ2D03urJ5zxcDSTXUH4khytd+lFpf",
-	"gtvN2VDPVSEK+moS3xiyc0v5ETYWBCZXLIc8SM4gWg95N+ed9xgvncyeXGA1USmNhSytVHNhBpib42wq",
-	"jXEKNP9BqsvcQ8+gSgofCMlFb6Us0H8BxZDYOXA4MBlA1e6VnmfKrTUMeao/CJjGlZ7jD9IA2SnEFYGi",
-	"CxJXTVraDfyte1Ud02Y55g0hUzr0hPpTSDA4qwGqr/IFl9Y585TxS22MBWTyAvW+O5PqudjFfMoVKnuo",
-	"BzAWDge2/NxHKfx9FxQ7yd2TEelBFguVPYP5Na/AFCSmRWdxwc7SBm1kXRbCk/FH5UUzaNFfbue16C5c",
-	"nkR9hR/iLf08WvRYE9s8t3NzzGoGXPPE6zo4nt82E7hzbS5+4O7ebrB4Y0S3+FuNSm3gH8kDuk7Gz76t",
-	"Mi6sTldtiTv3tb+s5bEr3WZ9aWLNNeixfCpy+Mxz953nsDdXvYP6Mk/bcsJ0mWgzz779XzXz7JuadfZg",
-	"Kv7TjeE/nVHGj8a/fvp7NNDg3087/PvJN58fdjZHwX/atDr1dQkfNdmvHG7SWvKIJlyXhXhaX4g7WoUT",
-	"Zvmkh1Q5zsMSH/nIlq0b1fJJ23T+7pYz/H4zk44MrUJbRkr6EJLvcbwhgz+fQxlq++twfy65Dbu+idUp",
-	"boUHaCu4PTRMFgj/gVaoVFTctiDiI5ply/W3qef0zd+ve4d/c/R/tnhfJ2dsqpFysFFMyHN3uLPEOzn7",
-	"0Z3e8LAcwwOgfKWn6icco0SwFbDR++LpHsuVEIU5J4pNuoLK9LCLQKKk8SyCQV1wZ1Gd6/E4z1R8EkkO",
-	"Z8zgGUyPx870Af1uljVt+vj25XF6SjSqqTBhd379XnGAnZTTzw2YN7KFE3zean8H4EjN/z33XyOBiayv",
-	"hJz2WQ2KBfEgz0J6wW2mCL2WwLKwy7ezAan1QMBYNQHq9Lhetbi8xl3hS3cPV/q5RsBllNb/gfTXYfDw",
-	"7bcYL3h6beD0xKHWpeDqOsLlFTpEoA8lZbN0xUpuRcUevHlxyr799ts/Pmz7ppGCrTgHsOMWtsxUvACP",
-	"56B9SL4uFnZTHFz3MQ3FWFfihgaF9BQFhrN2XS1qYnijq1Ub2M5r5kd2o2uWtlGEQLMTsb4PCwpKZqQa",
-	"id1Wk1yNG13N7kPGldpqkf2Ar7nIXz0RfhIuWZ9HTT32HVCFeOk12fATV2gPINwHK++E/957nKHyIcUD",
-	"wt9JiPKbLSKUj4bz8nJzz3HMWj5x9psPHwICRSoArOiFYrbiyvCRuxBLLwJ53wXF9xCJyyJ8BW418O2l",
-	"e5milOas0sMS7EcV/oiVp8bqGYawnAmFcJx3kewPJzAU9fgbqIQFhyIP7KXl7C4+Foj3nwluBxHqiBlB",
-	"aoflh48xI8ADmUxJu3ujctStrZHHu2TUpzDWRsn7Ph3y9q0yWy6/BUhOV4Q6juUaCPX0BnWN8qSLRnnX",
-	"+kGshvxt5HXq30vpvgfafD36iGj5plxdeem6Vhk9rtfk4iWhe3vP/4DS9Zx0Qfzdh2HjL5ZPamdEd7il",
-	"NdYNtsCq607EkmyCAKW6G2pQeOFUKnaQxvQdO2EhsPnkMcRJkhQZLLWuIJSyytMNF65PZd2tMR9Xpast",
-	"jwu1DTSy4dpGCYtj2WMF9ub3zuIOs2c3aH9bwafr63BsbMzqH0yh0FpSarkb22qG+x086v41zgtLuN7E",
-	"g7N2Me0En143SOCevW+Yt5dYXypgQF++F1L49/pinrVt8zjhkcdMKDfqgppLU0rWQLXflF85KQUVf/2W",
-	"PnLvMB3+BX1eSMhvEh6nYbDbe7tN195CL7lO80BZ1nnodHpzuYnbAAtuGOVT7kMnuUKUgvbkWs7JZ3Be",
-	"4TXDRNjN1/iTKdyz8XxqHxdfwb553L553NdK3g8igrRGsx5KYgKCT6l3V3GwqQwH7vDok/uPb5iFH/Gq",
-	"7sKP1usu6oIaULdCIegVuF34dODrVAHtRWgDXxGPRP5U4OL88aawbiJLVmT703ZLn0nD8NLi3rXo/x13",
-	"T4Q3us0HQHtg7QfQa28O5+7Rix3fqEtTY1+33Uywm3fh7tp42ceB9h0Q7rifW/vX3+qGbfVVui3v6X/h",
-	"02xN4eJYDg1UdvZSGQEKb6jtRZ/l+NO5LEzOKt8PLpUnrKnRWqbWd1oDNde90VqzfGqaVrx77D8QumAS",
-	"qzEm0IzT65FS8+mTb/I+y/+A1Hcqgp3xw48QHT/RzuCc58pKe/WOQxu1a/mpOIJuidmd/NSma2+DJeFL",
-	"+Kk31/NtL8f3LAq/u55rna1Wn8jd6LZtqIj8Vz2vIrgojZsft/C99tlZzSsLQHMqXURgOZUg4jdNfURB",
-	"Y4VqxLbywF3TqfcHbvkbQVp+iTRKEiKcimpC0KX18bsf3YmFn/k+E7PnftyC+zGFeaaCl37ZIXPzaiaU",
-	"iZhGDz8Z8bIUVZ+9xfQNUWZDs2Wihktuk5YPj0L1FJM2BsuoCDJTvgSNCoUAl0lrjFyWmDCa8itmhGV5",
-	"UoxGsnp9TRt5HvOZEZUdMGeb5p4jhZCm0mTqKioSz5kv3R17MYhHjsEDoPR/SIxzbly8NBoHF2queyx3",
-	"74I4a7AS4HwsRVmY/BjIuWGGyMrmnI9QLGC17rNT+gsqwBk3wK4/NaL8IAw8UmkLvbG/zXuR4t+32JaK",
-	"5cJtapM/bFJTlFFDifNFc2pde1+eJiNOJBhAHTteTHtq6R7bJueWrr4Ft6frkgSFsV3hd6v3k0CY0eWW",
-	"pv6xeWTzV5u/+9zbIVv6ZV/HghsiobwPWVOUOydn/vtZaxa9FIt45udecjF+XpuvBqUTL/0RFczG6/x5",
-	"4cKX2m6+Ck4Kl7y1leDTd/pSqI1XpudSjriD1RgtZed0xGUx6y+jtjT+uh89T/QGC5XOAulW8FGnEb6B",
-	"M6Nl21vqOLD2Ygg8JFfCGnV9+ThJXNckk95hzD6Xnnybv8tsOi7AS22xhnYfkLnHLoR7xcHeb/MhrtNN",
-	"sqmLJN38VltGsqMjp9HZ4Sd3fnYAJAXZwcBdR51Knn735AkyPWg1yQ56eGKijul0xC+lvADgGL0aWT0U",
-	"VT87yNTnw84tKn3BzlKTytTExB6Vo1IKVT9AG/VTpjL7zk1owPB/6yaV2WdxSt0m1MvU5+u2xiQjZrk5",
-	"Zup+PIB3Y3Eih40zOIS3UqQTONw0/kMYflO7Tar+6AwboZqNT/gPDx1px2DjlJ3X57y6klthLFRA+pYM",
-	"PeLQorAUy79//o41PeeRvyJnFTXjxN5C/vcWGtFd/bqbDRZuZzc7Hz1aGVva0EsXr7Gnd8/mJFYsLPFU",
-	"lFKJTSYanUXG1vuzbubW6QW3dZPLzKfi/RkZNBuMLndu4W6xeulP33W++Kfv4PK5Ovn+/dkGa+v792dv",
-	"5goNPFWEWXae5MqVm8aZXIvjNFbPuq3PW6tnM78+e3zGPjh7m5YVYTmSoCJE+rT6ICqD/vG2IdvtUB5w",
-	"dTecRxo/DLR2Q11cYfKrl5CMTj2tJ7J0YwlmDryaafU846VWE8+6+Nf/+/8i7SL+FckZ4U9kScx7EGQ1",
-	"VsyQitTKKWIrK6EhNC3tgPFMJeSVyZ10FW7khzHlV2yi2ZCPLpnVNJ4+ewFEqFeI7qBsPyQKlSceNXzq",
-	"y/cJrpJEjFn+9PEfmVTQmvAcWAwgg537ELl7LI2LceWXgcZUyEoAWR47LTVwnoZ9MuJqJErDuMrUXI2l",
-	"gh607OSMoujHxEKggLM8NKldZkB19hGkoArqB0lRcVxcfmUYLhNxwBIQR49ZTvRqORPQfVLFR4f2KzX6",
-	"LMC9rnCezVUytBobjlsYZ87gkp6csVyPx9TJRCvGJxyaSOEWJIZZd76nRouB8AcpMufxt+75KAopOh8z",
-	"A+Hh9YQCzRpATJ4Pwmcj8FPglYh55GPijoBGp0tP7LNczcsyZ6NS8AoyBe6VUJVxjOddCsO4dZ8NHjkH",
-	"Nnbk0PSsS6FbcCR+dRapYdpTf/kNf0zUuaqJ3DTZUWwo/FAy9aBt6z7EHjUNSC22AaiFD1qGag1oJguN",
-	"DQYMsLzFrU5Sxn1n2CSnlyCvptj3BiFXG9gwvlATmguuCj0eb25DzFXxajxOzAFPE7sNf0Zyua3kGgMr",
-	"2tZw2vVoN24119F1GV7jebcTY785yFfiJFzgK+8Sc/wT8C6+Go/3oLEdApREW7dHm+1N8CYTPCLT1oY3",
-	"vzzRyHYxqEdcHvlO6yBIr+EXNKJA3lpeWYCBcHPpyYROzqItRD07MS5FqI5A4DUvkQtbIUCEjGa4C7cs",
-	"v5TK2fnYKBRMCbhlpowQAwSUSIvN9TA6BrP1G+xTsoywFpgcQtvnr//134/wZcIDALZBrfGczQ4JbDS2",
-	"uGE5qSrPRQvWaHhD7MySkT0UIz0FLDyF3gjZQkQtGgjCYIWorPnQuIkDntCwUl6KSCHcZy/FIoTwMhUI",
-	"dNEvwD5BMFzbY8O5ZZhwQxdhhUwX6M2WbN1owAfusykw0IJ1d8RyM59MBDRWmpVXubctOQD3qcViirlR",
-	"hVur8HDfn3UquErgQWSpAk0a7ZXweLfqmWLYYJ8h4qVPQ3EfqvwPkTPjfJJFA6H6EJpF4bVSQRP5os/e",
-	"QxOj5FRq+dBj3FzCaoEf4XcovF1GLh1KhwDkgZGgSZUzWhyTdJ3sMScz4JUviIDXamBrTp+vx+PVUSbf",
-	"A24hqcDEnUkxEhDX5ob909tXL7GPownj6LP89au3G7e+M7CucgZ2FlRcRAseuZUt7Jzcp1BOzs7fvTk7",
-	"+f45mfUnZwwfaJBKTIlFmE8K08K97m7ldztXhKelbd53Lg2uXU7f9IVeUDwAHtFnuR8u4aVMHb4V2mrC",
-	"yvKJob72XBVmaaXZg3zEldL2HL+q/GGNUxuex3jxQRpYFeeOlsKYpa2FHjALIg1cTSOwm+bS23fCJXxY",
-	"uvJk3dJmSo/H+KZ9w84AFwbX2UsGqyvqAercpujo4KZ0MnHVta5JhxXUGn6rKSatFewVoRRfFO8FrUA2",
-	"Wfsn5vKFrpacl0Spb2KI8jJlV5BXWKtb9X22m842/bASmESL55Nq5RAtIkx8I8jrxiBEqY8E0qAzpgNE",
-	"XIG7gnAy2+FBVrEyz8nqW3ctnvNqHO+xjEX5x6uzZ5uSDu6KeI/dkGjGmWTty54ypLnzbnrfnOEuoVHc",
-	"1v64LsTsd72n9qGDLqEDmv1LbelLuccBgJOzf55ry+9JbfQJ4uBrfmji0XN5q1ilR3/77uz0z8/fnZ89",
-	"S93vO4IwsezAmYiIRwpuU3bAtsAd0Uq2AI+C2YPYI0tBgiUU0rJxBECkP0tVDNaf504JltlNgIu8F9eM",
-	"LoqToXkUPfYJjOwBOwzLd8iaQUK1QA0JiVqUhssNoZmoQhqhQii9yTOg3JqudbQJ2TLv8o9T5+WB1eCk",
-	"pDU3aZ2K0ko8ZNxkysCXfGSEsgwnCL2cZQWL4V0svUBCczOfih4kvaRiv+AopZr8+qCaO9PC+B8ov4YN",
-	"iEe8LNEuSCfUy9R4XmFylZelYX/RQPtOaSNpWTVXxqf9RoIyWyHhCck/4BK4wpQvJg0hrOR7OqOLeqEh",
-	"SsPNpckUTQcbOo+xu4/zudzCoJeHGUq6ixtAWOxDU5sLtXVKncdQBYTjpgzV4z8yLs+l8m2hBskyZIpi",
-	"RyaN36Qv0yeMYyGVeyoMG3LUlpWCA14MvFPsYYRJC87GXJbzSrS4hnT0OOQ4ODiREooK0EdMXpxbPNiK",
-	"EDoJEYgNe9xQnMnoGAaEJVHaXkg1ObfaO+kpO3HicXvGfPeyJWayVYyRLXdti/wSsbAsVK0obdlQTObq",
-	"GNzi8Dv8Vttevk1mpk7YsNILA68/B9PsLUiaEKHESANGwvKagM978CvESfWlUBCzzNSahcMv6AjONjlE",
-	"fPCnc/ipMdO5An7furSYGwsTO3vWpWw4Of1M/TO0nukACLTio8XQ65EJQKzUf8F3tdn7D/P0AP4dHBgY",
-	"fpv3i8MDTkoQiBDRhNcIGJ28gI6NumL5GBJEOfBrtZJxwU0g5gNN+HO3fEcwgKOzZzl+iwJCurCTgwA7",
-	"9l8IG+uy1AsI3+3hZV3N+Je4eO909KI62dOnCfwqPFkUd29Sf9PpJX/PrVjwq2tZ4e7SDi+OHvVOToWe",
-	"2zvO2vU+kZyjoqnmdB6KBHICDv2XdMM+wNHLrdwAXL5d3IDOhju0+nASJZjuFaQ1vc37dklD1C34hwyM",
-	"dDmGi//mH5iSJf6U2VJP+i+45eUDUVUP3W+f3f+ZhbSjCxJtg3/Af/Qf2KuZoLuNuBHe4n8mSssHeMPx",
-	"1PZfV1LZB3gNeawPl695I4ywy9eU6kF2wP76X/+NyT+AIIqJVEqqySA7WLnJM61E4z2yTBmrnY3ITXbQ",
-	"o/ETZrh/9mzlTggFaLuX0rTTBvFmp7oQfsE+7+zLQD848F8eoFuDS67H4d0ua//g0DyEN8EYvSta7/CK",
-	"GGMMZnhYuNdzOMCfGKNwQt/YQs9tH9J/dDGpc+cT4bnDSvDL4/RmlXtv8WZu0LoU/VJPHhy2vbnDdTd0",
-	"2rblfulbPPTr7tOQslh3V9Tc7feNbzTc2IkMvKV/o7t4hdfA6HZwKNuJcE7KMg3rm7qPUedC6UGeFVwk",
-	"dAUR3NDcDCAtLb1/nDbkBW5hle7Ea5OG1q/FbZO+4i9McLNFsPwljDMNVe/LLvZlF7fLiVNPc2LjpFUU",
-	"mLcXb6PgYh2wajXwF2AQEOZqQFcd74yMgg6JKTSqzxCEkFDzbEIeaAyGoNKYV6ol4uSDXgRIOKaoZIzd",
-	"UazHx/B6FPYDF/mjNNRvHZBSUF1SiYlQTicJ4u6BOB/20aWShriO3BcWcJsGCt10haInuTdXCgtcpjGW",
-	"BOGvWSU+SD2HAN+AmmhREApLJmhRLqQzS64oXBCRfOfDqxwpUtMEu0ePJSfmPQxU0iZVmpVaTSC2xQuI",
-	"A7AThiYMCwsgtfIgJx852C62SRmLa4c3fcByImymYsCSnbBCmhGvClFQQ3xfLoBYLCoaEMojCM1lBINl",
-	"Kp/qQpRL/KsMfkxKkjCezfR4LCpzHPBJktAxGJH2FQS0DvT+Od6M4nk+2tlLb2srScS1VAYCTx8sS5ME",
-	"4RPCjAijW4/A2TF+d6MQHHgXG+2dN+GzS6sWyi6Xni5N9zownOU73Ebnzzk4KR1gFZT7qMEk7hsmB6vP",
-	"utp1p3B2KYoYg9vDcr7Q/iEt+BVgdH7ve2zvx3SJ7+OK7VE699pVg3d7y+H87WP5d4jpie5NdoAOzjaA",
-	"Hj/gNYiepoRAA6SnZmhBgP/NkuN1E5idYOC0g3aWgtw99oktu4C3AdpJSnlv3OX/QfAlZgSr2cV8yhUR",
-	"3GLly9Vgx2J7zF0nBffovSmtRKYgCu+OWlmS3+WL792zQsH9g/z1ybvTPzWiFnLydH39w8NlsoHo2GeK",
-	"CiP0eMwuhZihN4VuWSW40arPcqWtAEcvwPgGdYwH1l0Z4WtaVnyqen3tF3Wo4E12rQHflX625fJb8Ifw",
-	"/Z13rWsXyWu42cJsD7+RhsU99VugQd3bcNtVaZ9CmdW+zPoe23F/gvLFtEAvqLjOJdeJ4OmtlmHfYO30",
-	"lI8qbR59gv/GMsrr6P7Necsf3cPWmgknBZU5wrgODbPio6WoNgnEGoh0eJUQ81NFM1YFo/6fAtcMME6F",
-	"0ljkcJIWGZwghtyjG2UKML5AAdSOX4ychEBsv8ZmGISK4shoxJoIjXqhmwCmoYlIapUFqs9+4uVcJMHg",
-	"QDSFSYULbqiC2ncWaye0gUUGwwWLgDpT2igNrFjuAAFWfVoAKqLdOBvsFdhhsAeubaz0tmS3uV50VIyd",
-	"mtiYHsdFxAluEdWqX7aRpQVKj+N+8VCQvU3wFdkE8LLdpfjur0vcslfuu5VSOXnklAmIwUTJJOoa9eQN",
-	"4Cn/hYFC6RiIIfX8tz+enL55BZEZN9adQjKbgzGdQy2kJlYiLSdBsC/HWKao8a8bM/H6aTlkEjVKEizB",
-	"ZxaN8REvLT31ce/A2QrJnzfIdHO35tsM4yDriZnBmPKGA277hZ6XBeNFkX4AUA2AVR0+y85OFBLYQTee",
-	"BUfWF8+JZ/3d8SJpa2ZapqQyVvCiySqgge9oF9wsEq6jpoexvqYF767ply5racDpX5G08d3suy/fPcxs",
-	"r1N30amvPfoGxUuLJr1ppNk2rmerSBUV0kneeOz7x0AKnNIe1ylpQ9QgsuFEOimp2Oii0kqXeiJHvGTQ",
-	"82uQ2v/IzlurhXUSOFMtFYS9evs62iBY0VobEfAUTQJPkSeBwvsw7OYGAitT0ka6qwv+QfTYfOaRfcQD",
-	"lgAQjxFitFBL97oUYkaQ7A/g6qbUXj7U7uaFvL6BwWisKzbRuqBecDmecO5WOT/27QEJVSIqUSMGlpYN",
-	"xRi7oAqFc1buHdil5ehn6ucENu4WD1o0SMDsScWETM7uwaBGoY+drtJ+rG7oPq/fpBjT5plfNLhfzPH4",
-	"ZrLVH+OQtw/vN158f5rL6drGgD061PaiJhPM3o3/KglYsX3tPrr/lRkr8NpiyH6ZIz4xXpBmpTlmj4rk",
-	"oNfgXG7wJpd9x9txFZN+K62eYSqE6s15egndaWiyChSPfeYbtHiyDNCWzjRhwF4vRxcprphTlTHgpadA",
-	"kskB7A1s7zpUgLtLZnBbjEQT3zxMk02lMQK5PSI8G/6CBkhtDclDK5n7V71Va6WxWUE39hfqVL+VdKq5",
-	"RvFWSwuoOync2jvD+5qr26654rGIaRqFTnCC/U93W3AFadWWrOnA/7nSKAQooodETN1nr1R5lcrzKa8u",
-	"4yQ9x+vJ2aHpsxPvlXkvEvaTk9TxAmzBQZqK+tU8HFCLGyjxSuhpkqGjLtqQUB0wjrl3xssFYMukMmsy",
-	"oXR7aRgvCp8JlTW+KWNlWXZLhhqpRoJGniPOELtH198DPMQTOJFXecFn0OGnVhGXZP4AIKfndqg/Rm5q",
-	"jLcC1ZP7h7SZKuWlSCeMH01Ra/5OIDuqhSIFDrEHaIjCR2gOcAOcLh2ZkI4Bwff6LFOXgtrCKyEorQ87",
-	"nuVc5oEX2ld7CAVLmKf1e/OqzN1KmEh5QWMeV3ra8y0GM5XXq/7yUNDFVegoQ1dO5wbJxan3IJRFhVJ4",
-	"vxgPoncPpNZtpWX/PteWu7PmbrfPZz321//674crmwr3Dhbyw7Azlc+Vr83LmRVladiVnrPFxVV7/ZRX",
-	"wXedPt81coD7dHO1FHwhNLlEi8I/upg1p+nqJDegTd+h0gvO27VKa/nBtxG16L4WJL2DubblZIp4YWMc",
-	"w+/qpS75qZS75VKtnUqU/Le2GcZBJybm7u5r3zuIX/nmRkfh1Nt+dwtOeu4239HebN4NHrpv4LN3LJaA",
-	"KkWRWI0tQJWaZ3EHtUKhfctdti8ngU8dyQNrAoX0mR6zJ7s2JA9tbRrLiEiwrq0hqpsBUEBEe73TaG+i",
-	"uMjvkebaIj+JpLDILevID/JwwxjbO4pvHfrc2BCqt7mWqWMAFIKVt5LYJbcamhDVfGqgb3W/SsNKaawo",
-	"Yux0JTyQBFidQziICcMeuNpyBEhgCJvKig1BWPQoRTpyVhjuQpOmdBMiEoM8EFhONIHOLoDvAddsiUwj",
-	"oIOcYyl6TGE+EykuIjuLnMIlFaRwCbHs/8yfv+MTamXaoZbLbT6pIM3bEjTIFHYUslq3e0Yvtf3CnBJu",
-	"kB0dFTfYXX2N+rUdHI0ntzEPWO5tUrtrzVL4VG7fJk3K77GhWKcm7W/g1CXTem/bdrFtk9dwpl5XelIJ",
-	"Y/aW6tcGkwbrE77R34jpCfrgy9md/yjL0qmwS6UXJhBaQ7Prn53RRf0Ap9taoFi21Gh+Onm71vZM1MKy",
-	"4bnFcG/CBIWN0mx/wixajc/O42w3Q2tg7l1sRdQLt2IsvhFY08VTO8qWolcH7VGzvyM9HuNSelzbILLK",
-	"BnSZ/8EIXo0u0OYKP0YmB4XWIDCkAZUsMsexfOkbyGtQO6B782i6irTgObd5sDOt+OgMvl/8wV/pBimd",
-	"W6aQzw3eHDupZWt8RJ5fQRwdsgAIDJBERs+XKOOoASUP3IaLyq9RtKCxObxb7SJTzmqsAxX8aGlmmNbw",
-	"MuzRJ/pXsh3yYxiSWUFYApqRcIT1eu2hGEFD95V2F0tgwky9SVqbersXyAiWLPPB6tuibg9MjMdiZNmF",
-	"qBrxDziJmwQSXhNjj8vfISiPJ95Sx3PDnEMEDTw9yQJTenEtqP3eLPz9mkm4XTd22b7DIjL80m6VlN9/",
-	"zCtmy5tE6Cwx8V+bP4fE97KNkcq5SBDfZCaQ+A2SqGMQKjB74puUUTSC8QaAwY9HlZgJjh8EeOQ7WCG1",
-	"Bjm3E7miXj1gGHgFTaSjsYk2sOtuSPjnxLOD4SNRGtEjS60Sgk2lmiMj6Pfyg2C5T+jnSixY0mfowbwq",
-	"H+Z9dhJT/cT+qGdCUXm5nIoYLmLU/UuoAvTouwhMCUUIYO3gTI03K6iREfIKE0Oq07e761e0N98mjTtu",
-	"XsluG8Sx2ECkEx0jjrm7eq1f1axj3cF9H599iqtziut7YWMDMWjtHxuSJXKigRYviPVdhfI6SjQnc0qp",
-	"xPqyWi8wcSh1ZOugzj4S4XIqQatBx3425pVH0RGhCQK8BDlPpyT7MoWey0wbyADn/iolPlqWA1YsJ7Yz",
-	"5PvOnama93El0Qu6FDMwgp2XhtdrA14KSn1Pkt4g7ybCvvPLsq2kO3Fje03j7oJDghE7c8B0PrszZPuG",
-	"gdhGTzcHzp8Jc0m8q90lbu2iRoHrdx66xwK0HptoptXu/ky9zcW75EtoD5b7s+A9v7sQnqp3D7veq45b",
-	"hV0vEI02C9Zigx9GmuJ2oNdOg8zlo9EFx/BhS+MLXVEpcMmTdL0TuwmrlKmV6h4aFOwBoCDHoFMqXUKC",
-	"OXeLQqEx09hTF+gjc1mERoxeYzmDu4ZS1bGl7PAK07mApq11kyWlYiBsG/DHELTyLVlLbWymIjVrZLcC",
-	"6/4vWqraIDW1NL3Cxg/502++YYkqP59KMwW4dto+FXAKBRsKp8MMJicC4wSoyFBdLT7aAe4R4AbnsvCO",
-	"wFAwUUiLLVdr2EYPIF/Isgw0XUMx4nMjEtWNcVXoP4b0jNBpxJ+HUUnoPCxtL1lkq/XKsoT+m3puk74k",
-	"flEBlC3drfKCW36UAIiXXSBkHU36dEDGHx097XH8sAVrW486EY9xAeBEfP+522wx8DsDjLQeZ8pezQTL",
-	"3frmx7AvJips8UqENhRsqIurPnsrBMsOThPMQnaw3OLkiEaT40pFaAIACtr7niSNo51rB7c9LbVBVAN4",
-	"jkoAor3mIM6SbXjso8H0IS855XqGbX7dxwSAFN+H7Sx+WbLwM07q6pNlXcLPJp8AtUghQHokVEE8uv4A",
-	"Nfv05rm1YjqjSDyHTsFwMpbQDVhR0bzwRcXadnzn9ZuEvUMjOzRuFsich3azW0LDx2J3H9lJifdnNwVf",
-	"v4PeH+/P3C5t7ADSGQ3s77Et0GP5uh3Q5DfViDi8s637EIcrTy/mvviurWEDZo1ga47dSwet5vbogP3y",
-	"7NXL57/mS1bsvxz9JKqRKI9Ozo7enx3Rk47ehqmuM29X57Q3Nq/Rb7gLlMPt57vFcbgn7jsb/2Y6G9cb",
-	"HgiV4pmj3bpktvIU3ZjY8WBjUzLFWdl/9wWxqC3xpsaAP+MSDxaX/tzPidtwvap9SJUH0fbLr3lih7x9",
-	"9ufloFQNz5nmtOeqIG6bcFgWPazPiyZWpp48fhyCWSumMxjZzlAdXtXfIhUMgZ0UDCA6NOEfBBjJ0fJN",
-	"zmyyuZwFP1cjZ7u/qztMdd/o2Ddbi/hYZ7Tn3BhpLFc277EC++7NEZkwvHJWseVOCfVRgudIgZdgWRdU",
-	"8clHooBa2TrC1R9if5kDLGYB5r8zO/lUo1E6beMrCC/SfGlKvK3oBZJh70AwEA3EGsXAk8dPNlMMtJJY",
-	"+H15PZqBfQxrH8O6S+qAmmTHfMgmXdgY0VpWNzcT4Frxi28lR31KFf6pUdBYQrDUptUpQnTj1zeGRQYB",
-	"dOmJqY1iEoiXQxZ1gCNCJEwW7AqoUcdIOLM8jl6IVFANP8RcpAHXGavYnVe+kKPrONJWz96fkedy83nm",
-	"p6uv4aVu64977xK8e1nVrV9ZLWjW/FE2iqjmPlWBBPHgGhncrnZ1jIY0WtUvdAVUGfNpaLVcM6MHW0sj",
-	"gONKCMJNJHRZ7flTINaBYdR63DEHyUH9n6hRsYodoRsQnm7AiVjYR4duNjr0exeMe9Pv9sTpG/h4dxOo",
-	"d2TzffhuQ17zxCxlTvIg5IgmKTAbJ/C+KFbZd5ibGmBr9Obkh5PLwkksMcuZhfTEkI8uMxXzehd6oY5Z",
-	"jgUGaFJx/+cbaLxHKa6cD3Vlc3cUG/LdfRbkp+/2eZCvNQ/y03f7TMg+E7LPhOwzIXeTCUk15f1OhJCp",
-	"sY3PduIrFdr9vXzV50oMFnpmvtm1Ap29Vzl792rvXu3dqxtyrwx9Vs2yrSwZH430HNDdBG8j4tJ/1XM2",
-	"4oqNZWkxVzplwytMfTpNQoxEIe7kXTBxNOWyZLwoKmGg40RD/hFGtTK1BuB57WaMOIDCM/vslBscznsl",
-	"R7qAWu2pj61PubWickMgsXcwOOAF/98HvQPnmzgXo7o66B0oPnWHhHvWQSoEp/zjD0JN3Kb45u+e9g6m",
-	"Uvm/n7jRu9u7G/3bL/+WZR8fPz7Kso9PXmTZx+9euH/+8cWv//NvD0J20dhKKoC+N03Vv4dDWOKlQU8w",
-	"LdM0anf2QVfJ/Ubj53IPiOn9em1m3PQn7pAzpmuvSUrf8ontSel303+/98rxYipVS+U4HWpI/vqPICoi",
-	"VA01TYQ/fW5NmYKlj9kCvF/avgOoMM5WKgecoijEmM9LS6Tc0AOb6FaWJTxhaDLlpwZQmlg9RpnXub14",
-	"ZOREzWc58aBjEE0UjEJWbESDVZoZoDP1Yx7U6EtgoE8f/5GB9D+3/FKovH/Nal2n3750+I1O7MAX50a7",
-	"K19c/dpb4IvrNpEgp7v3xQ5XNDsveBjivuTgLsnrH/RoLWopyGF/3nLJG2ySteVucMbn3gE27ulwPjb4",
-	"wcs+30cp3iV29tx9yO/4JT1ozwX39agqlCmJfmFUZ4V+R7PyagxOueN1qq4NESRSfcFnevTJ/edcFp9b",
-	"vSdn4gU9SPVssuizt1SUJZACKJ4T6Fap6FpWSYNKLNNWxTJvUDgvU3SjPsv9JTn0kTShb4ociQBDTfCq",
-	"AHJt0VheEn1hIOiWcr534KfXmTX/tnTEHvW5j039dkkvgijtavlvJQSc5PAoS5AEqz4D8czFgRB+niDt",
-	"wnfChZ7kCW21udALOKeQoCEh+iMU/lNa4MAWC7oVnkNlnJmC04AwiGRhfDQfOZVLrD2gXqCam1wErUhm",
-	"Y6HrMeOhfEBY5C+KXQrp6YDBChgrcE0qMa6Eucj77FkysKDUgBqbOtk7ZWCM1IqkP7V7GnHFSg09f7HC",
-	"OobRcQ2KTIEKlcZW3OoqKTimxMsA/Rp3zTmciq7SaegXTFqIVAiF70AOG+zCD8kUzA9NeytETHSFrIJz",
-	"2aReEtv1Wk2CcRNspvXDBa/7JT5Wtol1mk+XrwOrY2MqJUxxBxBCw7W30N7nC3tRWGIORgnszX2KpbM3",
-	"8wM39gRs5b0z85U5M7DVGUclAUUWTgx5ZSWiPtuopZf8Gt/I99duDsyj1FTeXb/PmxhHfOd+UOJY3IcU",
-	"tSY4QU5pengeLnrSBNIcs/zT55yNSsErExSdP4zMBkDFEJynQkPLBri3tKEVH/UQBp0lrYc1xGaTANab",
-	"8lGliZn30yd/sO9G//kz0S/ETpSJBwX+l/ewkDfL2SuDxFsDnQhmQv708VPkKg4+GzphxOKQ05sJ6O/k",
-	"QZQMjOQdQKwC5hHCEKYiJ3pBZ49Qv47lGzVp4tncet1/LVXcSZe+jg/bXik2XnwbWrHgnb3HbSKj8ZLm",
-	"QsKwuf2uVXoRidgOkjBhIUqB5sEzbvn66N/zihtRxIf3DsRHJ843xw2ff0SxXx/4Xj/vte39dIydoe88",
-	"uygNb17nFvS94hfc4BeX2gBdfyL7vbnsOfkxHOg+ax8GROAU6Yjgisoq6XsO3St6KT8QZtUqgJibnlNj",
-	"3uEksqhwYo8txPBC60tWiZGQH0RlDpPbWM0KUbqfpbvpUM9t4htGVxL65hZEoxX09oR/ENicv89+RmLg",
-	"KZfKQFfkGN2MDFVkLrm7/UXP3dZjQll4Ns78akYPg45RPTacx6tJDQQci7MY5qrQQESMjYt9LUBIBQJD",
-	"Uq+mSMERD90GyCWPJEqVgPwkhAymXF1F9Z10ssY3iE2ugLSKog7EXtwDekWkXYPjvLKmz5w4R97+qC+A",
-	"BI02RChLwI7S2BOaebADlH1FWoL4EoRF82QANQ60exDUs+BXoSn2ivWwpIm6lHamHqA01H0rYSVLVwft",
-	"KAwurBhF+0rQe+MUgZFSl3oF7qetMju4G4ubjWE2iXE0oVpTQM/jrg01R4Uwl+xCl4UXkbzuzkRiEv8r",
-	"8fD2gJWGSPkCjoGAElH4J15FryGAGKtDWxQEKQJPERzePlSFOrEJQllpr0mUZkXFx9QAsBYBjDx+wd3z",
-	"cULmtwPEbTHcGoqgUvCFEotSKnHkNMtUWlGwf3r76uUA3MYcLdMfpBI5mzn5KxU9QfDRhW+2QQR0IBET",
-	"ukbnHCJNR6YI1BiCqO5GgS0GWQaFKpDxjiQo8NlJJQLBnXNO//CHE8VwUwRVA6sAN5SGSeV2mdudf/jD",
-	"AGU+CToKdydEgWPordtn9I0Hnss+81HzYl55gkF6qNsrGrcMhXtnvAIeRIkdX+L4aB4cgu96JhSh/wfg",
-	"a+S+KcPbd2+en/z49vz18zfnJ6enr96/fEeNdmjg4FMbXHG6NbHjl3oSVU6m9JitUzlNaiVxUbZy5z4e",
-	"qaLJpYvf61qvDvfVFj5d3IitHMlwRg/2LWyGGPSEAMY+5vl7V3346Wyv+25Sv5F9fxTt+Eef6Ldz+u1q",
-	"I+jBn9iLybBKmHkJYgjEBJF/Ai0JMvjWGcL6TTCEn3Ecz+juXxqRQLPskHNaGvjP0l6c4AJsQ8O+/i6N",
-	"Mse/CHwPTiLTwps9KGEv2e5MsmF3jfbNmEg4kjVL6IPw69bCbemj2VrOPaoE/bl9cqTp2W3Q6bfYbzAu",
-	"EhGaW6JDd7YrELIA9ToK0wU3iYQ1fCpY7uclixyooqQFK9L0iDW9EraSoshUKS8FcTdr1da4DwdD87gF",
-	"vqdvthS5M6EKqSabswt43rLC2FnWbpKvvu+iDFEv7SxvI1bQXzfXTnovU6/dBnofSt9JnFPZeF1Utcrw",
-	"eoOkVYmeSOP1hYj+pHqVVC9xs4WsmBGjStiWusKf/XO2FWW//XK3dAm7GKM7lbt5TXC9crfmF3k35W71",
-	"Egs/n7XZz5cwyDD1fcXcvmIOWv5EWbKF8bq+bs7flJptK+2Ms1quyICd6MPIoembD7i9f/ODD81BCDFT",
-	"v/jv/dcH/4N+DCLgIVFvD0PHFHxN2AZcL9xdnXE8vqIWcMuxWQheqfKKAdW0b/2Fj68Eso9e6IUKgd33",
-	"b35g07mBuGR+Ye3MYEi1FLxAzvXZfFjKka/36zGtGIRF/v5xjz19+i0gfp88/uYp9h4Z6g/CT9haqSaZ",
-	"CnHLn5//459evfrz+ckPP7z6OU8hRqJivCz1wrBZJT9wK5gSdqGrSwqRw8hyj2yF+1eI6hkKNp+5A08e",
-	"P86Uf7ObSgx9txg6/5hheoKWz62bNsnCLqAvng9H04CRjtEDezitcKZupHvojVr4u+KGzAUy+XaoSKTx",
-	"7lqUuHL5LdQlbjGbIuqW7eZR1JTSqnvik/VLRYpL6KFOSvAZJtQSA6Cr+kwuSUywZ8Hv7nR1cjq8GucF",
-	"dXq6d5iSUVTaxj3wFj6jDfeAC4r6FZ97BzYxC9a3JRSmvnYIFul0LdVs1t70vTMl9kCqr68G00uXVvvn",
-	"Oq3mm1rM+7vv0lGeHR05Ic0OP7kLs4N5VWYHA5YdgA0yePTIies+yeX+SE8fwaMe0dbJDnp4HUCK3JW/",
-	"ZJ61jARrdtBj2TLnWXbwa6Y+H3buZ0+XrbSzr6kt7GePZUf9JoX2KVOZff/mhwFj280ww1a3A/bLr8hF",
-	"86njLD/3MvX5YabkGEb+N//AlCwZjKPUk/4Lbnn5QFTVw0x9ztR4avuvK6lsqR54tYRS9SF79AgtRt8P",
-	"fiSu2a+fHrDSrr9m+DyAbTGvygE77LZeh7AhLC3XYX2VDnvscGmNDn+FJTrOlBuWLkW/1JMwezTmHh63",
-	"TL97o+n14ZUY4qYMXhv4ELV94pAgZM+aBN/XZ86nD2AVMlOxMWcBDWjk5AIazyB+xUIfy6qSH0S/BT0W",
-	"zdBu4DE/OGnIoi72SLB7o2dwD3bQM5sCjL32RDWdFGOICJdyH+O6DPSXzjx38i22dyq6eRP7zPE+c3zH",
-	"meNNEuDG0sTdStWxje50KKqkEzSUeAG8naJBMz43ogg6KrZETiDyVNXOLjhFnqA8TGk2nlcQMdIqtORF",
-	"8PccEOiS6s1t6L2P+G5qujs3gpoIhRPYWIiClDA8DeHkhHCUFYHlkbQR43U5zmDAxrw0IvdV6VhgHy2D",
-	"0IvOl2APkqHG9PSaWYfa+EY75RF6+zmFPhfxYjaVxoiivao8tSd2jUqN52XZscJ7OazkNpJbwc3panfa",
-	"zjGt5offRj3cF9U7+yLxfezkfpR891BEp/Xd1zZyW928R0Ut0tqcXfePP0wdvB72UHVqiXA3yxTAL6Cz",
-	"iShqVV+VYJdihnUJT56ygl+tT8Ynod1rgrveAq/8wb1gry02xsdb0KVSXCezHwFP18rwp5voN5LjDzPr",
-	"nuuvo7/2rsveddmeVrdRst6RI9OuE9Ck3hnRuhbJSl9NzTkBNANnM22kTbpxJZ6JVgteFQaxZOCd2MT0",
-	"W3JT+uwkFCBnyrMgriJgCUTrNNGy+xHU1APSUQ8BLgs9Otx4YkkvPpvbMPqer9R1a4hc8yZimqmKAaaG",
-	"44TTPOs/N5eigBFR0RhXTPCqlOjswdPGXq1KNSrnRaAzQ28iwA58ezJEBMNTFnVHsRnVm+ZOvywHcQfP",
-	"6k063O19o5bLO/hG20KT4yfVRVnjuLb3kcJ1zSVmhAUCj9x5+sPgd4uCSgf3cOTfLBx578l9ZRhoiEVh",
-	"t23PsJBquZvDRS9pb8CjHJkAXbl5JR4RiUosKCPiixw00l9BMQkh1syFXpg+e+EZO8VHy755yi70vEL6",
-	"iuoqwsWlYUZO3IqB0hxqjBBmKj4qFKrPKvFB6jkwa3aAw7Ft0HCsA2LPz9yPh7S709TRQnCzada1DUij",
-	"my+i2da1dG+nq57yYKdt9VS4rlFPxRe9j+H9zuUoWBAjUXOUjP9SugjO6wMhHllhbkmMrlT1keODhBI+",
-	"oeqen/e8UMTCPHVFrADsDUCj02JeKJoWSSVgdA6YrjLlEzHBfTLEJdzFP0hBjfuCv99Swd81wloN0b2V",
-	"6s4NMNrgR3w1SNR9BeJ9r0B0sip8krsb2jA2N822LoNkcwa6OggiScMKPZpP6ZOfV+XB4OARCD0ax4o2",
-	"kBNohDif9VipJxP3b6l6gZ8JrUxkQor9+9yHACqtkMbJgpf4s7+ZRHjkckKHmI8kctInjCK+bXoPg3IQ",
-	"8JIVrGO4g68mGpXaSDVJBkPEUQ3jeUdHGgZTlpH2DrtFiqLHDDijkVCJwmJg9Qs9K6EsJjbNROJTGgaw",
-	"CDUtCrALSTXUHxsG8n2l5zMgsqeGZICQICosXgnGDelgq9M5Cz5tnDH8vvqYU64UuBSzEhIg3HuK9kJc",
-	"sUJjnRMhRuNjgHq46Tk/4oH2t3xo2Egrt39BkbKhsAtB3IWR3zgyL2E754SUUVsfFq1zdaWjI3qwpvH5",
-	"Q819K6lObSwn88ovh9tclleAYXEvPTiSQNSYPLYSM1017rc3dGT1oS8k4k/Dm1VF7BqBABdZMaAeS7eU",
-	"4NWo8UPDAw3LD1vT3xJWFPmz3K42JDSOIIeKIij9qGXDk07OaLu3LWWtoYM5ZFIZW82hps/EPt3QbNrt",
-	"Bvdz8sxZpYlsY/nBr+lI81MhrE4DC58otQN/kM+NOL3gNn/Yg8/HWK7s0Vwie9z3R+/PkhFAa9vVx7vr",
-	"Cc/euM1Dd0wgs0yXgJU1YMjUf2zaJOx5QDikgX0tGcucWsyuvITQDXRlIH8WVxTop0BInXd8xJ2gc2vz",
-	"Op00n8mjS3HV+KzXZwwOrT5rmTgQo0zA6O2LP+E9A3l6VWAXW9+nFhXe6vOef2hZ4rftVaVXel7RXk6X",
-	"L6l+XX5KLDBfec7rSg+T3o6zklvoxwtTrObKJFDy5GEXgpeNSvBPeODzr5//fwAAAP//",
+	"7P37lhu3sS+Ovwo29/4tWwlJkZz7aHllj272JLpFGlmJNXNIkA2SyDQBuoGeEa3MXt+nOQ92nuS3UAV0",
+	"o7vRvA3lyN7JH46G3Q0UCkChUJdPfW6M5GwuBRNaNU4/N9gnOpvHDP599v3787epeMt+TpnS5heVzmY0",
+	"WTROG2dkxpSiE9ZoNm5onDLzeCSFZp904/TjVbMxlsktTSIWvUnk3LR312zYb1Tj9KN9W+jGaeNiyohi",
+	"IykiMprSZMIIV2ScyBnp7pPXIy2HLGk3mg0eNU4bMzVpdRvNRiJj1jhtpIoljburZiNJxbl5nqQCnitN",
+	"NcNu9TRhNIKnne7JSbQ3Omx1xz3aOhrtsdbJ8LDbOmCd8R49GnWjXq/RbGgpY0Pl1d1dE/jwTieMzko8",
+	"EIQKdcsSIsdECkbmnI08hjQiqukp+XzZ0Is5u2ycXjbevn/Vf3dx9vbi2dPLRvMyowwerkMbfAVDhU9g",
+	"sJeNu0txKaq9XTz720X/5bN3786+f4bdwud2Fsq97tNup3UUdYat49HBQas3PhkfdqIO3R8eYa8yxmap",
+	"UlxpKvR6HT95/eri2at7dR2xWFNseUrFNVnItL1e589ePd2645r2zRw+P391/u6HnU9iw6y286dc0WHM",
+	"ovKOUyy5YQm55XoqU03Ozot7LzJLjvJ+5D5vNiKmKY/Nx+d2qSpCE0bk2CxYoqdc2VbN9kpwo/d5YaMc",
+	"0E6nddTpdFrH5j+d/H+R3WWpapzud06aDc017Mmzc+IRYRjXOG08nCdyGLOZeujTCPvr/Fy8ZTec3RZH",
+	"/E7T8ZjEUl4TqjP6xzxROjxyLvoJtuMNHVvB34meMnJ2/o1yGxcaa5NzTW55HBOaJPyGEaoIdfKNcAFf",
+	"aT66ZnoLNu11lrDJksEFyQgPsSsfGPLrJVcjKcZ8kiblZfJ+rkBUkYSNU8UUEI9z/I0i12xBZEJmMmJx",
+	"mIezQtMeHy+AddAUHzGv+fusoe6+x5yDTq/AnDIpIc4U30HuvJJnwNbS/oljouU1E4rcMqEJF1qShFEl",
+	"BReTMDOE7OMMBRiRKhYRGseEa+UaHrKxTBjhmgzZhAqipZ3hLVjTO1jCmgm9YUS41mt4k1OPfHl9w5JY",
+	"0qh2yXBFZPaOWScjKoQ0gzGMGk1hFgJsyj9asmBWN77N+jmBb3SyMOKkcaqTlPlc2ytwrUBniGPeC8iy",
+	"N4nUciTjGoY5maTkjOkpFxPCYsXCTJq7pupZNEzktRXOCVFmkeYNp4J9mrOR3o5NB8vZVFxcjlLCkkTW",
+	"La5sOMiov6ZS0yKXLqQkMyoW+cmjCSWaz2oY9DM04XPnVhZOrSEzjLhNuNZMkLFMjB5AaGxO38U2XBku",
+	"48p+ryiqgTzc9em8hik4BOTIW6bmUihWPsWNvh0zzfK9m/GCas1mc9047TYbo4RRzaI+NQpyr9M7bHW7",
+	"rV7vonNyutc97R60u53O3v7BT41mY8wFV9M+yrLGaUNpOc9+rm/isL3f6XW7R9hEonQfpFh9j/t73U6n",
+	"95NTxNdRohqZzt/f6Bs4n04bcs4E5Q8nc92SSrW6vc7QE4oNx0rYznA+l3pZoeSnifDf3hseHbWOaKfX",
+	"Oh53WGvYjXqjPbY/PugcNpqNFG47ZsWCsEJmqcZpp+no4FJkv/a6zcY8kbO59n7qmeVmD5z8+7vienl2",
+	"4+5i3la6lXi5UOaqAXcsf9nwfmI/3ojL/nJjAo6FMY0VazaYpeHjZ/xndrmz1zUqrvMdAMq50VwV+7lx",
+	"2r1rBj8Cnb3uo565wMVU6b79s8CRlXcvnbHHu3zBxj4lvU6nY/R4IOmUKE0THdLq8YFRzIvs3Oyikq3C",
+	"ze4CsN7hk8CKR6Jwri4Ng81weHRK1qHqtBsarL1PNS/dBOV3K3vtWbv93vrt+9e2tdvfy6YukoIFOzO/",
+	"33firJS6bJx+vmz8SrNe4b1lUPOywVWf8kt7JF02aKqnMkHirrnAfswLd6aZ7KSAn5cIeny/cFzYtS/n",
+	"0G2a86AgvC5Rel1WJd0l7FZ3c3U7tiS+Xovqaffx38fd/9bj7grWygWfMZnq+quI4rE5OoK6orYf1+vS",
+	"EY+IuV7kN2zzzTZaIl2uO+8XtMScsJB+6J7C+fbm/C9sEdgp12zRNPSm/k3i4+dlW6R3ctrptA2xvU55",
+	"wR60hj2z+Oj+fusk6rDW/uh43GU9ujc87DTssWvU2krD3c5pt3e6v98+6HR7e3umYUFnZlAf2JCoKWy7",
+	"ecLG/JPZhtf9s5/Exafh+V/Z9buoZKFtNtRIzsHya9euOjV6e7aU1alR7M2IKW80G1L0h2xK43HjyugI",
+	"MKf98rA6rHU06nRbx/Rgr9UbH7KDaH+0N+zRBq6x0YgpdWEWXvlmYtZiE0wjFF7CCzzcKboHZMZFqn1l",
+	"4nMDX8NV3DhtsMWfp8PvR/w1//P5+1/Ou6/4uTqf6flPT84Pz//x//6//9v+f//f/200G+zTnCdM9blo",
+	"nJ50OmYhjROmpllDKtF9fBWlkV01Q0YTd28fjWQqdFX9mZR3x/rrIzO/OYUv4moe00Xfzu/3CR0x8oOc",
+	"z2Hq2Ay32MT8/N/WRdAeyVllqR2z7n7raNgdtWh3tN/aiw6HndEJOxp3O/mCQMq9sYWOCzvqLTdAZYBf",
+	"ZgiwykDAsOil9YcUhvKB6ykuMxRDeko1uaUK9dCiPWVrNd77Lk3MIB/aLfVwnZPhIeUt971pDVQNQ49R",
+	"NMypkyotZ2YxNj11/sOUCRJJck4mTJPZgsykYAsypKPrPzVWHue9NsrW6uG6/FACtSib043PQFhy83nM",
+	"WfSSjhJZvponbJyKwpzM8knNGVNcLxQmZ2ik66jTa+1F++xgfNg56h6bQ9cy0W3W0P4q8PUHFseSnEWU",
+	"vJA3LKYj1gQrh+HyQqaJx2c0vd4ydt0mpQ27jP17p/udevZHnWNc/Me0N2512H50MDocHtGTzg7Y776x",
+	"q31mj/NUyxU0d+zutjRHTI0SPjcaSOO08XJBRjSJYFuh+zAi+tboAEacS8GITCI0waLel+2WjdmzXMGC",
+	"k9Tpf2u0PU+4TLg2a0/IZEZjX9mbMxGhXVrTCRybdnVe5frGE3+0RmebR+tOuzmUNzlPYeuo6+cyuUg4",
+	"nbAap7CGh/4OshvAPjDNPKFixOKYRbU2MlEQl0IOZbQggrGoJDC3uz+gVTNXJ0eOnqKeB6v87uu5V6x5",
+	"R/AG85XdETqVK0Kn3h72ZErFhL2hSt3KJAqvNiH1lCVkbl8q6EJpkjCh+9kzc3tKEjbSZCoTxcjQLJ5k",
+	"YUQyu/VfU5rOY0bkmFDbPqxgoCnmTGh7zgdJguMexLS8FYQXSYKvcTZkqofyU6trJnbTMAigRIoblihq",
+	"+PtKaqPozvVansCR92XgauU/7gup+9Q1Xb1pRZIpvGLBO3gc+Q1sc9nq+c7SnueX8Ifs9Rp25dQPA7gH",
+	"siKXPsGpvPCUNgmsE+yWKU1gi+Sc8xqEC12NYLy1NyYUaXSkFZxOXCviFKzCfaN60dr6/pRTuGzpnhE7",
+	"v+V4nk2XJvT0SupwN89lQkYyjhmdpMUbVt7ZYx7HXEzItZC3aPA2K0sK1iYfKNfAOD1lM7/Dd3hFvABe",
+	"1IgL1ANga2fz8U3O/yZR0ujkZLhApzny3ZMp5r3+mLM4ghsLNNc4bewfdbtGuSmqJedW0WdCQ3/smtCJ",
+	"bMOlULNE0NjKAtNKC9ooqARTPpl6p7+a8vncKATe+f8axmM+JVOKe3EkZ6gJKJZoNFbkTLpgdFZ3cBtB",
+	"4SJLZmw2ZIkiC6YDa9JOj8f8ZVwn8KPZtHRo2qaCcHEj+aigJZRYV6PLeaFgjgXn2BYywajDiSyQ9l6x",
+	"pG45VG7Q29+C1zhnKpdfJPADG06lvA7S+Ird2rgTRaiISBY+V8s53zBDF7GkhqJxGsdWSnryo21Vptxm",
+	"mf1y1WzgRXKq9VydPnxommx7I35oSFYPVTqfy8QfTYRCsE76YQTKlkaLTYxappeKSerp9eLND1we/f3p",
+	"3yY/7s/+3Bn9lHSHH0Z///Tz9bvjH0RPv7g9SJ/JI35GT8bf/+Ov0d5ffks2r3wW7KJaMg239o0t7Ud1",
+	"i65I7WjpHM1pqjwLTWW9KjZKzF2xcTtVbNT/8ftpfP7Dq/jve3+OoyePb37ij6dD/jhm3z/Xo+8/xS+e",
+	"nP3ykj/m7G9//W7j1V5/cSoPffON4ewn9ZORmVjqZZFvEagcIe57d4psuXZsK2GD4yp6l6+ePZ+FI48j",
+	"v/Iwl1gG81Xb6XRbR1Gv1zph++PWAT0cHo2OoxPWGf+3I6HNxQ2NQcEvLfn6j8sxyx7Lg7bDx6iGhJi9",
+	"ppFu3bjqr9da9/Txe0FvKI/xTl5W0COq6ZAqGFckb0M3mmjYT70mStcYvwG4VLgXt7m7HK4di/bUdVsk",
+	"rXKPKREPHGHqGkJEglER5pJSjcwvxkKcEjlnwjnh94+6vgt/LhU3Yv2ycWqeND0/e0lugsNYjaZsRvvm",
+	"ssWtMzlbP4fwhhzBXbzePZ1LV3Tij3TF0+1WN/qvt/S2q3T4DzbSG0cGGNYgPZkXvkxR0ZG/xp7Lgr2z",
+	"2VRrTeRnPzIHOLUzGWCG6YuWQnPeJIYkROGAdCvILqDSEvE/N/sln5X1TWHb2LVwZ5WP/rurZmNqNDJL",
+	"a5F22G54XNReI55QQYQksRQTlpBYTggXpWPcHjfuKvaUqxHkxdSHCEYJHetNjJ/ZbP+9xlVgbnYQyJ4w",
+	"I/QWag2x/9uJueCqDyxzMtc5XVzIyXLbqY2sPzVzhTOT/VgzsoOiLT17d7hY3zH0W4jqgC1RNNmeHNbb",
+	"bJ8ZTeqCVtztZ04AVZy62SkNSlhfw7fFIzoBgUWF+xiWMlqEWMt8RWgUJUypbTJYTupSM54VmiaOsMoB",
+	"7dMNLPgEen855NeKUqRdCpdN4p3QfkCbUQ9tOBZLQhFpS9VM+BLowiixiPq2imImF3Zwd3cp/P6ROC+y",
+	"LRwVt+rABV7CJ85I4+wzNqcru0PiSwGjDxfekdm8tHOVBUq6qD+zv3GwqZYZ5/qbMm15IF2nrKnkl8a1",
+	"FJuSd3D1N+VpyUIUv4pwxbW0HC+SEW8BNaGMJXVqRUDjMiYxEVliU6EVdqOYMqqH+auTDd/81c056f4c",
+	"MxaZE9O+68VWwOcu1PGZvZiePw3JO+s4wo7ANIvyyn5UdgxZEZjfdauCcFWTfb5NWkjvqFb+5aQuEX4V",
+	"io0IfE75+r7d1PmostSXL+DgLSbflG5ovzkP7xj4+xt37z6XyZBHUXnnvJLOu8MVAWNJdZ+Ms09Ld3mr",
+	"IHyDX3ruyTiWt9DkNpf6YpKrd4d/7tFR2Ro5kWa0P1ARvR6PgxeIF8yo+pJM0xkVqhQPZiNkzLbw2lni",
+	"brnwDEbklgqtCMWm/ZYzNR7e6ONz1wEzXZQ1GHjF5shW0pbsxEzh4z7u4cLMWKllznd8CXLcskFvk1Tb",
+	"rZNcP2QdhObFo7Ew3ossLqnIS0VnjvymR3v9NK0Rx9Tt7e0fHFbN6Gt4vXLyQ83vd087R+Zo7HXhXmLe",
+	"Nq8Gp3vHoU2lkWXSygizle66pQb48qgCkUvLQjZhmhmN9bSaDgzhc3HB5Z0Tfg2fnkdsNpeaidHiXLxJ",
+	"5MTcB2rWiV3DTaK02SipiGATLgJ7hefN9rkwxxM27B/5rj3vxuNR0/oLW0CUPPSVpMJI2W0E3GhpEqS/",
+	"tbzeIZGcC+IRXtlrdWMssfUlVzOqR+XpgR6ycFlIuzSbYWWmrd/rzDVdkEcBPha6cHE/lpH3PjT8KJYy",
+	"Cz0Kl/Ivew+YJ1DvKnNsTNNYY7yES/kPMch9vfmw9goZ6R1/W1t1sTZjOOsVBwDOkycJi5jQnMalHfXB",
+	"SIVwXJcbAzTQH3ktlM6conGAYMhI1mYme7axGhwUzp5uQboZskiRrAAvqtR7bPHWSMCVnm0LroiWaHlc",
+	"wiF/EaHr3btThOSJFIxAY2Yhdc0h3Ts4IDdc8WHMyNm7J+fncEbRkWYJHN0w5w7SBzrXUvYtXdycO1NG",
+	"I1iLMZ9x3TjtHRw0G3MJa8JwpkQGwvlskcudT0qnOim8uPWWTUyZad7kvKEJnTEdcOfCmv05ZcmCzLOX",
+	"6ifGf8eT+dnPZi5ScS3krTCL19z4MHQGBgOthpkvU92X435CBXgOYAKALI//hj8e//HnLbje6a3iuj/M",
+	"Wn7nL3mcfouZMoH0nTNib/S4EQxrMH25ntuYblMSETYXx+b+cJVx1/Ibk3eibZEFlooIR1AtT/AFjx9B",
+	"RiDpTh6Y245zS2/EiUIS1C4Z0dn/AoxIqHBumkJoYSJn4No0QmsUS7V8ReStFDagvatYcJKJRKtWsdlt",
+	"GEHrLiwZI3yC6rmRv2VY8oIqfRbNuKiqpEZlJ9Q840onVMuQNAK9Hl6q6EgcA4arzZDbqTT8sd6ubbYH",
+	"q2PGixDRFWZ4VAMT+A17A6aHKhfQJGGjbj0sEYciMixp57M5FQswgIHJnLzQ0fI7Xa+Um1JiwajTbR0N",
+	"e7R1EnU7rX12ND6mh8PeCC6wXCidpCMzm8qFcyqipnyOq+6t1JolkY3M5AKADm5lcm30X+fFmycySkeG",
+	"MDNdju5bL1otHca19q3e8el+t93p7He7YLBK0hjDpt5CtgkyCxRvTcfjU7gDQ/AtgOm0IVLNXZlifgNR",
+	"DFKAnSbhTETxYvntrndw2u20e73OQffY9J+5ibsws3JyLp7LpBzmAGfh67NUT0mv3TH0zfxpnCRUaJdK",
+	"6amRa0RpmtuljUUqeU4aGUHheFJF/vzu9auCr95GFpUbWoMQ09eaKWo0ivrVFKFyRtnnz1nokhne3d1a",
+	"aWWfP0O4qv1k+UboLNkIzvcSCAU8sollQmqWxQrZGcA1iFophMrjZTqQI7VkhRXpyhj7JgkgzoX4u9vc",
+	"vKz/d0xrLibqK5vgDTmfDSeQwjuD9VsAfPj3Ut1kqV4Bc2Mj3Vg4BeqV1BWpY0/2mfuwbw/nss4HcSVW",
+	"aTSXPtOOvflxQd5fPG8db6PndOtuBNlISE5Q5WSvUg0rjCWT5UkGUTqP+YjqgkWICy03CTa0UZjPrQuw",
+	"2Me5JlMWz8s65WyWYSKhpYrrptE2LJjL8nW4X1qH22CHJNSIkcZpA0DJltlRq3IwQ+Oty9gwK1qrIHbL",
+	"/4oI1GZgoJSXh+gmm5y5QaK6OZ8zmigXyqCIHBuNk5KEKZbcYCbb7ZSPbMrg0LSTsJhRxZTT+NaM1fJd",
+	"lBtGThkGodF3c/4YCfWKztgSJzicAtZhzQhIy6qwMj/XO739JozAolvhuNQ7u1+Bk6fOy+3RdmeHWxsN",
+	"eK7IiMYx5pDRymiX5Re5tiPT+PIAopUNl6Poa/XQLZAvstj1V+w2RKpgt8GQdUdEzMWWRHSDRHzSS/Iu",
+	"z7Uign3S5awjB8tid9PJSavTbXW6F3AAn6KcKaX9kJ5dQb92Sk+W31sNgT8jMxZxSsyahe0l5yxBuWLt",
+	"F3g5DG65LCs2FBdfaQijYCKjGtBir1QTpA9W5VZheMeFnXno7cwsz7cuQr40DMuw59LolhVVyUgT1iQy",
+	"AaXHCF1Vw5mxRCU8Y8oriV4nc8TDQ2La2mawRTG0Xxys6zc4Tnxoh1gDmS1nDBQ7oJOqsA3aNBbEyraZ",
+	"3S7kKcuKsBHJGUz1Nh77Xq34lXo5AHaRXDv+arIMDWR0/jqgLesnLH8JaJbjk4qmk11Stj3YkcdmxV8E",
+	"wbQRVH1KbxhJGADqhJfZFEN/alC0bUa9Q1q3nktrgbVrz0+B+mYr6TJasvBgT+tlONrVQRSZM5/HizJv",
+	"eBwXwYpXMAfaWGcbZtjBCKeyWy3I44YlaCkz4B3Dizc0VUvTmF8wTSIW8xuWcKPZUl7Yoy4P1CVIvMFE",
+	"0AspXxhlumRYuGEJOdwnf+GPA0y1OaR9cEDCx2WrNgjHGV3g2j08ONg7JMOFZoBOPZNbufs7BXN214sR",
+	"s0NBR62lp8LUKtHABTQYrBWYlBsXAlFJ68Ir3SMs6VeJJPIAkf6lwUR2YuyCf4rruuymB6gDLcmQAQBE",
+	"IKi1b5NsO+shXwVz4Ed7y/KrjeLbd72t0XaI07hWbbJ4W6PVxv7ZXz/ZG/hmc6ueoTOxuqQxtY3QsWY2",
+	"AtSlY4ETYiJFSI917/Stk7KiycaROWOg8cxRem3UVXOhzHowa2hrf/r+UbfoUIcxbONQL8Y1dj3zmWMf",
+	"ycdZlSRlXgDfE7C/wAOMzd5GZZx7rfSzEORQlOcUpYUw0kJxMcKbifXrGEXvfNx6SfVoem/HYdcLrPJH",
+	"SfIQ6QqHAsNAJlXdhzYP73fvH7yPy89xaIc+P5yKoHvmAxhZZRpHTrBiwF4lnepzXaWxv8sUhmdYAaH8",
+	"7mLrcIEyS4uFcCARU9ft3PKgFkqzGVgG81bXOCLL1cqWB/vbQPogY5w3t1psI6aaWYbgBgzuY2g58wmX",
+	"N7H1l5vxZO+AHThPcsW2t1HFMeM3pHzi2IhPVmDvlkjPmVLnTPNW+co9/NVutvLeyocdcLohk4qwub+u",
+	"0Noq3OALhhFcGXYhTWfqXJ+rOvc9N6pBCdnNfvgs4rrGBYePwg7jv+fuyoJjEAqOaXrNFEnnCC+X52V7",
+	"3daACp8JwqDX6gG10luxFUnLVdSDZVaLL+p+AE5pB6KyMiHmG7WR4dw2X/IK1tiZt3QO+t47099bqtkL",
+	"o1SG5DsUU7IiF+6rUgRNuwnVrB/bVirZ1HD8lVv7stWTzKhITlBFshcIBjawiI503fL3JrSZYdbdgmqv",
+	"iaLF8Mc6C+Ays3tzuVPzY2LJu/q1PJeuwxBEf6d3erDf7naP9zDlcKtt5BgeMjd8WMXhnSE5Fxi7U6NC",
+	"aSZCyMub8LguvakwgLrjKtDexmjMZsYgeLlW6GEsrzWpYhBnJXGvrhgBtj9hgpmduRR8N9So+zA36b1l",
+	"RsousxFC8G6ulWMBKa9Vo4L1c3iWrm1VJvqda6OsCkXFzCvTQhl9ZpLIdI53BPN26SlWlVS4xuG/Fuq/",
+	"cXrU9NBCTrtNvAiZf+/7WXqN056vEOGpDe/nP6bC3pbh5QSWDGBZmdfwz3TeON2zFSJU47R73Dvo3GX7",
+	"DHE6itDmeBqAgalrejvo9DEMQzVOTw6ajfmJ90P3uGOaS5iSceriqu3XJ6WPDyCmp/D5idlV7vsbQ89J",
+	"s5GK/M/O3R2osWX+aqkxienf3L0Hd/e7d7gZ4B67CoQVLGBYBRcziIL5vGtWebB3Z3+fa55Axe+ANcUP",
+	"xTbKkNXz/x18vZPg6wRZv1tbzFsZs1dSn8WxvK3Wo4Y0e+AVJUqDgTRkOjSvIQi3bcZTSV+LGFEOoS0H",
+	"SAMOmiEjVF3bnMxtne2Hddn7ZmQ5OkCNWlom3LDk3YuzC5pMWLBEI6oVvIjQazUMcwQVy0+4MkOn+8dm",
+	"h6fJxFZNrHtvr+PLkeL3QBujyWj6lqk0rgLKWfOsWUK0iiy3vLxO2Snjijo4s5sSfD43euPHzw2bzOti",
+	"7tintSxkd1chrWpzgAuc3pwMe7W0VFjg6btmDZllGOmrzT1Ezc+bXAksI/PpCIeALr8rrOS+F4Xpj73A",
+	"G76SN0HE99/LtF3B9kluWPI4VYuau3csJ1wsu3lj0nV/aJrwL97Vy3vCwA++Zc7+8dpIozgmYimqiDif",
+	"YJQgCJVUFh4xnWs5t8JDs5jNpwV33OrqXN0CADBU53CEl6Lx7Jcn4K/dN18e7XU6nf2q//OEAqDXwUHr",
+	"2Kysw3F32KP70THDakVzaG6v3Wl3u3vtzsPe/tJyd4HuYBVhGNBp46X8hccxfXjQ7pBv/9btPiIvuEg/",
+	"kU/Hh/3D/QfkOU/YWH562N0/aC8RBN3ji17ntAtWs8ODbm+vyBKHSlzHkyNzeeyC1nDQ7RZ4MurSTqtz",
+	"NOy1jkbdTuuE7Uetgx7tjI6ivfEhxE9annS6p9Hw+HT/9PTh/vFyplT7KzDlKVPXZ/P5w167S77lr989",
+	"sFuJT8T7eY0yunmI6Fr5UhCThAaMJ4GqckYJ5kaLlYmoBkugFgy2uG6zQeO4cdo7ajZm3OhS+82GYCxS",
+	"LgTNXCWUkPIXoxPtGXWcKsUnAm4L3RItASO9i9vAOnDjMVGMEV602v9uAjiqJS0qB4ZNCRrawhJX/8oQ",
+	"j2bDyuU+OK9XDA8XO9byCxoizoj9d56r/o9UaTJkk1TsAOusOHOHw16ndcTMwDrj/dZx1BsejI7YCYWB",
+	"WWUDCeK/sPUxxxCkzUXfbHy8f0EgMUTBDuTGP4eYy4SxUDXPsHRFBu8XNbSlFT/F24PRk/PD8+v53358",
+	"8ueTNtvrtEe9WAxnzzvR3/4cZ/UCtq7I+CdkPY76u+2IyPnExWRNYL4vvFB3goR3z1X51YDhvXMbsua8",
+	"dP+uVtXLt3LezmKNz8Pg0SXwuCVnBiiCRk4qG2+A2Zy/MVDpLyUt74novCFG8/4Glbfvmo2LQNEAKP4k",
+	"x6QcYbfzDFqIS8TqUn0ewaG/VuLPVbNcfGrDlG8z6pAiZpix5iXmNzVko5aEfHlrluP6/UUP3x+HsNz0",
+	"FqHD9nKC0DRlnzb8Gohkc5haKEgyXJtQ6CVXtplHJGEAWcM1OtS2sZ0O64K1LixEjiOlYlUo0pqPPGiZ",
+	"NPsQ3ZQzXCsl5B6zK50LZ9tAkabXhis3hcTeGxnIzZskziXzlaADbcynPV9sfOB6Gs4P/4ApqHWFRH83",
+	"oqMQQfq/I9396usUmLUWlN+nweQrmgKQB0Z9fMvSapkau9LTIA4r6uQJw6dLcPcy7NUhG8uEtcm5VhnA",
+	"X4btd2rRxgid0O0wx0Z1SHQwQAKUhk8zbySwKKV8ScXiDO9QITBg/klPLSDkEhBTLWV/RsXC5eiooMvA",
+	"PbSppMgkW4/4EyC37B7014/dqxASZlF5KB6j0PSganwqoKYo+8oSJuWvFNYSOjBgnSQM7ksQ0QrBhHCl",
+	"8ZrfOaMKnpZsRDml9Xxy7wCb6gvqf89vmNHhqHMtL5pE04myjhg8hAhUJC6cwWiNRi+iSOO4ubp4cX3l",
+	"4WF2/3CYTYbq9+dPplRvFCW2vJD2RjLVO5yvmg2d8MkERpMHn7WcT9UnNmheCVRZ25IU++FMTVoQCU8T",
+	"W6qt6oddqh7YdQNfQRJZKXkkH69KhzOuS2O1eluwQGBm5TMq960kc85Gvm20kVUCzEqqKE0T7VedOd+w",
+	"3oz97CXTNFhMj3Ks4+KVISx23lKazaFmXugVw6ZWTqQta9Nd/n7EYkNJ4X0oSgQ/Q4UbKq7v2QZEeS9v",
+	"w9WrWUk1WsWWcwLfWZvna5TayY1t8HrBYmfnR86Ls/fx6etXz66wTE5pLf549O/V+L9yNeI/35aXzde3",
+	"TrfCQtvstMCBhkttbnBpuQucL+vUzV92tDQ/b+amCY0FYI/WRiu7C56SXoJMDb1Gw1GaCo13lPfCBQ8H",
+	"M0Y+YOLL8io2a17xV4TEfp03ewhRyMKrd1WxJ9OKgSzwLrwXho1MaABjrEAwZWjfZTU/LX1Xhu3I8agg",
+	"EMPWg8wwy7cxue3V3QcBdKpETUWTLxOMg7dJw2YZRpxewEc+B97ElAsCiznEg+zzPiBsIYJxLTJXXuAK",
+	"4bcAMiGH5tqGJ+NCev1BzhNvaF4XYcYERwH8AUPFS7YD6LxKoh62fcHobOlFpNxs0cUCQh4vOcpvtR55",
+	"9APGijiEp2BYUxA01285nJH6Fs3JQJOmE9CPbBRBHTqwTLWRfcWwcJsn4EkN3wm1Sm6sZTe+ykdUC434",
+	"mI3kjKkgSpcT6vB73tayfCEIHBfs1rGkaZZNMS/N4upAbD53ZnMPuS+rAo3kL4FdXA/U+z5gij/SmEe0",
+	"DqLjjMy4UgDOBPuxKjtusu9rwDkA4WOYMHqtCCVJGmdwW+ZoS+hIh9FPjASxeQUevgmSsU2Zlk5dZaSc",
+	"A0vgO6rDNMz7wOj1myxCsDSFcjaTYpkZ7pbR6773vAiH4NULYlQtzBE4SW214Sq3ilkOHsOy9rfhWbeO",
+	"Z2bg/tAq/CqODXkFe6oOKOEbRSy6z5qBAL2TIohQ0ZL+IU+EWR8sqJkhgjlXXbaRxylUa6vbyM1Kgfer",
+	"5ckvJeIxVmuq9VydPnxoCG97W/yhYYt6aI83n5tPM3CzQBaiA4gq+CqKGFDdjTCglsbHwLu9eryoJUEK",
+	"heL3XR/kBYfgb8kK47fAhLqqMHDxgetp2K6OEKMsIjZ9zVUUt4FM9fhavWYjM0pDnmeK6lN/phqne91m",
+	"Q6SzodmkXZfPpkAjoBGZUM0yGPdk+a2sgqJ10OmZ+1Shu95x3l1vZauHgVZ7nX0jQXa4Wg5/I6slXyyY",
+	"TFyt5uhSGxHjYFnysLkOaR73i2PwunjHRkkIdQ9cLgof+ppGwm64TFU/HFe6F5I1tpXTxu1UsVH/rx8O",
+	"bqLvp/GIP/7lpw+vFj/97a+TYe/vk79/2J/89LfpdPi3x+qnd7eTl7+cf+czIyBxKgL8478leFiCg+KH",
+	"xemAjyhk4LpRYIKZ+vzWo/Ik2vwyhncwRb59+/wJOel2O02zTuBR96B90O4ePgCVAYkx+uMcKxZwKR7+",
+	"Q0EMRaZrOTfTaMpmYF2Z0U8vmJjoqa2dZ/eV0om7Tzy7oJMw4Q55TY4tgoMyE3ormpi1KcWEWLVKJiHy",
+	"j9vH7b0S8ZeNvctGo4bCw30z4VozCK/9P5eNj//xn63/ufrjZeO/GmXSm41PrYlsmR9b6prPWxJIp3Er",
+	"U56scaFQMxRFAKrJxRG/SRjggsGtKUkZuZ1CgbS8oFWGqgq5z4TRJOZ5tU9XbNUibA5KpQkHBT6Up8mO",
+	"bShlzKDE7vqDe8HFdXU0g8u009kbpUkM/2CPSMLi7y4B2vGyMcDpOu4dHz9o5i7hudk+5GwIfICUbwsA",
+	"YX3F3jRC6y42/U/gNP3uoGN+7h2O0kTJ5Lvrn3vpWefHaXf2/eTHqLvYn3XSo9vvf+oc/30cIqpuVfQ6",
+	"+8f3mf0XEjdLeJHPqZ5mKxyMoCg+iuPdKAr/nhsyQ/KpEozmSLh70ThmkN4tIiz5QBgdTclcxny0OCWD",
+	"ZFDMGYzZWDdhcc9kYu5uM+bS0wd6YLUidSm+BcSEFmd63DLSkM55K6GawRS3rMh70L4UpW2N+dePku86",
+	"j/R33cb6Q95kKjPWvIFh1syoecaZaiJHgDeDnz12mCHfZkMma444PN6fv+t2Oo9uv+t9qREznSzOxrZs",
+	"aHGw7+wAtISIej/Cw68qDTnxKh2NWGlVd32SxzKZUUzn1YC4PqOf+CydNU6PDwFbYsYF/t3NxmOIxcz9",
+	"9QcUcDIvPXks4sS7p3/5RtkACTJPpJYjGRfn5Ka46pgwxH40P1+FttmHDx/OPENsmJDR1OwzMWEoMA+P",
+	"DrzzrXy2PWY0gfOAxrPvLhtWWbhsNLG48XeXxVKaIPG2FxR3zUbMBapxZ9+/P3+bBiQcIrATDpDCZ9+3",
+	"3p8bkjPl49woVkkqzPe50fexjBZFJMzGf7mzrz2U0eI/H2aPmuZzaKb8CpjU9DRhNKp7bsaQY8QXKX/L",
+	"aOQmP/uyQvuEaS8tCVxCWA/WYu/kUAh8JQ11CxJ/t7R84/x4VVpwcS4hx3e+LKVEVYl4wZUGL6LHDlWl",
+	"IebKY4jaioQ5oPJjbFFgRc3n8QLg6PgYgQ/D6PJFugDzfQcz9YSKEYtjFtUtG3yBcF2lYQSPdkHElGrP",
+	"W7hkxwGcqiajmDMRoEgxEWXysLr/eO22WmdnlijFCIoltOaClhytIPXHoy9MbN0GsFbnLHw8x6ytZ7LZ",
+	"Ep6Xfosd8ZRBTlZWVbNIGD4NrrgIHr201QyL/UJpqnW6vQgKpZW9XmCCUmmwjM7W6dOz9Qa7NfPgoN1r",
+	"+v+Q2RKKJBQMOHVUOAivp4BSWqUCn5elEOhxAXrw7R1s/GciYpEFuqhS9QwhllyQog1ErtLDRNZGmRD7",
+	"TZiITkZGQhWLHHhpgBDznLAbliywMIfz17jimDVT9l6x5CnVtEJWHvz9X3bXt821qe1+B6JumNB4VIK6",
+	"ejFlKiAen8s4lrd427JuPYvaz0LnO56p0HZ16yJWfpVRmXEuo0stIynTNOAOjLUEwmLk/nS8HtcdXG9k",
+	"HMMBv4yAfA3XkbLuSv6EjvYliwje2GgVMfgE3KHbrCAovZWnHpbvOjQZTUHe8+BJah5fZE7uYu8/Bxhh",
+	"HZF3zcYPEKbyejwOHDqMYhh1IX6l2PWUCvPxhcsr2fh4gcrQgb4xayGPfCZ0BJ6JwNKAFipHsnM4ZyzH",
+	"bvHnAjRK6Y2C36/m2APLpnkUVMq3PfOgXmvtIoCnfqWnQk4DSF0utAyukFleCXajSeoCaVV1ByvE1sro",
+	"FYqM2ehO+Qlv9fsoLFANsn5rY9VKbysDnoy2ORF8FJDD8xwse/neDpLDbo3gymIxytcrmkA28dk50VRd",
+	"57CFARUebHN5Y9vwht3WiWCkZOU9Lydi+3veK3Zbf4OIPJy9uu7zS8M2fbsqeKGOhdS1vcJ323VZglsp",
+	"9vw904TarC4XEGVtPZkJaOWM+D1sRyNTeqU5wsqZL2mV6BRJqlXGyzTVauQTprdSx8OE+IWrlhPkIhiW",
+	"UfQ0j3IIU+YaWUniJ6efhXWrtTS81QpWja4HqZqK/QzlW6vz66k8pcfFGkI1/ESYjiAb37iyHUU6LbDH",
+	"sgVfKZdT8YeZB8HDdI7P7tG3A7etueHZ52ve8CxU7g5ueBlddVOSE1ZLxvZceWtrOtSuAyz6ENa4SiXo",
+	"K7qXDw9aY4fpF+iov6tAVQZDDwrkJoBa2klypsCgDrFTIquVHspcMy8EZwrB9uvO0KVUlHqvU1VXdr79",
+	"feEtywJlao+GdwySTvKc5woJ2MSqY2G58M0Igqzs8LGeiV0EE3Lnea11xKZ45xaSkuJdrjxQpqn4PC8h",
+	"sIRZ+MLSy3filyHYyqb1lqnUaOVTGlwt5qG3pdYxbCbw0ftz67fYaiVlNIXMw2GqltuJi0SBoXgLsm7k",
+	"NYuwOnuILPMY6LhmixAJ5rn9unIQzHn/mq1Yz1LT3AiaR3QFVg2IPWUDuwKkQEvFhrZZPO+0nM/rFo95",
+	"6E1SyIgm5/dZJvhl/XFgHWTL9k/ZN/Z4cf5060P6otZvrBmdBU/H7azhF0zpVUKWEr1c1dWeCr/N3Nef",
+	"MFYpsIFwwWFvfchc8BmLAcK21n5RN9fQr/36Hj3f32S7jJCVNttmmVZPhc+f5Cknde6hJ4AeFVQEMDpx",
+	"W1OZ7bZOUbX9GibVaM3Y/fbaqiUgvBtXDnu7Hen6rNkT3qDrdkXqpU9tszwtBS7pp7b/WmNtmmU7bW5J",
+	"s53XSiSv/1pjQOpnSG0lkcJjz/Zk7cgnTG837NUWkJ2bPoo9F9M0auRhXqg+bFuotnV/iuqMMIaeBDDz",
+	"vqDtxVHE9TRK6K2oE0XuhaA0uLUPt5VDd+UvciXj/GlYS/Bsd98owiEoDopzG+HeyNAzS+rIslit/0rY",
+	"uHHa+M+H5vYrhTmOHuJT9fD8KYbVgD5aS9Kbc6PMIjkkq20zokIKPqKx0bxnWGf4/fvzp4D+Ii1uboj0",
+	"XMu9L9nmnHyTZTuE4y1tfXEtISWQi5ShV7dNXAVArpuuSvuQTbjIg6WxynohkK5TqpXuBjXGAuPhmMXD",
+	"fT9m8aTTOeqenPQO9o/2OycnXS98sXOv8MUnENu8LDJ3TicMB6na5L1ynhbzGfjzpowMXnBxPSAYWupu",
+	"xC4VBBpokqz8WLsRZgc2WRd22u0dw5izvwuR9R/PWj/R1i+d1km/dfXH+wXXg6G0Jl4ZnYQwJwTTl8xo",
+	"7ULgglAMOa8ZIdbI9wcYsTFNY904Peg0l0Ss9nYYrwrDQ3WhbvM6yIOpxLALMzhA9dRpIh4RGscu15gM",
+	"F8SOoU0yXFBIClnIFAJ1hdRQ1GFKFRE27j7EnFxV2WRHrz1yN3DMtgmOGhJa8unMRtwkihmRrDEjfyRn",
+	"M6qQDd7wC5GzpdSdplXeMDOs7wBYaxgBJNZug/1OYR/sFfcBbf3Sv/rcbe517i4v2/6f3zaXPHzwudPs",
+	"ntztLCslaOd4CTWVoWzqmCF758ymD9nryGkp6eSaLSBaAb5k4zEbYcGhNumaBnoHB+SGKz6MGTl79+T8",
+	"/NIImYSOzNnZJBEfj1niauND5IdtpE3eMUY+vmXa6C1X30K5uYcJ/mmTAWBuUKTlk1NKglkaJF8vrf6j",
+	"9T/3lVLn45dY/ynEZRTRqDtLc/ZyFMmDZxd0MsBy1y7rXbEmAUSIW64YGex3e4M2GfwB3qJi0SawN+gE",
+	"ACMUoS6WvUkURnIYsWUTwcwmTRjm588T+YkzRWaGHgkuj28HHx5CvtSgSQaXjb3W5Bc+v2wMHhCoZUW0",
+	"lMtYP27hkNeVD8+E5npxQScYjnk+fiUFq+HaRc4dlztjBNiU3rDT3GGjNI9jYgsUNYs5VFyRwV5nf5CV",
+	"YaaINFDNI7sU3b12t917sHywhtr7jfgFtSFedYKeR4WyuCD4snFDEAXXZERn7JTY/KuiDolZT6f4CM9D",
+	"/GnQRDC/an4ygSBXBAYgw8WlGNjP7XP7vTlNhom8VVCrfIDBeDJNRmxAFBMRUEZTLWdUG30yXrTJmbAD",
+	"okWsRa4InwiZsOjUMyteCj0FQEyaaAVVJJs2dI+SQcIU0wN7AvIIDi8wz+CZ31kyc4bpLaC3BSbBTTKl",
+	"vAk7F39Ng9ehCycbqSKDQmeG6TIhCdpxZ3CIyXGJebhPEbjbMBKGhWPArW6VOBC5l2KesBGLmBG5+ZDL",
+	"ak1GdbTJeK2089hWGrplyHJlfdUSzrT5bVbUuTt6cjbASiEDWCmD9pdaBG7MX8Uq8Ebf/tJLoDxwyAfd",
+	"QBXnms18TZyc4f1FjkksxcQ+h+m26a5u13fJS/4Y1hL7pE/x2KQZ2oy94WDw4qXIskvJjFFhTz+O+ZZu",
+	"LZZSCg86X/GlAGy2dacEmG53dZPP7MD3vMdbX3ctzfh4mTnE84rfkxY09dSRghafZZTkNqF7EmKdzHWU",
+	"WB/1rqbSC+6/J90XjM5qL6OMznZFsTPH35fcNW7POyPZuxbfi+j3iiV1JFsL965odvbve1JcMurWEe9s",
+	"uruiPmQr3u1I3lmAmPJogPTc6u7uwnDxMF/Unb4WcGZdosLUeHTWcdpyZteMvi9/73K4Imsw/2sqEYs1",
+	"Ayv9XEAZsahgfwS0ESiCCIe0c9r/7D4Pde3efei6Md1TzfpwkCMQx9Lvspx/i9m23kjf2CI9MNxAXreF",
+	"TwDNBgARMnQAPaUCEBMsHFuTSKwSAKUm0jnedhFG1EgBsNpRdZ1HKp/aKxPUe6aXQvMZa6KShRUloUn4",
+	"O6IL1Hs8LJkC/kNojPbdnDMNHxqhlWMjrPWxfd1hDbQysIGlX+ewBHd53vIrqW1F0+0XU8QVHcZrrIuz",
+	"86fu1TsIuuWin8eyrvj0XLzFV++aPpbtqg/zVKG7ZoPnti3T9zyRk4QptbIRzyZ2Lt64r+6aDXMNx7J7",
+	"tqjwyqZe4RcX0obm5KWbRlmpsKUNFOqK7Wp3JWDdsaPJIY/OznGruJhRrP64FnZObkxKUiFsCKy/ZbZf",
+	"uY9p9L1Fa9t6zc64Gkkx5pM0WWvhviy8j6tXrD3pZ+evvPmmvO/gMNb48o17dWeS9OzcZQ0B/i1UNIMj",
+	"GMqr4DRb/Gii5Ix5i4JbEGLhRa7tbFK9fKMtJtUBdfh7/JotVu9t/K5k2jfCwjaY+arXbepN9sGduczG",
+	"RmdgUT/Jh7e0lZfuC8ePnU2827ojmcYRTOSQkTlNlDkyKQGdi2TDNZOdimsB8GGw9fNH5nxF+4k5Zqmt",
+	"fwQQdO2GBQZ4JbUDctxySn3cgD7ArXrtLeXhE+9Ln47SGTDjauas5eseAC/dN3fNABLvqoYq2L87m9zV",
+	"oL+PyABRbAfW0wE+7JiOmGqT1xgm7FsVyJDFUkwUgqehwVmzT9q8DLZlT5JciiBCuT+DbSy/YJbGhZQv",
+	"aGIL326+LizCYF9L2Y9dO0vZ/ga/yPrdLde5IkBGgpoo2NlwG9Qsw69mO3yBI2X1OiBn6hoA2CeUe8j2",
+	"UxbPgWvPZpTHF9SmHW7BKEiX7mvXwlLWeJ3tVpnyrhv5LZe1THeERlECuNKQQ58MeRRtPdix//3SoeY9",
+	"7Wzec7NKImN/7gEywgwZjg5diJdSIzlnikTSvFrSID58+NAqY3wtUyPKkGBAp9UOL/iMyVRvryTqvIEV",
+	"Sprr6otsKB5ZpQt9fYIYunaneYUvN1sqYbu9YO2Cm2dfwY3lXGiWCBq/Aw37mTmEt9ZysaU1dFH74s6W",
+	"pFd9kZJhOsHinbGcZL5jx2gegWSz6vCThEVmf9JY3VO1HxVbWkcX9zvf9WV5pXwH7E6HzPElBN0LqvRZ",
+	"NOPbnh2QAk1dA0v5mXe1Eza+koQJMAUR6J8rnQAo8S3cTYaIfgrLCDx3RmtBlLuvQzI1QxXE11yTF6HC",
+	"3f9K60+lpDxaO7WzylfPdRd79eieNqGKIXV7GeuWyROLJf6VLBNz01pTFX1FZ2yHmqgrgwT+aCujjdyi",
+	"s3tP284mLR/ydtP1VXIXpFZ2zcKqaduNLrvjuUZWmZa9LncmHHLcextOkyuiVCw8rHxnbxggFS5a3rED",
+	"wMLuwYmx+34VE7CjnZ/2Kh3BKS8mVjw6a+hCpolyo8zcFF+L/JF6AzeLP4Bd3mX8GFJYQpjhiEblW2qO",
+	"GgzpMj1/NY6GV1K/lBEf81Dxgb/LNMlQr8uRsyUaXMGGZZ3DO67bgovof4Fj7n+TH81JCkv+fB4vviJh",
+	"kU2Do2vNWYDXv6zIKEFWfzViomxc/l0atQ/3yV/4Y8PzpkU6sa4CnAUhNWuSbu+4/FZetrFJegeH5jFs",
+	"ABcG+wyqKG2rF7jQZ1uMafWuL3e7E54h8FgGi8tVnmBJE2Z0h1gKw8lrNtewbIW0cdxTyEBokiEb0dRm",
+	"HkZU0yFVDGJtE6a0TFiEQcsDCMEZEC4uRebMsbVuMC0T6/t4MeGQXJyle1wzNs8TF2IOtUYmlAssNJIl",
+	"g8Ir1EsUtQ1cisS0l6F4Um3dOm8SSILgxbKW20yp19C6XrVA5zuZ2IHLyBnkV2AuRnEaZTmikHxl1YBH",
+	"meS3pbkxGTQHbnNQZVuzBqJo534zK/hS7HZnEgIpgWFm1MACytc6Dh/1Ygs3BUCPbzHk4J6mQC3XufNZ",
+	"g4vfPSgK5h/9hKVqtZC1NJtXd+iHB3oseiZXxI6qCeLAijKQE7cuiA033JewIdoog39hINhX6DTw731n",
+	"51hYqxQh8xUoHm9lzMyl3xah3W7eEhmzvl/LdmV0Z7HXnfD77zLNrAtK8Ynlt6ENBMg79IW9F/SG8vge",
+	"JhXK+/KGJUZvWmudvs5fNkQP+2mRhKWfP33sE2z4BOunP0zVatUafUWPzasgsmR/RsWij7Bcag25JV9S",
+	"sXhnX9+xF6iJ8ClOUckx5pzT0k6mdqm6brMIedsmF8nCOv9jqncZRFa4030ld6qv1r7/NUgwHO4rqZ9Y",
+	"wIAtAz4+obOzbzSD9cI+7BfnT61NeFcOnd1O2TerXTAgHzM+Ihr/v31kX2wPGY0MChNEhMbmLrTIIlzQ",
+	"ISAFyzfaV+Qfy5bI6zkT/+Kd9hVGibj4RpzlzJ8z8AY8+JpmE493v376Nrrf1lk9nkZCPRrWUUkymv+l",
+	"qUFoWTB/GXUT04S0lESONRPt3356j2W2vd39+gvkXzC3v4NZey9oqqcy4b/8uhaSzDSSAgHOQrB6zt+X",
+	"3v8SMVZMKTSVeH5XO0q3m63N5EvYR96LeSINDeYS9ySfj3vqV19D6kGzccvodT+vKrWihQ+MXr/xC019",
+	"RYkL1eM3s52BIwLP90vhUIHRav1e2JK/LHrJIk4vAGBiq8lN86b6EBPR17axFRsoQMEXiN2ohuUj579R",
+	"XgRHk2TgYkQxbXaX5QQZyah688NAj1Xbyr4FJH5IpJi88RbcvzActPl7k5UoEisS0/dUuL1uvoCkrd2L",
+	"zGxUWZ1r8I+FwAAs9qLZ71jpmjyjoykGE7mg4hmbDVliAWjgLTLhNwCzZ2ifJ2aNa+5SZCK2JjOfmFeB",
+	"nbGmYTQAxMDhbMQcak4b4Wkc4s/hwcHeYRkGr4IANKsrd/JhCvAC+Vln82yNwJozOY9Zqb+DTmfd3s5h",
+	"PdI4fj1unH5cjTFwtQHO5Ky2Uh5gKExlXKz5C+gImtVbLR0hZrG4Ei+QO/npHD/rdvKh0iShCxdaGSbh",
+	"mgsAzcJqebjIAL7SFphPhUtwDRSab4JJPDRbkii6cAvPtUWV4kpTocNNYan1EJFJKjLInOXAipVW8xrt",
+	"X2qK3dlVz9sKU9++f9V/d3H29uLZ00azcfHsbxf9l8/evTv7/hn+XP7xyetXF89eVX5+9sp8bv9613/3",
+	"6uzNux9em9eevH938fplowk9PT9/df7uB+jK/Pns7dvXb4MzAEmp6zPq/TnU092AWXc+tMdHJCAnRA7/",
+	"wUZws/AXd7WQXx5OMc6r/peFW3ZUlipcxZSL7eUTDyzQM4AYG2QUD7ZYpeFtdOFVsQRIyVSxZNDE+pHg",
+	"Q7auBHOzG2S7a1DYv4hJv2zrlWYFEVgMQc2Mj3WT9DYVXio6jTCugMZvvNlACJdStMDbVJxNmNDnYp7q",
+	"gXeqDdyGzYI1ChBKL/0jDiNGNGi6EYHTwfxk8R3RhlRcF8vFcaH4uj1TsT6RDT7xcG4AYNAtRK6IIXpt",
+	"4f0EGg2K716n06nK7yWyEQnELGR7GUhS0SS3Uz6aeqVMLMDuPUXoGvhGhR3uPnVD8E7EypoyYmRGP7WG",
+	"C83gINs/Pjg6NCvt3FzD0oQ9sTpLVTfIYBYIExGLPNxVh75MBiqds0SxiEWDU0Kx5DHRUl5bwE9dNF17",
+	"/h+/nCxRlEeXIkd7YLFiZMwTpdtkMKJixOIYujCvwI0t+xGW0CBKKBdcTAaniB9os8VMnwpLIfmlf+2w",
+	"gCJXfQ4CnOCWptCqgyLIqmsDCzboTt0yhEcJkaNZ8vQWUTfgL6WpIR//cKmezUY2LpQUNRnX4AsGP27F",
+	"K9xsOF4AKJRNw2s28pkKnlNn5y9rFgI1O3U+Z0K50tJeaVXlEOotADcZ0FTLgdWR9ZTN3Ed56eABBF8P",
+	"iJrK2/wdEMBmi8lLYYN6zDKxtfjhNQwSG8jxeEBiRm0PGSh6VnG7OFWplsiUseGvHI9rxp+VggzeFCZM",
+	"MEQot4tHS/C16DQRiMiV148pykdroF6pfNrX7pr1J+0HL6L3NpGanfpxqRjTbpc5FQvCIq6Vdbbm0avm",
+	"VpFXTCb56f0IZoRwfSmYGtE5iwByHqJdjTj+87vXr5C3m53xRgYBiDiPuV4gnBrGXVv09j5dyZ0LPmNK",
+	"09ncfGbG1Y/g7B0FpusHeUtmZvzmpqncyR5FRvAkbCZv0PBuAVx9wbDwwslQza5HB80Hft8qEfX8YS5V",
+	"d+nCySvQwut3zcaYC66m/YRRVe/zdN8/h5ff4rvZx9msrKe3evNz1axWuhCEazxF2thFojSaPXbbC8Cl",
+	"m8aL92Z3iNsqww4p28r/GdfaEsaj9WoicNWPwnVoL5KUESmy0rOo3eAanDCNvwLQoF0tQyljRsWSXWKu",
+	"POsvgr+Yt/Nbcp9vfk2rRXvNUwpy5G+MDyZUOfXIWU5y3ckvfU3Ohsoof6nQPA5UgF3fCiAjFq9iy0t4",
+	"6a7pYldtpGxY63PZNFl5FQgytTlCisT8hhWmUzEoV+ZG5EpdDlMe6xYXxNbiqBch3Q78bycgw/XLJ8+k",
+	"WW8RmKWECTXBpQDtfqNIxEYc2EWHqBTa9W65IQXWg8j1uXZjFY1fQOYUQ4RzfQKdNSvJGS52sHlcnj6s",
+	"pDAx9rS571SrDPd0PVnhkEkLpQvvPV4X7uVSNTEIG/WIDWYX3w93gZXKUO8q5eXsgo9GqdsBI5zKC04O",
+	"T4B6nHHb5RZPL8S4K9zQvWY3ko+ps/QsNTfhZTlkrSiUC3L4t06XdeLXdVNQ5YKGjZKSsuWFcyuLe/Gq",
+	"C2PVycKF0FbkBla28DGiZnRBVDoaMZQapYO7zD0gye8keClfcxY9vq3hxaACLFfAQ4jdS2x5WyNoEj7j",
+	"gmpk/ozO51nlePBAhHn31DzErpuNSApW+6IUzL3nPMI1+iY8de9CDFvdq2/Nw/xNxXT9m4pp9yaUHKl7",
+	"E9IM8M27bDUtXuWloczPUrA1Nn6hqeWvenxc9ao3lJWtZkxf3WjGyVWv+vNzd1VdgypkPnY1IHAFesUS",
+	"81K7pVtxqXTzvYWtn7MJVzmEDyRawvHj3cLXVIPcfTx8ptsrBGqH5iqO/4ThPiLUSXUeM9/HJjBeFsRb",
+	"vfDJbKGugFRWAE8VSiJ9o7AORkAmNRusZq4M9fisaW03PCEygcIkz2ZzvcCzyNAKlYl8xK+1DLGvoFZI",
+	"toKKfrSQIRZggBT7ucYLiqVHqqUiS6p1sZyjVa2L2nX1il6W3ZUKnpaLHpFu9pafcn+xd7Z6B1Zxp7TJ",
+	"AMX2AEHdi/bRR3mALxonc/uNb+lytkeVTiZM6X7C5jFUUEtnM5rwX8yxZNWw5SawOvx8q//rVFVHcEoG",
+	"eN5wMRk07c1uyCAdMTE3bPGIDJyuFmVvZNfH/JTHOCuVD/IRGeCRMmheCs8cDG1A/FVBXZCCPSpYppt1",
+	"lumC/ZmEzM/NS4FBX+Yi4dkAjV5QtDNmgwfDrR1mfhgWLbsrjbE5isfGNzCPpjkTEVKUJ22iMgC3jnDf",
+	"UHY2IOOFw1BsZpw2PMQKgorF44B2tqV9D8Lp1O5NQ4ZW23imeWPtOReftJEVCGRCqnZ9bXWUgtHBHAMp",
+	"+Ey0zCYaiwKUhmBeF+bODe+3/RCFpecczDfoP6APsTH/FF53aFjL6z86QwksCag2OZITwRUz1AwXJa9Y",
+	"t+QUOyhUbFTX/UKJ2c/dXqBYJl7N5fWX5LjtwDNUxUwpy+C271heqm9Jm3IHYKOr3n6Hb9kUPT7akUpk",
+	"G8v8lr5djmuVGyak0ZFCl0CPHLuasiWS+bPtEFdfAfOFFi7jlCZzqVhhVRklJOYiN+QOF9YbG2MpWZpf",
+	"lDXXcdHgpriYxKxlGiitxWogk1899P9cXn7qdFqXl5+6zy8vPx09N/88eX71B/NE1Tys/yq4js8gTO7C",
+	"Rf4FrCjmkR2jLQQF7q+pvDWbzaI1zLD85eHR/klW/pIctLsPAho39JgHGxa7fMdEBIYJRQZnNggcHI+n",
+	"5DGjCUuIrSLptZKVknw9pz+nUHEWPeeqtPf3Oyer40Cc1OdB6kZSRMpajTUa1bIww0ymL7W27nUP9g5X",
+	"mVthE0B6/PKozPxeFcrtD4cvncW3dKHIYAj8LESU4E+r40gKc1jorcC/8iCC2xE3f/Cgt4IBCpQWbN27",
+	"OuGd4rW+kHvivlgq6r5RuU6X+yqsmMvx5As2e1vKFF9S6GPOf7cNq41sbz4SQfiKJ6SLYgAIWw618HnN",
+	"VS7iah7TRd8d5+tx7Cl+hSd7kGmmPTJkikcMzgMXRuJZJc391SrZ+e11RvlKzwsAm2+iTK1/qoYOKqQp",
+	"O5OyCVh9KiGsK8B31gRK5rbm+TxegFkQcRfbdbFQK91SeZQSHl+rNw+8VQkFwp/zGN/gCHPLR3ktGq3A",
+	"WTKoxcp3nj1zO7NFhrur3VirhComWLvI+5XxbdY+HzKplwLJXcSeYLfO4VaSUPhFIc1kGZK8D5icjTn7",
+	"uBgP3e2tp0Z0js1/Hpv/PDH/ebauliDY7cr8mMzuwm4L2TEFm3SZCaWmQ+umGFC3UShiHk4K9/oRFMMt",
+	"Bv2daxfhlxVQ55nzA41fgsHsGskE8P5ZtCbEeAknl6ggAx5BvKOrWX8pCkXriV+z3jVp42Di2AYh5Trl",
+	"ADF87cjtWh2EQh+XB+pA8BnlUTMLxTw1+ir7pG2RIwImMPN0DjWyYw5wFVYJHsCPg3ZdjGwhUFHeCs/h",
+	"nrlLzI3OtLIOhdZT/+7pX7CK98BQOsi84VjFe0wGZqEM3NMsSnNF3DpHF+fdXWih1eghBI9tQwDIOdUm",
+	"3U6z0+n4NYEh0EcmkJu5hrd9uTWw2cCpPzu3s76doMox/4cuViCLnKsKqOugqXBQMOKBCQv+haPGRsEv",
+	"xUQE1i5r4hs0EW1NF3A3wHDwiAzQ+jdA/JR5wmXCtbm804lqkpiKSUon7FKYPWIUAD6DMvzmz1tnm5Zk",
+	"iluIyPG4ZALbzu64SSRHSa4B74LCK5tHtE5uN5Gv4R+ZocMCaJLB57uBnwfMvJhAL8xIp4kIqAgbxa0k",
+	"zBkdC4Wrg9R+yKfIfVSu1K+lkUBpkvuaLYpEVnKtxsFZx2C402+7S8yZbW2KbTIw4sMGqFM/YsvT7bN7",
+	"CZ4DZntZljwyC9Ki/gwZGcnZkAtrE74Ug9yOMfDBDqnOLgd4LtmTxjIFV7eQ2qLfebNoZV3ZYlNen85E",
+	"kr8TWqzFpovWz9WWTLQA7O3tnTxwHh0yTnWa2ONTkPcXT/zo5wWjCQFp2CYfrCWX62bWbpariR0gFzK5",
+	"GlHNWkYyFHWhvaJ5r9cp6ELf9jq9j4etk6t/9jof91onV5eX0T97H7v4r8+9u3+6Xz/v3T1ofduBR//s",
+	"fuy0elf53x+7Pfhy72One/Xg4lvzf9hSp7V39eD0Y6d1YH7I/vHt5WXbNNptntw9+NO3P/3z4x9bV7Wf",
+	"PajqYBtc+jY3tv56hsTaCzNuggnTKhMVYHijivibxrp72CeutLkAmWWCudClMNk05SUluRQdbP70leRO",
+	"64S2xlefj+9a2b/31/h30D68bdKUtWxaHtefJ0WVcCt5Vx/JAqpccL4A6zuo4TVJKvjPKStG4YMYqNOA",
+	"2+Sd0cMxsqWAIXMpBlahRc9awsxJgQdcNvNOsf920Ot0Bg+aZCpvwekg48gdKo+wXbegvFZlYmR2lg2P",
+	"aBPNglMb1Pz9Xo+E4AoGlfjzQLKNv7z+o/U/V38MXq083X2Nq/oF+6QbWR3saKPDGMJRyokT9faeSjhR",
+	"fboYrspXUt9rSQqp2dJ0v7X5szHpF4zO7kO6tvFNZSvMbAgF8lfKS9M/pr+dP1XreszMRyjCQ2JkyWBh",
+	"c95ruDUpJmjz7I85i1ePGS2pz/HdckL/Omaop94HYLfPIKrW+z6H5ELlB28h6337xr1tdFI6WT3B5h0w",
+	"s+nVZy12cQGv3jUb6VyxJKCEvWVWg/bEostxy0pxFZC7jJi2eMxGNisNZg8MXhXjmI/WEQQ4hOJ81S+2",
+	"94ol91lqVi/GKmtF84undleXYtlWvbaFek278it2m5mWt7KM3cPS7IzMy81mwP4PbDiV8vo+M3CLTQRY",
+	"vP6GtWSUdqzF+l/zY4vz37C3QLXmZxcLq4mmSbzmJ+/fvqjw3Hxdz+Yoj1ZZM6oP379rli9016GYlwvn",
+	"h3YBWUXXaFZiiPyFsbn1nlKi2ChhlVz4o4KaYv5cFv5wuB8KfyhbP9giwJurpRftXOXLA3dcgIDERGyw",
+	"6VllDHI02x7DfXvwWhzPfR2fv3QIqNOsMtMmIopv5LrzibIrNxCqQPW0aBTKoq2bJGEx1fyGOWsQpiIX",
+	"b0kJbyVszBImRmzz5HEPP2RVfH/+ZsCKc7X0itLMfCtKU82K482ZbO1g1taCVt5stdiNvf7cug+qqwV3",
+	"1UpJMn2H75X3iv187e1ipa8blLK7er2tkmtY4XCXMwcNAxrbN65uWwlsZ9m9hrZ+ufpoxUWN78ij4kcH",
+	"QlLNHfCja5qEunBbyBm2msh6MTU9MK5X428rUbit6rNfJfjmY24lwEE2mpmu5cOtNE4bVCxKHFT1R/ja",
+	"2jbOQgVCC35Wvl0fze8Yd4AlU/A+nV3vhwt/xfjE7HWKOQ2b0Of0sNpklcZpY0bnH5GNVwUmsaR+lZvl",
+	"hFFMMKRCDiWKGDNya49SjMG+QjyGrAHzXjEgwxbwbhIhEzRZZsAPph0ucgu9FGTIpjQeZ8h+ttmQT+8+",
+	"CmzxJrQ0IYxHzmaTRelZxIm/tV6L1mOgt/V6XEa+6faOt7N3fInIwtwk3w4IXC900OdMSJvz0mPWgULL",
+	"jiE0HYEwxiSoPGXMzN8pAeCKKDdBmUM5q0Y0pTdsA5yjsx2AsW0BbIX5WStDw2wU2DKby1OmrmuY/C6L",
+	"fdc54AeLsPQIIxFT16GIQr0angA6PIM3l0FbWKwg7TLZSpqIygpe3hZzJm3gM0uoYlF4SiqTEFGE3NtG",
+	"nsNwnlNkaCBGmo505i/EqSTPZUIG1nSD2RN9awwYnJLBOJGzAQKbaDlAsedAByMGq9dOghlHZv/0KT7Y",
+	"VOhng1hH5P9DSdF+S2+9oKXSDbTeVFXMXy3NYyUm10sOyidLjiB4Zfep4W6NN11Qsasn8g3gFI2uMXxC",
+	"5pUD1uvb1XgLdH2uFQLHOtkPeVew3uM4S5XLECw3givAr78hqKm1CUwDy2uEejET6ECgwmx3Oc5W29Sv",
+	"GpbLn16nd9jqdlu9w6D3XqWwaHaKM9H0E4uaudtXMzojWWimJ694HuWw0W3vC6S9O3oyEcrFhiTpmK3c",
+	"VfDW0v3UC+6m8PnzwZf5TSw1TBUZOGeVjaEckHpJ1ibPbliy8CB/sbqfE1wqY8yMLgg44C+F6eNTC1fu",
+	"oE3OAWTOf92c0qjnkWshb09tLqVpYpjF/KkqKFH1ttS/+txt7nXuLi/b/p+rjSyZAGi6I7a0OYsiqmlP",
+	"RXvKLD2Gl2bSumN3SQ7tPVM8dYbuB8memWiwmPcYXbR+3meuXZTB96opn1NGo51I1Is83KZYLNIl3e5e",
+	"iIMBKOurkpZK3mmziLkmWk7QBwi3t4LWSSyoO+Rpla3MLuXUW3nAr+Ba8m4gocXEEiWFNTCAuLBJpGoq",
+	"0zjC+EvEYKyYAlQluQbY+RvJr8lT46uhdcDhUxJJwazClcMZudRNizVnJSDEJd3mdkWZsOjUbtFYm5+4",
+	"GLE8dhWwCprkH5ILPEx/1eR3WsTaugcW2Bbx7FtccKQIBwbeA8LEiupKPrcbUJkvrrPQHnvm/FLLwsZZ",
+	"y7xFaBQlTKHcjaVZUyOK0Ec5hPzHBo3of9u/2yM5M71mm8o5mQo24f1iDE1xO2WOg//4z//6/12mnU7v",
+	"8Js//PHhd3/6P/3P/7z7n9bVt5eX7T+tfu3B507zcO/uv7/NX73y/t26Ms+7d97TB3+6vGw/+OP67we3",
+	"6jOhuV5cWG9uaa/+AaNGGLwDgaqGtZFMhzEjP6dSM9Ukis0pJmYPF4DoRm1U3Em328nz4o7bx+29BxU9",
+	"aX+ZReXby8s//PMjubzUzas/fPvh4YM/XTY+/sd/tv7n6g+XjW/hwdUfmnUvPPiDe3K/2DLvEh0MsI54",
+	"FEzP2o1bxcevynu6L8hSXdwz2o1A4mY2w9wMb91Yj0imssCNG6t9+8DOlAzcnyXw1iz5rNmgE0SMoTyP",
+	"0jT/WijNZqttLrXhx7mVwLBfLNZgP3ziTMSf11O5Ct8UcTYqOtc9zB1+D1/S7hDyxYzpyEEbZQdHwFRf",
+	"bDlsQ6QzhKiBNld6W6piynRxEc7sxJoR7nDzblD2suQuUO3qPaVerm90a7H01Xh6zgjg0JcZWTK/eP6b",
+	"k07nqHty0jvYP9rvnJx0ff9N9dlqB4v5KY5r/CzPPs1lomvTQJxLagwaqloO/LKE8GDCh9e3WgpA47qH",
+	"Wc7KhHCBcbGmkaV63uq94THBqG2MRUM6ut7wMx+MfYPPbIL5pp/ZvJyNvqq4CWzPeWveKDw+NIvcDEpd",
+	"6OeFuY4ElpG73uTz5dla87AIJyYgR8xMMRTduC1ZmR6RARPRAGxmA8wcDhkwLsUmFozaxbMZeKf9JiBN",
+	"C4A9xZhhlyDANzOgjbKNsx59he1Wc51fst/KxQJgTm1K4SZk+7trozCW5+7DGlxKqq1R1QvS3pK1s60j",
+	"ba7q8zF3Med2y65P2Dv7QZWw1yLba04QOAeUTUGBe6zNFkV0m4FNZh1sYendxIOAGdfLSHZpiY2dVraB",
+	"xc0xlblUccRxvlnN/K6TlIhXVnO93gSA4b2qBV/IfMA7L1rjYxHW2nEsNhiI81Ixq0ee0WYKGRS4rNCC",
+	"8681zGwFXRoxHTRGlCz49yrhtWN41K1sQhY1bV2vd8XOY0FYLbuWorGaZWa3zhM5m9V6p9FSlKXYebEc",
+	"UGcAtYkQMJHXFEJIFDRYzT7piuemswmuQBlN4Hjf/OcwbFRd55NNewheRyCkqAbs18hQ9IMCp1y2NGyQ",
+	"QinOwA7FYrs15jh8iJcd1SR87Dk5xuzWqg+g6w2goAp+MCg4OYJXp1AYTjWTObuBHwScHuts+JxrbseH",
+	"4JA+wKBsWj6dMe0CMgdWzrpKpVwVoG5o0fs8lNHC33Q/pyxZZAUZg2dG7CoaV5kfA2uaRPFfGJFJBtzp",
+	"3Ep4A2WfjJxQ5oUxjWMFqDzFidFS9tVUJnrQxD9iKSY2REKmui/H/YSKCRuUMlPvdxfc4AzPfqiulT+/",
+	"e/2K2OcWmuuk031AuLDRwIbnj+xkAL+9KYQfkfmYoQ93EXArEUpUTNU0nP+2yoOJ5NoVGBSAxWVXAxUD",
+	"xXHNWTpM5DWWKc9s+CkWT2WNvKxpnnPo/Whnyyt+ihLc242NZsOf5oY3Gqz7btaD/Sesk0azkQpzuxLB",
+	"NVtwatRVwSSQl++KRQGYqZxjHqQZsSuK8ogMcJ0Pmn40dGJuKAyBRWCLYOq1IqM0hJOg5bzRbGBDQZJ/",
+	"oCJ6PR7fJ2PMjAvrITlnn6bXzNf+pQ1LLwpYIXU4/EDqEu7s7/4IW89nZuZKjsfOaVZGAMCfQ5uu+GEY",
+	"Ed8vnjalAHMrEU4E5/a0iGN7SwXEu4L70i9zBsV2mw7jxQIl+DGUM5gdwtUlPJKC2cLV5OwcPDBFdNzi",
+	"goZu+0BRo9mAvvJKaNhZ/rdiQnHNb8zGBm90eAcwGuvpSkQuMk/kMKAmqBoEY4fBJ68L+HvyerWqaZsM",
+	"zeT509COef/+/Kk5ao1QGFEhBR/RGOKz2uQ8UmRGI+Ziz2y9OqOnyHEWs3VkvVgHh70HZR9ip3tyEu2N",
+	"DlvdcY+2jkZ7rHUyPOy2DlhnvEePRt2o1ys4Fv+1qfl3zcYLOTkXz2Uy21CSeVWzneby+izVU9Jrd3Ig",
+	"MODrJln1Z7aYHopqW98ycLjuGNLLUpSns3wVVE0SKnS//qIGz50JzipGBaTpakpk3vhvEnoNwCDWm59H",
+	"PszkNzZdNmIjHjH1K8xdqlhSX4y6LkThEUQmWGwnrhlRc3M1oIlMEd7JWq3xYGgvj0jYNfvLSaBuhCty",
+	"b0HCbKcueUImEGi3eQTIV83e3+SW3CYZuwbW8ww0IBYhpJoDOEMPD6YSyVz1QoDUUAmTKOpvgkFAleIT",
+	"weoxeZgA0NIs4EKOHXpcFdFtwm+YgOImvz30nW3BV7YEG96gqGP48uOsnuZaF0WK0NJlqITpAIsqbAld",
+	"J6kM1myOx78tOsZ6teDwO68OHKOz2vUJ4fe/u7WYziNvVe0uvwQclFk+RRC12J5pbjfkS7Cw1gsk1kq5",
+	"+sAXwCrOYoDl7y3SF0b/JllSMMWVgLWwzdb6Vgum82WBj4Dcd0xrLiZqCwTk0mCwGAvadacyjgoYt7j6",
+	"1Ir61P8+xn7dY6xwzqyDIfbvc+f3d+6EEQiXCg6WTO6FIebXZhUWxwIQqG5YojBny+WyBLRdLnQNQL7N",
+	"xsvEy9dicSqfuGYAYcZmgTZVN6ULnCm6dH2mBSQqgAStKRUQUWhlbjRknNs4mHm1ZD9xFfu3SUr/8no1",
+	"5curHZ6d2yKKdSUwanXzvN46wBiWy62bHzertp6wiI6+gD6osvR2RM2ZyRuMbFIeOgHi3wsy+OjIuBr4",
+	"JbVxq2V1OjD/1pWS21G16hK+T170jovcaQ/QN1KwSr3vYqXjWxvGZY4mOtoQiunL1KT2qsCsLnxc0Mwh",
+	"ScDu7ZV1RYq7O2xlgWdWl6uDhd1pBkcJ/oRYVDPIgiC3U5lvwmqd+0duo2aoUJAkgemMwpbe2FVOyNpy",
+	"E+psegrOrkrj4Nx841zwXpq1LY7gw8RkRRKyRHWZOMw4qRhw1jBxcGGzAVxeioMvyZNvcwCbieEriA0H",
+	"VlOsylOoKrt6ci7F+tkrVQ6Hj6TsNLQUotMRFtO3VCygwpFT/rHkRZbPgwzjiXrgnJJNtxojpq69ipIr",
+	"s3bqcnWycTz3gn3rEIq+UV7sbuY6DV0OswixpWE8pYCy7Q9ZKxh2D5DHYcQ2FhHHvhIUE9+q2EzWHExp",
+	"+XkjywjY0O7h3auqK9Tdk8Uiq2yRVy41gj2RcaGapdVGqCCaDmEngZ0EA9La5EezCkY0Nk8VbO8ZGTMW",
+	"qSZ5/8dO5/igeSne/7HX6R3Dt/DPEzJkIzlj8EbnzELqsWTGBY2tzkaU0ebFiGFpX6sZPMLj1KtHyxW5",
+	"ZnNNhgu8A14K869SDFQ1FOP4dxGK8dJVzQiYt8yjTFI7oO0MbazkNpdzJih/OJnrllSq1e11hmZtrY+w",
+	"tQPnyyt2ex9wvmYOzQdCcyDSOB7AeePO4d85XN/SbLIMIThU2bDopDMqLeDjnxJKYmk295wmKDY0mUml",
+	"yeF+oXqUkx8u89ieBxDPaFUCDL3ErU5JJGeUi0uBTcaMKk30rSQxHbJYNUE7TkXEEjJo25C4QZt8CLoM",
+	"eXZvQAkj+EhGDCXRq+d/eQLXB3rNhE3suBR5XSsjWkZTNrpmkY3d2Wk+uiuSkq2My8v2x3N+9fGVuPr4",
+	"483VxzN69fFFfAW/PY2uapySv5+kdh9zurIQj4mWpNs7riwtIuTmR1MTC2VhFXXQEM0L5iymCV7b7Eq5",
+	"FHapPGkSJTNAnqzei40Bm8pbQsk1WwwlTbAhqcwSIjEDZzVxI7PJOmZtMaoWUHkoNfsKD7JxqhxMBuwl",
+	"s1nMJVaY7SEFuxTZGK12OJWJJnYZmEsj6AJNC4jpTsksuZYORxEbT6aIS/TzLUv0IuXlsOCwt7os5Y93",
+	"L+VBatVmr5wJD7IQo33hgxqYn9WZIi7xL8PgUeznardIlfIgw6ql/F3VR9KxrpIB4JkMbGWmDPrWAgVN",
+	"bA5UfSB2N3SwBNJxK7mhPxtBdVNnEX3jwfpUkG9WwqztMov4TSKHMZuFZzlJpI0FP9k/OHoQulSsTgyw",
+	"PWyUB4TDh4lSrJAURF5BKh3uMLOzMTg/R86uJogfBPHEYHBqWYZCVgqvnNexFsKBl0VSQpWq5lfYnmrd",
+	"CPZ5BXwVbn+xnJRtp/tlAbFJptQbs2WsKNZJyjLILSi1k3HFy50iMbWRQFXzZ10464VXOAcgyM1rxKyn",
+	"5bUQD05OvCW93wku6hokOj9va46rcknCWUCbXhOUbvDQtq4eDjK7RmVoS6DUV3cdTiZzhTYs07NkMm99",
+	"BaWRt0PDqPH4As7TMGaEQ8TZmOOsO0MH5X2vfDHlfS761rsNf864Gkkx5pM0cW8ImYdXU96XNyyJJY3c",
+	"43kitRzJGP8yqivFfyptJLh9S/MZk6nGiO0Rsw98T0cf4rhtAGSj2YiG/WGqFvivVNAbymPYDc1GlFAu",
+	"UHsHBbIPemkRCTj7zSjM2R8O9ayP1ecinOwhjyJ4jEHwfTkeGxHilYjiwoxzYtT60hNXPAqSTrB3P0sl",
+	"D/zzfvW/v2YL70mWruPnsNh67NnfCRUZdltMle7TaMYxcyc2S5dFfbuaIIVXT2XUL2bA5Ky2HDU/jM1N",
+	"wP7bXxVCgp2gr7114P82x3qctu5HH3JoaAKpNfMESusjy23WJZxPs7nuz9NhDGkvaKFhfchtwT9lzEok",
+	"W1zEiCd6YeF0WOJWSO6myE3so1gqm9RzzcxwUshXNuTNqFj0bWlq5f+GVRYUpPzQVE/N1I0o0pQKlc7n",
+	"MtEs6s9YxKlLLoJZocUh3jJ63V8atvwGmBDMCCxCr3KhdJKOsFZoVukVgSKWwCeDhi4Wa5z8s7l+Yl/+",
+	"Fdx13mjWo+3c/+LOrHg0t6339Qv3NlbCjNKRXu/DN/Zl851bqDuP4sLkr0RpkvVRLY8PcFNRQsdY/AJu",
+	"3OuN4S28unbYBH7khU1IsSaXL8ybXyrazcXOAlRKKe6t2fBQjFfT+aN9OeiayyFXvbMZ94XlhWP+Zobk",
+	"4harwSaHh3kYytk5UXNQaccy+c0EywU2bGW4z9MEw468tyDtfeHqUGLC+3K78/7vwu5cElHhxGf7FC/S",
+	"5vhVLqiSgj/p8ZM3ZP8IbIyZI8IotHOWTOkcYO6gSWsyTNiES5HX5rXpfNAwWFa4QMue57xyDVfyg7tF",
+	"iLFetYzM515z7+7b1sez1k9X+MPe3YM/2R8+9+4e/GkJZ9aKnVlS/Hx5BX2O5em3CmpZUo0etu0pGaDr",
+	"0HphLdYyiI9HttJds+Auf0QGVCmuNIVaplmZdXBYTrNS+jaj7+zcVjvFfNliAjD6LJsO1yVrdnUWoq0o",
+	"vSxQzJ2ONRGxWPkfMoKHDO2FSybIBxQL1AFBNzOqi1nBKOGhrtD8ru2q15gTlSbWqT7maItZyxpQXHMl",
+	"yMNe1SKwWa11q/Tu5LgqteVI8aDNls1cpgQFL5HmIZ5DbmUqQtV1Dn+/rvfnKziJ3jpVqVRiE3wW/lk7",
+	"luaeAR4bF/KIJXSNevYJKpUwtQTGw8gjs7erAfDrcWzvX8+x5dYvqxpuF1h+vtYNphbhBnMGzO6vYN24",
+	"1gyn1e7uQL/FS8o214JNFfxKIgJy7CpU4mVGP7WGC21ogiM1X0Q11sYBXHFyUAzEY8vuRbAAoLoDKP+P",
+	"yCDmN2xQ1F1uE641E+Zg5PoRGSRMG2LzRs03RIoRy5obskvhdTKhXBSPUyCr0WzECCpgm1xyp7+Qohh+",
+	"3xgnnIkIrCSBQCcpspIMeEZmMFX5Z4KlOgHLEgiTGCxfc6qnTPPRElp+XFbjJcdC1Cj74Zh17j500xSd",
+	"HFlkN76syC3CTa6yCHcr/plu0NGB85B7m+4Ris4+geZhp7ZNBp/vBtlqQg8VzGxePHkD/THvwRwiNv7U",
+	"a/SbVfeXbud3cIG5CykZqXY1+7afPO/qAXE3OTAMeT0zOzzKygpB5EHMaBBwb+tqezUjK4X8bVt/GcPR",
+	"dhn+t1mEXVnpx59DKuPbrN366Hob9jdl8bxY2imdG3lXh5v0ltFosQJ7MTHvDNrkDHcVxCPdepUs1TUD",
+	"aI6mX1vjtBLxvlYZDYhJvhR5cD/XK3BzfwUMx5UpG282TdaozMO9Knhsgb0Ic/prFeTII+zXL8jxlo0T",
+	"Zga55ebGz4l2IGbF9WMfW6fOqg2LL1/Au1XsJ7+lJSO5cF0VSf2e2QJaFvfVCFs8NK+ZgBAaqKY6pz+n",
+	"7BEZsgkXymLoqUT3y2jzXx4z5a05Zhf3qn2f164yukHEjE6XWKWvMlVGAerPa6NACpWarA6FtvxszW8V",
+	"AtJdGblSJCw883OZ6LPzMNVn59+Ye+0kTYLAE17173K4CWraJevARPqVUdEwtNsAmIirEU2iEE1PzcFQ",
+	"qG+cvbxjGkxHqygAddheQtCGB5eYIRtZ3Hc9ZbPd0uW5rKuTjRDSHm0hlLfd0pM7y1jE9XpThm+i1Trz",
+	"g30hqjJ1fx3CvIshyMoFcHG3pEGeRB/0pHV3HGbMmU++BCnpfENC0vluycATKLCc4XcbFRrHeQnu3Kak",
+	"pbxuZrdTLkZxumNJUJLFmbTMJUR4tQV2hi/YSrEn2UwU1kfGmnqZ/xzF+rILf0jm89WqiD1R8hCBdeSN",
+	"hFDB3S4POGQL1StWEw5OZgyqUzJO9Rom+NCHN+uN2r2723GnYk0aqGU8gbA5EXExcSVcv9AucCvCY1OB",
+	"3sqkFSYCcu3ql/T3iQyJJCiIjasdDcYRXTQJzcr4umzBwGqf5KiNu8t9hRPjEaE5IHYqLJpJtFUxh4jW",
+	"RAtEdEG+fX/x5P/P3r8ot3Fs9+Lwq/Th2VUklQEEUhdbYLny0brYjGVLR6TinAg6nCamAXQ46MaenhGI",
+	"yPwqT5MHy5P8q9dafRlgcCMpy/ZmqrItYm59Xb2uv9/+AstSo33nBcL61e6kRx0z47bV0YKPa+NCg2EH",
+	"TWm4fHNyB9e95cvntBqPeTHbYAFNRCF11mwILHvc6vtbzcfQrmazdGIN8lBDyQ+sU+NivrJgGS8B/ByD",
+	"1hsFNeMtNM/i1hDnWYbCAQ6TrfpZ6pLnW666BjsHzrwd9zo/fMunGwV2g4AcC4M+bXBnT4QjKPfYRexH",
+	"ng+cJefWqFUofLlWOnnSOTeQ0mjShCmpsAhAKJZOnoVLTa69apkjJ/LCByFxh5pvaPKSCkeRSa78BnWW",
+	"3N03ZhsM/GdrGv2sU47sfu0LVcpc/JFavxAkq5ZkUrwTRpRrPaBGlGmbPc8FL+ZYnoFzpuvjn/YAKqxU",
+	"/VQjHLNXwP/ZcA5iBuza4h+67ab+PiPKzalW6FuN46WXFQwAJC6V1hNbEOXYYPJknGMzBMcw0D1A2nQK",
+	"6pKHnZ/jRPJgAJBh3eS1PH19fMaLobiJK2osVVUKQyQM0k4eySU7fxGMEgGMENT+hXO6k80cq5tjqeJP",
+	"HyycZTU97JxasDis7+2+inxaAP8Vsbg7kI8+V+CmX1MRcvjk6frwX1AJ17XLlas2q9nbf/u6KYK9oazy",
+	"C+BGeHv4JFa7AMyZFKbNjt1fMw+nQAIOqctUA5bLSA5H67ZyWKzXyU6up1vdrzDyvM0jVTHcIKAVPdIU",
+	"eDttxsqGTDOuHGcvBPMzXU8AM65Q3+Fmc8rzsQKCzoiuXb4pLGJPupZ4FCTYYFGMxiQ95Z+cFrIUKWxa",
+	"vNFBIvrXALJe7V3WnDchkzPlMiXJnTAqP8BXQZmMYccnPRU+jmLNuObaG5GLx5WbYV+j1C2VJeE0gDEg",
+	"uZewMVfYLJSZ9u3oHE/tJ2E4anWcLlUnYekUvfAm9S9xv7C9+CP7CUu1Or8QI54P0sCmXGtuT/n21lMv",
+	"4hkKFJ447A6hBcbDFXIaKL3AhuwkO/7LzZLbrqtGTqaJKMbSuCKMsMY21rpxydb07W9AAjnle07ztsay",
+	"/Hsl6HJZVCBZBC/6o3fAR9FIC0xMK0WAeEJxAQVJAhmu7Ssa9NFalccdJepH+IlTbsj345F3XAuRMARc",
+	"5O3lTN3znIXQpRpw1MBe9Qhs9SVToy4EaLemBXCn6Dceyg97az9aM3pjiNTNyTCVnEzEsmRNApOgbekz",
+	"4+bH221+MGFoabRZb+d//uu/eztszItLwzSt982zZc/EVXkqhi4DISz0R025sjfE7bxzjDZajbycY1Ft",
+	"rylJrScj3n6QDpuMbyvK7qazgbJnpGkfRruz3QzWVQenc42JqmF86SqtyrUwdafWOlvOeRil+Yy1ruWO",
+	"YHQTEu5C6psSQ04/cjUsmrMITgN/7Ly8pEB3LZbNWa6HLakwvTznpjRWdci1GjoVAn3uDnWiEC46tUqi",
+	"blw3R3SzK2HhZS1O7wESQ8U57/eFMSHlYLHEG8tdzZ0XsAmVGVapHOBuSCmnISKYmPZW1YFL/LxKlFNd",
+	"XHqIQWC5wX2c6+EQwAgCL/5h51G70z44eNTuPDx83GY/Ix22NSxnDWX4izSE3JTnlfkSKJ20liBKAD41",
+	"cUUBIq8WgcVOKCZF4liUbV8TLPMHmMkhx9MTtikfLt1j9jqh5q0evH4F+ZKHnU6EDbNy7A4bMBua6upq",
+	"tXK1sa2ty1pfYCmE3dEoXORQvZ/cNE1HiWnwFZyUZB5I4/wGFzNG+bsrCFtWLQcPFDXHh7LmGQ/rs7TI",
+	"CFQgbKU1FKciz1tY9U1IPvaxxHs6dBEUftyedvQpkedx5xGbr7VOF9wgH5twqEPZfPfDvJvkRmwqp1ar",
+	"Qw3gued9n6PRgd9jVyk7VVr/ZwiwMArH2DHihhm82kjFjCYYpTdutsXh+01HLn3ce2woGi1R0wUy44D6",
+	"eJ3Yz93+q8d5HtzULu6X2tMeZ51Cfyl8cSyVuP0nG96+2IQQ9NJspiv4vBIiM+ehaOxuxptOcMzj9in0",
+	"DmhGkq3pMpJAn4b1cHct8J32Kw0CtW4IfqcRDx9cVO3GWGwUtSmpr/65yQmDhMt0yVYt1nmuwacBYHPk",
+	"MkTnBrqydEWIv7BRA1IVpJApim/9jom3F8LuUWwhTeL2zvHt6gG/DP40+ZXaN3TWw6TdnBc9th9cSeIq",
+	"j/4pDPiS/NRjVJZgCwOIsTPBcJoajuUvpePie9vslNxz9SQLKEl11AZtn7/UcHBDKq2ViqiCmYUw6uHj",
+	"tYXHVbEEqBRHxRoDhD7p7X4cRqAKTVghcrChXM4U4qhsCnp02Hm8LeoRgdfYdtfUvab1cMaHG0GVNlMK",
+	"secOlFBc8X45x4S/tPbyyVcvvTwjfpx6v18DhmecjTh08+a8y1JhXdbm/gi+rtaz2RN5JngT/ByDaPw8",
+	"BQ+dTnOqwJ1ZzJvaklghdC6zDbw0fPwz3H3ywmxKaGMfcnw2X4jki6qfNIYGXcXT5sxf0Qhsh1hSH5BV",
+	"JI6RMIzauPF6pJla4RZbvh6XU5KVKAj/ooxksU+xKXYhRd8RyrjuUvGr87oT0QteVrpkP579/LoBnAFg",
+	"zVbWfhlshw842N/+XoliCVFU2YylPhLY6vbaovg1Z40rs7TtblzXGBxYg9RP4IlQdIiIX43a6HgDXM3j",
+	"k58JUnOO1+yO0w492q7VriOZu0i00QgvFdsPt6fZuLEn1E7B+UCKHEX2hoZTwDo3DaN14jkuGL55YUyg",
+	"JKOJ/cIKtUA9sqSvjjdiy/aKolHsy/4o4k8ZkDfB01oQ7mqdQAVhUaySQLc5RpUo+BTiwdORZrkeOpSf",
+	"sRH5J0Fh180zU+NmbxLSeRE9cF2DadzmwLRvekmPNm4NO9mICMMV+sIQQmblPgg4SKsmei5v5s7jpiGh",
+	"BlJ8XNINzxz1XuLRfgj5h/ACXD8ql7CDfuG59mbV3bUZU3CmCy2n7CTITXN8gRsMPKckGFioVolwqS+r",
+	"piMUS3wRTL7GMqkw0i7cMeVoadvbbVOWkIhRONh5qOzdLQ3F7AuDs+BhX3MErh4h26ZQ2LvZEP2Iz7ka",
+	"34Zhmt1wlDZV3CFE4GLzd69SiylAI0fZCDzLRAa0CHgiuhyrJCzyhbQGdKqKYiiyc0deeDdeHHeU22/h",
+	"B5j9ADSG1OwlrIqNQ0/v2CrtIObn3EY4B6bOxg5CNlh/tmTd//6UeYAa5Cp2YsY8sAlST3SbRs9juuhK",
+	"Gj1kqqvxVvbUXH7jF5LHMs4R9emRX0oIuw98EREcWr+wqqUBzgC4jK5xxPpNYx//ORyIX2KEZYgrbahf",
+	"K71yhd8wOYa8Rht2D/iVGzUm+6K71YrvtnboJsZNWNZbVRet6JLLDVo/RWdw6+/E/V7P/gun2ZfPJ5II",
+	"RzzlEOA8B3CVu+nnKeC0LCqY9ly2n6NkCY4qB5jsk3zWDTHWCCXT088IlTVTT7pF01OYhk+qq1e3MTNI",
+	"O+iYQBDtJVRvOeNrMwUoplHFnY6yrJxrIU7BWua8W1SWlrs9XtSNtn8wPju2EZ3dXwKWy014ZCqvzmms",
+	"E5bIPmUR+32OiUgSqjXdHZnMkiZD+z14axkfazWcz/IOWfEq83doh3sUvZxU7AW04dXcef+r9f//+E8r",
+	"xuNtpNUuVU7rFYGYJ6QVZgZhAUQtPybXyJBAmHxQg+HLHj4ubcqynG5iXKny0oc9tZVTn0TB87iobS6S",
+	"sgzRIvbV4k2ODwYtgkUX7SRwDW0myB05UbOlGH0YuREinYL01bg9X5G9eTGUUqNqphFeLl5PV5DoEHNO",
+	"vLSiNWRXu51STO+o19ATicXylXTWnLO8GDRdJcuL+C+E+MA5s9PnMpgyWQgAOG2zs7pM7qlGoTwnbf/I",
+	"cME4lr/KcvRzhEi9jem7c5183grcOudl5IfAI5L0klC8iTSQOs8gICELUx75YuSDTockqfuB/Sy/j3GH",
+	"NwrBLcG7XkhPb+bXbarEXkxU8+4TR0YXOzDaOAFj8UrmpSiaC13GAjnOHj169GwfSAfPnofUWMFmghcM",
+	"Tu9aHM8qSi379Fxk6Ukdtr7OOrp32On1ss+H178dfjhoPftIf3x4RP9+dL3f2uvApd8OPnRahx/D3x8O",
+	"Du09vz360Dn4uH+2Z/9j/z780Gk9+rjf/dBpPbE/+H/s9Xpt+9KD5Nn1/j/v/ftvH/6p9XHpYw1skFsI",
+	"zaBzL5ZVnj1PmBtgKhijLApm5BUbWOkAr2WZHBKqekzyedg5fNo6OGgdHp51nnUfdbqdTvvg8NHjJ0//",
+	"vUb4uWRGDr+pz8g3tRmxA/T4+u4Gncb86fW/N0uDQi6lYwDstBJumJfnc+WYXC1B5XKHMtkvzmNDpotU",
+	"phQ8qyMCL57T+UrSiAbuhibSiPbvxOYQ+xO38SJakeO81wu6Baa/KCQZsIdPBBPbQC64Jq/KxKUqK0v7",
+	"/I2RD2ZuBvjQoQFRMKeExuZ6ChXTRtw8YefJGrnsh5oaF62UuJNJWJ9+kJt0m/cnz0e8XJtkXxaVSJrq",
+	"c9PKCPuG1M5SZtoslZkjvhjxctckrrrFWSNt9rNwJKKUWWLNd8XHImPeAyWHShdOxahvvM3zg1YdzzUX",
+	"O4K/ucqJETfBk+DRZJ0LBhwDfHOAlufw0sZT+LAZoqWQw6E7Jx3CuKkuxrJshaLHuaTc+vWUmVIXlK8R",
+	"tx4g04dCicKKaX83N0hE5K09R/WvqWIFQiplVahaMul8mxZfvT7VFHNJlyobc0jzB53H3z755iks3Be8",
+	"5Itze6JYmvGStygvlRYj/YVrDuvD2szfi6YLsLIg+Lnoi0wYlgJBaYpqmHR3V8qhM+DLewqItB3JJI6g",
+	"y+ZC4CG0oRrxhrdOQ/5SfK8raDg3EbBbs5lycwmFE0MuVcxk2nQeXjeKrqX0Qam/lkZlA6cvfmovkSYN",
+	"8gG2LTpPYA5rBdgcpJsTGLZzCc77VBpRo4adj/g+ebJ2JMei5Bkt7pVQya6TP7sHoBSpKM0y2h4eGJE2",
+	"kl3vT87EVfmWF3PVrQerat2XFjbVHM2+EiuppbkgcUghYrKkJtiWzSmPpOOb3IlG1o3Tx1Xr6vmoUpfN",
+	"pvegCHivtLR2DXt/4lcJ5bCzl7w/YvYTcKpgQXJ0+oXHIfnXLAEld6thM4OVRKO107bI+MmbpOmZq1f0",
+	"WYfO9tyaUQtE6VljgiA5kgqBsTQ6fW4pjwYxlPmWsOey0dUGhV/kR48L8KFeM9fKKoV6k/pTevBke+fW",
+	"xvM5npMMWyyeBaGyzXdX6PMxmQBIolJPFmHsN5laJMjdoKqaIvbEBhMmyS4yDwzQmMi6trQGJMBiaU2C",
+	"/22ZUkx2MCG25a7AH7jR6A+hCFJT+Cdw2db/2qHdYwXfhYZ3xSqO+9OT085pKRvW+6yUhfFCqg+Ku1I7",
+	"JRsSaqtypIsNnVXHcPNPUmW3yDe9BfHBPAYwtr15gPwJ2eTXImFZH4rmLOmtmR5uRIteo1/nRc1PDe3a",
+	"tDZs7uZoRNRygPkFQV+VesxL2fe1s4u4in82Zdd7f1C9dVX/JPhQ2wWu/g103jrOYIZ2X4m11qEJH28B",
+	"bvYeYs0/i5uW2VMcQQ8Cvaurul/L1tOgalit6kIYmQl8nzMMj1iqqjxPkQrIUEbZH7ec40Pw3tp2L1bM",
+	"18aicRvBxJwJPr791FCWzAK3UqbB9YI3bgIuWC+5Wlc0RLRZv1/h0BbrfrsKsOvlE0Th3juYIgpJ33qS",
+	"blu60sCooqycyZZUpdSTZuYqAkPRaYWenihIUz/D7J/x3uy0nvHW4OPnb69b/t+PN/j3weH1qn3YVIfS",
+	"OGVrkTyiwpR/5XlFZ08NziKuS7FqpyGAKgTnQIlWaoqnttkbODjodlPymc+QiBv2qONnHNjM1nsgQ0Nd",
+	"QePS82KnuzPmkw84ah+JLnOunGNtpkk9ZwQr1BRLca/M8wptl/TRNKE3jz4spJIuTQtV+kJnMwZICnbK",
+	"coKNjhZ/iF8mLt1mUJVVIZz38MuGNA8/PG09+/jbYcfFMf/Q0c2mebxdmmwT9upw7iQqa0hvfGi+bGH1",
+	"NvkuIaN2VZJsXdYO5Seh/qiCdt2ZaW5/aM7nTa0/O+dOyiw7d8tnfW518hVP1sZq+z/g2XqbQLA9A7ea",
+	"jruU3uZefH8l8b2t4MOt8IcWfVH6olmlMN3cHHJ27RZww8uSH80K8/O9uSnLb822iVD7b23dZNKAyFzD",
+	"WUvyVBrmHmhwsWwTH9nKd4EWr0v8I/X3GNuU/vl9GSHAt5L7xd6zQg24FdFn3XYmSPC7WF6bV75T++dK",
+	"3ye8MqtWJ3GSSkql1YqNdJ612THUpqTQWcpZoF6xoSNyJaT2QHMMH2u7pxjPjSaVwoRRcXB5pqf8XgC7",
+	"8ua7YcJnuebZhiP0lu6mpbBMJNpLHrQsyg6iEXOM9UpPmVZtdqwQtJTl0qDnIc9jBs6N5Cpg3J3N5rHc",
+	"n9ytck+YXhsM1ft3r5dsGbM0F5AgZyko6WKnFG0+PvFFF473Hyv/TgZROdWUG8CH1YNBrOKQM48Xhfwk",
+	"sgRrcHqqFgv2NxkEcbONOWKVulR6qsIbBPtPUeim2Haf90ciO1/DCQlICZ7dKfRq1zB4wWqKEFDTOjWS",
+	"kEYuJaIYl1qta4/ngMXwklTDpWSUN2sKUlxuMix38z3fjw17TjWj/rG7aMVCqmM8BE2z06i5mMYc8y3i",
+	"EpsFyl/gU+hRa6w7WaYRLJYQB9KX62Qz9GEPPbxpNuRWJ/ZC/owD+IW3NI06ya+mIOj7d6+dF6YvIMnF",
+	"8YzsGhL2d4YdN3d8bzaTTQd544ROqmKijc/7ofMVKufAHmkTlzWcsXcPIYMpZS5vwmsSathQQp/JrN6a",
+	"dYkZS1+OBGQ0d0UgpkofH3RS8GYjHoLLsMQsBIh7PgHCwyWtqxHBDDVou/ZZq2k2lUPRtS9Uh1zvwwg4",
+	"hubK2ahEPorZbrH9bqoWni1V++Z0I6htnvIiM0vq/m6qshnRL0R5ftfgq5F3Zq7voMWSo8tXSmErgnIi",
+	"Qd2YX1owPZw4CbyuuUF/z+DehZL+jeXO9hregohFAFVsdJguv3K2A3ikjx2H5OLFHEafEq0hd59xNxGz",
+	"hiOyKjjyti1jNqUbrKU7lnkuid1xtVrw6OlGugkmPzWKLqWBHGNSWikX8J77fCy6sVwb8xlaglop0S9d",
+	"Zjth6aK9Bee1xxOgIk2qZcDHiH3n7PUpiYcEQNZCury1trQGdpHECrpCYFUlcD0QUgj78ezs7ZFj8UFs",
+	"bNxdjlLDPtl3KC92fQcIAw+aQCWn4mqSc6lC4qiTqNSzGPh/J9nJSJFyvbErLkfql7HQVQl5JdhkXAOl",
+	"7usA7NtcqIoEp0syAnCR7RqiQU1QiT/YRF3cgE7QM4QvfhmS/B0HLB5hePuuYRc6m6GJJK7KesUypidN",
+	"PUIUV1mEEmUNHmdOR8LXnhcXQijmAIPgWCy4aShyR4jlxfqkkhc3EDxmo6rkuPv17tpOwm5ZPSHPnj2L",
+	"Z6OzXnmnRVHrWFKTIyvk1gsSRM2CC7eMRoynKZ/ZzWy74b1ADiYQNU3HZdeSWUr+hXDULyVNPd+I0Zdu",
+	"Nlsu52bj8zZpjl8IpAllK65ndLlXk0YEJCpu30onUuKqPHfDfdetd9m/CjFyMYIgeJFLYcpmzKm4D8hP",
+	"1Yik4oT2rmHuLhcwwpU5EJHeSNRw9qM35SpuFH6bRVvm9lMUdlmaHer6Zu+AU8vtn7btxHz2xtN6Semj",
+	"hZLS84+fD5JHneterx3/2VhGSh8632wBNSlR0RsSl6kagHdqO3stuVnz2C2VtOSKdjoUazFTyjy3wolO",
+	"8SRsJ8IvclZVUttfMU2ax4zwhw2ZSUvO4rlG/yrLESmB5gYGMUnhRegDHr1zKfSBu6kOcLCxb3ZOh90S",
+	"v8C3cCP8Aj9rHsEgSPZ4VFchLC11EFAlKXAnSVMWvNSFWQoIug060ff2f543oQgtRcKYM/CWsO6GAelr",
+	"VVoFs8vSciRViowuJTnsMTaemYSlA4hpgfE2HWlr4iNfSYas5hE+OWheHqGrp2SJdi5Vu0JpGHxrjix2",
+	"JAFvpKqR1iz07J2Y5Hy2QrY1hhYgL3tRGbDK6vnqs8CfATTpiOxLOopTvWyT7lb+Q9LDlk2DSmDQaqOq",
+	"Xtdssei5vgWb/vx2rA/kQvNXyN9TsPybHItKTJ1fII4CuipeWqgI5IZmoRnpaYOzcVKIT1JX5g/l5GgH",
+	"58taSTmiQZofdXo8aezhijE/2yJMp13X2uxXz/A0S2Ljm26AEF1CcRLpwcH0gOohCpELboT5PaJ3oa/v",
+	"371u7in4rTUtprnpw+P8YsbSt29Oz9J1sM7PamJ8VJYT88/dhw/3rEbUaT376P7Rbn184H7b/+ffer0P",
+	"lHLS/fhPvd7H/b0uJPrYHz9+7iSPr/f/ee8hpMg+WILM4ZdGs96CCw7koe3dwPYvdDUkQumC8nByeVFw",
+	"GAar2J6WXGW8yNivjhwcNZz2SgaeJ/Xkp+nIiP75h+PWv2PP/+nhx8+PH11/19Af3BFVIcvZqV0DuEgv",
+	"BC9EcVyVo/DXKyfG/uXXswW0BAwGeUZVdEnATLKHvCpHD3M9lETKFv1KzKdpwj7xXKKLO3Ubyt5PPi90",
+	"Gih0AxGIoj3ljGN4heA1cEsRZ5quypzKf6lNCbuoSvAWxc/1VE+9KWJS/L3UXJ7/z3/9d7pf78VEti7F",
+	"zHhIA0p9GwH2Htrgu4alVy3T1xORQtY2ZV8431ihcwJUhP0G/mQY2zAvdiXbVabV90DD/mawpuqbiudd",
+	"SNrRxScE/0FqscxC0lcNHLSOYthmpwj6yUo9RDe6FaXokgvxYRqqxZGArsf09faFgn2wK0moUvZhmD7u",
+	"FVUuDCyB8Os+joy0PRwJnsGoYABx599ab1QLB6T1ZhBGi0/kT2IGeRYowZCE5bbwhxH/qNsDDTudj0Vt",
+	"0RMgmbia5LoQhekyoawQhrIr0RpzmXumMcolAKpZ28c2ey34JxFjpsgMFj0KlJ5COlnQ6mCUjUPVhlVl",
+	"opQw8MyO+CdxVEvcykRfZsLQnMkSkmAIcC7XUzy2I9ZV47n+kaLUKbJ1ndt+K4OcQWLUxbtQFw0XAWSA",
+	"rpG3KGqsvceRwL0v8p3uTiQ0atkb9udDNNY34cGL9i/lBz787NP0rh/iS1o4e2niKwudDKnRczGeayWi",
+	"RQqsPWGN4kPnjr2tvkKvbSekGuhGkm2kzIEALuGIYrEHbjjDxPhCZN2IkgRZ9Bw2qEN7QI/5COpDVAYy",
+	"7YQBqaAjOXQcJmwsOOAaJTRSVkwAFbaVh//7f7NXoHKbUkyM/eWgXRPbVsuqJilDcz9ee0mT0C9EWRXK",
+	"3RZot3vqkARO4NzjhqVYqyz/E8RCl30PIpL1qk7nUR/ugn+KlDDXIuz4Ps/zdk89as/NegojFkisklWr",
+	"wiUVpHa3gjoGkYDHbZb+8HLJM1y2nEqc0vIxUfIQDOv3OnPKzr+cvvkFE6Bftb6FTT2jcz4Yg3OoFtKw",
+	"TPcr4I6yK8602TF43f12Z08fs5/k90ehZjxhvKeQR6NAgJW52jh2cPitfYYWDOj/dOXwyVO8YnQ4OuD4",
+	"NSV67QfSLr6RntoZIIefK6/uqecBzcVgNGxMpNy10HsheGYgriQL2x07Qr5DAM/oFvPMVzyCEDx98RNq",
+	"TD9oe0NPWa31FPYVsGxA7KpEnWuCWaNuXuz7QMkAjRlzcOybZrpy679+YNkfW+zBg2M2EYXR6sEDODv5",
+	"ZkrPOuXmqFEl8rvGEZy3XRtILIRGbK65IOMNEDQEswW0MncFwbg+6UuYxNoHPdGBk0MPHiBEGfzoGmEH",
+	"N62f16l/00WhpwYw9lKwNE51VfRF6rriBO9tpHchBBtLVZVA0dRTIF9qxzQ0kZprVggcO5IJU7i6FePW",
+	"fIkgzGptlbb1cCD01IQXfCxKAUz0fUgsqPWW9bndlLgpUNMxR3boUUbVD6BA40oqcADshu49eHCKmqxp",
+	"P3jAjlmuhy2pCI8L9EK4Cg8vkcO092nhkWxmx/Uf2FQXlwaQP7o91bhgHS8/OP9r1PwTLgvIj4yjZuC/",
+	"yrUpExyJ0ulU1KghlyqIF2vPtnvqjUvYgPfinT5UWBmRJcSRLKLAL6xRlDk4GHvp484BPn1eiMqIdL/N",
+	"TjW7FGJSg2dDuwHEC1LJlPwCwH8nhbYDKAwzI3A+uHcnftgqlQFiZa77lzT8nHpZ6gJKjnw/mVSU09ae",
+	"FyC6KtOFHhzRUYSnMS2AFPJ2jWtqpBBKO9BDpMWhVfPOKo24ZLw9sAeE/oghtc+MwLwyiRgEgT4etI09",
+	"1DodZT7seuTMhyfpVHYV2CeDnjJ6LHDxUtDe6sWUJ+DXhDQsfdx5nCYeSpU7GD1vwwR+gitpyNHpbFhG",
+	"vpox+gp7ihJsvYmGZycdZjDJ0Gl4sT13rAbBZNn1UFquh1Z4YwcTJrjVoCOnC6w449xMOMJOwsAgq7re",
+	"HDQnewuwS4Lhxk0dAD5Gf0icV8sq4fjTroHWg/d3wAvGDRnFZCDkuZ62I5MU1kcw1JzbVrFoeKwtd4Tt",
+	"YuPKlEROFmWCs5SrWUr6inEpzGAPwjJQWolwWWk0FWke3WK1hzLaGsbjlIE8jhj2vPcrmJZzi6Wn0sed",
+	"R/bFFzLLBPi3Yez7pUMK8UqznYdfvV9w3lBNXJe51cSC/IqSot2LugvnGyGNAXDhxpb2mfdsm6o/8hya",
+	"bmWUdUxaX+6DePd4b1gzvOwpd3cXMOIFmHoIrLd8g+OUOYgJDdlu85/O5ViWpHWBgJYZCreeorL0nnIq",
+	"gj0HqVTdvQFcM7XzhtaxNHT6Jaie2uGfzs94grUai9P8xi1Z4x9Kg9MkDXQKsgjSAd0uVsMZVIQqiE2A",
+	"I6HDpAJV7dwf4el+u6dOY4qfeGTIRPeZTn7i3XDYeTeiZHvp2/dn7KEdePPwM5GUXD90r0r3Y1MGheYR",
+	"LqeIoRL3Bt45JX4fUJ+Rr9aIfICT5OcbWFjqpiSqM5lu99SxgxaBul+6zpXDUZYxByYKAXReCENnW9qm",
+	"8Uqde87tadqGLzEV+cED9hIjX2iAgFnFFUV0yDc2ECJje3isoSM8DWWjAE+GcNpOVF8itB/CAQb5halE",
+	"hSyF6akg77yPvZyLWUkU+zzLQBO8atG3j6LIU0xvG+0mCDhAX2BHtSn4nTobArnvpRravzc2HXlhrar/",
+	"0FZ90wUFumJb0g2Yr7onZcW3ywHTuo9GHzAPP3MZKC6DFk1BSFhObfa9LkeolKGV1oK8Cxq2vdRafzhH",
+	"LXp6v00zDHCuKUjmmEUa7F1YuJyldi7Srh2U32gJ/MYA7uw3cEtYwf1bT/3WarX8/9tbUxiblP3G0lP7",
+	"L1hc9s+zxRAhbiSHGAmPP9irFLhE9x/YV7wQeclrr1gEZewygLZCEiRsAwDLQRve2X/5FzzPBS9wV850",
+	"hdvFjPRUdUOWG84t0xDYwddlcFTa5mglaq0RKuvGky6NUxvtMnUww6FZPJtRs3g2m38T5VEUfIBgKUCT",
+	"67103FxidnktzOejye4bhOhrP/IK/tnY3jnESXi4p44hubMqBCwCFwLBww+MYEKIRoUH00tcAV8QqmgU",
+	"SXR/OZeFezFYYK6RoPcRqVkwLPo6s1rFCQBh16SAnTMqbLxUeup0ZGEqu3+DAMO3XtizhlYjmeAysxaT",
+	"MwnBy2lVdn8ywUQnfqJ0EcYzqhTrskJQJqmj1grJ6fDWFDDKuimqsUnoIASiJa6O19yULZid1skLglqO",
+	"BtCzXzIeBhh6BlldXM2cc8Yq0BA9UKbkeY7cE2AZwpk5HWnGc+iSx2K1qw1P7ENQ43FFYWy21BM7SUuc",
+	"AG02V5Zhvw3CXJdibisMKZEUDzdAtMfNZa1oyP5xxGS0Y0E+ubo5YLmywvzwMRtZI4SFsRYqOwpjTytv",
+	"OgIbAWvzrP5ApXmAPOnMcJkL1RegZYasVzR1AscWZYbXYrnoQ+H21WOSs8WMHTxx/qE2O7MnC3vsf4nI",
+	"+oCsC3wn1pSOsqqpWc9zbZyNEi4+eBCsKDst0fB267UrMs8d8rks8UMOpJVOU2fjneEMA/mVtaKCl2Dl",
+	"+dPnqi9ynP1CeB8d7cYhxFILXQ1HCZtoeOsGhxod4u4kfmElH+o2jkkYpZI/Q1MCIkmjMIn2ShdSWJAP",
+	"HUHOeVXqtK7k2xElBHT7vTSWo5lOWFYVoAyA3IIFRjxBXZz8SS5KgVIaOPvQYCrEJymmbC/Ff3RdTmW6",
+	"Tz47/MCkusilGcHoVypiOhSZLEXWU3sbzQa9xqpeumCZNH1e4Pl3XGc0jPDt3b6kLegPGkhksjp/nvWU",
+	"HWCpzrETae1o81tq6dKyY6oHg7TGp+nnA6cSiUF4PrXa0hTA6I8XaAn7tBt0AQsBU9njb7lTJbjKwVnq",
+	"VwdVdcAcof5oeupC2Be5Kk5dNM2eqSaiMCITWbp/xIzG/TdnT4AK4vBe2Ru1dDWAOxJb3FNg45XSlWfA",
+	"S8BtSDqyYQDVBOMEBvAKnypRYDu+Cc+r73iWcoFU5Y542XFYY6iSz9h0VCcr7nPVU2VVKFdlrMnlVVtR",
+	"oILDGSHKaLRLjfNOR1jDW6IjzG32OPAAmrfn06iBiyfMI563Kok+4R9a708iNx0EeHGRJcAxN+YXecTx",
+	"SEISqAoiuE4ywoCrA/wBMgSeds0RBe8C7BTmcKI+TLHf33ygONaE7Q0Ebf6NVcMeVvLhp28e9qFz8dUn",
+	"0J2nc12kJ+LbocP2dz5sVTJFZY0xZo8KUzrnNPuOfWZzPvKUnOR/+ww2/XXKro9qj0p7aszYd4ybmeqz",
+	"vX32HYbt2B6365kNRNkf7aV/+4zDeO3a9vBvtCBP4lhcwj775lzv77f/w2i1t1/7JBiJEEj9DgJZLzD5",
+	"0c79mbu095nxieyy+mfdICbRJ2qvJtX7O4ZNp87NfR/4C75jtNz2PjNpVWLqSuJrlbv0tiQ0mFaX3cBF",
+	"JfDjPWVXkS7kUPpsw4mVjeCUuxCO6TBmRmBUlkSP4WnkFa6EpTBXqSvjqLuXvH/mCPzgPeVDJFrh2sbP",
+	"GNIsfsRBsArPWdAY7KP4dhqkxPu+TYht1uhfHP2DZ37I0NnkTQklwFvuaupybU/RmG2m65btpBATXohT",
+	"oTLHSkdgKF0GE2IHHbhgwnyw62hpfoaQapctubcbKs5NLvtir3Wwz67Z9b5twDsnONzaRwmFzBy4OpCs",
+	"1cR2gDUDyA1ntXzpKyiCvxyg3e3YWPMYSkS6UYKFtTV7KiQCY+SfzlYfShUqg2K4cipI+sRejVqrHekK",
+	"YE/Qymyz5xTKdexCeKx7dDV70kphfEwKD1eU9BBliMh+aDdp1ReQ8SehuMjZe6TJRoWHec5SE6Z0bz+N",
+	"FGAf6ranY2VVARBq8OVubPagSyXSOyLvilVwanweLkZ3IUiBch0r9WRCJmFq1V3bGFjWQDtp5vTsNnsO",
+	"rccD1wm4ehBTT1I6Asi3ixKoBj4CenAKSPUpOMWgkz2Vvnv/y/nLd+/evEuDKQjnUYp6NXLwxJFDUGnC",
+	"LDhPXVFodJGfxR72UmNgsDIi8wsGjjPi3/E5Cc7Si+g3fLjRBB+IHhADUNu7MHrqWIXkFY7l7oYSWL0V",
+	"7YiDSD/DBASPN35UK/MEdZJ5SgNAZa/TEtEr7UilSU+lCAFOYSwPA+7N11SrF+DXgpQpFitzsCddIIWU",
+	"UChatWZoNygTtLvaYBxIZRX46FHvSQ86hbPRY8sMtwLuSPQu7u2nYHmVTtwk/iZHHGVvIYkNqhpZqBC0",
+	"xPZOrZHnUG5qNBzB6VR3IdScG17aBKu7PvZ2gBdYntwitjb68/enZ29+Ttmc0wZ86mn0FPXjzNeM2oOM",
+	"Q/4S71/Gprcbx8iDEITiBg4E3Ite2QraYVboSU9NyTMwizx9tUdIAyMx0kX6AX/8TdBQ8k4HOA7nOba4",
+	"AScTCNK39gGnwNZSXezH0PCs6XokvoS0/UMBAJn67EKXSLliyHz0egUe0Qvnl/OFcWupeglBFE5hSP0R",
+	"J2kzzDG6hLiCHSInYLruzMMsU4ySuCP24WdH0m4F5UCIzM4yLoJXMhcmsTstD/HDQDClTFlUfYwOkbuc",
+	"8uBqRHhgL6Dos3+Qj8/+3SzkENHy2eMn3yQs5ZNJTvlBD+nGf7Jaabrv1ZHP+B/GepAO2Nvpst6Ou9k8",
+	"hNgJFu+iXOrtJNETsszpkX/1N7KGG9Fdau98fHgY/Y5CDd8A5ds6mxHZvJXqVe71RyA45v2yXXuvlY74",
+	"9OqG0rlwLjO8u3Pw7Fn2qP+0dTA45K1v+o9E69nF04PWE9EZPOLf9A+yw8PaCwTOwE6XffjMejsE9kWj",
+	"RcOQ1BpUan0OaiD8DgFKe+Gw02HXH/HF15ByV3AFDm0n6yHHCIANZCZUKQdSFEcshY+Q+PdnQSGiEwau",
+	"QYIAAt9RGMOp0s5cczvUfm3XwMZqW2HsRigN3zU1LUyquiaf66H3oIBlDHXX/9YidbZ1kqUudOnjHW5X",
+	"HTHeU/YYIAWwP9Iat9nFDJRodAjy0gc/v7W75OljlouyBGsXGWvBTzKbjIQy+206gU3KYIKMqwAG54I7",
+	"xmB5udUFu+Xps87BfuL8AxSTlsFUAZdOmxHjiAtQFmIieMk+8bxyaQpTQVUisHFPBvFBjQVuRWVnuJ5M",
+	"5EPlkbcgfWcfbIG6mQYv6ysM71ntqSkokLChpnT6nnIhirORINwYp3kZSg8JYdpSs0x3Udr87zh+j2mF",
+	"H9Ixzwe6GAOkEFxIP+55IbFwcZ/tPe509ru1TADEtiCNdcKtctIFvRo2PSXc2GMOInEwrD7/1G4KKEeR",
+	"hvmvJYSmgUZYSN30iHRtu80evJJX8TJuP8AeLcbRox4tXPQ9OsYUOuav2G8T8B0lCYRLdm3i8g243VPZ",
+	"F+jcw6gMfgn7e2Q1jX5VGKtFQtAlOEkjHiunE+QSnDKMPXht1blq4k5u+jyGY9yWoIzc93YxMPwI5S++",
+	"luoyDS7Z+RGSmRhPdClUf3Z+KWZN4zR3S23+05NwsfWTmMFOgFKBJIJNoRGZZ6x3phxtRewt5kuy9+9P",
+	"XsDCgFw2O+tQ22BXthgMRN9PtdLl+UBXKoub7n+Exj7Gxnp7HvJdJrwcJd4qCSkhEpeeu+B3IlD7CNGu",
+	"GyghigG+R9kfYS+ej0T/kipfHOKINi63EAwg1wFrZessRnWpbb+Fq9ClJzT+thdRIyiRHzqCT2Jz7Lrw",
+	"/hqQxYqlx/Z9aTyOAXdnfjDDFfj8U/p8yHsghS9Wx8YikxxrinGxHsNL3GKFhuFPdWUGlBjEKViM9FMS",
+	"BIXWqe0ErXQOxzIvhrXmL1y0PTh4RD1w8gmuYGEX5bGzPUpOp0+GnHa2KqU9cZnr9FhIaU+I7h/2ZY1u",
+	"dD9a+jmAF0Gqs5XywHRnPC6+d/9QzytFcy6ycxjvc1ALou433wFj8GRhFv1KomIASoiHZQNLys1o1OCQ",
+	"W5E+16q0c2XtA0heqM+pa/SCOhe3d+GiberhYTxdVnjiGYMkgLFK2YWZAjAX22BpjLQSyAvxBaEE8dVC",
+	"Y7bemHavLgqAlKqrF/Pi1q0+CJpjpV1Dhxouw+jbLv3qpMuUYyYSradQaeia+EkUhmBJ0pNB62de9kdp",
+	"F5x0CH00EcWIT4x9W+KkLRwvskScOewaOAll6Yx1aJuRGRmC+AxpS06PsSs4fXnGhzCBqEX8OtJIDXRJ",
+	"+UW4GKOKuvogzF0CIXKwsPywkI9HaeGxiuohNcPaW5E5P3/Qoeu54XiDC7UG4ed1ARmBke7itoFTknGc",
+	"CUcLWYC4r15AeLBQ6Yn3qsydc+9cdvuoXsUHbklKVvfOqFLrxKrkIFjRp4m9i3PIo75FP/ueLSTUcwMZ",
+	"65A7DjkwWJBldf2pBh9BrRhG+lTnxv68jlvHfhJiEvwNlCFW+77zy+NPIBPtGCOriw8pzs9ivxBgv/Dc",
+	"NM1ldDmeUX/yz5NzhGN/vj5SZXEyoT2pDJ7nWIEDVr092cCfQZ1+halA6KMmbGbXgZA7GjXb/wiNdUfS",
+	"fHI1+ccpHLLr0qsTZxyAXgC98PcuJu7WcPN9h/h8XrhzxkOiLv0dMmNDWqzrlr1vmeoyf8138hhgElrV",
+	"JKR+ebXXZcMrShOmxQVhX/haynRVttlxvQwUcx9dQhkllrpGAtTtOTjq4vZFP0PTnsWLJapeWLZIauue",
+	"UGaWBBESOj/5zNpHcVVsWUvZ+4/KZ2D7lTMV/PLcrcW4/bULtVPS/QjKODcApzashDHdOGo3xoSd8ViD",
+	"WWUS8LVP4OOMypTJ6jFWBPszxK6ceM6sTKbG5tyU51imELU0/OoH+tg7H92ZQ4wuaEk6WWcWliid0Djf",
+	"rgVzixiiGf6s+lFPmR6UQrlzquClOAenzdyCjX6H8XxW35Ge6E1XlOEQqqU97OTIB8uszUpnl8EljTAh",
+	"6HeYgLPdyl3s0a+cqpZq3gEod5m5rEUw59N3vBSvbStT9GhY7VW4hJfacZ5etfraYOaBP2VNODv0+Zir",
+	"mQNsM/UTZO5iGBCtmb1CpV6Um03gmSRAZJA7zhCFH5Uop7q4RDnl3uMpJsHDQqs/eqi23ZYN0wtNEJ/g",
+	"t8HyGqhE84S0PM9nrutcnv+90iWPe+x+a5p5mNVCAK49HOqwSuywHp+4FI1uOLUSMoCgDBD0APtnBux/",
+	"S/uQhDLIaJMWFSJeugLqcOr69e2CneB9cGs8NtqlOp8UemgHsXZoNt8StqjXvOpprI02P2bqUWtXdZOO",
+	"fZgmOf/qS+GnKG7dWJoxKLxLWu+u14TgYjO9xlM7cFx83v0AJrWGYuBZm72hnYTbHDyoja9xWVPe3EbL",
+	"z56cc46LJB4B7se45qEhVx0mSLkppagtBHprcqt2IZo+/MGXb4aCKG9FkiYKGUESykSOz57/2JiaFQV4",
+	"CYU0tY9Rph68oeE8iHgmGw7g+Yuh7fQmarpLM7FLJC5tAfEQfyONPGYxdEI1wd1lwpEh/QFrjbnFxoVf",
+	"F1o15v1ChwYAfkaYd7rJ/gofJZOOykb6hV6wTCBYaUVzo3nir8ZKSsgcpckg/wt9LJeXCKkNtVhDa9Vj",
+	"jFFM7HKc8iJjezh/CUtdRifkhwNEcmb/TQttHzYD719iOpx9BrZFSMIjj7r9Pl4H3417K+wXgkxEerfI",
+	"Ep3PfKRQAXfdcjUyfa78QOqwQzCp2m0Qhz1GkFh1K3zuGpjgnf2uz8smfURGEKCU50mW+KWYlNBxa0dA",
+	"oBhrBkKVNZAg8JJfcKouLoRPcog7jGVBZIFbq9iH28k35CQRNaTL0hzPe2v9Ox8ERX4IiBEdzbTzcHDe",
+	"AtlGGB3k3qAM23kfRf1abanhRfS6uBvATARoIwjlhlGi8FRNSQNJiG/BWXbJwhiojdscjlPKQKPohg9B",
+	"QYgD/W2+ggFmo+36SZ7b81Kf46vmfJn1i7Wekp3amAXsVnjdvHKJUKADYQ4SzfYv+CUKvVOU02eMRYpI",
+	"yEquKyP+d9/EU8p0ghTc+bRwjODZRYHNjUl/XJqro50iNxfpTNwagiFdadOsaOrBiFtt5FwPBnH7w68N",
+	"UguWEt6B6c8ui7e5WXFXGhLm7REA2fBHTQklsXu7caRrF2qNjfIE3OTXUq/ns6K7PrHJfr6WlJ3Ud0+U",
+	"206OIt9yqKQ2pSjmZEbcGOcYq09EvLQnk3y2bNnba+v76esBykJ6vcYbfvQrRTY4JA0G/A73bLTIneth",
+	"bo27n8MR6/c/gvJNZQk6t10mcwvcah0qdsh1G+f/VkvK9SBKuIo6EH6NlK65FKwkFiEQ9YNTFSY9ZFhC",
+	"bY7P/YsaF7N5uVHFHhV6EmBYIQGoDvJQXxwhGy9qv/8xSBhyJzN/qQ4i5NxGiBkxqC34KY/9XbGwOw8R",
+	"pLkGLLuppshHhGeYCkh6V/y0z+MEZDfnuQJLDaDXYjdSNCFB8oSlamct1zxbWKzhwj7be+LddVHzJFZX",
+	"4k2g+/ksTjIe58ewISEgagpROMy1g36FRjxebEQmMRAfQnHgSK1/OPoIlNYtdJZ+XfaRgchzZmQOQHGY",
+	"OjKWWRZSehqXTPRVR0Qx91n3M3y3YQFcFPpSgDQALAdVRpuoUuJqIvrlwihHn1VNSkH8+/yH0UOe5wHH",
+	"EfLRA0ccSEBI8CMh247T0SERgEoUy0La/WSt9HXLEc8E8jij5wY8JqzgkhRNdOKDXhj1byxNX6uBHFbF",
+	"wpTWri0b4NoOw04EBZfKkQBPA+jPdCZy/KdPQKolSWA/z+xiiXtyRIEj2gQ+6jgS+SQyf6NKTBLD8Nf5",
+	"RWVqp1v0c21n0hxISBWqeW3cGVNqrNUHSB2PBwJxONG/jMIQdBijzb58z3qvGZURNnrU6FpTU5e6mSJo",
+	"UbOuMUd4xkQwcLx03lUssKfWZhcLQ0k/1drmTZq6eINE6AuuMq1ELVC36WBlF+eV4p+4zOczDupXljYG",
+	"pJy7Cwo40RlMcwpnMMaTyPFOUeB1DUyscQEowOs8X74rLqc67gT9tmRJmlFVAkhMpqcK0R7iDGzjbcJ6",
+	"a0uID8I2a5p5zM0OSGYYl68XZHulBhBLzzNZlPXtFP3eOPYQgrL3hJ0L7re60KhMxfN8RmWnjCuGDFdr",
+	"lwc7AcXC6lbWUE5YOS8/ggcFPT91vwn+Bi3vLG4vzi6q4RK5hK6+KFuyzTCRZ9q0tNCd57S1ma4wZO6C",
+	"606Qsbd8KMCcfY12fyHYBdi0RcFnYMtWE/CtOCO/FGNjW291GkLQTyC3lJcQtNlvz5V4j3Uh5oCsoKs9",
+	"RelflKiGq6EQ+Xc9oGrp7aSYJPnt4bff7nfZQEMoUUbeSIfZxzFJG63CKAaC1Dw+rw3AEfjfK4GgZVFe",
+	"Wxz0cgYM8vyWwFYErg+XE/0OkRN9xShXi3svgSHvc8UMH4h85sqzaOfG+tVcNA5PaByTXeOyEY0voEx6",
+	"ClLEYLVQIprKWCYHA1E4BhhMeaU14FI42uxdCEDMe897yvm4Q+q7A46oN43eGuFSoTXkcNsIGhnT1OCU",
+	"yvMuHpJnC6gxXoRdipmHuaAcOvbGvsin4xXyk/DqHCG0onmH2jSGdw7t5nFIALQkPciDwlKhx51nbFkI",
+	"AtAYXxHxr2JWeY/BEJLF5FlPl02/OjsYpngPXYUJUYClrzXmHKUJZa3sJ5Tez+qLCGklRIZVj2mbHUdT",
+	"3Bz6QNBpXJGL0QLEioLvPD48ZI0RDOg8pvz7/MdCYMaS3W1O1XL5hyOAgLGN1A56EG+Qhg3klQMc9CvL",
+	"nXTGM2DYdfGTmBlKMrV7ERZ6bTMi3ZaPEeIy9BsjbGmwQjnw2s1KzMm0/3DoCVxFUHe7hkVIwxir9JAW",
+	"JJEwp8dHRiBjhLwqkA8MepjI2ix9+/7MzigEKOw/Xrx8/fLsJeXM//DyLO0pqNNEvLc2FkSWxcwnfM/V",
+	"VfGSDbXVi6IgPdZ2pY8Pn9kvPOkc4n8eoUP7Sedx6pL3JoW+mnUZZwNI7xsLk/QUYmhdIaeB5Dl4zTVA",
+	"I2fsP2QJkJyYX06HRv3gI+H3r5jqZTxMjpUuVnHDPhF2AtbGQc8JHUvRek9qCWPuJchzOtJTKiI5OOgk",
+	"dhfD3Hzb/rb9aD+gr3PTU+nJoPWLVoJyzZIoHysCS3xkByWCA7FKJuBq2iPfRMvYJ6TZfeZ9Lq6VDrkT",
+	"NyrI1ij/dil4VYpVRUmNjDnQdkf9ibLmsCIWDg8XmhE95aIQDm7YXse5sjovHvu8FszxWRsIpipUl8ma",
+	"xzjqdA1whToL0MgjZ0PiqPpqw8cHh6wpsXBZlaoHkLwQLKuE3+VA2Q7fC8WArrORgPgeS7Qx8Qno16n0",
+	"zs/gXqp0C35K94/cvBlfpYLlHgRbAg/O1agBrzmtcMctgcgZRPJCODSBhAQAbwMjB1SkfVjgp/i4B+Qb",
+	"3YcPp9Np29Bleqdp9/V4nx20O+0OMxPRh8IXF7zoqcB9AVwZkK02ppO0RjIYUDs9jZKDF/GohHOUw10q",
+	"9JpD5SKCsCyAdUafKh3zDGhSnqTS8bpeiCFXkFzgi0beIZKgE3KhUOKJQyFmfMpnKLdgRfRz3b+sf9bI",
+	"oeJlVQjEk4KjoIAsQH/FJCz9dJCkXgpYQ+DpYytefvz5+Hnr9MfjwydPYa+wVGZt35O2FQlppAQxohTY",
+	"NXB0mDY7m+pAxuwYTKQhFzrUSPftCUhJyVhU2HYQBS6DO/0cV7mR+5OySbBOy7cJb/mf//pv/N3aNfan",
+	"z//zX/99fZ0SagGRY7n5Thy2HI6QPacyQ3tqCrVHKDFQwBF3lh1Je3+EdmYE5VjGFNwOU4Ebq4uYEmHW",
+	"EPTAPoUYM+QLJhi7w6ur1CUGHXSCQmY1VXz9VBeXMYs0gohFHmdQPQnALAnMtpEADTxqhIaF+ah23YM3",
+	"K9aynwS2FL/4EvaoE/59mLAnCbMHz8Fja9FAY4PeB0kSnOWyLHNBBdi8ZAVXGZgGcDDjgQ+HMkrKWnLJ",
+	"RJvSnr/gsosYfur0bUdIde4SIjGKCznP2o4dkpxDVh+UXxPCbEyHDug+TnBhaYefTISgIHLzMFTQWkLt",
+	"IgkS8oU4Zf5jolqbvQhNB2waUM17yo61mjFdZIiumbCCFyKfJd6tCPIVssMMqguUfxbSzUBkU5YbKbOF",
+	"1mPU5arClKYLd4cEriQ64DHOTBm89rZ6/pudJZ+f1nqrc9mf0ZRFaWtg0Nvt4mRmTwVUbpJkuRiUbA/C",
+	"bS0pykHLink+ka2ClwKa3yKwlP0uS3vA8NHbOfr7dwedztH0u0OQoAedTkjBk8qaLn6NhmeK7558c1R+",
+	"d5DiKfrkGxwi2wDueAOs4et2m0uYbrPvxQwSp0fe5KtBAx8+Y7VcQ8cSROnuU2faujQ9yoMjRF3MjnPN",
+	"b7PjPPfOIW8DQmAc3YRoYmJmrXGZBLWMZkA9RDJ/l7xH+qxPzBtoLEePrQMI+eU524MeLaYN7icIKkZx",
+	"SudcpQJtehE+7BPv9tvzZZBYnCkwtbpW/Q2pUGMCh5UZpgbgD4Vg78+eJ8yqtI8ePXpGC9rIKzYoELCV",
+	"566aFJbhv1v5ntGj709eeGDkPldayT7PAZi7aPW5IZoslAxF2VNYfikL2LW2g3C+AKS7fdenb7Alz548",
+	"PdyP8KBAtXXVA8dvT9zRFenodYKNuSL247cniScYxQDXgJ2KsbXQ+85ewLy7nnrw4FcPJk54twiqaNv8",
+	"4IGzXyEpYyyVLlwzHH4maZH2ekgaTehvGlHv4Tc49Y4sRA/8gsUn3AUeuAbwJjJjEpccAoXuVMAKmXPS",
+	"nmaelS6JwITRSy9VTzUVTnuAzelyZM1fazjuOEwPHoT9Peb/EY9LjFCOtgaY/d4g0kiaDIBnR74AaddQ",
+	"Epij1ewpwpc9CpFbP6KmBGcg/XkUJ9pBtosdGnITF1R1DXlEcY+mmHjACjHWn0T24AF6CQpjl0NxKWCQ",
+	"rFUB5TnMznYS+FFJ0UI0Fds3PMisXHBg5rxkueCmhA021qocGXAABvlt0KmDFilLX9DnpFbeC4n25zeP",
+	"n+zjEeYdGxmfIclzCR7400oB2G382LdPnj0moq5c9gVRxYda+p3uzvHEmi+tw3YncCNFv10nO6Yaj3kx",
+	"s79T6nESyIy8FQm7HrzoIovFGhUgRpxJbWDbL3P7pVP6/XvevxQq20l2aBXtdHc67QNsgJ4IxSdyp7vz",
+	"CH4CVrARcF0hEhpwYWnTxJFp5tB8iHjEMd3oAQKFALmrVU5PMp8q5q1umaGDpwaDpQce19ekdbzfBphA",
+	"u5YJpAWDgrgJjOctqKErpTKLHAgBR9rlD+Aot9m7yuHq1f1uflJKDThKVuhEMEoAEzXJ7fIpIxjXedTj",
+	"hKU/vzw9Pf7h5en56S/Hb09/fHNGHoSFBC2v8iD2ZB0rrKcW8kwCRUZRBbfz5sgy7Ezr3CQQ9bHNxtUH",
+	"6XMBMqRLR2xPgaC2Nrd3sXh7iJqK8PCIU47JxnYTGz4Q3YbU6JofDgQDbjIv9k6yne5OUanjH96fwHp1",
+	"8n8pm2q45WH0OSAj+5g40I7vdQbEvn2sHAW2t7myUfubuOLjSY5scPAcEeQ2fdfd+9A29V3lVGCkmvQk",
+	"fatISBcerHGwEteoF3j2bYedzlwvFiqX57uBU79RJxBqacsOQLgP277IHVhUCkg/Inird+9/OX918svJ",
+	"6Y8vX6C/M2B7ATveY+xj03cDoOv3PPPDZh85WP/IeygN1YX8T5HhQ4/WP/TKVc7hE4/XP/GLLl/pStEn",
+	"nm70wLGvesennm30lN2NZxqtdXjuYIMOAUqk1q95McSPHTzZZOh8bffPIpPcEec+Pjzc7Iu+jzT0hxv0",
+	"8Pjk/1gN3t7/ZJMlcUIB2VMwXSD0gc8ebrScfuClmPIZPrLBQJ5iIsv7kD+Aj26wROhTZ5hfVeOmBSkX",
+	"s9J+QErJj0CkX+PqjK80PVHnVvV3f4z1EnsOOmsKKdYIVNDu6WSn5EMrd3fs+W9fiPbjTveJ/Sfqy/ay",
+	"q0khJxhoKeAVQ73ynHzT0e+Yn7+T7ES4zO2Q5jh/wR6tIsMWRNGune6O0koQLaoGHkrSr7rkSJd4Mbt0",
+	"99rBXo0Nbedv2Egb7lSBUA2BaJYuQ5VUzHpyah1pztUZXIg+H4v2wsk3FOXxiYu9bH/+DX7RSkD0gQ6/",
+	"lWfHuhPQdSFbf3qENl8nO2j6r30I2RXiRzc/eOKHGk+eKNnYjjKZhPa9L8/4cNn76baHcI99cS7VJdKZ",
+	"Yxp19OElr4AnHr5wWdcAyW4HhZKyN33BW5fDHb2gJGDQVwQRt/oNiGT3ZuAOCNudRxueYD/rzJo52f15",
+	"vOlpdab1z1zNnB/09qfWDY+gr3eW/ADUjfHGi04QLlF6z4tpaznC4t5KzoVNdPJi5/rjWpH+EIoRkPj5",
+	"Ft9JltjKpy5txBu+k0JqIOIqtXewLdQ6UB5ARvYc/rhrmB2zOvmRIyNEzgYgPsSyRQ3lLXEsWEMQZ+Fc",
+	"gQG4zcnSZFnd6nDB9q49JLA2dYujwT/QeCy4gPQcKsCNj4hkpynTZ92z0TP+EWjwvazdzvaBbb2pIfJe",
+	"EZup/RhBSP3F5Dsq7o0C3l2qyWwYQF9m1SCvg5JPkqjkw5oqj7m2WV26c8lqevgGWjcVCX0xGf0cXg82",
+	"TqUGUmF9nMNzhvir+BRwqZFZDwhS0WWNEQXIOaxhazcCkYeMG49CHlW0eoxp/JRnlnapgCT6o2KJhXjg",
+	"/6WMVE6FcphsUxXK12l68pE65riHdZiPSlCuCrhJ+QDyerBDGPFd4suzHV3nzMPXfNGz53Bbw8ZN1drj",
+	"57m788ubKXEGxb3efa93b6p34xJdr3oHUR77VsJWWOVdQcc+9BT80nVhv4l4J/v5i8l3MrjNBqXTLjPW",
+	"ESgEwM2QW0DyX2kKBXuaZKC/rQrVUzErmZPDWgm2t4J2Kh6jdB8zwclRQM3G8Kz/FbKROs9YvazcMyo4",
+	"8ibsY+pYzY7mubvqVeJwdFyIUHzbJLYXHR5f32bww7JWbnv/y+8st2tmxL1p8DVMgxP1DnbJvV1wc7uA",
+	"to8TIxufJmGDftz+iHCvXOJ+PwuM1mi+qwrgd1NOxZRxegLIPaqKh9RZD+WMiKeBXlEJNhNlLW8eT41q",
+	"0lOlZqn9y6Pn+4PAsQ+aNnvuQHUwwAkghEb8nbKFHNGJy2+AB6nN9TvckZKCgo7ZFEUliPfRUTKH2D52",
+	"vxMz87j3uqJVFaiiMScspiTpL+NybjoOcmmiyASCGS2eCIszRq2kBDNIBMEmuU8esQ4MKiDu7iRO3u90",
+	"O8mOtG8BqPyQYgM93IklOZUuwhMDXYx5udPdkap8+ngn2RnzKzmuxjvdg477v2RnLBX+2EkglRvvF0N4",
+	"8VVrqFv215a5lJOWy5RqEV3HTnfAcyOu7V5a7K7L3a0x+gba4bAaYqY7ytBnJyVkrMac8S7h05cjQzWG",
+	"tQV7ql9wh2jrecxcuZFdwDT0kN+MU9o4ntii2ojGo/jocH4Uo/E7uMvxO6UtVmqsBZSDGtE2LRtRtpf0",
+	"xD600cKod+nwDhfE7xufIxTELaJztG9vogn5Rxv1IZc8iTmussDkwTuJvDVKnpWRr1/EVRk39z7qdW99",
+	"fynr+63OEUc1Olp3XXXZHycARpbhlwuBIXX6SuN7AeQNoG5gHLoM6sUZQYs71kKQhIBGiPAa7hlxhRjx",
+	"UXJo4C8/WsAxC1yt0LpdA9WK9i0J1BEGvDRXnzPSU6yKIKCWkXBJ7sAwLjJZnmcSaTOsHX9SRjUVfIGO",
+	"m4BYkeHBHu68yCVU1rgE1ZpvATS+VWa/UwpgrEnXC/kmmny9jrMhoH4h4hs4QVbgxAHrk6c6zeYoskGp",
+	"8QDwC4BjjnIcsdSaNMnFRIivmubJzbksz6VZe4pSRsaxOSlPTCT2kTd108dfwt3b54q+nR+1rbJGD7Yc",
+	"FL8yNu2WcKS1W3QpPNGoUrissnufyh/Mp7JJmulbJEP6fTNN7x05C44c2p4bOXIW0zhj104QCUuzNm/g",
+	"8wk56+t8Pg0uDKjUl2o5bEP8cQDjwLQZ2eASR5amnkLMe3ugY5iAyjp8GQjiEEV+DKB4nPKZAaVBloSa",
+	"z2J3VSEA1bkGP3OEXiwqd4ai4RFwkoirMoDiUh1vyZtOUhy8cCR8Pzt5sfVh+pobNJasfpdsc/uJ+j9g",
+	"gG9gyd5ZlYLv6/a1CnUTctmpQ3hmvh5wvnwh00pg2YIDyrC7/RDF9ZLFC2U4GSBM1BHSnNoqHGmwdOH7",
+	"I4+HgVhZQN1+b5fe26Wb2qWntI7rlunvapBOZOtSzJY79I/z3JFNYS2uMCVWkSaEDAEAEoijTzYUUJ6R",
+	"3z0C3AvMlKVDNLZvBZgVI/JPwrSbPdpvT36yTdxaaMqxLDcRl88Br27n9/cNupFfLU6p+3UpCriAa8Up",
+	"PGoXyphfneATh53gPgXQwSYh+0aR11sPlsz+LZIxX0t1ue5euOcv6Rf8BxenQM61RDemSzUR+Vqa0i/B",
+	"WDI6wVWTj1g9tDS9EHRmLKHCN7r6bezGHJ2v49RQ+YxcW1OIdDj4RGl8JA6RKXVVspTedQ5FztGtgQCW",
+	"7qCERsQzXGSY8wx3gCntIVciHsJf/Y3RNxFoA/NhAKDQkXbaZtQQOHnpUxfBm0ZgkPajXV9EbS/Ce3qK",
+	"WPXiuCoqQ1M+SyLJ74hI4AbA8JDk/3K0IJUB3RvPMgQZI8dVjEuICCZurIBtQzvEaQq3eoI6zzzuZ9iP",
+	"wFGtWdAkBOhxEDMAUGfKVUcVij/IvewpH7AuqwICKWNHmHHTSmpsNQnrr+pnsxO79kD6RVzRmRzJTzPS",
+	"k/WJmlFHt/euNT/9BRxrW/Qlc0fslr0IzzUaOMCxyY1nf9yJQm24nOn51cVlqInFn/rLnYz3fq4/z1nu",
+	"eTrd8bv0PO/rTJy6Dfnh807OL0RuJWVV5HYvcDW05tNI5PZPo6uiL+gy6+387fT927dv3p2df398+vL8",
+	"/bvX3szp7bBer6cYa/3IejvNfNH+6bM3P738pbfDWi0rJNjuZ/tgDxIZEDPwV3FhNYBJbyfBS8jFay9+",
+	"6NVsNQc5GJVb4E9c4n+1Or8AY7G387Gnrnd7CswR1+8fdOg1/Dt0GSVEwkRRsO53DoqmHQvLvX55lVDW",
+	"VbtBin7uqV75Cx+LhU71ylPoUtc9jX/CA70y/o1O83eCZwlruPCr7XOy+NzxSf32N2Q0w63XSU9d7/eU",
+	"HED3/td3TMmcwddzPWy/4iXP90RR7PfUdU8NxmX7bSFVmas9Jzh/ErN99vAhceKAuqJVX8wNr93YpyCC",
+	"wzDXfgvDrVUg5WXfMQ5JMG7Q44N8D5aLglHddYO6CwvF0Jh+2I3XyG7CdmsrxP7Apf1fvzp2P8KIHPWU",
+	"bYjORTvXQ9/ZSzHbP1rS2zk3cmVEEfuQJ/LcqlXul02K+KNKfdpdDz/Te1yFfiZyUYpFRfwlYlPWtPCh",
+	"1hmBUjotzNGPEDNoVFyTRIBMHrBcIDGGIH05Yl2lODQpk4EHG+G7vKpImHKlifRRU/JZm8FJCuC80F6o",
+	"tqnhvXIc6UacnPi8XtBNlrgkyWggX8pfzqn4j3sGok62yRkYJe/S7qTVsMTk3c4VCMsxuAGrcvQw10Op",
+	"loONfS+GUhnYggaR8MSVQ+rmqokzP1irxI4LoL2GqJPoFkf6D7+12b+cvvnF7SwgDQHURUwXeWNHlh22",
+	"O/69PQWYjIAG9/Sbx88CiPnj9qP2YRKMad8uAiWzgjndZ8hNDZg3rNQ6IH5DeorbF+yiKkuAZgSsMTtz",
+	"4mqS6wLxBy+Nx9sKyHfUY2KZCZTg3DPv12A1OZsW1vD1I8bJ02C4g4Qt+WX4qQd8DFg6GNFSEwMDO0g6",
+	"nY6bKXMEhi9Al3pkMqQK9Q1f4qMFjitXdnj3lm+uhyfq65q8TtSvNfhe27Zub7UuPBY36Ko1nU5bdg23",
+	"qiIXyuq92e1a+EoX422bR8/cANlsLYCAXUDrXdwgFs7g3i2ChbWnGu1ov5vsWSqHo3LOkgbRc4q7ZJ0t",
+	"Dfd+WSv6BGmenxciQ9IIc28ZN2sFxwQ3/AfRCmpHPByU4ZyMD3irGXwZA9cf4IsGq7AHM1qsPOP/P9p1",
+	"7b4eo+3pD1O4pa+LAkS2LoxgF7wsRTHr7WxllNLi8EYpGXi/iOke/fNXWY6+50a8f/d6r7fjSBucHVVr",
+	"4v7GBqA7reZMYRBxNRs4lsnwspd2iJYM0FsanhWDs5WZWhuc2tjYB24wPsnccyAR93Aw2pGQtDfu39jy",
+	"zYW3c22rwVAkfNu9z0AA8b7Iu2x3RVt3mTddS0efOW9Cg0aAtrPASdmdm5PdxIv1LtttnJFdZyUvbbB9",
+	"/2ZtTrClXWpwG1XYcwS9p8+Qed2Eu7dNwfZ1rIrrqlyui790WhzJmKCz1jTsEO9xQN817tIl5jYodvMG",
+	"NyJ7b25xA8WdHg4BX6Mql5vMt1Ie31TlF6h4XmKTu7H28Bx/dLP8HygJp3YAv1QZ0aWsOIFvtEOX+L/s",
+	"liVlcsWeDdZy3eiNQsML9nG0xwlre95gPq7LACw06Cm6S6Dp/Q2SmAjgugBzU838c2ASPurgLVi1C3Sz",
+	"QArhI61xg8Hmpd17KcTEx1aJPSEQGGId72K0NUGCxlBRgT221iRSp9GbqOEOkVMa5Bzp1mnFoIDCbktg",
+	"uguEyJIGJeSiznQF+EAuQKyViPgqoG4T+mHYJy0za17PPBMr8KVUJsKgIBpkDjc7HpS4/mOq2YQXpRQG",
+	"K3cppu3mE8Vwd5FI7XHnAC+eF6KCtNi5xYCTBiwtuhwBixr0GFpTWxAhYRYzDeDdEg0NPMXSeBER30NY",
+	"Pk87SGnn2GYjckcAUkWaq8A51FN7i1wnyH9xxi+AE5rUf0GjZEZAgOqbgH/bJeg5LvEA5pcCqM76l0lE",
+	"bR9WTuKXKVIyDXqK1gYU14y4meezdH5kl49m96A7Oj2RayFywYlom+iyvqbPZM5q/arOk83Me7Kdt/ed",
+	"LDz41/NQgEh3VPKDeIv/sV0V9BHoG9LOZfe+ij+FbrWAB9ugY+CCvDu9KahJziW9NOH4/0Z0tLuGuO7p",
+	"ocUU1MVs4VP3gb9eunA8diullR+DG+QMOxFzu6Th5TP25ZOGI7EpVLaRyHxp9SPf8/u043+8Ko7FpOPY",
+	"gmwWhUssQffMw8/0r83SIbz+qwc1Tu5G1w1U1RGGXeQxSlEZDaCnQMSLtfRNumS0P/6yXpB/4OSE7d0m",
+	"wPY72GDt19WA2yUj0BKsZyMYOVTVZLk7xSfzB9QD2jBU1lnPRwgUZlIhpyMDTkdr/71XEtCBIZfgl1c/",
+	"PQ8cp9ORLAUzE0iEL+wS6SmHPxFl08ckmdb2bLNj/K4wrFKZKFjaJps7Bb8p+lqBU9fHKO2O+ta+7eDw",
+	"W9Yf8YL37fBA8J4qUKVhghtArB9W1C16FXBqHrKp4Jfn7pVkdx+rGVjBwAJp5Ug5ksbzDpPfyacQeBJD",
+	"JG/rIsks+EDgZ+dFeAR/nitdnvPcjmiWtj0dnRGFSX06PuFven691PnlIUWGbkuRkRQICrUS61L8lfYU",
+	"tvjeRjfKM4winJccHR03Nbrtanw/+ZNkKpxCY7c3t+ef+wKp9Rv34RcxfW+AEWXT1tPtjVa2r61ZklOP",
+	"eSgrVUSIGd7Cpt5AwL/TubBKGO6mLwwYASHPM35Jp+R9tsBXssBDUjwt0t8vXwCP2D9CwoA9Lxbi9iiO",
+	"aoH7moS6w8j9rbLBbeMX4th4YNxZIHtFhLmey73MKwPmyRrw1l8xXjCZCAX124hfJcwlRYUm2khIrvRo",
+	"rphESMY9e0vXKdgBuiTQEzvOcGJocCGoniLkBQDxsN/lUAEInnePlOlhT+3TXXKyp64thLVaB0h1AQbK",
+	"E+8T9mtPORzOQixAzDockGU4s2wBZhY0FOT8MYICIQAHceQxRS6gaLPvYMdU5ktZ4aswLlYFkqYseKkL",
+	"02bPQ+q5INpqnBLjcRt7yhMU8xr9xLzu1vC4Nh6hzSe5zwc0EIqN+mDb+AyDgwmrVA7xyZEgDmxEZHGw",
+	"a8CP+wqimX6t0HSGlFOIuTF7k+P36SlyEsGVRS3uoONfd05IA+ky+NtloLfr8qFtW9z63cS1B9+xUsFs",
+	"fjdM2mYILvBA8EjeY7DeznGqx2I9Gr0wl1tDr9YeWgm6CmXcWD+uvUS6M+zVTRBX8R5Y6WcjgSyQmNCz",
+	"8dMIWBK/4t5X6kJYG/THCZiXKMTukXI2RsoBj+wCXiv9UHNBibCFSd/ZDr8Mccrwb8CDx0OxZaxQdZsZ",
+	"9AiH466LBcgorRDpPspSIU55RfUpOTelobo0CcBSgvdHVoLbo9kdd212zPp6PK7xxferorA/+CMWgcgo",
+	"EeOJU09CLQsn9Rn+6qlCUDsMs3LaoJYgS/APQR6DEDU0BMg1cal/DtHBjKrSsExPVZf5Ny4HQPuLnMt2",
+	"nrdpTnz/XUKxhV83O9O2RmLzT26KwebgTHw2jFCApiZLI/JB+17m38v8m6GjbSP1m3jEc/lJ/OdS4Y+I",
+	"aJmZF9VkQgILEw5QxqwozXNU5TIxAbGolQcBFLkRVhYCGmXtJU5m2r0BtINNcnIoytfyk1DCmJ1ba7z6",
+	"cq1s+FHwvBxtIRL8A82lVtRXgNqUn8TNd/z2W3GFe+2kPp3QtH+OFtMIO/URlsqY9wu9mtwGb3GpWpkw",
+	"l5skpfyML15HxSKuSp+hCE/sAoAAJE3S5Js2e86NCGJ2DJ6iGinLTiEGlcqWWH/2bKlZf2N+9Vqood2e",
+	"B0Qc4v+2Lbbvt+/5fx/+X6931em0er2rg1e93tU3r+w/n736+E9/2/HmoCkLqcBC+Qtk3IQFsXIr0fTe",
+	"INsGnrxlrg028h6e7z5P5veHrga7bOykmxOq9MNq6NJ1UX2ulMiIpcE5kImqATVN4NbNjSbvY42K/aQ0",
+	"IDrtcVQp+fdKxP7shBViyIsMnJl6AJkAkLfeeQZPUbgYo+eB4sLaRy6N3wjEBBzpPLi0HROlwWB8ut9l",
+	"6efPzs/atq++vk4T+yOMpvuF7U1HmoEwwvorHNL9pKfSzwSV3ZaZvRPIyPxvpSxz+4I2+1eeVwK9ylIZ",
+	"UZQiY59EccFLOe7WmkonzBgRBoCl45gNeJ5f8P7lHGxBT8EgOnhjzi540WXpjyLPNZvr2W+Z4IV3KkOj",
+	"zmC8wbcInlzwUqaeni0kbthOgc+d8gJKwcdwX09BURsM1lLkPBSiXzU2TyfuRgfFqShLqYbbuBnnn/sC",
+	"kflterBty5eyR9iL80H5r03xn+y81jhOa09Bd1/NHYtZftjvlR7VF3Bj5lWAoSg3eMrfjqTuGzzxHtnf",
+	"o5n4yx3AmyQ8QP9/0SUBMN7XHfzJVA2XKIFSY4m2cdd5EvjuG8EGRk/MJZ112d/2qkpmQ6H2V+ELvgOR",
+	"zADFDdzCUz7zWIMk2vHOxgP5+jrUO0JC51grMWNwzCNwrxCXbVbXRQKWYcnLyuDrJ0JlUg0JsjDLzu3Q",
+	"E8whnhvbwhbCuC4BLYSNWkv7qB1/EVohY6tGqVfSxvkCI9QrT2F8usy1Eb3I+OtbHK+7SC7BI7IZaBAH",
+	"KsYZbBoLxBzsu6HYvbuRIDRDGohdWiXzOSsRd41tbz1TZd46AODDncgZ8/Az/HddCj2epcZJhzYj3qpQ",
+	"OgzoWFkmMoT0W6RSj47tTXPhcXKkYfjwfSr8X4hcG2Z0zWkzv7RpGaxc2kmzb/GNouWUUNCEyazd5CO+",
+	"obFzx6S2X8tYuHnCxD3F7L1za0sZ8IMo1wiAu+HlgWXvmFurxiCVoyXF1uwivSomNyKoCIgNSJ2rcoGJ",
+	"DFiKgc1Nj5gey7IUGRuL8YUo0FUE7PIiazPgkkhPBi0QEcRcga/uKWnYmGfEhDEdyVwEHxWVjPCSfRIF",
+	"lK03uGliU3VNDOR58OXh+wnKAURiavdyiuqNoBiMEQk63abSCJY+PjhM2yx9AHdxNfM5cCgOQhjE9XVn",
+	"U+H0UpWynJ1xcMD8xZxFfxr5H5JGaXXe6kC4F+4bUYvysYgKRTbwXryFhKAM8h5eAQPfvbflz+ZtQTm8",
+	"nf6Lcn4D006sjLG7aq11oHbN+rH42srxxjVud1TgFiNm3ElC8VCU8K3VXmVoDSgsz9d0GB+wYiTzt94H",
+	"j++pMrdJBvvBOaYATH1FpZynNlYz1MTtru4ullCUGGiF+KarMyocnzkyu0GVCqjInoOCparK83S+TMe9",
+	"yScGgUw1bDrSQF4siNBs7HE0XdWQr8jx1Ti+yibU9kCNMtDTxmHTNjuu1Q7FcXDfGIpH27b3VPr2+Oz5",
+	"j1Se/fCz/c+5zK7TdihLIryyPsJNrFDmxc6tiMb4BhUZ7+lL21cyLz75BZTgzWuZ7dR9AWEPzNpIbm21",
+	"4ikvMvMXTbS91xz/JCAipDd6UQ0bfSWACNavNqqOIYl3LB66r6+ABCF81VkdQixQaqgMaxkclo5DOGEX",
+	"VbmIl0OVjMjL4Ysu3MugbnEBtNMBa/YDhH9KSBaEVuFxLKixlD28BAS08X03J5qEb7qy6K+bMRNP52qi",
+	"xVqjb0AbueT5DU6EJWGfGmLLhRDK1b9+UeH7q12Hfu5uJn3vUR7+jHJ0EjZsEzLEMkiAmkjdmMzNacAP",
+	"P9O/rIb4cCBEdsH7lyvtdqcQ7RpmhY4aem1YmanVV9PHncfpXLmyEkvMePj4K/fdr2zTV+sJYedbvIXb",
+	"c+HJRgcojul9BOw+AvaHtdBLv0yRh5x2fuw+JPFyp/EzfOfKCJojfscGOcF0fNJmb1Q+i3LHdwMwBhvz",
+	"WRfragOKuIM/e0yg7EazTAe/gWPGgDIv+pqJPxcUQRynwsX2PPpZk+Y2qRok4s2Vrw3E2duFL26veq16",
+	"xxcwyP8IQppABoOsjr2q8+9YDeMNr7gPVN17AP7Kp8Y7B362+qAIqq3TRNtD+UmoDUJNTepsITLeR36l",
+	"25w0jV6Id2KsPwkP+GDXA9JyUAMYsr3oUnje4y5zwFTupiT8EqAp8AgJTgJKbewpaZIYHsJr4Q46AoiZ",
+	"wrnsAEz9JwJrqSd2IjlG5UALDoc2Aka5LpmSzwzB24BHktqT4kCL7JyXqecwcaOSfnCXP1Kx0PEJUxrq",
+	"sIGPimcGIKWOVU9VaiCVBEoSOsPHfMb+XtlxtB1Cug1BpdypqSaiMCITWeqwdxyr6wmbFm700RGPOSaG",
+	"FTB1wATb7qnTmOwK6r54bts0YwbBNLB8yrnMgZ5ElpAze4Rjq/QUC8RBfQDNQSLl6jvoODJKu0EEXpBF",
+	"v9DNeULsJ2jFfgGWrO1zRnCuN6ALwRtd07c+o5dmkLiBNpFSZwQyjCs9bd+bO//YSQ+48sKWXHoc3abM",
+	"pPVvDDLzGstN3Gn1t59fnp4e//Dy/OQFHVY3qUHZuBzD7c2Fiox3sRDBmoyxOwNvW9rgPrpQ3VCTXHvu",
+	"e1lzTQFebXvpkuxwee4JyMIxMHchk6bPi2yNe2wV/1uDsjEpNDgglznJkG6REiVjDIldw/DZehV/wrKC",
+	"D+ypofp5lYmsGV3iLX32r8d4Eg3oamOV7rsBAgM+eksIBmrnPQbDfRrNV8JgmHgZ4E4s90s9K0aux14o",
+	"HS3ZakHFDeMon7pOr/agNJUBVbhSpcwpRWFSXeSgvrfZe/i5HAnVUzNdAZAD5a4406QsZiHlBhD5qDsP",
+	"P+M/wIybFOKTFFMXYcUrjGeIjYqN2jVsIK9EhonxBAjsSPmsug9Z4gAYYbV5++RQANvBuDIlIpld9YXI",
+	"2FP2k/zedvtfTt/8shyNgATKVw2umpGebCg0b5BgvvDgF4Aj2KIHW7d8mX0AixngCMY8E38FLIKhIOVg",
+	"tasxnIG0ozZ/6C0+EAAJNnmUEAni2fiHhCSI5vxEvS30sBDG3Ls7v/b5m42lWnL+0qV6qSiIDU7Hz7IT",
+	"+K6RCejlvys0gR1grmYICvASpTB7XWYeNGBS6KzqEyiBPX/dTVNxwaxI93fCaUwQAli1HiDxwSnXZSPy",
+	"F46Z/iSK9rYQAyDNl0AMoOSpYQzUD7XPCB8A3W3qbM/KVdvVlR3tle9sN7uMsQ8fERjv8+bdvb4L/AA8",
+	"05rxA2gUPiM+APV1N+oqFvhPXE93mzqK9xTYzw+7m3Vu9+MykIAFbTWyq2Pdb6mNbc2yVYorqnpUSeic",
+	"raBnSq8Cgr8YaSVQFUQVFmEtG5JVbqry3THK/VdQmWhM73NS7p20v29V9urDds7c3WpX4oLfqBzbhYAM",
+	"BvhA1q4ptD4OhrCzV5H+xokiQCHsKZJ0/uZ03xP2OemGsTpVCwli3Qdg8E75DFtooMRFXGHkaUWlN1tS",
+	"6I1nyOaF3jcWh7Eo/OuYvp0/jel7d8XVkQ1KS3gjk9Kt9j+LZfjHKdIma9wN4H2p9j+O/elLtWETLzsS",
+	"t9awnXd1qaZ9OtJTE/IqHF+arvKMGWH1feeD9YivClFLIH0DklIwiEYp4e5AnIpCgLKNjmUzM6UYuyMx",
+	"ziKxJxHI0cSaIkUJvHXcuKwVl3Z+UkJ7fE4Fwp3oqmQpfv9cZmmCpCa2S1Dag191TQJS36a8zJq/bB2+",
+	"u08ytUNDrVuG0u4aVsMn4XkOqVSrRT3pLn9YOi6pPmnZFxuecd7DuOVRF55rzqanOixQaXDRXgjI7Lm3",
+	"Zu6tmd/NmqFVuoVFw26XLB+ZN0sFP2oR26dH1k2nxiDjz/xSmFjY239aWc+0El13iDmI93IkVJQR6LGu",
+	"UL4LXuRSFM4gSaxULXSeE2ylxmQ7TLqgQwd2+4UYSmVqKXqVgSywxP4bibTwOGuzY0rh95mRF0KqIVT1",
+	"l0IBVyaycppm82ou+hnhWTFTyjxfsKsCbxccrUMt0PNkXzNdIERtLhaINe7bBiKTLQ23L2/7vJafxBfx",
+	"Y7llR74+zAn8+lHA2JqaynKUFXyjCN2vdK+6N6fuMDJ3c6Pq3r65kX1DRu0XjbCtSsp0R+Tf3r578/Pb",
+	"s/OTF+6E/KLBt40DXVZULcS53sZnAAa6JnQ63zakBKJxPqJUO3P26FPNKZsUM/BH4s7GFqkTfl9EM3kn",
+	"yqpQPnPoopJ52ZLK6SlgohLypIsFseOgxfAS65lpfHwqFHnSlugRPbWoSLigSsPJPif9v35S/0bn9TtR",
+	"yiJy6n2hI9uN/R/iyL4/aW990t4flzc6Lp3Wt/a83FYiQ+3TBkyamLR52OmkSHwJISRe8gtuEMpxUhpE",
+	"RTMJwvDAfoctLKZMKF0NR+QylI5/OfF+P/IzSmTSBB5iKKTKALPnjYcCXsDTedJ5lEZlcjoTLM0uzqsw",
+	"FWnCUmzMeSaLcobczlnBpZJqmHZ7Cvya5DoyUBAORW9tdlL2VCTzBfAmgO+TQNyWUH6+EzyTf1bOTz8V",
+	"YIrOfk/Kzz/EVq3T1Y7AiRitWWDTcItlKemoEbxAiMLGbfVK2j1FPh8C+ZYFA+Y3YqL1t+Mm8VgE/mZP",
+	"/uFguRKmiyTk5yShHm7XIEIheOt1KZCjnF0I4CIp+yMBZaUEVdBlY11gMwrQdq10Mgn+x1GZQlOJIE+A",
+	"EwZC5gVXl2wkhyNRUDUpjgQbQI85Flfa/WrfM9WO15yilBIzdUl9Qqa+v6feSTIRepILVs4mgklVakBT",
+	"hNdf6Ks2O85zaiRkeUPPEghJqBmlDcnCDtDYdwPndNcwqyJXfGh3dNrbsS2DN/V2EHOcTUYFNyJhqS5S",
+	"NhZcGSakFUs4BmnL3p4ycQU1PfYJ+0Ob/RLxCNs3mYnoS56DPwh9UhAjsJcAFKzNjnsKf9JUwzqpVL+s",
+	"KCSCUXzopKn6I8YN5qr1dsCBBpexMSalQXcBEjuabwY4ueWIK/ak03HTn1AkBwpd7O9WmbWTCekNWUaf",
+	"LLUVCv0RA9ZBqzabI6Y0zqq017W9ZO+7EGxgNQ2cRFguRHRolJxMRJnCN3JpMNPCiOHY7tUuxGuQOJ8b",
+	"Nsm5nSpxRTUEdm3lcjgqCWQTzyXoRdpIVA/rA3l8zCaxHN9Rt3D1HA8vBTqsDVAMRcbKqeyLJQGfv+/M",
+	"ZxIs4eg9vFuO3iag9Ss5rsZMVeMLhEophKlyKEOzy5tjYoDv5mGnuUc5lJfFvSAuyJ3uk06yYzcXL2GU",
+	"ykeHO1B/Zb+LV8dS4R8HvtVSlWIIGAF3F9n6apVtNKRrT+xTWFrv6O4b1LfFL6hXuT3ZssiNmoz7/+K+",
+	"zO2+zO0PiyqCi95rTbFWFKlhpHlFMHoHneWoVKCr5bxVWllermGJl6oqKa9YKnJR+GwHPcAza1JIbQfH",
+	"HmMUf8YwlUCs0kIYnX+yx+oJHJliPClnVFTHFeMx+jMzojQ9RY1bYmycvj4+o9Z/5VzlaBBXi7/Q4s2N",
+	"ltpDjYaLG6b7SP+9OLpFGrI9CE9fH7vlFImWQkx0Ua5DuWtKLgZkep7n7qWMl0yrvjgCfw4JDOduzsWg",
+	"ZLoqCRJGCbDWZiyzm3YslWApnNEe9+A8q4TD4umpFCRMZb/sL1jjh8Smd1XrCWRW6SKCmAc/NTUniqST",
+	"B8a/I7i1e6qUY0FR8pGwquRADsoR5k578D17k+saqhr/oSu7DBA/hysmVFnMWGpy3p7yAjwzqPADGpJh",
+	"AiyHnLcvwAARWdpFeWuHsaes1Qt/4gDHn0+cwOYXdlBLoZzRuQST71YC9S6ynX9XOXrXic5/jEOAQf6F",
+	"mMFKv03E/y9ZxnqfQ/wPETSgkpZNT7TmZOIGRBxwLz6kZx/67y1RnZ/rCllTAHBtgqeOVKyasFKzZ4cs",
+	"4zPD9t6fPd8HZ12pS56D6L+Y2WsJKwUfQ3YY0BSzY6dy9/HNLg8ZboMj0JO1eKJgaSWCkUMFQHBWIhzB",
+	"M8NCVxN7WlQqXKdTjhDZFB+LNvvB3oi6vz1FBnJYFQLLgOyh1lO6Kn04oxBwgZdsrE3JDpJOp4N+sPrB",
+	"TQ6xcGCnrK8/UbVG7cCG7Gl4OFgTuvDGBIPKIWEEDGbCRnoK9UfgiyMx2O6ptFLuidSN3sKnnG5g30/s",
+	"zzheQxwCnBWWaYiKQM5aM6cMBELsGjmlFbKB9w27mPFZSOeWpDHgesMBwmY/6uDawZWUljqte+oOO4dP",
+	"WwcHrc7BEvecVXF2lnjkDuYccp26R67Tevbx8+PrFv7jMPxjY49czht7qjMksl7sxuHTZWnl+qt04lco",
+	"EtC0hy7mWm1345L2wgPnF7NmN+JOxu0VoaqxFVH4F72NlPbGxv2+tq5t1voUiXj1b67lzD/XqOigI/fe",
+	"2r23dm+BjMizuXNZK19cv0xNIG6KdU410BHo96W6wbE1iePDBwI5YClTmf9A5iXwp1HAThcZhi9So4sy",
+	"TVxZkFQX+oogo1wVSK71JZjanF3oSmUii8If9FkIxGH8A7Bn4TwbCEorVyyFgEfKwC0PITZrkSeM51Zm",
+	"D0dYV5RLU0JAVqrq/2PvW5fcRrIzXyVd64iSZlGU1C1ve1jhiC2XpJ7ydEuyVOq2o9EuJIkkK6fATBoJ",
+	"iqJlbfjXPsA+hB9snmQjzzl5AQmQIOvWqqZ/eFosXBKJRJ7bd75PmD6W4TibSGOs+cx+kOoqcyA06JfC",
+	"G0Id0fkoc4xZwDBEXg782XMaQP/uQs9SZecahjzRHwU8xkLP8AdpgP0UEojA2QU1qiYbbQf+3r6qjhWy",
+	"DEuEUBQdOIb9CVQSrM8AfVjZnMvKBvBU3Is9jDkU7TwXvz2SOrvY5WzCFZp66AwwFfzZ0+dnLjPhrjun",
+	"fElm74yoDvJXqAEanK9ZCY4gUS9afwtWliYwiS5y4dj5g/GiJ2ixX3bltdgunJ7IfPkfwiXdc7TYsSb6",
+	"eV7NzDGruW/ND163weH4tieBK9eexQ3cXtsOFi+MQBZ3qWGhDfxHdIOuD+Oevq1Hzs9OV2uJK/etO63l",
+	"tivys65JsRYYJCybiAw+88x+5xmszdXYoD7Nk7byL50m2tyzb/9XzT37puadPZqI/7Rj+E/rlPGj0a+f",
+	"/x4dNPjv5x3++9k3Xx53dkcheto0O/V58R81+a8cLtLa/IguXJeJeF6fiDuaBRsgjxMkzbHxlfjEh1XR",
+	"ulArPm57nL+75WK+W8xkI712aMtIyR5ClT2M15fqZzNoSG1/HfafS2HDrm9i9RG3Kvy3td4eGiZzRPqA",
+	"Niq1F7dNiPiEbtlyJ24cOX3z9+ve4d8c/Z8t3tfJGZtoJB9s3Cbkhf1z5x3v5OxHe3jDzTJMDoDxlY67",
+	"nyCLEnFVQE/v2qgTlikhcnNBnJt0BjXsoaxAZKTxKEI8XXLrUV3o0ShLVbgT7RzWmcEjmB6NrOsD9t0s",
+	"W9r49u3TY+2UaDRT/oHt8fVrhQF2Mk4/N8DbyBeOoHirgg9Ampr9e+a+RsINVa4nctJjZzHqCrJBqUK8",
+	"HGHUtJMrIgQWHIMZGvAESZHAg6qaEHR6VO9iXJ7prnilu8cn/Vwj5DJK6/9AVmw/eNgBWlwYPLw2cLrj",
+	"QOtCcHWdLeYNhkVgFSXVsXTJCl6Jkj169+qUffvtt3983PZlIyVbfgHoxi08mol4BXHPQfuQXJ8srKkw",
+	"uO5jGoiRLsUNDQrpKnJMau06W6RteKOzVRvYznPmRnajcxarK0Ky2W60Tp4Ft0tmpIIE/g6zSQHHjc5m",
+	"9yHjTG01yW7A15zkr54fP0qarK+gxnH7DiBCPPWaJPlRQLTHC+5TlndCi+/iTt/qEMP/4N9RovKbLfKU",
+	"Twaz4mqzFDnWm549fRqSiIA9kQqgKnquWFVyZfjQnoi9Fr5p6ZKyfAi8ZQG4ApfqO9XpJFVU1pyWelBY",
+	"LxI+O/xH6EQ1lZ5iIsu6UAjEOQ/kf/gAA1HPwoFJmHPo6kCJLet38ZFAgP9U8KofkI1YFSSVLDd8zBwB",
+	"EsikSla765ejbW3NP94lwz4lszbuvB/iIW+voNly+i2AcboC0nEs1wCkxxeoW5RnXSzKeesHsZr4rwLP",
+	"U+9B7u57iM3XY4+Ipm/C1cLtrmuN0dN6jy6e4kXdE/cD7q4XZAvC7y4ZG36p+Lh2RAiHWxSzblAZq247",
+	"EU+yCQYU225oOeG5NakoLI1FPHbCfHrz2VPIhESFMphqXUJCZZW3G05cX9C6W2c+zEpXXx4nahtQZMO5",
+	"jTssjmWPGNi73ztvd1hDu0H/uxJ8sr7tpgp6re7GlAqtlaaWRdpW69zncKuHp6fnp3C9iwdH7eLaCT65",
+	"bpLA3nuvo7ffse4rYUBfvtuk8N/r23jWqulxwiSPmFB21DlpTlNh1kBz34Qv7C4FDX69Fl25cyyK32PM",
+	"C2X5TZvHqR/s9tFu07m3oC3X6TlwL+s8dDq8udHELoA5N4zqKQ9BWS4XhaA1uZaD8gUclzvLMBbV5nPc",
+	"wZTu2Xg8ycmFV7AXk9uLyX2tZP6wRZDVaLZDUU5A8AlpeeUHm1px4ApPPtv/cQJa+BGv2i78aJ3tInFU",
+	"j70VCqGvQObCJ33XoQqYL0IbuAZ4JPanJhcbjzeldaO9ZGVvf97u6TNpGJ6aPzjl/t+xmiK80W0+AFoD",
+	"az+ApF0szl4jCQpwpNrUqPO2mwt28yHcXTsv+zzQXhHhjvXd2r/+1jBsq6/SLnlHBwyfZmsJF8dyaKC7",
+	"M4n3CDB4A11d9liGP13I3GSsdPpw8X7CmoTXUrVeeQ3MXHfhteb9qemxwtWDHoFXxSSWYyygGWvXPalm",
+	"9vzZN1mPZX9ArjsVIM/44QeIjnvQzuCcl6qS1eKcg6zateJUHEG3wuxOcWrTubfBj3AfcerNacDt9/E9",
+	"f8LvToOts9fqCrkbw7YNfZH/qmdlABfFefPjFoJXAJlHUZmHm1MDI2LZqRERv2nSFQWL5XsS25oEdy2n",
+	"Phy45W8EaXkfZZQoRTgR5ZigS+vzdz/aA3P35PtKzJ7qcQuqxxjmGW+89MsOlZs3U6FMwDQ6+MmQF4Uo",
+	"e+w9lm+IIxvEl3m+3P4TNxEPfQ8Vk1VIllErZKpcIxq1CwEuk+YYqSuxYDThC2ZExbKoJY326vWdbRR5",
+	"zKZGlFWfWd80S5bp8VO1CIbEseRLe8UkJPEoMHgE5P6PiWvOjosXRuPgfOd1wjL7Loi3BjsBLkZSFLnJ",
+	"jpnR9rxUcUePT9DRIWEFbDTiexXZKf0XNkkZUXwUBu6rdAWC2d9mSWD2d7rbUrFM2JVtssdNtorKarjt",
+	"3Gthrasg5mk04mgbA7xjx5NpYS1dY9sK3dLZtxD7dJ0SbzW26wFvC4HEJ2mg73HlQ6h9dl9tBe9LskO9",
+	"9J7eRdQeigSUD6FuipvOyZn7eNY6Rq/FPBz5JYlOxm9r89lgdsKpP6KJ2XieO86f+FpXm8+Cg/wp76tS",
+	"8Mm5vhJq45nxsVQl7uA3Bl/Zhh1hWsz600iJy533oyOG3uCj0lGwteV82GmE7+DI4NsmSyIDa0+G1EN0",
+	"JsxR15ePD4nzGtXSO4zZVdOjb/N3WU/HCXitK+yi3adkHnAQYV+x9/jboojr6Es26UrSxW9VRJIdHVmL",
+	"zg4/2+PTAyArSA/69jwSJ3n+3bNnyPig1Tg9SPDAyBzT4YhgipkBwFN/M6z0QJS99CBVXw47i1a6lp0l",
+	"2crYv0TVymEhhar/gRbq51Sl1bl9oD7D/1v3UGn1IjxStwdKUvXlumKZ5MQsy2XGsccjeDcVPshh4xMc",
+	"wlvJ4wc43DT+Qxh+kwAn9X90Bo5Q18Zn/A8HHmlHYeMj27jPhnEFr4CnAnoz0IgmxKVFiSmWff/ynDXd",
+	"54k7I2MlyXOinJD7vYVMdNeg7mbThdv5zTZKD17Glj700slr/Ond6zmRFwtTPBGFVGKTi0ZHkbP14ayb",
+	"u3V6yau6y2VmE/HhjByaDU6XPTa3l1g99afvOp/803dw+kydfP/hbIO39f2Hs3czhQ6eyv1Tdn7IlTM3",
+	"jTM6F8dpKj3tNj/vKz2duvnZIzT26dnb9KwIzRFlUyC1p9VHURqMj7dN2m6H84CzuyE94uShp7cb6HyB",
+	"5a8kIhudOHpP5OrGJswM+DXj/nnGC63Gjn3xr//3/wX6RfxXIGmEfyJbYpZAmtVUYoqUpJWcILqyFBqS",
+	"07LqM56qiMQyupIu/YXcMCZ8wcaaDfjwCvivYTw99goIUReI76B6P5QKlSMgNXziGvgJsFKTVH3+9I9M",
+	"KlAjvAAeA6hhZy5Jbm9L42JcuWmgMeWyFECax04LDdynfp0MuRqKwjCuUjVTI6lAlZadnFEe/Zh4CBQw",
+	"l3vZ2mUmVOsfQREqJwlIyovj5PKFYThNxAVLUBw9YhnRrGVMgOCkCrf20is1Ai1Avi5xn7UO8txOo0/Z",
+	"e46ceqafBuNXFmTR3bCg79WdN+SKWdfIlSO0YnzMpSJm2VElylTZA+x4ZYUcayGN/igG9zz91j4A7qWQ",
+	"NEeGCFefwE+DlyJUlo+JTQK0Tpcu0GOZmhVFxoaF4CXUDuzIqe845PeuhGG8sp8R/uUCJK6QW9PxMHkl",
+	"4UAICwrCTDsyMPcBHNODqybS02iFsYFwQ0nVo7aljJPQhN1iG6BbeKNl8FafnmSuUXbAAPtbWPq069jv",
+	"DgVzkgiLNUENHARhbeDHuCdBmkuucj0abVYi5ip/MxpF7oGjj92GUSM6vSrlGocr+Npw2PWIOG618NF1",
+	"Gt7icbeTc785EFgUNFziK++Sg/wT8DG+GY32MLIdEpZEZLfHn+1d8iaXPGDV1qY77596ZLuc1BMuj5zY",
+	"Omyk14gTGnEh7yteVs4brLi5Cl4QyXVihkpOJnZJV8L6thFdkXTnehcarDqvWHYllfX6UScUHAm4bKqM",
+	"EH0EmMgKZfYwVwbP6pbX52gSYSawVISez1//67+f4KuEGwCMg0TyrAcPVF3oanHDMjJUjqE2VdFwoVMZ",
+	"vdmBGOoJYOMpEUdIFyJu0UAYBvaD2pwPjX1wwBcaVsgrEYiFe+y1mPuEXqo8rS5GCagdBMOtEjaYVQzL",
+	"bxgwrFDsAt0ZTrt3sYM777nQJsBIC77dEcvMbDwWILY0LRaZ8yw5APlJbDHG4KjczpW/uZNnnQiuIrgQ",
+	"+alAm0auub+9nfVUMVTYJ8BLj4ZiP1P5HyJjxkYo8waa9QEISOG5UoGKfN5jH0AXNjqUhCASxs0VzBZE",
+	"BW6VwttlFODh3uCBPTASdKgyRpNjIv3JhNkdA175nAh5Kw0czvH99Wi0Osroe8AlBIGKYFMphgKy3Nyw",
+	"f3r/5jUqOho/jh7L3r55v3HpW/dqkTHwsqADI/jvyLhcwcrJXEHl5Ozi/N3Zyfcvyam3nzbc0CC1mBJz",
+	"/zwxbAvXOiBFaLVzRfhaWuY9G9Dg3GX0TV/qOWUH4BY9lrnhEn7K1OFcXmATZpaPDQnbc5WbpZlmj7Ih",
+	"V0pXF/hVZY9rTNtwP8bzj9LArCRspgphzNLSwniY+W0N+jyNQF3NpbdvNxf/YenSUXjLKlV6NMI37aQ7",
+	"PXwYAmm3M1S6JDVQGzSFMAcXpd0TVwPt2u6wgmLDbzXGqLXivgKw4l6hXyAQssnXPzFXr3S5FLpEJn0T",
+	"Y5TbU3bFe/m5utXIZ7vH2UYlKwJNbMJ9xfauHvTcGIQojong+++M6YBNLcd1QDiZ7fAgq1iZl+TlrTsX",
+	"j3kzCtdYxqL84+Lsxaaigz0jXGM3JJqxLlj7tMccafa421gp4PjNuWE0lttaJdcFmv2uV9Y+YdAlYUBP",
+	"/1pX9L084LD/5OyfZ7riD6RHGt5XYyQaRfNc3ipu6cnfnp+d/vnl+cXZizj0viM4E0sPrIOI2CQfNKUH",
+	"bAsMEs1nCwjJOz2IQ6ooQbCESFp2jQCU9Gep8v764+wh3i+7CaCRi+GakUbhYeg58oR9Bhe7zw799B2y",
+	"ZsBQLUlDW0UtQ8PlhrRMMCSNsCHcwykuoDqbjlVufNXHB/yjOHR5VGkIUeIOnLhrRWklHjNuUmXgez4y",
+	"QlUMHxDUnWUJk+ECLD1HenMzm4gECl5SsV9wlFKNf31UzqybYdwP2AtDksRDXhToHcQPlKRqNCux0MqL",
+	"wrC/aCCBp5KRrFg5U3R/G2lSVcsXP0GbGZgFFlj+xaIfJJWcyjMGqJcacjTcXJlU0eOgxPMItX5sxGUn",
+	"BmM8rFbSVewA/GQfmtqzkNRTHDr6niAcN1Wnnv6RcXkhlZOK6kfTkCrKHJk4exO/TFc8Dm1V9q4wbKhX",
+	"V6wQHLBjEJuiohEWLDgbcVnMStESGNJfj319g0MIKaHBACPE6MXZyYOlCIkTn3/YsMYNZZmMdq1ePZwS",
+	"patLqcYXlXYhesxVHMXbjj/fvmyJVW0VMmTLSm6BbSK0mVUo1Iq5poEYz9QxBMX+d/ittrycdGaqTtig",
+	"1HMDrz8DB+097DQ+P4l5BsyDZbUNPkvgV2ie01dCQcYyVWsmDr+gIzjaZJDvwZ8u4KfGKucKEH7rRmNu",
+	"Kniwsxddmoijw8/UP4MQTQdwYCU+VZh4PTIelBXHMviuNsf+/jkdmH+HYAaG3xbR4PCAoRI2RMhnwmsE",
+	"vE6Wg4qjLlk2guJQBmxbrdRccBHI+IAsf2an7wgGcHT2IsNvUUBCF1ay38CO3RfCRroo9BySd3uoWVdn",
+	"/jVO3rkOsVQnr/o0gmL5O4v87h3rbzq95O95JeZ8cS1f3J7a4cXRrc7lROhZdccVu+Qz7XPUQNVcysMt",
+	"gRKrh+5LuuEY4Oj1VmEATt8uYUBnxx2EP+yO4l33Ekqazud9v2Qh6h78YwZOuhzByX/zD0zJAn9Kq0KP",
+	"e694xYtHoiwf29++2P9n5rIaXtLW1v8H/I/eo2oxFXS1ITfCefwvRFHxPl5wNKl6b0upqkd4DsWtj5fP",
+	"eSeMqJbPKdSj9ID99b/+G0t/AEcUY6mUVON+erBykRdaicZrpKkylbY+IjfpQULjJ/xw7+zFypUQBtB2",
+	"LaVppfXDxU51LtyEfdk5lgF1OIhfHmFYg1OuR/7dLlt/H9A8hjfBGL0rmm//ihhjDJ7wMLev57CPPzFG",
+	"SYWeqXI9q3pQ/KOTyZzbmAiPHZSCXx3HFyvtewsXs4PWhegVevzosO3NHa67oLW2LdeL3+Khm3dXhJT5",
+	"uqui5W6/bnij/sJ2y8BLuje6S1R4Dbxuh4CynRbnpCjiXL6pxxh1ZpQEqqwQImEoiMCGZmmAuM304THc",
+	"UBS4hVe6E8tNnGa/FtNN/Irvme5mi5T5axhnnLDet2DsWzBulyHHcdVE+2EDAsz5i7fRfLEOVLWa+PMg",
+	"CEhzxfgqSqsc74yLAr3EGBjVYwhBiIh6NuEONCZD0GjMStWScXJJL4IjHFNWMuTuKNfjcngJpf2quCZN",
+	"OCnoNCnFWChrkwQx+UCeD1V1qb0hzCN3jQG8ihOF9nGFojvZN1eICphNQy4J0l/TUnyUegYJvj5JalES",
+	"CtsnaFIupXVLFpQuCCi+i8EiQ8LUGPTmsGPRgVmCiUpapEqzQqsx5LZ4DnkAdsLQhWF+AqRWDuLkMgfb",
+	"5TapYnHt9KZLWI5FlaqQsGQnLJdmyMtc5CSS71oFov4M6AYgDCHVcQizlE10LoolNlYGP0btSZjPZno0",
+	"EqU59ugkSdgYzEi77gGaB3r/HC9G+TyX7Uziy1alJBpbagGBu/eXd5MI3+PTjAiiW4+/2TF/d6MAHHgX",
+	"G/2dd/6zizsWii6nni497nVAOMtXuA0d0BkEKR0gFlT7qEEmvn5EDvaedfXkTuHoQuQh67YH5dzTiiG7",
+	"9xVgc37va2wfuXTJ6OOM7dE5Dzo4QyTP7Sbwt8/e3yGKJwQ06QGGNNtAeNyA12B4mkoADSCemmsFKf13",
+	"S6HWTaB0vMfcDtNZSmsn7DNbDvpuA6YTNe7eeJD/g+BLvAiVZpezCVdEcIudLov+jq32WK2eKd9kj/Ga",
+	"0kqkCvLu9q+VLCjSamyXf5S9PTk//VMjTiGj2Nb1OzxephoIoXyqqBFCj0bsSogpxk8YiJWCG616LFO6",
+	"EhDaeeBev47qwD4rI1wPy0oUVe+mvdcQCt5k147vXZlnW06/hQgI399F1y52Eb2Gm23DdoAbaVhYU78F",
+	"EtS9D7ddT/YptFXtm6ofsB/3J2hXjBvyvInr3GAdbTzJatP1DXZKT/iw1ObJZ/jf0DZ5Hdu/uVL5o73Z",
+	"WjfhJKe2RhjXoWGV+FRRHps2xBpsdLCIiPmpgxm7gNH+T4BZBvimfCssMjjJCvmbIGuc0IVSBaheIABq",
+	"RywGRkKg5FnjM/R9B3HgM2JNdEaJVxPAwjPRSK1yQPXYT7yYiSj962mmsIxwyQ11TDtlsXb6GphkcFyw",
+	"+aczgY3SwIll/0AQVVcIgA5oO84GfwVWGKyBazsryZZcNtfLh4qRNRMbC+I4ifiAW2S16qdt5GSBVuOw",
+	"Xhz4Y+8TfEU+Abxseyq+++vStOyN+04tVHb2F9aYwDYYGZnIXKOdvAEE5b8wMCgdEzFknv/2x5PTd28g",
+	"M2PHulNKZnMypnOqhczESqblxG/syzmWCVr86+ZMnH1aTpkEixIlS/CeeWN+xO2Wjvg4ObC+QvTPG+S1",
+	"uVv3bYp5kPW0zOBMOccBl/1cz4qc8TyPPwDA/2Mfh6ursxOFdHVsfqnZnCPLi2PAq9zV8SRZ1dy0VEll",
+	"KsHzJq+ABr6jX3Cz2LeOlh7G+pYmvLulXzqtRYDTvSJZhXezV1++e2DZ3qbuYlPfOrwNbi8tlvSmsWXb",
+	"hJ6tW6ookTzyxnPfP3pK4Jj0uE5I67MGgf0m0EdJxYaXpVa60GM55AUDua9+7P8jN2+t+9XuwKlq6RlM",
+	"6vJ1tECwh7U2IuAlGnteIkf6hNdhqOYGG1aqZBXorS75R5Gw2dRh+Yj3K4IcHiOoaK6WrnUlxJRA2B8h",
+	"1I2pvFyq3T4Xsvp6xqKRLtlY65xk4DI84MLOcnbs5AEJmCRKUaMFlhUbiBGqoAqFz6zsO6iWpqOXqp8j",
+	"oLidPBBokIBTkYoJGR2dwKCGXrpOl7Eeqx26q+s3GcZYPPNek/v5DP++mVr1xzDk7dP7jSc/HF05XVsY",
+	"sEYHurqs7QlmH8Z/lXSrKF+7z+5/Zc4KvLaQsl9miI+cFyRWac7ZoyE5SBqCyw3R5HLseDuhYqS20hoZ",
+	"xptQXZoniShOvb4qUDr2mJNncfQYYC2ta2L/gYXLCEnMqa8YENITIMXkAO8Gbnfte77tKVO4LGaiiV0e",
+	"HpNNpDEC2TwCIBv+BfJHbYLkXkjm4fVr1YQ0NhvoRnWhTh1bkU7NNdq1WgSg7qRVax8M77usbrvLioe2",
+	"pUnYdHwQ7H662xYrKKu2VE377p8reiRACT0gIuoee6OKRbyfT3h5FR7ScbqenB0aECfBqMxFkbCe7E4d",
+	"TkDBDbJUpFbzuE8CN9DUFRHSRENHW7ShoNpnHGvvjBdzwJZJZdZUQuny0jCe564SKmsMU6aSRdGtGGqk",
+	"GgoaeYY4wwuZZ/baNdIjexNH2URR5SWfgr5PrQcuqvwBQE7PqoH+FLioMd8K5E72P2SVqkJeifiB8aPJ",
+	"a+LvBLKj7icy4JB7APkTPkR3gBtgcenIfXQMCL63Z6m6EiQLr4Sgsj6seJZxmXkeaARDQtxtpzCLO/Zm",
+	"ZZHZmTCB5ILGPCr1JHECg6nK6n1+mW/h4srrx9CZk5lBMnFSHoRGKN/87ibjUYjugcS6rZns32e64vao",
+	"mV3ts2nC/vpf//14ZVHh2sHWfRh2qrKZct14GatEURi20DM2v1y0d0w5E3zX5fNdMwe4Tjf3R8EXQg8X",
+	"WVH4jy5uzWk8O9EFaNF36O2C43bty1q+8W1kLbrPBe3e3l3b8mHycOL6riy3vCOB/LDV3Vqf1k79Se5D",
+	"24zhoAMjX3f3iU8Owie+WdPIH3pbL86/L05G7jbf0d5n3g0butfq2UcVSyiVPI9cxhaUSi2suINGIa/V",
+	"cpfK5bThkxi5J0mgfD7TI/ZsVy1yr2HT2ENEG+vaBqK6DwDdQ7TWO432JjqL3BppbixyDxF1FdlpHbpB",
+	"Hm4YY7uY+NZ5z43aT8nmRqaO2U/IVN5KVZdialAcqgXUwNZqf5WGFdJUIg+J05XcQJRdtdFgP1QLE4iz",
+	"5RBgwJAzlSUbwGaRUH10aONQXIUmrudGvCMGaR+wl2gMMi4A7oG4bIk7w0ODbFQpEqawmImMFoGMRU7g",
+	"lBLqtwRXdv/MXp7zcYaBWYdGLrv4pIIab0vGIFUoH1Rp3R4WvdbVPVNI2EF2jFLsYHcNNOrndogynt3G",
+	"c8B0b1PXXeuWwqdy+z5p1HuP6mGd9NnfwaFLrvXet+3i20av4Uy9LfW4FMbsPdWvDSMN3id8o78R1xPs",
+	"wf35nf8oi8KasCul58bzV4Ou9c/W6SLxv8m2Hij2LDW6n3a/Xet7RmZh2fHcYrg34YLCQmn2P+EpWp3P",
+	"zuNsd0NrSO5dfEW0C7fiLL4T2NDFYz+qKkRSR+yRst+RHo1wKh2orR9IZD20zP1gBC+Hl+hz+R8DjYNC",
+	"bxAI0YA5FoniWLb0DWQ1nB2wuzkoXUlW8IJXmfczK/HJOny/uD/+SheI2dtShfRt8ObYSa1U49LxfAFJ",
+	"dCgBICpAEvc8X2KII7VJ7qkM56Wbo+BBow68ne08VdZrrKMU3GjpybCm4fawJ5/pv6LlkB3DkMwKvBKg",
+	"jAQirDdrD8QQtNtX1C2WkISpehfpmDq/F5gIljzz/urbInEHJkYjMazYpSgbwQ/4EDeJIrwmwB6nv0NG",
+	"Hg+8JXFzw2xABGqdjmGBKT2/Fs5+7xb+ft0kXK4bBbXvsIMMv7Rb5eB3H/OK2/Iu2nSWiPevTZ5D2/ey",
+	"jxHvc4EPvslNoO3X70Qdk1CeyBPfpAxbIzhvgBb8dFSKqeD4QUBEvoMXUtPDuZ3MFUnzgGPgDDRxjAbF",
+	"bCDT3VDtz4hkB9NHojAiIU+tFIJNpJohAej38qNgmavmZ0rMWSQr9GhWFo+zHjsJdX5eQUpAT4Wi3nI5",
+	"ESFdxEjsS6gc7Oh5QKX4DgTwdvBJjXMrSLcIaYSJENXa293tK/qb7yOdjps3stsmcSrUC+nExYhj7m5e",
+	"62c121j7x71sz77E1bnE9b2ogl4Y6PgH/bFon2jgxPPb+q6b8jo+NLvnFFKJ9T21bsPEodRhrf069UjA",
+	"yqkIqgby/GzESwehIzYTRHcJCp5Oae9LFUYuU22gApy5s5T4VLEMgGIZUZ0hvXdmXdWshzOJUdCVmIIT",
+	"bKM0PF8biFJw13ec6A373VhU525att3pTuzY3tK4u4CQYMTWHTCdj+6M175hFLbRk82J8xfCXBHpavcd",
+	"t3ZSMyKHVh6GxyD4r72t3D2kqQtbnEcfQ3u+3B0Fr/r8Ujiq3j3sem897gp2TTYhGAv64XYg19Z4zOST",
+	"4SXHzGGLxIUuqQW44FGl3u64EZuUqbXoHhrc0z02QY7AnJS6gNpyZieDsmKmUT0XaCMzmXvJRTdH1teu",
+	"oVN1EI8dLLCSCyjamm4s2RMDGVuPO4Z8lRNfLbSpUhUoWQOrFTj2f9FS1QapSbx0gRIP2fNvvmGRFb+Y",
+	"SDMBmHYslAoQhZwNhDVfBusSnmkCrKPvqhafqj6mDIETnMvcxQADwUQuKxRX9egaSJUScHwui8LTcw3E",
+	"kM+MiKw2plRBaQxpGUFTxB2HCUnQGJZVEk1ypfXKtHilTT2rIgUSN6kAxpb2UlnOK34UAYeXox9kG40U",
+	"OaDYjzGedvh9WIK1pUeawyOcADgQ339mF1vI+U4BG61HqaoWU8EyO7/ZMayLsfJLvBRecIINdL7osfdC",
+	"sPTgNIIrpAfLYiZHNJoMZyqgEgBL0K5wEklE26gOLntaaIOABggalQAkey02nEbL8NglgulDXorH9RQF",
+	"fe3HBFgUp7h2Fr4smbsnjvrpo2kV9TUWfQIkhkJA9ECkgjh0/RF69enN86oSkykl4TloAsPB2DrXZ3lJ",
+	"z4UvKvS04zuvX8SvHRrZobFPgYx56DLbKTR8JHYPj+0u8eHspmDrd6Dy8eHMrtJGrY/OQGB3jW0xHsvn",
+	"7YAivynJYf/OtlYc9meeXs5c012bUAMWjGBpjuxLB6tm12if/fLizeuXvy7DyP/l6CdRDkVxdHJ29OHs",
+	"iO509N4/6jq3dvWZ9k7mNZSFu6A47Hq+WwiHveNew/g3o2FcFzoQKoYyB791yW3lMbAx8uPBx6Y6ivWy",
+	"/+4eYagtqabGXD/jEv+YX7ljv0Rhw/W69aFK7re2X37NIj/k/Ys/L+ejalDOuJw9Uzlx2vg/yzzBvrzg",
+	"YqXq2dOnPo+14jqDk20d1cGi/hapbRL8JO8A0Z/G/KMAJzl4vtGRTT6X9eBnamh99/N6wFSPjY6drFqA",
+	"xlqnPePGSFNxVWUJy7GbaYaghMHCesUVt0aohzt4htR3EYx1Tp2efChy6JGtg1vdn9hfZoCImYP7b91O",
+	"PtHolE7aeAr8izT3TYW3Fa1ANOwdiAWCg1ijFnj29NlmaoFW8gq3Lq9HL7DPXe1zV3eZu6rt7FgK2WQL",
+	"GzNay+bmZhJcK3HxrZSnT6mzP3YKGrsHlgRZrSHEMH69BCwyB2BITwxtlJNAqByypwMSETJhMmcLoEQd",
+	"IdHM8jgSn6mg3n3IuUgDoTN2r9uofC6H1wmkKz39cEaRy82XmJ+vvobXuk0J98HVdvd7VTedslrSrPmj",
+	"bNyimvWpPPnhwTWKt1396pANafSqX+kSKDJmEy+qXHOj+1vvRoDElZCEG0vQU03cIZDrwDRqPe+Ywc5B",
+	"uk8kSayC9nMDuNMOONoW9tmhm80O/d43xr3rd3vb6Tv4eHfbUO/I5/v43Ya65olZqpxkfpMjeiTPaBwh",
+	"+8K2yr7D2lQfRdCbix92XxZ2xxLTjFVQnhjw4VWqQl3vUs/VMcuwtwBdKu7++Q4E96jElfGBLqvM/hWF",
+	"+O6+CvLTd/s6yNdaB/npu30lZF8J2VdC9pWQu6mExJbyYRdCyNXYJmY7cU0K7fFethpzRQ4L3TPbHFqB",
+	"zd6bnH14tQ+v9uHVDYVXhj6r5r2tKBgfDvUMgN0EbyPC0n/VMzbkio1kUWGtdMIGCyx9WktCZEQ+7+RC",
+	"MHE04bJgPM9LYUBpoqH+CKNaebQGzHntYozof/w9e+yUGxzOByWHOoc27YnLrU94VYnSDoG2vYP+Ac/5",
+	"/z5IDmxsYkOMcnGQHCg+sX8S9l4H8SY44Z9+EGpsF8U3f/c8OZhI5f79zI7eXt5e6N9++bc0/fT06VGa",
+	"fnr2Kk0/fffK/ucfX/36P//2wFcXTVVKBZD3pkd17+EQpnhp0GMsyzSN2h590HXnfqfxc3kAhPRuvjaT",
+	"bboDd6gZ07nXJKNv+cT2ZPS72b/fe9N4PpGqpWmc/tRQ/HUfQTBEaBpqlgh/+tJaMgVPH6sFeL1YtgNY",
+	"MM5WOgesocjFiM+Kisi4QfuamFaWd3jC0KTKPRpAaULjGFVeZ9XlEyPHajbNiP8ck2giZ5SyYkMarNLM",
+	"AJOpG3O/xlwCA33+9I8Mdv+Lil8JlfWu2ahr7dt9p9/owA5UcXa0u1LF1c+9Baq4bg/i9+nuetj+jObg",
+	"Bf8MeV8KcJf26x/0cC1qye/D7rjlVjdYJGvb3OCIL8kBCvZ0OB6FffC0Lw9xF++SO3tpP+RzfkU32tPA",
+	"fT2mCveUyL4w6rPCuKPZeDUmp+zf6yxdGzJIZPp8zPTks/2fC5l/aY2erIvn7SD1s8m8x95TU5ZA9p9w",
+	"jGdapX5rWUbClNihrfJlyiB/XKroQj2WuVMy0I80Xi9FDoWHoUZ4VQC5tlgstxPdMxB0y30+OXCP15kw",
+	"/7ZsxB71uc9N/Xb5LvxW2tXz32oTsDuHQ1nCTrAaMxDFXBgI4ecJ0i6cAi5okUeM1eZSz+GYXIKFhOyP",
+	"UPifsgL6azGnS+Ex1MaZKjgMuIJoLwy35kNrcomwB8yLVIy7EEEr2rOx0fWYcd8+ICqkLgrqhHR3wGB5",
+	"jBWEJqUYlcJcZj32IhqYN2rAik0K9tYYGCO1ot2fZJ6GXLFCg9YvdliHNDrOQZ4qMKHSVCWvdBk1HFPh",
+	"pY9xjT3nAg7FUOnU6wSTFSITQuk72IcNqu9DMQXrQ5NkhYOJzpClDy6bzEvku15LHBgXwWZGP5zwelzi",
+	"cmWbCKf5ZPk88Do2llL8I+4AQmg49xZkfe45isIWc3BKYG3uSyydo5kfuKlOwFfeBzNfWTADS51xNBLQ",
+	"ZGG3IWesRLBnG630UlzjBHx/7RbAPIld5d3t+6yJccQp9oMRx+Y+ZKc1PgiyRtPB83DSI/FHc8yyz18y",
+	"NiwEL403dO7PyGwAVAw+eMo1qDXAtWXlJfhIOxhslqwcrCGITAJYb8KHpSZS3s+f3R97dvRfvhD9QlCg",
+	"jCIoiL9chIWUWdZf6UfRGthEcBOy50+fI02xj9kwCCMWh4zejEd/RzeiYmAg7wBiFXCPEIYwERkxC1p/",
+	"hKQ6li/UZImns8rZ/muZ4k629G242fZGsfHk27CKOe8cPW6TGQ2nNDcS+sXtVq3S88DBdhClCXNRCHQP",
+	"XvCKr8/+vSy5EXm4eXIgPtntfHPe8OUn3PbrA9/b5721fZiBsXX0bWQXdsObt7k5fa/4BTfExYU2wNQf",
+	"7f3OXXZ0/JgOtJ+1SwMicIpshA9FZRnpnYNwRRLzA2FVrQSIuUmsGXMBJ5FF+QMTNheDS62vWCmGQn4U",
+	"pTmMLlNplovC/iztRQd6VkWxYQglQS83Jxotb7fH/KNAUf4e+xk5gSdcKgNqyCG7GRiqyF2yV/uLntml",
+	"x4Sq4N745Isp3QzEohI2mIWzyQx4HIv1GGYq18BBjILFrhfAlwKBISmpGVIIxL3QAIXkgUSpFFCfhJTB",
+	"hKtFMN+RgjW+QdS3AtIqyjoQcXECVHJIuwZ/52Vlesxu50jZH+wFkKDRgvBtCagkjVrQzIEdoO0r0BKE",
+	"lyAqdE/60ONAqwdBPXO+8GLYK97DkiXq0toZR4DSkPBWxEoWz86yGwTMCPsG0IcSC4FvUt/sclxGWxV0",
+	"cBHmN5u6bNq90XNqrfy8tB98XcyO5cJcsUtd5G5n5PUoJvCRuF+JeTcBMhri4vPwBcJHhD0/CiaShrxh",
+	"aAptsQu0/ztSYP/2oRnU7pawFyvtDIjSLC/5iCT/aom/QN/nozyXHmRuOUC6FrOsvvcpxlwoMS+kEkfW",
+	"oExkJXL2T+/fvO5DtJihQ/qDVCJjU7vtSkV3EHx46eQ1iHcONsKIpdHGhMjOkSrCMvrcqb2QJ4lBckGh",
+	"ciS6o40TaOykEp7Xzsakf/jDiWK4KLyFgVmAC0rDpLKrzK7OP/yhj1s97W+U5Y74AUegpttj9I17esse",
+	"c8nyfFY6XkG6qV0rGpcMZXmnvAT6Q4kaL2F89Bwccu56KhSB/vsQYmROhuH9+buXJz++v3j78t3Fyenp",
+	"mw+vz0lahwYOobTBGadLEx9+ocfB0qRKj9g6S9NkTaLIZKso7tORypsiufC9rg3mcF1tEcqFhdiuU26P",
+	"SHAhDBbwv/v05u/d3OHnsr29u0mbRq78UXDZn3ym3y7ot8VGfIM7MAl1r1KYWQFbD2wNxPMJDCRI1lsn",
+	"A+s1IQ5+xnG8oKvfN/iAnrJDeWlp4D/L6vIEJ2AbsvX1V2ncZ9yLwPdgd2GaeLPHH+x3tjvb2VBDo30x",
+	"Rjsc7TVLQAP/69ab29JHs/U+96QU9M/t6yBN925DSb9HVcEwScRdXhHzufVXgXsFWNZxM51zE+2whk8E",
+	"y9xzyTwDVihZgedoEiJIL0VVSpGnqpBXgmiatWqT58PB0HPcArXTN1tuuVOhcqnGmwsJeNyywdh5r920",
+	"vzp1RekTXNp620asAL1uTjR6v6deW+x5nzXfaTunDvH6VtW6h9dlkFZ39Gg3Xt9z6A6qN0QlUWgtZMmM",
+	"GJaiamkh/NndZ9ut7Lff2RZPYRdndKfONmcJrtfZ1vwi76azrd5N4Z5nbaHzNQzSP/q+OW7fHCdN5Vfx",
+	"ds7r+hY5d1GS1FbaOme1spABP9Gljr2ikEuyfXj3g0vHQdowVb+47/3XR/+DfvRbwGNi2R54cRR8TSj2",
+	"ref2qtY5Hi1I6G05HwvC0apYMGCVdgJfePtSINHopZ4rn8z98O4HNpkZyEVml1U1NZhGLQTPkV59OhsU",
+	"cuha+xKmFYO0yN8/Tdjz598CuPfZ02+eo8zIQH8U7oGrSqpxqnyu8ueX//inN2/+fHHyww9vfs5iNJEo",
+	"GS8KPTdsWsqPvBJMiWquyytKi8PIMgdiheuXCOAZCDab2j88e/o0Ve7NbuomdMIwdPwxw5IETZ+dN22i",
+	"iZ2D+p1LQdOAkXnRYXg4zXCqbkQj9EY9/F0hQuYSSXs7NB/SeHftP1w5/RZaELd4mjzYlu2eI68ZpdXw",
+	"xNXll/oRl4BCnYzgCyyiRQ5AV/MZnRK5YC983N3p7OhweDU2Cup0dxcwRaModRXWwHv4jDZcA07I62d8",
+	"SQ6qyC1YrzwoTH3uEBfS6Vxqz6y96QfnSuwxU19fu6XbXVr9n+sIyjcJybur76Ibz46O7CbNDj/bE9OD",
+	"WVmkB32WHoAP0n/yxG7XPdqXe0M9eQK3ekJLJz1I8DxAD9kzf0kdQRltrOlBwtJlerP04NdUfTnsrFpP",
+	"p62I1tfMFqrWY4dRr8mgfU5VWn1490Ofse2eMEVB2z775Veknfnc8Sm/JKn68jhVcgQj/5t/YEoWDMZR",
+	"6HHvFa948UiU5eNUfUnVaFL13pZSVYV65MwS7qqP2ZMn6DE61fehuKYqP91gRZS/5vg8gmUxK4s+O+w2",
+	"X4ewICqarsP6LB0m7HBpjg5/hSk6TpUdli5Er9Bj//TozD0+bnn87nLS69MrIcVNFbw2nCFa+yggQXRe",
+	"ZSIoX4/ZmN4DVMhNRQ3OHLRm5PgSNGYQs1KBZGVZyo+i1wIUC25oN5yYG5w05FHne/TXg7EzuAY72JlN",
+	"CcakvVBNB4UcIkKk7Me4rgJ935XnTrHF9kFFt2hiXzneV47vuHK8aQe4sTJxt650VMydDEQZiT5DNxcg",
+	"2SkbNOUzI3Jvo4L6cYSGpwZ2dskp8wSdYEqz0ayEjJFWXn0Xcd4zAJtLai2vvMJ+qgDLTQK7MxNZZjiA",
+	"jYTIyQgDBT3o8WsjCBAvK5TTM7OBzwhqlEHGB+mzES+MyFwfOrbUBwfBq8+5put+NOJQpV7z8L4bvtFd",
+	"eYJBf0YZ0Hk4mU2kMSJv7yOP3Ypdk1OjWVF07Olezi7Z9WRncHPV2h62c2qr+ea30QF3r+Zn3xa+T6E8",
+	"jCbvhDbqqKP72r5ua7T3JK8lXJuL7O72h3Gcl6BqqjUYBL9ZJv19BVomIq/1eZWCXYkptiQ8e85yvlhf",
+	"k48yvNfEeL0HJvmDB8FXm29Mk7eATKW4ToE/4J6uVeiPF9FvpNTvn6x7yb8OAttHMPsIZnsi3cad9Y7i",
+	"mXabgC71zsDWtYBW+mriGAVBDZxNtZFVpL8VBShazXmZG4SUJUziAc71ox4sWWLQ0mMnvuU4VY73cBUI",
+	"S1haa4mWww9vph6RjXoMqFlQ5bDjCU28eG9e+dEnrjfXziGyy5sAbaZmBng0HCccBldY6JmHCFC7GFdM",
+	"8LKQGPLBzUbOqko1LGY5PlyqoBcYJg6wwcJeHOMLj0dwEmUIFYb7zusRZDPcNy6q3i8PcYdY61083O2j",
+	"pZbTO0RL22KWw0fWxXzjuLaPmvx5zf1mBBKCGF0WBRv4SFzk1Ee4xyn/ZnHK+9ju67H3uPJbLN4txHWI",
+	"ZjkyHsdy86Y8wBOVmFN5xHU8aKS9gs4Sgq+ZSz03PfbKMXWKTxX75jm71LMSaSvKRcCOS8OMHCuRo+kc",
+	"aMwTpircyneqT0vxUeqZQbO3ERvHtoHGsQ7wPffkbjxk463BDn6CfZpm+9oAO7r5jpptA0z7drraJod8",
+	"2tY2+fMabVN40ftM3n7vBBxxHC4Z96V02Tivj4p4UglzS9voSosfhT/IKOGqq/b+WeI2RezSUwukM+yx",
+	"d4CTjjt7oYNaRG2BISBgukyVK8f4IMoQh3CXmCBGOO67/35L3X/XSG415PhWWj03YGp97PDVwFL37YgP",
+	"vR3R7lX+k9zd0Yax2cdsUxckn9PT1EFiRhqW6+FsQp/8rCwO+gdPYNOjcaxYAzkGAcTZNGGFHo/tf0uV",
+	"eIIm9DKRCino9tkPAUxaLo3dC17jz+5iErGSy2Udoj6SyEUf0Ys4ufQEAxVIe8kS5tFfwbUWDQttpBpH",
+	"gyHmqIbxnNNfGgZTFIHuDlUiRZ4wAwFoYFQSudf6mgo9LaBHJohlIuEpDQNohJomBeiFpBroTw0D+b7U",
+	"sykQ2JMQGcAliAuLl4JxQza40vEzCz5pfGL4ffU2p1wpCCmmhU86DrlCFAUWsCMWruhGQDrcdKcf8Q/t",
+	"7/nQsKFWdgWDKWUDUc0FsRYGZuNAvoRCzhEdo67cSOt0XfHoiCGsaXzuT82KldS2NpLjWSkI9WKXV8VL",
+	"gLTY1+5DSaBojG5biqkuG1fcO/rL6k1fSYSj+ner8qAXgXqksmTAPhYvKsHLYeOnhn9omH5YnO6SMKNI",
+	"oWXXtaFt4whqqbgJxZ+1bLjTyRkt+LaprEk5mEMmlanKGbT4maDQDTLTdjXYn6N7TktN3BvLN35Lf2m+",
+	"K6TXaWD+IyUh8EfZzIjTS15ljxP4gEzFVXU0k0gg9/3Rh7NoBCBqu3r7U/hGAN7euMwDWWUgBCeZcj4a",
+	"OWesPjlswhUfxyt4RmqyK7PuhT9X7vxnsaAMP+U+6hTjQ273NjsZb+On5FN5dCUWjfd6e8bgT6v3WiYL",
+	"vOTTqUDybtf8CS8WeNLLHAVrnSQt2rjV+7382DKn79u7Shd6VtLijVdP1P26fJfQYL5yn7elHkQyjtOC",
+	"VyC9C49YzpSJoOTRzS4FLxrt3p/wD19+/fL/AwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

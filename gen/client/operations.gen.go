@@ -75,8 +75,9 @@ func (s *Support) ApplyMacro(ctx context.Context, ticketID TicketID, macroID Mac
 // Cancel an AI response.
 //
 // Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
-// nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
-// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect here.
+// nothing of it is published, and the server ends its request to the AI service within a second. You can ask for the
+// turn's answer again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has
+// no effect here.
 func (s *Support) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) (*AIResponse, error) {
 	return call[AIResponse](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCancelAIResponseRequest(server, aiResponseID, nil)
@@ -111,9 +112,9 @@ func (s *Support) CountStaffTickets(ctx context.Context, options ...CallOption) 
 
 // CreateAIRequest calls POST /tickets/{ticket_id}/ai-requests.
 //
-// Ask the AI for staff.
+// Start an AI task for staff.
 //
-// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// Starts an AI task for staff and returns immediately. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
 // in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
@@ -240,7 +241,7 @@ func (s *Support) CreateNote(ctx context.Context, ticketID TicketID, body Create
 // Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 // you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
-// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
+// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together must not exceed 6 KiB as JSON.
 func (s *Support) CreatePrompt(ctx context.Context, body PromptSettings, options ...CallOption) (*Prompt, error) {
 	return call[Prompt](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreatePromptRequest(server, nil, body)
@@ -280,8 +281,8 @@ func (s *Support) CreateTeam(ctx context.Context, body CreateTeamRequest, option
 // another message.
 //
 // Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
-// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
+// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; so may
+// a service that acts for its customer. Customers themselves may not (`403`, with the members in `errors`).
 func (s *Support) CreateTicket(ctx context.Context, body CreateTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateTicketRequest(server, nil, body)
@@ -382,7 +383,7 @@ func (s *Support) DeleteWebhook(ctx context.Context, webhookID WebhookID, option
 //
 // Discards a draft that waits for review: it never becomes a message, and the AI writes no other for the same turn
 // until staff ask for one (`POST /tickets/{ticket_id}/ai-responses`). A discarded draft stays discarded.
-// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+// `409 not_in_review` means the same as for `publish`; a draft that is being written can be cancelled.
 func (s *Support) DiscardAIResponse(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) (*AIResponse, error) {
 	return call[AIResponse](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewDiscardAIResponseRequest(server, aiResponseID, nil)
@@ -492,8 +493,9 @@ func (s *Support) GetPrompt(ctx context.Context, promptID PromptID, options ...C
 //
 // Should this server get requests?
 //
-// Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
-// down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. It
+// Responds with `200` when the database accepts writes, its schema is new enough for this server, and the server is
+// not shutting down. Otherwise the response is `503` with the code `db_unavailable`, `schema_dirty` or `draining`:
+// send requests elsewhere. It
 // does not check the AI service.
 func (s *Support) GetReadiness(ctx context.Context, options ...CallOption) (*Health, error) {
 	return call[Health](ctx, s, operation{public: true, repeatable: true}, options, func(server string) (*http.Request, error) {
@@ -519,7 +521,7 @@ func (s *Support) GetReportSummary(ctx context.Context, params *GetReportSummary
 
 // GetSLATargets calls GET /sla-targets.
 //
-// Read the targets of priorities.
+// Get the SLA targets.
 //
 // The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
 // targets.
@@ -553,7 +555,7 @@ func (s *Support) GetTicket(ctx context.Context, ticketID TicketID, options ...C
 
 // GetTimeline calls GET /tickets/{ticket_id}/timeline.
 //
-// List what happened in a ticket.
+// List a ticket's events.
 //
 // The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Continue
 // with `position` as the next `after` until it is `head`. Events are kept as long as those of `GET /events`.
@@ -679,7 +681,7 @@ func (s *Support) ListAPIKeysPage(ctx context.Context, params *ListAPIKeysParams
 
 // ListEvents calls GET /events.
 //
-// List what happened.
+// List events.
 //
 // What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an
 // event never appears before one that you have read: store `position` with what you have processed, and continue
@@ -1093,7 +1095,7 @@ func (s *Support) PutMessageFeedback(ctx context.Context, messageID MessageID, b
 
 // PutSLATargets calls PUT /sla-targets.
 //
-// Replace the targets of priorities.
+// Replace the SLA targets.
 //
 // Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
 // `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
@@ -1179,11 +1181,12 @@ func (s *Support) RefreshSession(ctx context.Context, body RefreshRequest, optio
 
 // ReplayWebhook calls POST /webhooks/{webhook_id}/replay.
 //
-// Send what happened since a position again.
+// Replay events from a position.
 //
 // Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 // sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+// the replay begins with its oldest event. A replay that you request before an earlier one has finished includes the
+// rest of that one. A paused
 // webhook starts its replay when it resumes.
 func (s *Support) ReplayWebhook(ctx context.Context, webhookID WebhookID, body ReplayWebhookRequest, options ...CallOption) (*WebhookReplay, error) {
 	return call[WebhookReplay](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
@@ -1257,7 +1260,7 @@ func (s *Support) SearchTicketsPage(ctx context.Context, params *SearchTicketsPa
 // Create an account.
 //
 // Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+// it, and belongs to one account only. Addresses under `.invalid` are refused. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
 // Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
@@ -1381,8 +1384,9 @@ func (s *Support) UpdateTeam(ctx context.Context, teamID TeamID, body UpdateTeam
 // response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
 // unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 //
-// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
-// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
+// A change of `ai_mode` ends an AI answer that is being written or waits for review; it is never published. The
+// ticket's customer and staff may change `status` and `ai_mode`. A customer can turn the AI on again only after
+// turning it off themselves (otherwise `403 forbidden`).
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
 // `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -1433,8 +1437,8 @@ func (s *Support) UpdateUser(ctx context.Context, userID UserID, body UpdateUser
 //
 // Changes the members that the body names.
 //
-// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
-// that the event feed still has, if it has their types by then.
+// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events
+// since the pause that the event feed still has and whose types it then subscribes to.
 //
 // `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 // `POST /webhooks/{webhook_id}/replay` sends what it has missed.

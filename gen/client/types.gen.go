@@ -7,10 +7,10 @@ import "github.com/supportbackend/support/gen/client/plain"
 // The types of arguments and results.
 type (
 	// AIFailureCode: Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
-	// something else first. `cancelled`: somebody asked for that. `draining`: the
+	// something else first. `cancelled`: somebody cancelled it. `draining`: the
 	// server was stopped before the answer was complete. The others are as in `Problem`.
 	AIFailureCode = plain.AIFailureCode
-	// AIMode: What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// AIMode: What happens to the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode = plain.AIMode
 	// AIResponse: One generated answer to one turn of a ticket.
@@ -49,7 +49,7 @@ type (
 	AIResponseError = plain.AIResponseError
 	// AIResponseEvent: One event of an AI answer's stream.
 	AIResponseEvent = plain.AIResponseEvent
-	// AIResponseEvents: Some events of an AI response.
+	// AIResponseEvents: A page of an AI response's events.
 	//
 	// Its fields:
 	//
@@ -296,9 +296,9 @@ type (
 	//	Title string
 	//	Type string
 	DeskEvent = plain.DeskEvent
-	// DeskEventSchemaVersion: Which release of the events' form this is. A newer one means that members have changed their meaning.
+	// DeskEventSchemaVersion: The version of the events' format. A newer version means that the meaning of members has changed.
 	DeskEventSchemaVersion = plain.DeskEventSchemaVersion
-	// DeskEvents: Some events of the desk.
+	// DeskEvents: A page of the desk's events.
 	//
 	// Its fields:
 	//
@@ -359,7 +359,7 @@ type (
 	ExportLine = plain.ExportLine
 	// ExportLineType: The kind of the line.
 	ExportLineType = plain.ExportLineType
-	// FeedbackComment: Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
+	// FeedbackComment: The reason, in the customer's words. The rules of a ticket's description apply.
 	FeedbackComment = plain.FeedbackComment
 	// FieldError: One place of a request that breaks a rule.
 	//
@@ -373,13 +373,13 @@ type (
 	FieldError = plain.FieldError
 	// FieldErrorCode: Which rule was broken.
 	FieldErrorCode = plain.FieldErrorCode
-	// FieldErrorIn: Where the parameter stands that `pointer` names. Absent for a place in the body.
+	// FieldErrorIn: Where the parameter that `pointer` names is. Absent for a place in the body.
 	FieldErrorIn = plain.FieldErrorIn
-	// FinishReason: Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	// FinishReason: Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut off.
 	FinishReason = plain.FinishReason
 	// GetReportSummaryParamsGroupBy defines parameters for GetReportSummary.
 	GetReportSummaryParamsGroupBy = plain.GetReportSummaryParamsGroupBy
-	// HandOffTicketRequest: Why humans are to take the ticket over.
+	// HandOffTicketRequest: Why humans should take the ticket over.
 	//
 	// Its fields:
 	//
@@ -502,10 +502,10 @@ type (
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	MessageID = plain.MessageID
 	// MessageText: Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for
 	// byte.
 	MessageText = plain.MessageText
-	// Model: The model's name at the upstream.
+	// Model: The model's name at the AI service.
 	//
 	// Examples: openai/gpt-oss-120b
 	Model = plain.Model
@@ -526,7 +526,7 @@ type (
 	//	Event AIResponseEvent
 	//	Seq int64
 	NumberedEvent = plain.NumberedEvent
-	// Position: A place in the one order of events.
+	// Position: A place in the order of all events.
 	Position = plain.Position
 	// ProblemCode: The problem's stable identifier.
 	ProblemCode = plain.ProblemCode
@@ -685,7 +685,7 @@ type (
 	ReportTimes = plain.ReportTimes
 	// Role: The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role = plain.Role
-	// SLATarget: In how many minutes after it was opened a ticket should be answered and resolved.
+	// SLATarget: The minutes after its opening within which a ticket should be answered and resolved.
 	//
 	// Its fields:
 	//
@@ -703,8 +703,9 @@ type (
 	SLATargets = plain.SLATargets
 	// Scope: What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 	// `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-	// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
-	// `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
+	// responses, `users` reads and names the service's customers and, with the role `admin`, manages accounts, `events`
+	// reads the events of the desk, `webhooks` manages webhooks (role `admin`), `on_behalf` acts for the service's
+	// customers.
 	Scope = plain.Scope
 	// Scopes: A permission of an API key.
 	Scopes = plain.Scopes
@@ -772,7 +773,7 @@ type (
 	StreamToken = plain.StreamToken
 	// Tag: One line of text, as a ticket's title is. Compared exactly.
 	Tag = plain.Tag
-	// Tags: Words by which staff sort tickets, in their order.
+	// Tags: Labels that staff give to tickets, in order.
 	Tags = plain.Tags
 	// Team: A group of staff that tickets are assigned to.
 	//
@@ -832,7 +833,7 @@ type (
 	//	WaitingSince Timestamp
 	Ticket = plain.Ticket
 	// TicketDescription: Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for byte.
 	TicketDescription = plain.TicketDescription
 	// TicketExternalID: The ticket's id in the service that opened it, or, if no service did, in another system. Unique among the service's
 	// tickets, and among those that no service opened.
@@ -853,8 +854,8 @@ type (
 	TicketResult = plain.TicketResult
 	// TicketStatus: The status of a ticket.
 	TicketStatus = plain.TicketStatus
-	// TicketTitle: One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
-	// terminals are removed.
+	// TicketTitle: One line of text, without control characters or characters that change the writing direction. Terminal escape
+	// sequences are removed.
 	TicketTitle = plain.TicketTitle
 	// TicketWithMessages: A ticket with its conversation.
 	//
@@ -973,7 +974,7 @@ type (
 	//	Types *[]EventType
 	//	URL WebhookURL
 	UpdateWebhookRequest = plain.UpdateWebhookRequest
-	// Usage: What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// Usage: The tokens of the answer, as the AI service counted them. If an answer was cut off before the counts arrived, every
 	// piece of text counts as one token; unknown counts are zero.
 	//
 	// Its fields:
@@ -1436,7 +1437,7 @@ const (
 
 // GetReportSummaryParams are the parameters of GetReportSummary. Parameters that are not set are not sent.
 type GetReportSummaryParams struct {
-	// From: The first day. Without it, the report is about the 30 days until `to`.
+	// From: The first day. Without it, the report covers the 30 days up to `to`.
 	From string `form:"from,omitempty" json:"from,omitempty,omitzero"`
 	// To: The last day. Without it, today.
 	To string `form:"to,omitempty" json:"to,omitempty,omitzero"`
@@ -1457,7 +1458,7 @@ type GetTimelineParams struct {
 	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
 	// Types: The types of events to return, separated by commas; all by default.
 	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
-	// Limit: The most events a page may have.
+	// Limit: The maximum number of events in a page.
 	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -1488,7 +1489,7 @@ func (p *ListAIResponseEventsParams) plain() *plain.ListAIResponseEventsParams {
 
 // ListAIResponsesParams are the parameters of ListAIResponses. Parameters that are not set are not sent.
 type ListAIResponsesParams struct {
-	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit: The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
@@ -1504,7 +1505,7 @@ func (p *ListAIResponsesParams) plain() *plain.ListAIResponsesParams {
 
 // ListAPIKeysParams are the parameters of ListAPIKeys. Parameters that are not set are not sent.
 type ListAPIKeysParams struct {
-	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit: The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
@@ -1526,7 +1527,7 @@ type ListEventsParams struct {
 	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
 	// TicketID: The ticket whose events to return; all tickets by default. A ticket that you may not see has none.
 	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
-	// Limit: The most events a page may have.
+	// Limit: The maximum number of events in a page.
 	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
 	// Wait: Seconds to wait if there is no event yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
@@ -1543,7 +1544,7 @@ func (p *ListEventsParams) plain() *plain.ListEventsParams {
 type ListMacrosParams struct {
 	// Text: Text in the macros' names or contents. Case does not matter.
 	Text string `form:"text,omitempty" json:"text,omitempty,omitzero"`
-	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit: The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
@@ -1559,7 +1560,7 @@ func (p *ListMacrosParams) plain() *plain.ListMacrosParams {
 
 // ListMessagesParams are the parameters of ListMessages. Parameters that are not set are not sent.
 type ListMessagesParams struct {
-	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit: The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
@@ -1575,7 +1576,7 @@ func (p *ListMessagesParams) plain() *plain.ListMessagesParams {
 
 // ListPromptsParams are the parameters of ListPrompts. Parameters that are not set are not sent.
 type ListPromptsParams struct {
-	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit: The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
@@ -1591,7 +1592,7 @@ func (p *ListPromptsParams) plain() *plain.ListPromptsParams {
 
 // ListSessionsParams are the parameters of ListSessions. Parameters that are not set are not sent.
 type ListSessionsParams struct {
-	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit: The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
@@ -1629,8 +1630,8 @@ type ListStaffTicketsParams struct {
 	// AIState: `answering` is where the AI is writing an answer, `needs_review` where a draft of it waits for review, and `handed_off`
 	// where the ticket was handed off to humans.
 	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty,omitzero"`
-	// Q: Words in the title, the description, a message or a note, as `q` of the search takes them. Of more than 1,000 texts that
-	// match, the newest count. A text can be found within two seconds of being written.
+	// Q: Words in the title, the description, a message or a note, as `q` of the search takes them. If more than 1,000
+	// texts match, only the newest 1,000 count. A text can be found within two seconds of being written.
 	Q string `form:"q,omitempty" json:"q,omitempty,omitzero"`
 	// Snoozed: Whether it is snoozed.
 	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
@@ -1646,7 +1647,7 @@ type ListStaffTicketsParams struct {
 	WaitingAfter *TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
 	// WaitingBefore: The customer has waited for a human since before this time (RFC 3339).
 	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
-	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit: The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
@@ -1662,7 +1663,7 @@ func (p *ListStaffTicketsParams) plain() *plain.ListStaffTicketsParams {
 
 // ListTeamsParams are the parameters of ListTeams. Parameters that are not set are not sent.
 type ListTeamsParams struct {
-	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit: The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
@@ -1678,7 +1679,7 @@ func (p *ListTeamsParams) plain() *plain.ListTeamsParams {
 
 // ListTicketsParams are the parameters of ListTickets. Parameters that are not set are not sent.
 type ListTicketsParams struct {
-	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit: The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
@@ -1698,7 +1699,7 @@ type ListUsersParams struct {
 	Email string `form:"email,omitempty" json:"email,omitempty,omitzero"`
 	// Role: The accounts' role.
 	Role Role `form:"role,omitempty" json:"role,omitempty,omitzero"`
-	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit: The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
@@ -1716,7 +1717,7 @@ func (p *ListUsersParams) plain() *plain.ListUsersParams {
 type ListWebhookDeliveriesParams struct {
 	// Status: Only deliveries with this status.
 	Status WebhookDeliveryStatus `form:"status,omitempty" json:"status,omitempty,omitzero"`
-	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit: The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
@@ -1732,7 +1733,7 @@ func (p *ListWebhookDeliveriesParams) plain() *plain.ListWebhookDeliveriesParams
 
 // ListWebhooksParams are the parameters of ListWebhooks. Parameters that are not set are not sent.
 type ListWebhooksParams struct {
-	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit: The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
@@ -1763,7 +1764,7 @@ func (p *PreviewPromptParams) plain() *plain.PreviewPromptParams {
 type SearchTicketsParams struct {
 	// Q: The words to search for.
 	Q string `form:"q" json:"q"`
-	// Limit: The most results that a page may have.
+	// Limit: The maximum number of results in a page.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 	// Cursor: Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`

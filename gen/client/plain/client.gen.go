@@ -1395,11 +1395,11 @@ type AGUIRunRequest struct {
 }
 
 // AIFailureCode Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
-// something else first. `cancelled`: somebody asked for that. `draining`: the
+// something else first. `cancelled`: somebody cancelled it. `draining`: the
 // server was stopped before the answer was complete. The others are as in `Problem`.
 type AIFailureCode string
 
-// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+// AIMode What happens to the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 // publish or discard them, and `off` leaves the ticket to humans.
 type AIMode string
 
@@ -1423,13 +1423,13 @@ type AIResponse struct {
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut off.
 	FinishReason FinishReason `json:"finish_reason,omitempty,omitzero"`
 
 	// FinishedAt When it ended.
 	FinishedAt Timestamp `json:"finished_at,omitempty,omitzero"`
 
-	// FirstTokenAt When the first piece of text was committed, of the newest attempt.
+	// FirstTokenAt When the first piece of text of the newest attempt was committed.
 	FirstTokenAt Timestamp `json:"first_token_at,omitempty,omitzero"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1446,7 +1446,7 @@ type AIResponse struct {
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
-	// Model The model's name at the upstream.
+	// Model The model's name at the AI service.
 	//
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
@@ -1477,7 +1477,7 @@ type AIResponse struct {
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
 
-	// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// Usage The tokens of the answer, as the AI service counted them. If an answer was cut off before the counts arrived, every
 	// piece of text counts as one token; unknown counts are zero.
 	Usage Usage `json:"usage"`
 }
@@ -1485,7 +1485,7 @@ type AIResponse struct {
 // AIResponseError Why an answer ended without a message.
 type AIResponseError struct {
 	// Code Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
-	// something else first. `cancelled`: somebody asked for that. `draining`: the
+	// something else first. `cancelled`: somebody cancelled it. `draining`: the
 	// server was stopped before the answer was complete. The others are as in `Problem`.
 	Code AIFailureCode `json:"code"`
 
@@ -1498,7 +1498,7 @@ type AIResponseEvent struct {
 	union json.RawMessage
 }
 
-// AIResponseEvents Some events of an AI response.
+// AIResponseEvents A page of an AI response's events.
 type AIResponseEvents struct {
 	// AIResponseID The AI response they belong to.
 	AIResponseID ID `json:"ai_response_id"`
@@ -1512,7 +1512,7 @@ type AIResponseEvents struct {
 	// Events The events, in their order. Empty when none came in time.
 	Events []NumberedEvent `json:"events"`
 
-	// LastSeq The number to go on after.
+	// LastSeq The number to continue after.
 	LastSeq int64 `json:"last_seq"`
 }
 
@@ -1572,7 +1572,7 @@ type AccessToken struct {
 	// AccessToken Send it as `Authorization: Bearer <access_token>`. Opaque to clients.
 	AccessToken string `json:"access_token"`
 
-	// ExpiresIn Seconds until the access token ends.
+	// ExpiresIn Seconds until the access token expires.
 	ExpiresIn int32 `json:"expires_in"`
 
 	// RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
@@ -1639,7 +1639,7 @@ type ChangePasswordRequest struct {
 }
 
 // ClientMessage A message as a chat client has it. It is read only if it is the last one and its role is `user`: then it has an `id` of 1 to 255
-// visible ASCII characters, and its text keeps to the rules of `CreateMessageRequest`.
+// visible ASCII characters, and its text follows the rules of `CreateMessageRequest`.
 type ClientMessage struct {
 	// Content What was said, of AG-UI: a text, or an array of parts like those of `parts`.
 	Content interface{} `json:"content,omitempty,omitzero"`
@@ -1664,7 +1664,7 @@ type CreateAIRequestRequest struct {
 	// and sentiment, and whether to hand it off.
 	Kind CreateAIRequestRequestKind `json:"kind"`
 
-	// Model The model's name at the upstream.
+	// Model The model's name at the AI service.
 	//
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model,omitempty,omitzero"`
@@ -1676,7 +1676,7 @@ type CreateAIRequestRequestKind string
 
 // CreateAIResponseRequest Options of the answer. `{}` requests the answer to the newest turn.
 type CreateAIResponseRequest struct {
-	// Model The model's name at the upstream.
+	// Model The model's name at the AI service.
 	//
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model,omitempty,omitzero"`
@@ -1706,13 +1706,13 @@ type CreateAPIKeyRequest struct {
 
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
-	// ClientID Your own id of the message, unique in the ticket, in visible ASCII characters. Sent again with the same `content`, it is
-	// the message that is there (`200`), however long ago that was; with another `content`, or by another author, it is
-	// `422 idempotency_mismatch`.
+	// ClientID Your own id of the message, unique in the ticket, in visible ASCII characters. Sent again with the same
+	// `content`, it returns the existing message (`200`), however old that is; with another `content`, or by another
+	// author, the response is `422 idempotency_mismatch`.
 	ClientID string `json:"client_id,omitempty,omitzero"`
 
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
 
@@ -1723,7 +1723,7 @@ type CreateMessageRequest struct {
 // CreateNoteRequest A new note.
 type CreateNoteRequest struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
 }
@@ -1743,7 +1743,7 @@ type CreateTicketRequest struct {
 	CustomFields CustomFields `json:"custom_fields,omitempty,omitzero"`
 
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
 	// ExternalID The ticket's id in the service that opened it, or, if no service did, in another system. Unique among the service's
@@ -1753,11 +1753,11 @@ type CreateTicketRequest struct {
 	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
-	// Tags Words by which staff sort tickets, in their order.
+	// Tags Labels that staff give to tickets, in order.
 	Tags Tags `json:"tags,omitempty,omitzero"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
-	// terminals are removed.
+	// Title One line of text, without control characters or characters that change the writing direction. Terminal escape
+	// sequences are removed.
 	Title TicketTitle `json:"title"`
 
 	// Upsert Return the existing ticket with this `external_id`, unchanged, instead of a conflict.
@@ -1940,7 +1940,7 @@ type CreatedWebhookDisabledReason string
 // CustomFieldName A custom field's name.
 type CustomFieldName = string
 
-// CustomFieldValue One line of text, a number or a truth value.
+// CustomFieldValue One line of text, a number or a boolean.
 type CustomFieldValue = any
 
 // CustomFields Values that staff and services keep with a ticket, by name.
@@ -1988,10 +1988,10 @@ type DeskEvent struct {
 	// OccurredAt When it happened, by the database's clock.
 	OccurredAt Timestamp `json:"occurred_at"`
 
-	// Position Its place in the one order of all events.
+	// Position Its place in the order of all events.
 	Position Position `json:"position"`
 
-	// SchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+	// SchemaVersion The version of the events' format. A newer version means that the meaning of members has changed.
 	SchemaVersion DeskEventSchemaVersion `json:"schema_version"`
 
 	// SubjectID The message, AI response, account, team or other thing that it is about.
@@ -2008,10 +2008,10 @@ type DeskEvent struct {
 	Type string `json:"type"`
 }
 
-// DeskEventSchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+// DeskEventSchemaVersion The version of the events' format. A newer version means that the meaning of members has changed.
 type DeskEventSchemaVersion string
 
-// DeskEvents Some events of the desk.
+// DeskEvents A page of the desk's events.
 type DeskEvents struct {
 	// Events The events, in their order. Empty when there are none that the caller may see.
 	Events []DeskEvent `json:"events"`
@@ -2031,7 +2031,7 @@ type DoneEvent struct {
 	// AIResponseID The AI response that ended.
 	AIResponseID ID `json:"ai_response_id"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut off.
 	FinishReason FinishReason `json:"finish_reason"`
 
 	// Message One message of a ticket's conversation.
@@ -2040,7 +2040,7 @@ type DoneEvent struct {
 	// Type The kind of event.
 	Type DoneEventType `json:"type"`
 
-	// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// Usage The tokens of the answer, as the AI service counted them. If an answer was cut off before the counts arrived, every
 	// piece of text counts as one token; unknown counts are zero.
 	Usage Usage `json:"usage"`
 }
@@ -2138,7 +2138,7 @@ type FailedEvent struct {
 	AIResponseID ID `json:"ai_response_id"`
 
 	// Code Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
-	// something else first. `cancelled`: somebody asked for that. `draining`: the
+	// something else first. `cancelled`: somebody cancelled it. `draining`: the
 	// server was stopped before the answer was complete. The others are as in `Problem`.
 	Code AIFailureCode `json:"code"`
 
@@ -2155,37 +2155,37 @@ type FailedEvent struct {
 // FailedEventType The kind of event.
 type FailedEventType string
 
-// FeedbackComment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
+// FeedbackComment The reason, in the customer's words. The rules of a ticket's description apply.
 type FeedbackComment = string
 
 // FieldError One place of a request that breaks a rule.
 type FieldError struct {
-	// Allowed The values that may stand there, where they are few. Only with `not_allowed`.
+	// Allowed The allowed values, if there are few. Only with `not_allowed`.
 	Allowed []string `json:"allowed,omitempty,omitzero"`
 
 	// Code Which rule was broken.
 	Code FieldErrorCode `json:"code"`
 
-	// In Where the parameter stands that `pointer` names. Absent for a place in the body.
+	// In Where the parameter that `pointer` names is. Absent for a place in the body.
 	In FieldErrorIn `json:"in,omitempty,omitzero"`
 
-	// Limit The length, size or number that the value is beyond. Only with `too_short`, `too_long` and `out_of_range`.
+	// Limit The length, size or number that the value exceeds or falls below. Only with `too_short`, `too_long` and `out_of_range`.
 	Limit *int64 `json:"limit,omitempty"`
 
 	// Pointer A JSON pointer (RFC 6901) into the body; for a query parameter or a header, its name after a slash.
 	Pointer string `json:"pointer"`
 }
 
-// FieldErrorIn Where the parameter stands that `pointer` names. Absent for a place in the body.
+// FieldErrorIn Where the parameter that `pointer` names is. Absent for a place in the body.
 type FieldErrorIn string
 
 // FieldErrorCode Which rule was broken.
 type FieldErrorCode string
 
-// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut off.
 type FinishReason string
 
-// HandOffTicketRequest Why humans are to take the ticket over.
+// HandOffTicketRequest Why humans should take the ticket over.
 type HandOffTicketRequest struct {
 	// Note A note for staff.
 	Note string `json:"note,omitempty,omitzero"`
@@ -2221,7 +2221,7 @@ type LogInForm struct {
 	// ClientSecret Accepted and ignored.
 	ClientSecret string `json:"client_secret,omitempty,omitzero"`
 
-	// GrantType The form's kind. May be left out.
+	// GrantType The grant type. Optional.
 	GrantType LogInFormGrantType `json:"grant_type,omitempty,omitzero"`
 
 	// Password The account's password.
@@ -2234,7 +2234,7 @@ type LogInForm struct {
 	Username string `json:"username"`
 }
 
-// LogInFormGrantType The form's kind. May be left out.
+// LogInFormGrantType The grant type. Optional.
 type LogInFormGrantType string
 
 // LogInRequest Credentials.
@@ -2248,14 +2248,14 @@ type LogInRequest struct {
 
 // Macro A canned reply, and what it does to a ticket besides.
 type Macro struct {
-	// AddTags Words by which staff sort tickets, in their order.
+	// AddTags Labels that staff give to tickets, in order.
 	AddTags Tags `json:"add_tags,omitempty,omitzero"`
 
 	// AssigneeID The enabled account of staff that the ticket is given to.
 	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
 
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
 
@@ -2294,21 +2294,21 @@ type MacroName = string
 // MacroPreview The text of a macro for a ticket.
 type MacroPreview struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
 }
 
 // MacroSettings The text of a macro, with placeholders, and its changes of a ticket.
 type MacroSettings struct {
-	// AddTags Words by which staff sort tickets, in their order.
+	// AddTags Labels that staff give to tickets, in order.
 	AddTags Tags `json:"add_tags,omitempty,omitzero"`
 
 	// AssigneeID The enabled account of staff that the ticket is given to.
 	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
 
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
 
@@ -2386,7 +2386,7 @@ type MessageAuthorKind string
 
 // MessageFeedback A customer's rating of an answer.
 type MessageFeedback struct {
-	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
+	// Comment The reason, in the customer's words. The rules of a ticket's description apply.
 	Comment FeedbackComment `json:"comment,omitempty,omitzero"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2407,16 +2407,16 @@ type MessageFeedback struct {
 }
 
 // MessageText Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for
 // byte.
 type MessageText = string
 
-// Model The model's name at the upstream.
+// Model The model's name at the AI service.
 //
 // Examples: openai/gpt-oss-120b
 type Model = string
 
-// NewCustomFieldValue One line of text, a number, a truth value, or `null` for none.
+// NewCustomFieldValue One line of text, a number, a boolean, or `null` for none.
 type NewCustomFieldValue = any
 
 // NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
@@ -2440,7 +2440,7 @@ type NumberedEvent struct {
 	Seq int64 `json:"seq"`
 }
 
-// Position A place in the one order of events.
+// Position A place in the order of all events.
 type Position = int64
 
 // Problem An error (RFC 9457).
@@ -2448,13 +2448,13 @@ type Problem struct {
 	// Code The problem's stable identifier.
 	Code ProblemCode `json:"code"`
 
-	// Detail This very problem, for people. Never repeats a value that was sent.
+	// Detail What happened in this case, for people. Never repeats a value that was sent.
 	Detail string `json:"detail,omitempty,omitzero"`
 
 	// Errors Where the request breaks a rule.
 	Errors []FieldError `json:"errors,omitempty,omitzero"`
 
-	// RequestID The request's name in the server's log.
+	// RequestID The request's id in the server's log.
 	RequestID string `json:"request_id"`
 
 	// Retryable Present and true when the same request may succeed later.
@@ -2545,7 +2545,7 @@ type PromptPreview struct {
 	// Messages The system prompt, and then what was said in the ticket, as far as it fits.
 	Messages []PromptMessage `json:"messages"`
 
-	// Model The model's name at the upstream.
+	// Model The model's name at the AI service.
 	//
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
@@ -2606,7 +2606,7 @@ type PutCustomerRequest struct {
 
 // PutMessageFeedbackRequest A rating.
 type PutMessageFeedbackRequest struct {
-	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
+	// Comment The reason, in the customer's words. The rules of a ticket's description apply.
 	Comment FeedbackComment `json:"comment,omitempty,omitzero"`
 
 	// Rating Whether the answer helped.
@@ -2625,13 +2625,13 @@ type ReadyEvent struct {
 	// Content The text. Plain text; show it escaped.
 	Content string `json:"content"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut off.
 	FinishReason FinishReason `json:"finish_reason"`
 
 	// Type The kind of event.
 	Type ReadyEventType `json:"type"`
 
-	// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// Usage The tokens of the answer, as the AI service counted them. If an answer was cut off before the counts arrived, every
 	// piece of text counts as one token; unknown counts are zero.
 	Usage Usage `json:"usage"`
 }
@@ -2762,7 +2762,7 @@ type ResetEventType string
 // Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 type Role string
 
-// SLATarget In how many minutes after it was opened a ticket should be answered and resolved.
+// SLATarget The minutes after its opening within which a ticket should be answered and resolved.
 type SLATarget struct {
 	// FirstResponseMinutes Until the first reply that the customer can read.
 	FirstResponseMinutes int32 `json:"first_response_minutes,omitempty,omitzero"`
@@ -2773,23 +2773,24 @@ type SLATarget struct {
 
 // SLATargets The targets of priorities. A priority that is absent has none.
 type SLATargets struct {
-	// High In how many minutes after it was opened a ticket should be answered and resolved.
+	// High The minutes after its opening within which a ticket should be answered and resolved.
 	High *SLATarget `json:"high,omitempty"`
 
-	// Low In how many minutes after it was opened a ticket should be answered and resolved.
+	// Low The minutes after its opening within which a ticket should be answered and resolved.
 	Low *SLATarget `json:"low,omitempty"`
 
-	// Normal In how many minutes after it was opened a ticket should be answered and resolved.
+	// Normal The minutes after its opening within which a ticket should be answered and resolved.
 	Normal *SLATarget `json:"normal,omitempty"`
 
-	// Urgent In how many minutes after it was opened a ticket should be answered and resolved.
+	// Urgent The minutes after its opening within which a ticket should be answered and resolved.
 	Urgent *SLATarget `json:"urgent,omitempty"`
 }
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
-// `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, manages accounts, `events`
+// reads the events of the desk, `webhooks` manages webhooks (role `admin`), `on_behalf` acts for the service's
+// customers.
 type Scope string
 
 // Scopes A permission of an API key.
@@ -2883,7 +2884,7 @@ type StaffTicketCounts struct {
 	// AIAnswering Tickets in which the AI is writing an answer.
 	AIAnswering Count `json:"ai_answering"`
 
-	// All All that are `open` or `pending`.
+	// All All tickets that are `open` or `pending`.
 	All Count `json:"all"`
 
 	// Mine `open` or `pending` tickets that are assigned to you.
@@ -2892,7 +2893,7 @@ type StaffTicketCounts struct {
 	// NeedsReview Tickets with a draft of the AI that waits for review.
 	NeedsReview Count `json:"needs_review"`
 
-	// Snoozed Those that are snoozed.
+	// Snoozed Tickets that are snoozed.
 	Snoozed Count `json:"snoozed"`
 
 	// Unassigned `open` or `pending` tickets that are unassigned.
@@ -2907,7 +2908,7 @@ type StartEvent struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
-	// Model The model's name at the upstream.
+	// Model The model's name at the AI service.
 	//
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
@@ -2937,7 +2938,7 @@ type StreamToken struct {
 // Tag One line of text, as a ticket's title is. Compared exactly.
 type Tag = string
 
-// Tags Words by which staff sort tickets, in their order.
+// Tags Labels that staff give to tickets, in order.
 type Tags = []Tag
 
 // Team A group of staff that tickets are assigned to.
@@ -2979,7 +2980,7 @@ type TextSegment struct {
 
 // Ticket A customer's request for support.
 type Ticket struct {
-	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// AIMode What happens to the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
@@ -2999,7 +3000,7 @@ type Ticket struct {
 	Customer *Customer `json:"customer,omitempty"`
 
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
 	// ExternalID Its id in another system. Only staff see it. Absent without one.
@@ -3034,7 +3035,7 @@ type Ticket struct {
 	// Priority The urgency. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
-	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	// RedactedAt When its texts were removed. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
 	RedactedAt Timestamp `json:"redacted_at,omitempty,omitzero"`
 
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
@@ -3055,8 +3056,8 @@ type Ticket struct {
 	// TeamID The team that it is assigned to. Only staff see it. Absent without a team.
 	TeamID *ID `json:"team_id,omitempty"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
-	// terminals are removed.
+	// Title One line of text, without control characters or characters that change the writing direction. Terminal escape
+	// sequences are removed.
 	Title TicketTitle `json:"title"`
 
 	// UpdatedAt When it last changed or a message was added.
@@ -3071,7 +3072,7 @@ type Ticket struct {
 }
 
 // TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
+// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for byte.
 type TicketDescription = string
 
 // TicketExternalID The ticket's id in the service that opened it, or, if no service did, in another system. Unique among the service's
@@ -3086,7 +3087,7 @@ type TicketResult struct {
 	// Changed Whether the change succeeded.
 	Changed bool `json:"changed"`
 
-	// Problem Why it is not. Absent when it is.
+	// Problem Why the change failed. Absent when it succeeded.
 	Problem *Problem `json:"problem,omitempty"`
 
 	// TicketID The ticket.
@@ -3096,13 +3097,13 @@ type TicketResult struct {
 // TicketStatus The status of a ticket.
 type TicketStatus string
 
-// TicketTitle One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
-// terminals are removed.
+// TicketTitle One line of text, without control characters or characters that change the writing direction. Terminal escape
+// sequences are removed.
 type TicketTitle = string
 
 // TicketWithMessages A ticket with its conversation.
 type TicketWithMessages struct {
-	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// AIMode What happens to the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
@@ -3122,7 +3123,7 @@ type TicketWithMessages struct {
 	Customer *Customer `json:"customer,omitempty"`
 
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
+	// U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
 	// ExternalID Its id in another system. Only staff see it. Absent without one.
@@ -3160,7 +3161,7 @@ type TicketWithMessages struct {
 	// Priority The urgency. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
-	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	// RedactedAt When its texts were removed. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
 	RedactedAt Timestamp `json:"redacted_at,omitempty,omitzero"`
 
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
@@ -3181,8 +3182,8 @@ type TicketWithMessages struct {
 	// TeamID The team that it is assigned to. Only staff see it. Absent without a team.
 	TeamID *ID `json:"team_id,omitempty"`
 
-	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
-	// terminals are removed.
+	// Title One line of text, without control characters or characters that change the writing direction. Terminal escape
+	// sequences are removed.
 	Title TicketTitle `json:"title"`
 
 	// UpdatedAt When it last changed or a message was added.
@@ -3243,8 +3244,8 @@ type UIChatRequest struct {
 // UIChatRequestTrigger `submit-message` stores the last message; `regenerate-message` asks for another answer to the newest turn.
 type UIChatRequestTrigger string
 
-// UIData Of `data-attempt`, the attempt that begins. Of `data-failed`, which comes before `error`, and of `data-unanswered`, the code and the
-// rest of what a problem would say.
+// UIData In `data-attempt`, the attempt that begins. In `data-failed`, which precedes `error`, and in `data-unanswered`, the
+// code and the other members of a problem.
 type UIData struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt,omitempty,omitzero"`
@@ -3264,7 +3265,7 @@ type UIMessage struct {
 	// ID The client's id of a message that a chat client sent, otherwise the server's.
 	ID string `json:"id"`
 
-	// Metadata What is known of a message.
+	// Metadata Metadata of a message.
 	Metadata UIMessageMetadata `json:"metadata"`
 
 	// Parts What was said.
@@ -3287,7 +3288,7 @@ type UIMessageChunk struct {
 	// ErrorText Why there is no answer, for people.
 	ErrorText string `json:"errorText,omitempty,omitzero"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut off.
 	FinishReason FinishReason `json:"finishReason,omitempty,omitzero"`
 
 	// ID Which text of the message it belongs to.
@@ -3298,7 +3299,7 @@ type UIMessageChunk struct {
 	// Reason Why the answer was stopped.
 	Reason string `json:"reason,omitempty,omitzero"`
 
-	// Transient Whether it is told once and belongs to no message.
+	// Transient Whether it is sent once and belongs to no message.
 	Transient bool `json:"transient,omitempty,omitzero"`
 
 	// Type The kind of frame.
@@ -3308,7 +3309,7 @@ type UIMessageChunk struct {
 // UIMessageChunkType The kind of frame.
 type UIMessageChunkType string
 
-// UIMessageMetadata What is known of a message.
+// UIMessageMetadata Metadata of a message.
 type UIMessageMetadata struct {
 	// Author The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
 	Author MessageAuthorKind `json:"author"`
@@ -3318,7 +3319,7 @@ type UIMessageMetadata struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at,omitempty,omitzero"`
 
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut off.
 	FinishReason FinishReason `json:"finish_reason,omitempty,omitzero"`
 }
 
@@ -3363,7 +3364,7 @@ type UpdateTeamRequest struct {
 
 // UpdateTicketRequest A change of a ticket. Omitted members do not change.
 type UpdateTicketRequest struct {
-	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// AIMode What happens to the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty,omitzero"`
 
@@ -3394,10 +3395,10 @@ type UpdateTicketRequest struct {
 
 // UpdateTicketsRequest A change of several tickets. Omitted members do not change.
 type UpdateTicketsRequest struct {
-	// AddTags Words by which staff sort tickets, in their order.
+	// AddTags Labels that staff give to tickets, in order.
 	AddTags Tags `json:"add_tags,omitempty,omitzero"`
 
-	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// AIMode What happens to the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty,omitzero"`
 
@@ -3407,7 +3408,7 @@ type UpdateTicketsRequest struct {
 	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
-	// RemoveTags Words by which staff sort tickets, in their order.
+	// RemoveTags Labels that staff give to tickets, in order.
 	RemoveTags Tags `json:"remove_tags,omitempty,omitzero"`
 
 	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
@@ -3455,10 +3456,10 @@ type UpdateWebhookRequest struct {
 	URL WebhookURL `json:"url,omitempty,omitzero"`
 }
 
-// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+// Usage The tokens of the answer, as the AI service counted them. If an answer was cut off before the counts arrived, every
 // piece of text counts as one token; unknown counts are zero.
 type Usage struct {
-	// CachedTokens Tokens read from upstream's cache.
+	// CachedTokens Tokens read from the AI service's cache.
 	CachedTokens int32 `json:"cached_tokens,omitempty,omitzero"`
 
 	// CompletionTokens Tokens written, reasoning included.
@@ -3958,8 +3959,8 @@ type PublishAIResponseParams struct {
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
 type StreamAIResponseByIDParams struct {
-	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
-	// is one.
+	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header takes
+	// precedence.
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty,omitzero"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
@@ -3970,7 +3971,7 @@ type StreamAIResponseByIDParams struct {
 
 // ListAPIKeysParams defines parameters for ListAPIKeys.
 type ListAPIKeysParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4012,7 +4013,7 @@ type RefreshSessionParams struct {
 
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4042,7 +4043,7 @@ type ListEventsParams struct {
 	// TicketID The ticket whose events to return; all tickets by default. A ticket that you may not see has none.
 	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
 
-	// Limit The most events a page may have.
+	// Limit The maximum number of events in a page.
 	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Wait Seconds to wait if there is no event yet.
@@ -4064,7 +4065,7 @@ type StreamEventsParams struct {
 	// TicketID The ticket whose events to return; all tickets by default. A ticket that you may not see has none.
 	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
 
-	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header takes precedence.
 	LastPositionInQuery LastPositionInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty,omitzero"`
 
 	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it automatically. It takes precedence over `after`.
@@ -4076,7 +4077,7 @@ type ListMacrosParams struct {
 	// Text Text in the macros' names or contents. Case does not matter.
 	Text string `form:"text,omitempty" json:"text,omitempty,omitzero"`
 
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4138,7 +4139,7 @@ type RedactMessageParams struct {
 
 // ListPromptsParams defines parameters for ListPrompts.
 type ListPromptsParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4202,7 +4203,7 @@ type SearchTicketsParams struct {
 	// Q The words to search for.
 	Q string `form:"q" json:"q"`
 
-	// Limit The most results that a page may have.
+	// Limit The maximum number of results in a page.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
@@ -4228,7 +4229,7 @@ type PutSLATargetsParams struct {
 
 // GetReportSummaryParams defines parameters for GetReportSummary.
 type GetReportSummaryParams struct {
-	// From The first day. Without it, the report is about the 30 days until `to`.
+	// From The first day. Without it, the report covers the 30 days up to `to`.
 	From string `form:"from,omitempty" json:"from,omitempty,omitzero"`
 
 	// To The last day. Without it, today.
@@ -4279,8 +4280,8 @@ type ListStaffTicketsParams struct {
 	// where the ticket was handed off to humans.
 	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty,omitzero"`
 
-	// Q Words in the title, the description, a message or a note, as `q` of the search takes them. Of more than 1,000 texts that
-	// match, the newest count. A text can be found within two seconds of being written.
+	// Q Words in the title, the description, a message or a note, as `q` of the search takes them. If more than 1,000
+	// texts match, only the newest 1,000 count. A text can be found within two seconds of being written.
 	Q string `form:"q,omitempty" json:"q,omitempty,omitzero"`
 
 	// Snoozed Whether it is snoozed.
@@ -4304,7 +4305,7 @@ type ListStaffTicketsParams struct {
 	// WaitingBefore The customer has waited for a human since before this time (RFC 3339).
 	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
 
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4341,7 +4342,7 @@ type CountStaffTicketsParams struct {
 
 // ListTeamsParams defines parameters for ListTeams.
 type ListTeamsParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4375,7 +4376,7 @@ type UpdateTeamParams struct {
 
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4416,8 +4417,8 @@ type CreateAIRequestParams struct {
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
-	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
-	// is one.
+	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header takes
+	// precedence.
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty,omitzero"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
@@ -4428,7 +4429,7 @@ type StreamAIResponseParams struct {
 
 // ListAIResponsesParams defines parameters for ListAIResponses.
 type ListAIResponsesParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4480,7 +4481,7 @@ type MergeTicketParams struct {
 
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4531,7 +4532,7 @@ type GetTimelineParams struct {
 	// Types The types of events to return, separated by commas; all by default.
 	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
 
-	// Limit The most events a page may have.
+	// Limit The maximum number of events in a page.
 	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4575,7 +4576,7 @@ type ListUsersParams struct {
 	// Role The accounts' role.
 	Role Role `form:"role,omitempty" json:"role,omitempty,omitzero"`
 
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4617,7 +4618,7 @@ type RedeliverWebhookParams struct {
 
 // ListWebhooksParams defines parameters for ListWebhooks.
 type ListWebhooksParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -4648,7 +4649,7 @@ type ListWebhookDeliveriesParams struct {
 	// Status Only deliveries with this status.
 	Status WebhookDeliveryStatus `form:"status,omitempty" json:"status,omitempty,omitzero"`
 
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -5443,8 +5444,9 @@ type ClientInterface interface {
 	// CancelAIResponse Cancel an AI response
 	//
 	// Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
-	// nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
-	// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect here.
+	// nothing of it is published, and the server ends its request to the AI service within a second. You can ask for the
+	// turn's answer again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has
+	// no effect here.
 	//
 	// Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
 	CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, params *CancelAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5453,7 +5455,7 @@ type ClientInterface interface {
 	//
 	// Discards a draft that waits for review: it never becomes a message, and the AI writes no other for the same turn
 	// until staff ask for one (`POST /tickets/{ticket_id}/ai-responses`). A discarded draft stays discarded.
-	// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+	// `409 not_in_review` means the same as for `publish`; a draft that is being written can be cancelled.
 	//
 	// Corresponds with POST /ai-responses/{ai_response_id}/discard (the `DiscardAIResponse` operationId).
 	DiscardAIResponse(ctx context.Context, aiResponseID AIResponseID, params *DiscardAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5674,7 +5676,7 @@ type ClientInterface interface {
 	// SignUpWithBody Create an account
 	//
 	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+	// it, and belongs to one account only. Addresses under `.invalid` are refused. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
 	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
@@ -5689,7 +5691,7 @@ type ClientInterface interface {
 	// SignUp Create an account
 	//
 	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+	// it, and belongs to one account only. Addresses under `.invalid` are refused. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
 	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
@@ -5701,7 +5703,7 @@ type ClientInterface interface {
 	// Corresponds with POST /auth/signup (the `SignUp` operationId).
 	SignUp(ctx context.Context, params *SignUpParams, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListEvents List what happened
+	// ListEvents List events
 	//
 	// What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an
 	// event never appears before one that you have read: store `position` with what you have processed, and continue
@@ -5716,7 +5718,7 @@ type ClientInterface interface {
 	// Corresponds with GET /events (the `ListEvents` operationId).
 	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// StreamEvents Stream what happens
+	// StreamEvents Stream events
 	//
 	// The events of `GET /events` as server-sent events, from `after` or `Last-Event-ID` on, for as long as the connection lasts. The
 	// id of each is its position. A comment with the current position comes every 15 seconds, so that a client that
@@ -5909,7 +5911,7 @@ type ClientInterface interface {
 	// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
-	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
+	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together must not exceed 6 KiB as JSON.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5921,7 +5923,7 @@ type ClientInterface interface {
 	// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
-	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
+	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together must not exceed 6 KiB as JSON.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5988,8 +5990,9 @@ type ClientInterface interface {
 
 	// GetReadiness Should this server get requests?
 	//
-	// Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
-	// down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. It
+	// Responds with `200` when the database accepts writes, its schema is new enough for this server, and the server is
+	// not shutting down. Otherwise the response is `503` with the code `db_unavailable`, `schema_dirty` or `draining`:
+	// send requests elsewhere. It
 	// does not check the AI service.
 	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
@@ -6012,7 +6015,7 @@ type ClientInterface interface {
 	// Corresponds with GET /search (the `SearchTickets` operationId).
 	SearchTickets(ctx context.Context, params *SearchTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetSLATargets Read the targets of priorities
+	// GetSLATargets Get the SLA targets
 	//
 	// The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
 	// targets.
@@ -6020,7 +6023,7 @@ type ClientInterface interface {
 	// Corresponds with GET /sla-targets (the `GetSLATargets` operationId).
 	GetSLATargets(ctx context.Context, params *GetSLATargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PutSLATargetsWithBody Replace the targets of priorities
+	// PutSLATargetsWithBody Replace the SLA targets
 	//
 	// Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
 	// `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
@@ -6034,7 +6037,7 @@ type ClientInterface interface {
 	// Corresponds with PUT /sla-targets (the `PutSLATargets` operationId).
 	PutSLATargetsWithBody(ctx context.Context, params *PutSLATargetsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PutSLATargets Replace the targets of priorities
+	// PutSLATargets Replace the SLA targets
 	//
 	// Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
 	// `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
@@ -6177,8 +6180,8 @@ type ClientInterface interface {
 	// another message.
 	//
 	// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-	// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
-	// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
+	// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; so may
+	// a service that acts for its customer. Customers themselves may not (`403`, with the members in `errors`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6191,8 +6194,8 @@ type ClientInterface interface {
 	// another message.
 	//
 	// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-	// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
-	// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
+	// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; so may
+	// a service that acts for its customer. Customers themselves may not (`403`, with the members in `errors`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6215,8 +6218,9 @@ type ClientInterface interface {
 	// response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
 	// unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 	//
-	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
-	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
+	// A change of `ai_mode` ends an AI answer that is being written or waits for review; it is never published. The
+	// ticket's customer and staff may change `status` and `ai_mode`. A customer can turn the AI on again only after
+	// turning it off themselves (otherwise `403 forbidden`).
 	//
 	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
 	// `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -6239,8 +6243,9 @@ type ClientInterface interface {
 	// response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
 	// unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 	//
-	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
-	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
+	// A change of `ai_mode` ends an AI answer that is being written or waits for review; it is never published. The
+	// ticket's customer and staff may change `status` and `ai_mode`. A customer can turn the AI on again only after
+	// turning it off themselves (otherwise `403 forbidden`).
 	//
 	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
 	// `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -6254,9 +6259,9 @@ type ClientInterface interface {
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
 	UpdateTicket(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateAIRequestWithBody Ask the AI for staff
+	// CreateAIRequestWithBody Start an AI task for staff
 	//
-	// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// Starts an AI task for staff and returns immediately. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
 	// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
@@ -6280,9 +6285,9 @@ type ClientInterface interface {
 	// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
 	CreateAIRequestWithBody(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateAIRequest Ask the AI for staff
+	// CreateAIRequest Start an AI task for staff
 	//
-	// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// Starts an AI task for staff and returns immediately. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
 	// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
@@ -6538,7 +6543,7 @@ type ClientInterface interface {
 	// Corresponds with POST /tickets/{ticket_id}/stream-tokens (the `CreateStreamToken` operationId).
 	CreateStreamToken(ctx context.Context, ticketID TicketID, params *CreateStreamTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetTimeline List what happened in a ticket
+	// GetTimeline List a ticket's events
 	//
 	// The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Continue
 	// with `position` as the next `after` until it is `head`. Events are kept as long as those of `GET /events`.
@@ -6842,8 +6847,8 @@ type ClientInterface interface {
 	//
 	// Changes the members that the body names.
 	//
-	// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
-	// that the event feed still has, if it has their types by then.
+	// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events
+	// since the pause that the event feed still has and whose types it then subscribes to.
 	//
 	// `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
@@ -6857,8 +6862,8 @@ type ClientInterface interface {
 	//
 	// Changes the members that the body names.
 	//
-	// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
-	// that the event feed still has, if it has their types by then.
+	// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events
+	// since the pause that the event feed still has and whose types it then subscribes to.
 	//
 	// `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
@@ -6875,11 +6880,12 @@ type ClientInterface interface {
 	// Corresponds with GET /webhooks/{webhook_id}/deliveries (the `ListWebhookDeliveries` operationId).
 	ListWebhookDeliveries(ctx context.Context, webhookID WebhookID, params *ListWebhookDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReplayWebhookWithBody Send what happened since a position again
+	// ReplayWebhookWithBody Replay events from a position
 	//
 	// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 	// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-	// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+	// the replay begins with its oldest event. A replay that you request before an earlier one has finished includes the
+	// rest of that one. A paused
 	// webhook starts its replay when it resumes.
 	//
 	// Takes any type of body and a specified content type.
@@ -6887,11 +6893,12 @@ type ClientInterface interface {
 	// Corresponds with POST /webhooks/{webhook_id}/replay (the `ReplayWebhook` operationId).
 	ReplayWebhookWithBody(ctx context.Context, webhookID WebhookID, params *ReplayWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReplayWebhook Send what happened since a position again
+	// ReplayWebhook Replay events from a position
 	//
 	// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 	// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-	// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+	// the replay begins with its oldest event. A replay that you request before an earlier one has finished includes the
+	// rest of that one. A paused
 	// webhook starts its replay when it resumes.
 	//
 	// Takes a body of the `application/json` content type.
@@ -7004,8 +7011,9 @@ func (c *Client) ApplyAIResponse(ctx context.Context, aiResponseID AIResponseID,
 // CancelAIResponse Cancel an AI response
 //
 // Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
-// nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
-// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect here.
+// nothing of it is published, and the server ends its request to the AI service within a second. You can ask for the
+// turn's answer again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has
+// no effect here.
 //
 // Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
 func (c *Client) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, params *CancelAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7024,7 +7032,7 @@ func (c *Client) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID
 //
 // Discards a draft that waits for review: it never becomes a message, and the AI writes no other for the same turn
 // until staff ask for one (`POST /tickets/{ticket_id}/ai-responses`). A discarded draft stays discarded.
-// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+// `409 not_in_review` means the same as for `publish`; a draft that is being written can be cancelled.
 //
 // Corresponds with POST /ai-responses/{ai_response_id}/discard (the `DiscardAIResponse` operationId).
 func (c *Client) DiscardAIResponse(ctx context.Context, aiResponseID AIResponseID, params *DiscardAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7415,7 +7423,7 @@ func (c *Client) EndSession(ctx context.Context, sessionID SessionID, reqEditors
 // SignUpWithBody Create an account
 //
 // Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+// it, and belongs to one account only. Addresses under `.invalid` are refused. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
 // Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
@@ -7440,7 +7448,7 @@ func (c *Client) SignUpWithBody(ctx context.Context, params *SignUpParams, conte
 // SignUp Create an account
 //
 // Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+// it, and belongs to one account only. Addresses under `.invalid` are refused. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
 // Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
@@ -7462,7 +7470,7 @@ func (c *Client) SignUp(ctx context.Context, params *SignUpParams, body SignUpJS
 	return c.Client.Do(req)
 }
 
-// ListEvents List what happened
+// ListEvents List events
 //
 // What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an
 // event never appears before one that you have read: store `position` with what you have processed, and continue
@@ -7487,7 +7495,7 @@ func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEd
 	return c.Client.Do(req)
 }
 
-// StreamEvents Stream what happens
+// StreamEvents Stream events
 //
 // The events of `GET /events` as server-sent events, from `after` or `Last-Event-ID` on, for as long as the connection lasts. The
 // id of each is its position. A comment with the current position comes every 15 seconds, so that a client that
@@ -7870,7 +7878,7 @@ func (c *Client) ListPrompts(ctx context.Context, params *ListPromptsParams, req
 // Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 // you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
-// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
+// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together must not exceed 6 KiB as JSON.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7892,7 +7900,7 @@ func (c *Client) CreatePromptWithBody(ctx context.Context, params *CreatePromptP
 // Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 // you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
-// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
+// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together must not exceed 6 KiB as JSON.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8029,8 +8037,9 @@ func (c *Client) WithdrawPrompt(ctx context.Context, promptID PromptID, params *
 
 // GetReadiness Should this server get requests?
 //
-// Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
-// down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. It
+// Responds with `200` when the database accepts writes, its schema is new enough for this server, and the server is
+// not shutting down. Otherwise the response is `503` with the code `db_unavailable`, `schema_dirty` or `draining`:
+// send requests elsewhere. It
 // does not check the AI service.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
@@ -8073,7 +8082,7 @@ func (c *Client) SearchTickets(ctx context.Context, params *SearchTicketsParams,
 	return c.Client.Do(req)
 }
 
-// GetSLATargets Read the targets of priorities
+// GetSLATargets Get the SLA targets
 //
 // The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
 // targets.
@@ -8091,7 +8100,7 @@ func (c *Client) GetSLATargets(ctx context.Context, params *GetSLATargetsParams,
 	return c.Client.Do(req)
 }
 
-// PutSLATargetsWithBody Replace the targets of priorities
+// PutSLATargetsWithBody Replace the SLA targets
 //
 // Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
 // `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
@@ -8115,7 +8124,7 @@ func (c *Client) PutSLATargetsWithBody(ctx context.Context, params *PutSLATarget
 	return c.Client.Do(req)
 }
 
-// PutSLATargets Replace the targets of priorities
+// PutSLATargets Replace the SLA targets
 //
 // Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
 // `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
@@ -8398,8 +8407,8 @@ func (c *Client) ListTickets(ctx context.Context, params *ListTicketsParams, req
 // another message.
 //
 // Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
-// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
+// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; so may
+// a service that acts for its customer. Customers themselves may not (`403`, with the members in `errors`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -8422,8 +8431,8 @@ func (c *Client) CreateTicketWithBody(ctx context.Context, params *CreateTicketP
 // another message.
 //
 // Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
-// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
+// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; so may
+// a service that acts for its customer. Customers themselves may not (`403`, with the members in `errors`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8466,8 +8475,9 @@ func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, params *GetTi
 // response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
 // unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 //
-// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
-// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
+// A change of `ai_mode` ends an AI answer that is being written or waits for review; it is never published. The
+// ticket's customer and staff may change `status` and `ai_mode`. A customer can turn the AI on again only after
+// turning it off themselves (otherwise `403 forbidden`).
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
 // `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -8500,8 +8510,9 @@ func (c *Client) UpdateTicketWithBody(ctx context.Context, ticketID TicketID, pa
 // response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
 // unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 //
-// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
-// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
+// A change of `ai_mode` ends an AI answer that is being written or waits for review; it is never published. The
+// ticket's customer and staff may change `status` and `ai_mode`. A customer can turn the AI on again only after
+// turning it off themselves (otherwise `403 forbidden`).
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
 // `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -8525,9 +8536,9 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *Up
 	return c.Client.Do(req)
 }
 
-// CreateAIRequestWithBody Ask the AI for staff
+// CreateAIRequestWithBody Start an AI task for staff
 //
-// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// Starts an AI task for staff and returns immediately. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
 // in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
@@ -8561,9 +8572,9 @@ func (c *Client) CreateAIRequestWithBody(ctx context.Context, ticketID TicketID,
 	return c.Client.Do(req)
 }
 
-// CreateAIRequest Ask the AI for staff
+// CreateAIRequest Start an AI task for staff
 //
-// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// Starts an AI task for staff and returns immediately. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
 // in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
@@ -8999,7 +9010,7 @@ func (c *Client) CreateStreamToken(ctx context.Context, ticketID TicketID, param
 	return c.Client.Do(req)
 }
 
-// GetTimeline List what happened in a ticket
+// GetTimeline List a ticket's events
 //
 // The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Continue
 // with `position` as the next `after` until it is `head`. Events are kept as long as those of `GET /events`.
@@ -9563,8 +9574,8 @@ func (c *Client) GetWebhook(ctx context.Context, webhookID WebhookID, params *Ge
 //
 // Changes the members that the body names.
 //
-// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
-// that the event feed still has, if it has their types by then.
+// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events
+// since the pause that the event feed still has and whose types it then subscribes to.
 //
 // `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 // `POST /webhooks/{webhook_id}/replay` sends what it has missed.
@@ -9588,8 +9599,8 @@ func (c *Client) UpdateWebhookWithBody(ctx context.Context, webhookID WebhookID,
 //
 // Changes the members that the body names.
 //
-// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
-// that the event feed still has, if it has their types by then.
+// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events
+// since the pause that the event feed still has and whose types it then subscribes to.
 //
 // `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 // `POST /webhooks/{webhook_id}/replay` sends what it has missed.
@@ -9626,11 +9637,12 @@ func (c *Client) ListWebhookDeliveries(ctx context.Context, webhookID WebhookID,
 	return c.Client.Do(req)
 }
 
-// ReplayWebhookWithBody Send what happened since a position again
+// ReplayWebhookWithBody Replay events from a position
 //
 // Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 // sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+// the replay begins with its oldest event. A replay that you request before an earlier one has finished includes the
+// rest of that one. A paused
 // webhook starts its replay when it resumes.
 //
 // Takes any type of body and a specified content type.
@@ -9648,11 +9660,12 @@ func (c *Client) ReplayWebhookWithBody(ctx context.Context, webhookID WebhookID,
 	return c.Client.Do(req)
 }
 
-// ReplayWebhook Send what happened since a position again
+// ReplayWebhook Replay events from a position
 //
 // Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 // sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+// the replay begins with its oldest event. A replay that you request before an earlier one has finished includes the
+// rest of that one. A paused
 // webhook starts its replay when it resumes.
 //
 // Takes a body of the `application/json` content type.
@@ -15419,8 +15432,9 @@ type ClientWithResponsesInterface interface {
 	// CancelAIResponseWithResponse Cancel an AI response
 	//
 	// Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
-	// nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
-	// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect here.
+	// nothing of it is published, and the server ends its request to the AI service within a second. You can ask for the
+	// turn's answer again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has
+	// no effect here.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15431,7 +15445,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Discards a draft that waits for review: it never becomes a message, and the AI writes no other for the same turn
 	// until staff ask for one (`POST /tickets/{ticket_id}/ai-responses`). A discarded draft stays discarded.
-	// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+	// `409 not_in_review` means the same as for `publish`; a draft that is being written can be cancelled.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15668,7 +15682,7 @@ type ClientWithResponsesInterface interface {
 	// SignUpWithBodyWithResponse Create an account
 	//
 	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+	// it, and belongs to one account only. Addresses under `.invalid` are refused. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
 	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
@@ -15683,7 +15697,7 @@ type ClientWithResponsesInterface interface {
 	// SignUpWithResponse Create an account
 	//
 	// Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+	// it, and belongs to one account only. Addresses under `.invalid` are refused. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
 	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
@@ -15695,7 +15709,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /auth/signup (the `SignUp` operationId).
 	SignUpWithResponse(ctx context.Context, params *SignUpParams, body SignUpJSONRequestBody, reqEditors ...RequestEditorFn) (*SignUpResponse, error)
 
-	// ListEventsWithResponse List what happened
+	// ListEventsWithResponse List events
 	//
 	// What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an
 	// event never appears before one that you have read: store `position` with what you have processed, and continue
@@ -15712,7 +15726,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /events (the `ListEvents` operationId).
 	ListEventsWithResponse(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*ListEventsResponse, error)
 
-	// StreamEventsWithResponse Stream what happens
+	// StreamEventsWithResponse Stream events
 	//
 	// The events of `GET /events` as server-sent events, from `after` or `Last-Event-ID` on, for as long as the connection lasts. The
 	// id of each is its position. A comment with the current position comes every 15 seconds, so that a client that
@@ -15923,7 +15937,7 @@ type ClientWithResponsesInterface interface {
 	// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
-	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
+	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together must not exceed 6 KiB as JSON.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15935,7 +15949,7 @@ type ClientWithResponsesInterface interface {
 	// Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
-	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
+	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together must not exceed 6 KiB as JSON.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16010,8 +16024,9 @@ type ClientWithResponsesInterface interface {
 
 	// GetReadinessWithResponse Should this server get requests?
 	//
-	// Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
-	// down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. It
+	// Responds with `200` when the database accepts writes, its schema is new enough for this server, and the server is
+	// not shutting down. Otherwise the response is `503` with the code `db_unavailable`, `schema_dirty` or `draining`:
+	// send requests elsewhere. It
 	// does not check the AI service.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -16038,7 +16053,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /search (the `SearchTickets` operationId).
 	SearchTicketsWithResponse(ctx context.Context, params *SearchTicketsParams, reqEditors ...RequestEditorFn) (*SearchTicketsResponse, error)
 
-	// GetSLATargetsWithResponse Read the targets of priorities
+	// GetSLATargetsWithResponse Get the SLA targets
 	//
 	// The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
 	// targets.
@@ -16048,7 +16063,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /sla-targets (the `GetSLATargets` operationId).
 	GetSLATargetsWithResponse(ctx context.Context, params *GetSLATargetsParams, reqEditors ...RequestEditorFn) (*GetSLATargetsResponse, error)
 
-	// PutSLATargetsWithBodyWithResponse Replace the targets of priorities
+	// PutSLATargetsWithBodyWithResponse Replace the SLA targets
 	//
 	// Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
 	// `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
@@ -16062,7 +16077,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /sla-targets (the `PutSLATargets` operationId).
 	PutSLATargetsWithBodyWithResponse(ctx context.Context, params *PutSLATargetsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutSLATargetsResponse, error)
 
-	// PutSLATargetsWithResponse Replace the targets of priorities
+	// PutSLATargetsWithResponse Replace the SLA targets
 	//
 	// Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
 	// `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
@@ -16219,8 +16234,8 @@ type ClientWithResponsesInterface interface {
 	// another message.
 	//
 	// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-	// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
-	// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
+	// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; so may
+	// a service that acts for its customer. Customers themselves may not (`403`, with the members in `errors`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16233,8 +16248,8 @@ type ClientWithResponsesInterface interface {
 	// another message.
 	//
 	// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-	// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
-	// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
+	// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; so may
+	// a service that acts for its customer. Customers themselves may not (`403`, with the members in `errors`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16259,8 +16274,9 @@ type ClientWithResponsesInterface interface {
 	// response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
 	// unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 	//
-	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
-	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
+	// A change of `ai_mode` ends an AI answer that is being written or waits for review; it is never published. The
+	// ticket's customer and staff may change `status` and `ai_mode`. A customer can turn the AI on again only after
+	// turning it off themselves (otherwise `403 forbidden`).
 	//
 	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
 	// `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -16283,8 +16299,9 @@ type ClientWithResponsesInterface interface {
 	// response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
 	// unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 	//
-	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
-	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
+	// A change of `ai_mode` ends an AI answer that is being written or waits for review; it is never published. The
+	// ticket's customer and staff may change `status` and `ai_mode`. A customer can turn the AI on again only after
+	// turning it off themselves (otherwise `403 forbidden`).
 	//
 	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
 	// `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -16298,9 +16315,9 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
 	UpdateTicketWithResponse(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error)
 
-	// CreateAIRequestWithBodyWithResponse Ask the AI for staff
+	// CreateAIRequestWithBodyWithResponse Start an AI task for staff
 	//
-	// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// Starts an AI task for staff and returns immediately. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
 	// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
@@ -16324,9 +16341,9 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
 	CreateAIRequestWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAIRequestResponse, error)
 
-	// CreateAIRequestWithResponse Ask the AI for staff
+	// CreateAIRequestWithResponse Start an AI task for staff
 	//
-	// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// Starts an AI task for staff and returns immediately. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
 	// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
@@ -16596,7 +16613,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /tickets/{ticket_id}/stream-tokens (the `CreateStreamToken` operationId).
 	CreateStreamTokenWithResponse(ctx context.Context, ticketID TicketID, params *CreateStreamTokenParams, reqEditors ...RequestEditorFn) (*CreateStreamTokenResponse, error)
 
-	// GetTimelineWithResponse List what happened in a ticket
+	// GetTimelineWithResponse List a ticket's events
 	//
 	// The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Continue
 	// with `position` as the next `after` until it is `head`. Events are kept as long as those of `GET /events`.
@@ -16928,8 +16945,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Changes the members that the body names.
 	//
-	// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
-	// that the event feed still has, if it has their types by then.
+	// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events
+	// since the pause that the event feed still has and whose types it then subscribes to.
 	//
 	// `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
@@ -16943,8 +16960,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Changes the members that the body names.
 	//
-	// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
-	// that the event feed still has, if it has their types by then.
+	// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events
+	// since the pause that the event feed still has and whose types it then subscribes to.
 	//
 	// `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 	// `POST /webhooks/{webhook_id}/replay` sends what it has missed.
@@ -16963,11 +16980,12 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /webhooks/{webhook_id}/deliveries (the `ListWebhookDeliveries` operationId).
 	ListWebhookDeliveriesWithResponse(ctx context.Context, webhookID WebhookID, params *ListWebhookDeliveriesParams, reqEditors ...RequestEditorFn) (*ListWebhookDeliveriesResponse, error)
 
-	// ReplayWebhookWithBodyWithResponse Send what happened since a position again
+	// ReplayWebhookWithBodyWithResponse Replay events from a position
 	//
 	// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 	// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-	// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+	// the replay begins with its oldest event. A replay that you request before an earlier one has finished includes the
+	// rest of that one. A paused
 	// webhook starts its replay when it resumes.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16975,11 +16993,12 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /webhooks/{webhook_id}/replay (the `ReplayWebhook` operationId).
 	ReplayWebhookWithBodyWithResponse(ctx context.Context, webhookID WebhookID, params *ReplayWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplayWebhookResponse, error)
 
-	// ReplayWebhookWithResponse Send what happened since a position again
+	// ReplayWebhookWithResponse Replay events from a position
 	//
 	// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 	// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-	// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+	// the replay begins with its oldest event. A replay that you request before an earlier one has finished includes the
+	// rest of that one. A paused
 	// webhook starts its replay when it resumes.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -30567,8 +30586,9 @@ func (c *ClientWithResponses) ApplyAIResponseWithResponse(ctx context.Context, a
 // CancelAIResponseWithResponse Cancel an AI response
 //
 // Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
-// nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
-// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect here.
+// nothing of it is published, and the server ends its request to the AI service within a second. You can ask for the
+// turn's answer again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has
+// no effect here.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30585,7 +30605,7 @@ func (c *ClientWithResponses) CancelAIResponseWithResponse(ctx context.Context, 
 //
 // Discards a draft that waits for review: it never becomes a message, and the AI writes no other for the same turn
 // until staff ask for one (`POST /tickets/{ticket_id}/ai-responses`). A discarded draft stays discarded.
-// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+// `409 not_in_review` means the same as for `publish`; a draft that is being written can be cancelled.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30924,7 +30944,7 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, sessio
 // SignUpWithBodyWithResponse Create an account
 //
 // Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+// it, and belongs to one account only. Addresses under `.invalid` are refused. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
 // Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
@@ -30945,7 +30965,7 @@ func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, pa
 // SignUpWithResponse Create an account
 //
 // Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
-// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+// it, and belongs to one account only. Addresses under `.invalid` are refused. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
 // Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
@@ -30963,7 +30983,7 @@ func (c *ClientWithResponses) SignUpWithResponse(ctx context.Context, params *Si
 	return ParseSignUpResponse(rsp)
 }
 
-// ListEventsWithResponse List what happened
+// ListEventsWithResponse List events
 //
 // What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an
 // event never appears before one that you have read: store `position` with what you have processed, and continue
@@ -30986,7 +31006,7 @@ func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, params
 	return ParseListEventsResponse(rsp)
 }
 
-// StreamEventsWithResponse Stream what happens
+// StreamEventsWithResponse Stream events
 //
 // The events of `GET /events` as server-sent events, from `after` or `Last-Event-ID` on, for as long as the connection lasts. The
 // id of each is its position. A comment with the current position comes every 15 seconds, so that a client that
@@ -31311,7 +31331,7 @@ func (c *ClientWithResponses) ListPromptsWithResponse(ctx context.Context, param
 // Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 // you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
-// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
+// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together must not exceed 6 KiB as JSON.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31329,7 +31349,7 @@ func (c *ClientWithResponses) CreatePromptWithBodyWithResponse(ctx context.Conte
 // Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
 // you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
-// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
+// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together must not exceed 6 KiB as JSON.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31446,8 +31466,9 @@ func (c *ClientWithResponses) WithdrawPromptWithResponse(ctx context.Context, pr
 
 // GetReadinessWithResponse Should this server get requests?
 //
-// Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
-// down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. It
+// Responds with `200` when the database accepts writes, its schema is new enough for this server, and the server is
+// not shutting down. Otherwise the response is `503` with the code `db_unavailable`, `schema_dirty` or `draining`:
+// send requests elsewhere. It
 // does not check the AI service.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -31486,7 +31507,7 @@ func (c *ClientWithResponses) SearchTicketsWithResponse(ctx context.Context, par
 	return ParseSearchTicketsResponse(rsp)
 }
 
-// GetSLATargetsWithResponse Read the targets of priorities
+// GetSLATargetsWithResponse Get the SLA targets
 //
 // The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
 // targets.
@@ -31502,7 +31523,7 @@ func (c *ClientWithResponses) GetSLATargetsWithResponse(ctx context.Context, par
 	return ParseGetSLATargetsResponse(rsp)
 }
 
-// PutSLATargetsWithBodyWithResponse Replace the targets of priorities
+// PutSLATargetsWithBodyWithResponse Replace the SLA targets
 //
 // Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
 // `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
@@ -31522,7 +31543,7 @@ func (c *ClientWithResponses) PutSLATargetsWithBodyWithResponse(ctx context.Cont
 	return ParsePutSLATargetsResponse(rsp)
 }
 
-// PutSLATargetsWithResponse Replace the targets of priorities
+// PutSLATargetsWithResponse Replace the SLA targets
 //
 // Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
 // `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
@@ -31763,8 +31784,8 @@ func (c *ClientWithResponses) ListTicketsWithResponse(ctx context.Context, param
 // another message.
 //
 // Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
-// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
+// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; so may
+// a service that acts for its customer. Customers themselves may not (`403`, with the members in `errors`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31783,8 +31804,8 @@ func (c *ClientWithResponses) CreateTicketWithBodyWithResponse(ctx context.Conte
 // another message.
 //
 // Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
-// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
+// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; so may
+// a service that acts for its customer. Customers themselves may not (`403`, with the members in `errors`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31821,8 +31842,9 @@ func (c *ClientWithResponses) GetTicketWithResponse(ctx context.Context, ticketI
 // response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
 // unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 //
-// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
-// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
+// A change of `ai_mode` ends an AI answer that is being written or waits for review; it is never published. The
+// ticket's customer and staff may change `status` and `ai_mode`. A customer can turn the AI on again only after
+// turning it off themselves (otherwise `403 forbidden`).
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
 // `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -31851,8 +31873,9 @@ func (c *ClientWithResponses) UpdateTicketWithBodyWithResponse(ctx context.Conte
 // response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
 // unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 //
-// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
-// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
+// A change of `ai_mode` ends an AI answer that is being written or waits for review; it is never published. The
+// ticket's customer and staff may change `status` and `ai_mode`. A customer can turn the AI on again only after
+// turning it off themselves (otherwise `403 forbidden`).
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
 // `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -31872,9 +31895,9 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 	return ParseUpdateTicketResponse(rsp)
 }
 
-// CreateAIRequestWithBodyWithResponse Ask the AI for staff
+// CreateAIRequestWithBodyWithResponse Start an AI task for staff
 //
-// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// Starts an AI task for staff and returns immediately. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
 // in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
@@ -31904,9 +31927,9 @@ func (c *ClientWithResponses) CreateAIRequestWithBodyWithResponse(ctx context.Co
 	return ParseCreateAIRequestResponse(rsp)
 }
 
-// CreateAIRequestWithResponse Ask the AI for staff
+// CreateAIRequestWithResponse Start an AI task for staff
 //
-// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// Starts an AI task for staff and returns immediately. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
 // in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
@@ -32284,7 +32307,7 @@ func (c *ClientWithResponses) CreateStreamTokenWithResponse(ctx context.Context,
 	return ParseCreateStreamTokenResponse(rsp)
 }
 
-// GetTimelineWithResponse List what happened in a ticket
+// GetTimelineWithResponse List a ticket's events
 //
 // The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Continue
 // with `position` as the next `after` until it is `head`. Events are kept as long as those of `GET /events`.
@@ -32772,8 +32795,8 @@ func (c *ClientWithResponses) GetWebhookWithResponse(ctx context.Context, webhoo
 //
 // Changes the members that the body names.
 //
-// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
-// that the event feed still has, if it has their types by then.
+// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events
+// since the pause that the event feed still has and whose types it then subscribes to.
 //
 // `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 // `POST /webhooks/{webhook_id}/replay` sends what it has missed.
@@ -32793,8 +32816,8 @@ func (c *ClientWithResponses) UpdateWebhookWithBodyWithResponse(ctx context.Cont
 //
 // Changes the members that the body names.
 //
-// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
-// that the event feed still has, if it has their types by then.
+// A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events
+// since the pause that the event feed still has and whose types it then subscribes to.
 //
 // `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
 // `POST /webhooks/{webhook_id}/replay` sends what it has missed.
@@ -32825,11 +32848,12 @@ func (c *ClientWithResponses) ListWebhookDeliveriesWithResponse(ctx context.Cont
 	return ParseListWebhookDeliveriesResponse(rsp)
 }
 
-// ReplayWebhookWithBodyWithResponse Send what happened since a position again
+// ReplayWebhookWithBodyWithResponse Replay events from a position
 //
 // Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 // sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+// the replay begins with its oldest event. A replay that you request before an earlier one has finished includes the
+// rest of that one. A paused
 // webhook starts its replay when it resumes.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -32843,11 +32867,12 @@ func (c *ClientWithResponses) ReplayWebhookWithBodyWithResponse(ctx context.Cont
 	return ParseReplayWebhookResponse(rsp)
 }
 
-// ReplayWebhookWithResponse Send what happened since a position again
+// ReplayWebhookWithResponse Replay events from a position
 //
 // Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
 // sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
-// the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+// the replay begins with its oldest event. A replay that you request before an earlier one has finished includes the
+// rest of that one. A paused
 // webhook starts its replay when it resumes.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
