@@ -14,6 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/session"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -92,8 +93,11 @@ func newAccounts(s *store.Store, cfg config.Config) (*auth.Service, *account.Ser
 	if err != nil {
 		return nil, nil, err
 	}
-	accounts, err := account.NewService(s, authn, options.Account)
-	return authn, accounts, err
+	sessions, err := session.NewService(s, authn, session.Options{Secret: options.Auth.Secret})
+	if err != nil {
+		return nil, nil, err
+	}
+	return authn, account.NewService(s, authn, sessions, options.Account), nil
 }
 
 func readLine(r io.Reader) (string, error) {

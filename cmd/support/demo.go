@@ -51,11 +51,11 @@ func makeDemo(ctx context.Context, cfg config.Config, dir string) (key string, e
 		demoAdmin: {auth.RoleAdmin, "Grace"}, demoStaff: {auth.RoleAgent, "Sam"}, demoCustomer: {auth.RoleUser, "Ada"},
 	} {
 		_, err := accounts.CreateNamedAccount(ctx, nil, email, demoPassword, person.role, &person.name)
-		if known := new(apperr.Error); err != nil && (!errors.As(err, &known) || known.Code != apperr.EmailTaken) {
+		if err != nil && !apperr.Is(err, apperr.EmailTaken) {
 			return "", err
 		}
 	}
-	_, key, err = apikey.NewService(s, authn, nil).Create(ctx, auth.Actor{}, apikey.NewKey{
+	_, key, err = apikey.NewService(s, authn).Create(ctx, auth.Actor{}, apikey.NewKey{
 		Name:   "Demo shop",
 		Scopes: []auth.Scope{auth.ScopeTicketsRead, auth.ScopeTicketsWrite, auth.ScopeAI, auth.ScopeOnBehalf},
 	})

@@ -190,7 +190,7 @@ func dataDirError(err error) error {
 
 func (d *dev) startPostgres(ctx context.Context, dir string) error {
 	server, err := pgembed.Start(ctx, pgembed.Options{
-		Dir: dir, Unsafe: dir == "", Download: true,
+		Dir: dir, Unsafe: dir == "",
 		Progress: func(sentence string) { fmt.Fprintln(d.out, sentence) },
 	})
 	switch {

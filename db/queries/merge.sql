@@ -1,8 +1,9 @@
 -- name: LockTickets :many
--- Locks tickets in the order of their ids, so that concurrent calls do not deadlock.
+-- Locks two tickets, and those that were merged into the first, in the order of their ids, so that concurrent calls do
+-- not deadlock.
 SELECT *
 FROM tickets
-WHERE id = ANY(@ids::uuid[])
+WHERE id IN (@from_id, @into_id) OR merged_into = @from_id
 ORDER BY id
 FOR NO KEY UPDATE;
 
@@ -32,7 +33,7 @@ WHERE m.id = @id;
 -- name: MergeTicket :one
 -- Moves the conversation of a ticket into another one, with the description as a message, and closes the ticket
 -- permanently. Both rows must be locked, and no two messages may have the same time. AI responses move too: one to the
--- description becomes one to the new message. The other ticket receives the given tags, custom fields and journal
+-- description becomes one to the new message. Tickets that were merged into the first are now merged into the other. The other ticket receives the given tags, custom fields and journal
 -- entries. Returns that ticket with its customer, if the caller may see the customer.
 WITH source AS (
     SELECT
@@ -77,6 +78,12 @@ recorded AS (
     FROM source
     WHERE source.status <> 'closed'
 ),
+followed AS (
+    UPDATE tickets AS t
+    SET merged_into = @into_id::uuid, updated_at = clock_timestamp(), version = t.version + 1
+    WHERE t.merged_into = @from_id
+    RETURNING t.id
+),
 changes AS (
     SELECT
         unnest(@entry_types::text[]) AS type,
@@ -105,6 +112,11 @@ entered AS (
                 4, source.status <> 'closed', true, 'ticket.status_changed', source.id, NULL::uuid,
                 jsonb_build_object('from', source.status, 'to', 'closed')
             )
+        UNION ALL
+        SELECT
+            4, true, true, 'ticket.merged', followed.id, @into_id::uuid,
+            jsonb_build_object('from', followed.id, 'into', @into_id::uuid)
+        FROM followed
         UNION ALL
         SELECT 4 + changes.number, true, changes.shown, changes.type, @into_id::uuid, NULL::uuid, changes.data::jsonb
         FROM changes

@@ -688,7 +688,8 @@ func (s *Support) ListAPIKeysPage(ctx context.Context, params *ListAPIKeysParams
 // Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
 // tickets, a service with the role `user` what happens in those of its customers.
 //
-// The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, the response is `410 position_expired`.
+// The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, or after the
+// newest one, the response is `410 position_expired`.
 func (s *Support) ListEvents(ctx context.Context, params *ListEventsParams, options ...CallOption) (*DeskEvents, error) {
 	return call[DeskEvents](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewListEventsRequest(server, params.plain())
@@ -1000,8 +1001,9 @@ func (s *Support) LogOut(ctx context.Context, options ...CallOption) error {
 //
 // Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
 // message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
-// the AI is writing in either ticket, for customers or for staff, is cancelled.
+// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
+// merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+// Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 func (s *Support) MergeTicket(ctx context.Context, ticketID TicketID, body MergeTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewMergeTicketRequest(server, ticketID, nil, body)

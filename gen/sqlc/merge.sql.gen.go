@@ -48,14 +48,20 @@ func (q *Queries) ListTakenTimes(ctx context.Context, arg ListTakenTimesParams) 
 const lockTickets = `-- name: LockTickets :many
 SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, redacted_at, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
-WHERE id = ANY($1::uuid[])
+WHERE id IN ($1, $2) OR merged_into = $1
 ORDER BY id
 FOR NO KEY UPDATE
 `
 
-// Locks tickets in the order of their ids, so that concurrent calls do not deadlock.
-func (q *Queries) LockTickets(ctx context.Context, ids []uuid.UUID) ([]Ticket, error) {
-	rows, err := q.db.Query(ctx, lockTickets, ids)
+type LockTicketsParams struct {
+	FromID uuid.UUID
+	IntoID uuid.UUID
+}
+
+// Locks two tickets, and those that were merged into the first, in the order of their ids, so that concurrent calls do
+// not deadlock.
+func (q *Queries) LockTickets(ctx context.Context, arg LockTicketsParams) ([]Ticket, error) {
+	rows, err := q.db.Query(ctx, lockTickets, arg.FromID, arg.IntoID)
 	if err != nil {
 		return nil, err
 	}
@@ -152,6 +158,12 @@ recorded AS (
     FROM source
     WHERE source.status <> 'closed'
 ),
+followed AS (
+    UPDATE tickets AS t
+    SET merged_into = $5::uuid, updated_at = clock_timestamp(), version = t.version + 1
+    WHERE t.merged_into = $6
+    RETURNING t.id
+),
 changes AS (
     SELECT
         unnest($9::text[]) AS type,
@@ -180,6 +192,11 @@ entered AS (
                 4, source.status <> 'closed', true, 'ticket.status_changed', source.id, NULL::uuid,
                 jsonb_build_object('from', source.status, 'to', 'closed')
             )
+        UNION ALL
+        SELECT
+            4, true, true, 'ticket.merged', followed.id, $5::uuid,
+            jsonb_build_object('from', followed.id, 'into', $5::uuid)
+        FROM followed
         UNION ALL
         SELECT 4 + changes.number, true, changes.shown, changes.type, $5::uuid, NULL::uuid, changes.data::jsonb
         FROM changes
@@ -235,7 +252,7 @@ type MergeTicketRow struct {
 
 // Moves the conversation of a ticket into another one, with the description as a message, and closes the ticket
 // permanently. Both rows must be locked, and no two messages may have the same time. AI responses move too: one to the
-// description becomes one to the new message. The other ticket receives the given tags, custom fields and journal
+// description becomes one to the new message. Tickets that were merged into the first are now merged into the other. The other ticket receives the given tags, custom fields and journal
 // entries. Returns that ticket with its customer, if the caller may see the customer.
 func (q *Queries) MergeTicket(ctx context.Context, arg MergeTicketParams) (MergeTicketRow, error) {
 	row := q.db.QueryRow(ctx, mergeTicket,

@@ -339,8 +339,9 @@ type Querier interface {
 	LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error
 	// The ticket of a message, for staff.
 	LockTicketOfMessage(ctx context.Context, arg LockTicketOfMessageParams) (Ticket, error)
-	// Locks tickets in the order of their ids, so that concurrent calls do not deadlock.
-	LockTickets(ctx context.Context, ids []uuid.UUID) ([]Ticket, error)
+	// Locks two tickets, and those that were merged into the first, in the order of their ids, so that concurrent calls do
+	// not deadlock.
+	LockTickets(ctx context.Context, arg LockTicketsParams) ([]Ticket, error)
 	// Returns the account with its service customer, if the caller may see it.
 	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
 	LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
@@ -350,7 +351,7 @@ type Querier interface {
 	LockWebhookResponses(ctx context.Context) error
 	// Moves the conversation of a ticket into another one, with the description as a message, and closes the ticket
 	// permanently. Both rows must be locked, and no two messages may have the same time. AI responses move too: one to the
-	// description becomes one to the new message. The other ticket receives the given tags, custom fields and journal
+	// description becomes one to the new message. Tickets that were merged into the first are now merged into the other. The other ticket receives the given tags, custom fields and journal
 	// entries. Returns that ticket with its customer, if the caller may see the customer.
 	MergeTicket(ctx context.Context, arg MergeTicketParams) (MergeTicketRow, error)
 	// Remembers the first entry that the webhook misses. The cursor's lock waits for the dispatcher's pass.

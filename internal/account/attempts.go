@@ -5,11 +5,11 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
-	"net/netip"
 	"time"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/session"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -66,7 +66,7 @@ func (a *attempts) of(limit int, window time.Duration, who ...string) *tally {
 		mac.Write([]byte{0})
 	}
 	return &tally{
-		attempts: a, name: mac.Sum(nil), window: seconds(window),
+		attempts: a, name: mac.Sum(nil), window: int32(window.Seconds()),
 		limit: int32(limit), //nolint:gosec // The settings bound it.
 	}
 }
@@ -132,8 +132,8 @@ func tooManyAttempts(wait time.Duration) error {
 // guesses counts the wrong passwords from a network: for one account, and for all of them.
 type guesses struct{ account, network *tally }
 
-func (s *Service) guesses(client Client, address string) guesses {
-	network := networkOf(client.Addr)
+func (s *Service) guesses(client session.Client, address string) guesses {
+	network := networkOf(client)
 	return guesses{
 		account: s.attempts.of(s.limits.FailedLogIns, logInWindow, "log-in", address, network),
 		network: s.attempts.of(s.limits.NetworkFailedLogIns, logInWindow, "log-ins", network),
@@ -168,23 +168,7 @@ func (g guesses) right(ctx context.Context) error {
 }
 
 // networkOf returns the network that log-ins count for, and addressOf the client that sign-ups count for: an IPv6
-// subscriber has at least a /64. coarseNetworkOf returns what a session stores of its client's address: enough to tell
-// one's own sessions apart.
-func networkOf(client netip.Addr) string { return prefixOf(client, 24, 64) }
+// subscriber has at least a /64.
+func networkOf(c session.Client) string { return c.Network(24, 64) }
 
-func addressOf(client netip.Addr) string { return prefixOf(client, 32, 64) }
-
-func coarseNetworkOf(client netip.Addr) string { return prefixOf(client, 24, 48) }
-
-func prefixOf(client netip.Addr, bits4, bits6 int) string {
-	client = client.Unmap().WithZone("")
-	bits := bits6
-	if client.Is4() {
-		bits = bits4
-	}
-	prefix, err := client.Prefix(bits)
-	if err != nil || !client.IsValid() {
-		return "" // Clients without an address count together.
-	}
-	return prefix.String()
-}
+func addressOf(c session.Client) string { return c.Network(32, 64) }

@@ -35,7 +35,7 @@ func (s *Service) Erase(ctx context.Context, actor auth.Actor, id uuid.UUID) err
 		return store.NotFound(err)
 	}
 	s.auth.ForgetAccount(id)
-	s.warn(ctx, "user erased", id, slog.Any("by_user_id", actor.ID))
+	s.auth.LogSecurity(ctx, slog.LevelWarn, "user erased", id, slog.Any("by_user_id", actor.ID))
 	ctx, cancel := context.WithTimeout(ctx, erasedAtOnce)
 	defer cancel()
 	if err := s.erase(ctx, id); err != nil && ctx.Err() == nil {

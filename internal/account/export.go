@@ -41,7 +41,7 @@ func (s *Service) Export(ctx context.Context, actor auth.Actor, id uuid.UUID) (i
 	if err != nil {
 		return nil, store.NotFound(err)
 	}
-	s.warn(ctx, "user exported", id, slog.Any("by_user_id", actor.ID))
+	s.auth.LogSecurity(ctx, slog.LevelWarn, "user exported", id, slog.Any("by_user_id", actor.ID))
 	return func(yield func(Exported, error) bool) {
 		e := &export{store: s.store, user: user, yield: yield}
 		if e.add(Exported{User: &user}) && e.sessions(ctx) {

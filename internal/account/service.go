@@ -1,4 +1,5 @@
-// Package account manages the accounts of people and their sessions.
+// Package account manages the accounts of people: sign-up and log-in (service.go), the limits on both (attempts.go),
+// changes by administrators (user.go), export (export.go) and erasure (erasure.go).
 package account
 
 import (
@@ -10,6 +11,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/password"
+	"github.com/supportbackend/support/internal/session"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/uuid7"
 )
@@ -19,44 +21,30 @@ const NoPassword = "!"
 
 // Options configure a Service.
 type Options struct {
-	// Secret signs the refresh tokens. It has at least auth.MinSecretBytes.
+	// Secret hashes the addresses whose attempts are counted. It has at least auth.MinSecretBytes.
 	Secret []byte
-	// AcceptedSecrets are further secrets whose tokens are accepted: the next Secret, or the previous one.
-	AcceptedSecrets [][]byte
 	// Passwords hashes and verifies the accounts' passwords.
 	Passwords *password.Hasher
 	// Limits bound what strangers may try; the zero value means no limits.
 	Limits Limits
-	// Logger receives a line for each security event; nil discards them.
-	Logger *slog.Logger
 }
 
-// Service creates and changes accounts and sessions. Besides the errors that its methods name, each returns the
+// Service creates and changes accounts. Besides the errors that its methods name, each returns the
 // errors of store.Store.
 type Service struct {
-	store         *store.Store
-	auth          *auth.Service
-	passwords     *password.Hasher
-	refreshTokens *refreshTokens
-	attempts      *attempts
-	limits        Limits
-	logger        *slog.Logger
+	store     *store.Store
+	auth      *auth.Service
+	sessions  *session.Service
+	passwords *password.Hasher
+	attempts  *attempts
+	limits    Limits
 }
 
-// NewService returns a Service, or an error without a code when it cannot derive its keys. On this server, its changes
-// take effect in a at once.
-func NewService(s *store.Store, a *auth.Service, o Options) (*Service, error) {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	rt, err := newRefreshTokens(append([][]byte{o.Secret}, o.AcceptedSecrets...))
-	if err != nil {
-		return nil, err
-	}
+// NewService returns a Service. On this server, its changes take effect in a at once.
+func NewService(s *store.Store, a *auth.Service, sessions *session.Service, o Options) *Service {
 	return &Service{
-		store: s, auth: a, passwords: o.Passwords, refreshTokens: rt, attempts: newAttempts(s, o.Secret), limits: o.Limits,
-		logger: o.Logger,
-	}, nil
+		store: s, auth: a, sessions: sessions, passwords: o.Passwords, attempts: newAttempts(s, o.Secret), limits: o.Limits,
+	}
 }
 
 // SignUp creates a customer account for a stranger.
@@ -64,13 +52,13 @@ func NewService(s *store.Store, a *auth.Service, o Options) (*Service, error) {
 // It returns RoleNotAllowed for any role but user, TooManyAttempts after too many sign-ups of the client, those with
 // taken addresses included, and the errors of CreateAccount.
 func (s *Service) SignUp(
-	ctx context.Context, client Client, email, password string, role auth.Role,
+	ctx context.Context, client session.Client, email, password string, role auth.Role,
 ) (user sqlc.User, err error) {
 	if role != auth.RoleUser {
 		return sqlc.User{}, apperr.New(apperr.RoleNotAllowed, `Only the role "user" may be asked for here.`)
 	}
-	network := networkOf(client.Addr)
-	tally := s.attempts.of(s.limits.SignUps, signUpWindow, "sign-up", addressOf(client.Addr))
+	network := networkOf(client)
+	tally := s.attempts.of(s.limits.SignUps, signUpWindow, "sign-up", addressOf(client))
 	if err := tally.check(ctx); err != nil {
 		return sqlc.User{}, err
 	}
@@ -145,21 +133,19 @@ func (s *Service) addAccount(ctx context.Context, account sqlc.CreateUserParams)
 //
 // It returns InvalidCredentials for an unknown address, a disabled account and a wrong password alike, after the same
 // work. It returns TooManyAttempts when the client's network has failed too often, and ServerBusy.
-func (s *Service) LogIn(
-	ctx context.Context, client Client, email, password string,
-) (tokens Tokens, err error) {
+func (s *Service) LogIn(ctx context.Context, client session.Client, email, password string) (session.Tokens, error) {
 	c := credentials{client: client, email: email, password: password, event: "login failed"}
 	for attempt := 1; ; attempt++ {
 		user, outdated, err := s.checkCredentials(ctx, c)
 		if err != nil {
-			return Tokens{}, err
+			return session.Tokens{}, err
 		}
-		tokens, err := s.openSession(ctx, user, client)
+		tokens, err := s.sessions.Open(ctx, user, client)
 		switch {
 		case errors.Is(err, store.ErrNoRows) && attempt < maxAttempts:
 			continue // Another log-in has replaced the hash, or the password has changed.
 		case errors.Is(err, store.ErrNoRows):
-			return Tokens{}, invalidCredentials()
+			return session.Tokens{}, invalidCredentials()
 		case err == nil && outdated:
 			// The password is right in any case; the next log-in tries again.
 			_ = s.rehash(ctx, user, c)
@@ -170,7 +156,7 @@ func (s *Service) LogIn(
 
 // credentials are an e-mail address and a password, with the client that sends them.
 type credentials struct {
-	client          Client
+	client          session.Client
 	email, password string
 	// event is the name of a failure in the log.
 	event string
@@ -196,12 +182,12 @@ func (s *Service) checkCredentials(ctx context.Context, c credentials) (user sql
 	if known = known && user.PasswordHash != NoPassword; known {
 		hash = user.PasswordHash
 	}
-	right, outdated, err := s.passwords.Verify(ctx, networkOf(c.client.Addr), c.password, hash)
+	right, outdated, err := s.passwords.Verify(ctx, networkOf(c.client), c.password, hash)
 	if err != nil {
 		return sqlc.User{}, false, err
 	}
 	if !right || !known || user.DisabledAt != nil {
-		s.info(ctx, c.event, user.ID)
+		s.auth.LogSecurity(ctx, slog.LevelInfo, c.event, user.ID)
 		return sqlc.User{}, false, guesses.wrong(ctx)
 	}
 	return user, outdated, guesses.right(ctx)
@@ -211,7 +197,7 @@ func (s *Service) checkCredentials(ctx context.Context, c credentials) (user sql
 //
 // It returns InvalidCredentials when the current password is wrong, TooManyAttempts when it was wrong too often,
 // ValidationFailed and WeakPassword for the new one, and ServerBusy.
-func (s *Service) ChangePassword(ctx context.Context, client Client, actor auth.Actor, current, password string) error {
+func (s *Service) ChangePassword(ctx context.Context, client session.Client, actor auth.Actor, current, password string) error {
 	if err := checkNewPassword("/new_password", password); err != nil {
 		return err
 	}
@@ -221,7 +207,7 @@ func (s *Service) ChangePassword(ctx context.Context, client Client, actor auth.
 		if err != nil {
 			return err
 		}
-		hash, err := s.passwords.Hash(ctx, networkOf(client.Addr), password)
+		hash, err := s.passwords.Hash(ctx, networkOf(client), password)
 		if err != nil {
 			return err
 		}
@@ -235,7 +221,7 @@ func (s *Service) ChangePassword(ctx context.Context, client Client, actor auth.
 			return err
 		}
 		s.auth.ForgetAccount(actor.ID)
-		s.info(ctx, "password changed", actor.ID, slog.Any("session_id", actor.SessionID))
+		s.auth.LogSecurity(ctx, slog.LevelInfo, "password changed", actor.ID, slog.Any("session_id", actor.SessionID))
 		return nil
 	}
 }
@@ -277,7 +263,7 @@ func (s *Service) userByEmail(ctx context.Context, email string) (user sqlc.User
 }
 
 func (s *Service) rehash(ctx context.Context, user sqlc.User, c credentials) error {
-	hash, err := s.passwords.Hash(ctx, networkOf(c.client.Addr), c.password)
+	hash, err := s.passwords.Hash(ctx, networkOf(c.client), c.password)
 	if err != nil {
 		return err
 	}

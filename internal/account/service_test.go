@@ -17,6 +17,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
 	passwords "github.com/supportbackend/support/internal/password"
+	"github.com/supportbackend/support/internal/session"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
@@ -34,35 +35,36 @@ func hasher() *passwords.Hasher {
 // newDetachedService returns a Service without a database, for requests that are refused before a query.
 func newDetachedService(t *testing.T) *account.Service {
 	t.Helper()
-	s, _ := newService(t, nil, account.Options{Secret: []byte(secret)})
+	s, _, _ := newService(t, nil, account.Options{Secret: []byte(secret)})
 	return s
 }
 
 // bench is a Service on the test's own database.
 type bench struct {
 	*account.Service
-	auth  *auth.Service
-	url   string
-	store *store.Store
+	auth     *auth.Service
+	sessions *session.Service
+	url      string
+	store    *store.Store
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{}
 	b.url, b.store = storetest.Lend(t)
-	b.Service, b.auth = newService(t, b.store, account.Options{Secret: []byte(secret)})
+	b.Service, b.sessions, b.auth = newService(t, b.store, account.Options{Secret: []byte(secret)})
 	return b
 }
 
-// newService returns a Service with cheap hashes, and the auth.Service that checks its tokens.
-func newService(t *testing.T, s *store.Store, o account.Options) (*account.Service, *auth.Service) {
+// newService returns a Service with cheap hashes, and the services it works with.
+func newService(t *testing.T, s *store.Store, o account.Options) (*account.Service, *session.Service, *auth.Service) {
 	t.Helper()
 	a, err := auth.NewService(s, auth.Options{Secret: o.Secret, TokenTTL: config.Defaults().AccessTokenTTL()})
 	require.NoError(t, err)
-	o.Passwords = hasher()
-	accounts, err := account.NewService(s, a, o)
+	sessions, err := session.NewService(s, a, session.Options{Secret: o.Secret})
 	require.NoError(t, err)
-	return accounts, a
+	o.Passwords = hasher()
+	return account.NewService(s, a, sessions, o), sessions, a
 }
 
 // addUser creates an account with a stored hash.
@@ -75,16 +77,22 @@ func (b *bench) addUser(t *testing.T, email, hash string) sqlc.User {
 	return sqlc.User(user)
 }
 
-// signIn creates a session for an account.
-func (b *bench) signIn(t *testing.T, user sqlc.User) uuid.UUID {
+// addAccount creates an account with the password.
+func (b *bench) addAccount(t *testing.T, email string) sqlc.User {
 	t.Helper()
-	session := uuid.Must(uuid.NewV7())
-	_, hash := account.NewRefreshToken(b.Service, session)
-	_, err := b.store.CreateSession(t.Context(), sqlc.CreateSessionParams{
-		ID: session, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: hash, IdleSeconds: 60,
-	})
+	hash, err := hasher().Hash(t.Context(), "", password)
 	require.NoError(t, err)
-	return session
+	return b.addUser(t, email, hash)
+}
+
+// signIn creates a session for an account.
+func (b *bench) signIn(t *testing.T, user sqlc.User) auth.Actor {
+	t.Helper()
+	tokens, err := b.sessions.Open(t.Context(), user, session.Client{})
+	require.NoError(t, err)
+	actor, err := b.auth.Authenticate(t.Context(), tokens.Access)
+	require.NoError(t, err)
+	return actor
 }
 
 func (b *bench) hashOf(t *testing.T, id uuid.UUID) string {

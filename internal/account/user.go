@@ -182,14 +182,17 @@ func (s *Service) rename(
 }
 
 func (s *Service) reportChange(ctx context.Context, actor auth.Actor, before, after sqlc.User) {
-	by := slog.Any("by_user_id", actor.ID)
+	report := func(event string, attrs ...slog.Attr) {
+		attrs = append([]slog.Attr{slog.Any("by_user_id", actor.ID)}, attrs...)
+		s.auth.LogSecurity(ctx, slog.LevelWarn, event, after.ID, attrs...)
+	}
 	if before.Role != after.Role {
-		s.warn(ctx, "role changed", after.ID, by, slog.String("from", string(before.Role)), slog.String("to", string(after.Role)))
+		report("role changed", slog.String("from", string(before.Role)), slog.String("to", string(after.Role)))
 	}
 	switch wasDisabled, isDisabled := before.DisabledAt != nil, after.DisabledAt != nil; {
 	case isDisabled && !wasDisabled:
-		s.warn(ctx, "user disabled", after.ID, by)
+		report("user disabled")
 	case wasDisabled && !isDisabled:
-		s.warn(ctx, "user enabled", after.ID, by)
+		report("user enabled")
 	}
 }

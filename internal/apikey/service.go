@@ -27,19 +27,12 @@ const (
 // Service creates, lists and revokes API keys. Besides the errors that its methods name, each returns the errors of
 // store.Store.
 type Service struct {
-	store  *store.Store
-	auth   *auth.Service
-	logger *slog.Logger
+	store *store.Store
+	auth  *auth.Service
 }
 
-// NewService returns a Service. On this server, its changes take effect in a at once. The logger receives a line for each
-// security event; nil discards them.
-func NewService(s *store.Store, a *auth.Service, logger *slog.Logger) *Service {
-	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
-	}
-	return &Service{store: s, auth: a, logger: logger}
-}
+// NewService returns a Service. On this server, its changes take effect in a at once.
+func NewService(s *store.Store, a *auth.Service) *Service { return &Service{store: s, auth: a} }
 
 // NewKey describes a new API key.
 type NewKey struct {
@@ -91,7 +84,7 @@ func (s *Service) Create(
 	case err != nil:
 		return row, "", err
 	}
-	s.warn(ctx, "api key created", id, row.ServiceID, actor)
+	s.log(ctx, "api key created", id, row.ServiceID, actor)
 	return row, key, nil
 }
 
@@ -156,13 +149,11 @@ func (s *Service) Revoke(ctx context.Context, actor auth.Actor, id uuid.UUID) er
 	}
 	s.auth.ForgetAPIKey(id)
 	if key.Revoked {
-		s.warn(ctx, "api key revoked", id, key.ServiceID, actor)
+		s.log(ctx, "api key revoked", id, key.ServiceID, actor)
 	}
 	return nil
 }
 
-// warn logs a security event. Its line holds ids only.
-func (s *Service) warn(ctx context.Context, event string, key, service uuid.UUID, actor auth.Actor) {
-	s.logger.LogAttrs(ctx, slog.LevelWarn, "security", slog.String("event", event), slog.Any("api_key_id", key),
-		slog.Any("by_user_id", actor.ID), slog.Any("user_id", service))
+func (s *Service) log(ctx context.Context, event string, key, service uuid.UUID, actor auth.Actor) {
+	s.auth.LogSecurity(ctx, slog.LevelWarn, event, service, slog.Any("api_key_id", key), slog.Any("by_user_id", actor.ID))
 }

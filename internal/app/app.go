@@ -27,6 +27,7 @@ import (
 	"github.com/supportbackend/support/internal/prompt"
 	"github.com/supportbackend/support/internal/report"
 	"github.com/supportbackend/support/internal/search"
+	"github.com/supportbackend/support/internal/session"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/team"
 	"github.com/supportbackend/support/internal/ticket"
@@ -46,7 +47,7 @@ type Options struct {
 	Store *store.Store
 	// Auth needs no Logger.
 	Auth auth.Options
-	// Account needs no secrets and no Logger.
+	// Account needs no Secret.
 	Account account.Options
 	// Assistant needs no Tickets, Prompts, Encode, Metrics or Logger.
 	Assistant assistant.Options
@@ -70,6 +71,7 @@ type Options struct {
 type App struct {
 	Store     *store.Store
 	Auth      *auth.Service
+	Sessions  *session.Service
 	Accounts  *account.Service
 	APIKeys   *apikey.Service
 	Tickets   *ticket.Service
@@ -101,11 +103,13 @@ func New(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Account.Secret, o.Account.AcceptedSecrets, o.Account.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
-	accounts, err := account.NewService(o.Store, authn, o.Account)
+	sessions, err := session.NewService(o.Store, authn, session.Options{
+		Secret: o.Auth.Secret, AcceptedSecrets: o.Auth.AcceptedSecrets,
+	})
 	if err != nil {
 		return nil, err
 	}
+	o.Account.Secret = o.Auth.Secret
 	set := o.newMetrics()
 	prompts := prompt.NewService(o.Store)
 	tickets := ticket.NewService(o.Store, o.Ticket)
@@ -113,7 +117,8 @@ func New(o Options) (*App, error) {
 	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
 	o.Journal.Metrics, o.Journal.Logger = set, o.Logger
 	a := &App{
-		Store: o.Store, Auth: authn, Accounts: accounts, APIKeys: apikey.NewService(o.Store, authn, o.Logger), Tickets: tickets,
+		Store: o.Store, Auth: authn, Sessions: sessions, Accounts: account.NewService(o.Store, authn, sessions, o.Account),
+		APIKeys: apikey.NewService(o.Store, authn), Tickets: tickets,
 		Assistant: assistant.NewService(o.Store, o.Assistant), Prompts: prompts, Keys: idempotency.NewService(o.Store),
 		Journal: journal.NewService(o.Store, o.Journal), debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 		Search:  search.NewService(o.Store, o.SearchLanguage, o.Logger),
@@ -124,7 +129,8 @@ func New(o Options) (*App, error) {
 	if err := a.addJobs(o.Webhook, o.Auth); err != nil {
 		return nil, err
 	}
-	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
+	o.HTTP.Auth, o.HTTP.Sessions, o.HTTP.Accounts = a.Auth, a.Sessions, a.Accounts
+	o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Tickets, a.Assistant, a.Keys
 	o.HTTP.Inbox, o.HTTP.Teams, o.HTTP.Prompts, o.HTTP.Macros = a.Inbox, a.Teams, a.Prompts, a.Macros
 	o.HTTP.Journal, o.HTTP.APIKeys = a.Journal, a.APIKeys
 	o.HTTP.Search, o.HTTP.Reports = a.Search, a.Reports
@@ -149,7 +155,7 @@ func (a *App) addJobs(o webhook.Options, secrets auth.Options) (err error) {
 		return err
 	}
 	for _, tasks := range [][]background.Task{
-		a.Accounts.Tasks(), a.Keys.Tasks(), a.Tickets.Tasks(), a.Teams.Tasks(), a.Reports.Tasks(), a.Assistant.Tasks(), a.Journal.Tasks(),
+		a.Sessions.Tasks(), a.Accounts.Tasks(), a.Keys.Tasks(), a.Tickets.Tasks(), a.Teams.Tasks(), a.Reports.Tasks(), a.Assistant.Tasks(), a.Journal.Tasks(),
 	} {
 		jobs.Repeat(tasks...)
 	}

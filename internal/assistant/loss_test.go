@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/dev/groqsim"
@@ -71,6 +72,21 @@ func TestAnswerIsStoredAfterItsLastDeltasAreLost(t *testing.T) {
 	require.True(t, ok)
 	require.EqualValues(t, 1, done.Response.Attempt, "the answer was complete and did not start over")
 	require.Equal(t, b.requireLog(t), textOf(events))
+}
+
+// A ticket may be erased while its answer is written. That is not a bug of the server.
+func TestReadersOfAnErasedAnswerGetSuperseded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.simulator.Enqueue(words(20)))
+	reader := b.open(t)
+	readText(t, reader, strings.Repeat("word ", 20))
+	storetest.Exec(t, b.url, "DELETE FROM ai_responses")
+	b.simulator.Release("crash")
+	events := readSoon(t, reader)
+	failed, ok := events[len(events)-1].(eventlog.Failed)
+	require.True(t, ok)
+	require.Equal(t, apperr.Superseded, failed.Err.Code)
 }
 
 func TestFailureAfterLostDeltasReachesTheReaders(t *testing.T) {

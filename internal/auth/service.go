@@ -20,7 +20,7 @@ type Options struct {
 	TokenTTL time.Duration
 	// Now is the clock for tokens; nil means time.Now. Sessions use the database's clock.
 	Now func() time.Time
-	// Logger receives failures of background work; nil discards them.
+	// Logger receives security events and failures of background work; nil discards them.
 	Logger *slog.Logger
 }
 

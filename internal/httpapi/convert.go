@@ -11,6 +11,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
+	"github.com/supportbackend/support/internal/session"
 	"github.com/supportbackend/support/internal/ticket"
 	"github.com/supportbackend/support/internal/timestamp"
 )
@@ -52,7 +53,7 @@ func toCustomer(serviceID *uuid.UUID, externalID, displayName *string) *api.Cust
 	return customer
 }
 
-func toAccessToken(t account.Tokens) api.AccessToken {
+func toAccessToken(t session.Tokens) api.AccessToken {
 	return api.AccessToken{
 		AccessToken:  t.Access,
 		TokenType:    api.AccessTokenTokenTypeBearer,

@@ -12,9 +12,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
-	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/session"
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
@@ -22,7 +22,7 @@ import (
 type requestInfo struct {
 	requestID string
 	// client is the sender of the request.
-	client account.Client
+	client session.Client
 	actor  auth.Actor
 	// counted means that the rate limit has counted the request for its address.
 	counted bool
@@ -50,7 +50,7 @@ func actorFrom(ctx context.Context) auth.Actor {
 }
 
 // clientFrom returns the sender of the request.
-func clientFrom(ctx context.Context) account.Client {
+func clientFrom(ctx context.Context) session.Client {
 	return infoFrom(ctx).client
 }
 
@@ -76,7 +76,7 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
 		info := &requestInfo{
-			requestID: id, client: account.Client{UserAgent: c.Request().UserAgent(), Addr: addressOf(c)},
+			requestID: id, client: session.Client{UserAgent: c.Request().UserAgent(), Addr: addressOf(c)},
 		}
 		ctx := context.WithValue(c.Request().Context(), requestInfoKey{}, info)
 		c.SetRequest(c.Request().WithContext(ctx))

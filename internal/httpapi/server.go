@@ -29,6 +29,7 @@ import (
 	"github.com/supportbackend/support/internal/prompt"
 	"github.com/supportbackend/support/internal/report"
 	"github.com/supportbackend/support/internal/search"
+	"github.com/supportbackend/support/internal/session"
 	"github.com/supportbackend/support/internal/team"
 	"github.com/supportbackend/support/internal/ticket"
 	"github.com/supportbackend/support/internal/webhook"
@@ -47,6 +48,7 @@ const (
 // Options are the dependencies and settings of a Server.
 type Options struct {
 	Auth      *auth.Service
+	Sessions  *session.Service
 	Accounts  *account.Service
 	APIKeys   *apikey.Service
 	Tickets   *ticket.Service
@@ -92,6 +94,7 @@ type Options struct {
 // Server handles the API's requests. It implements the generated interface, one method for each operation.
 type Server struct {
 	auth      *auth.Service
+	sessions  *session.Service
 	accounts  *account.Service
 	apiKeys   *apikey.Service
 	tickets   *ticket.Service
@@ -153,7 +156,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, accounts: o.Accounts, apiKeys: o.APIKeys, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, macros: o.Macros, journal: o.Journal,
+		auth: o.Auth, sessions: o.Sessions, accounts: o.Accounts, apiKeys: o.APIKeys, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, macros: o.Macros, journal: o.Journal,
 		webhooks: o.Webhooks, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
 		search: o.Search, reports: o.Reports, inbox: o.Inbox, teams: o.Teams,

@@ -60,11 +60,15 @@ func (s *Service) Drained() <-chan struct{} { return s.drained.Done() }
 func (s *Service) Wait(ctx context.Context, after int64) error { return s.head.wait(ctx, after) }
 
 // Find returns up to limit of the entries that the actor sees after a position; nil means from the oldest on. If there are none
-// yet, it waits for as long as wait and ctx allow. It returns PositionExpired when entries after the position have been dropped.
+// yet, it waits for as long as wait and ctx allow. It returns PositionExpired when entries after the position have been dropped,
+// and when there is no such position: a database that was restored gives the positions that it has lost to other entries.
 func (s *Service) Find(
 	ctx context.Context, actor auth.Actor, f Filter, after *int64, limit int32, wait time.Duration,
 ) (Page, error) {
 	position, err := s.begin(ctx, after)
+	if err == nil {
+		err = s.checkReached(ctx, position)
+	}
 	if err != nil {
 		return Page{}, err
 	}
@@ -91,7 +95,7 @@ func (s *Service) Timeline(
 	if after == nil || *after < oldest {
 		after = &oldest
 	}
-	return s.Find(ctx, actor, Filter{Types: types, TicketID: &ticketID}, after, limit, 0)
+	return s.page(ctx, actor, Filter{Types: types, TicketID: &ticketID}, *after, limit)
 }
 
 // begin returns the position after which to read.
@@ -153,11 +157,33 @@ func (s *Service) newest(ctx context.Context) (int64, error) {
 	if position, known := s.head.get(); known {
 		return position, nil
 	}
+	return s.askNewest(ctx)
+}
+
+// askNewest returns the newest position of the database.
+func (s *Service) askNewest(ctx context.Context) (int64, error) {
 	position, err := s.store.GetJournalHead(ctx)
 	if err == nil {
 		s.head.raise(position)
 	}
 	return position, err
+}
+
+// checkReached returns PositionExpired when no entry has had the position yet. Another replica may have heard of newer
+// entries, so only the database knows.
+func (s *Service) checkReached(ctx context.Context, position int64) error {
+	head, err := s.newest(ctx)
+	if err == nil && position > head {
+		head, err = s.askNewest(ctx)
+	}
+	if err != nil || position <= head {
+		return err
+	}
+	oldest, err := s.store.GetJournalOldest(ctx)
+	if err != nil {
+		return err
+	}
+	return expired(fmt.Sprintf("The newest event has position %d.", head), oldest)
 }
 
 // checkKept returns PositionExpired when entries after the position have been dropped. Called after a read, it tells whether
@@ -167,8 +193,13 @@ func (s *Service) checkKept(ctx context.Context, after int64) error {
 	if err != nil || after >= oldest-1 {
 		return err
 	}
+	return expired(fmt.Sprintf("The oldest event that is kept has position %d.", oldest), oldest)
+}
+
+// expired returns PositionExpired with the lowest position that a reader may use.
+func expired(detail string, oldest int64) error {
 	least := oldest - 1
-	return apperr.New(apperr.PositionExpired, fmt.Sprintf("The oldest event that is kept has position %d.", oldest)).
+	return apperr.New(apperr.PositionExpired, detail).
 		At(apperr.Field{Pointer: "/after", In: "query", Code: apperr.OutOfRange, Limit: &least})
 }
 

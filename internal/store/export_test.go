@@ -20,5 +20,11 @@ func Setting(ctx context.Context, s *Store, name string) (value string, err erro
 	return value, err
 }
 
+// ReservedSetting returns a run-time parameter of one of the reserved sessions.
+func ReservedSetting(ctx context.Context, s *Store, name string) (value string, err error) {
+	err = s.reserved.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value)
+	return value, err
+}
+
 // AddsToJournal reports whether the commit of a statement wakes the sequencer.
 func AddsToJournal(sql string) bool { return addsToJournal(sql) }

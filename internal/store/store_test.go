@@ -37,6 +37,20 @@ func TestEverySessionHasItsSettings(t *testing.T) {
 	}
 }
 
+func TestReservedSessionsPlanTheirStatementsOnce(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	s, err := store.Open(t.Context(), store.Config{URL: url + "&plan_cache_mode=auto", MaxConns: 8})
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	mode, err := store.ReservedSetting(t.Context(), s, "plan_cache_mode")
+	require.NoError(t, err)
+	require.Equal(t, "force_generic_plan", mode)
+	mode, err = store.Setting(t.Context(), s, "plan_cache_mode")
+	require.NoError(t, err)
+	require.Equal(t, "auto", mode, "lists need plans for their filters")
+}
+
 func TestUniqueViolationNamesItsConstraintWithoutValues(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)

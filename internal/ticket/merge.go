@@ -17,7 +17,7 @@ import (
 
 // Merge moves a ticket's conversation into another ticket of the same customer, in chronological order, with its
 // description as a message, and closes it for good. The other ticket also gets the tags and custom fields that it
-// lacks, up to the limits. Merge fences what the AI is writing in either. The caller has decided that the actor may see
+// lacks, up to the limits. Tickets that were merged into the first one follow it. Merge fences what the AI is writing in either. The caller has decided that the actor may see
 // both.
 //
 // It returns the other ticket. It returns NotFound, InvalidTransition for a ticket that was merged before, TicketClosed
@@ -84,7 +84,7 @@ func join(t, other sqlc.Ticket) (sqlc.Ticket, error) {
 
 // lockToMerge locks two tickets in the order of their ids, and returns them, or an error if they cannot be merged.
 func (s *Service) lockToMerge(ctx context.Context, from, into uuid.UUID) (source, target sqlc.Ticket, err error) {
-	locked, err := s.store.LockTickets(ctx, []uuid.UUID{from, into})
+	locked, err := s.store.LockTickets(ctx, sqlc.LockTicketsParams{FromID: from, IntoID: into})
 	if err != nil {
 		return source, target, err
 	}

@@ -234,6 +234,9 @@ func (s *Service) prepare(ctx context.Context, actor auth.Actor, id uuid.UUID, m
 	if err != nil {
 		return nil, err
 	}
+	if before.MergedInto != nil {
+		id = *before.MergedInto // Its messages are there.
+	}
 	there, err := s.clientMessage(ctx, actor, id, m)
 	if err != nil || there != nil {
 		return there, err

@@ -5710,7 +5710,8 @@ type ClientInterface interface {
 	// Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
 	// tickets, a service with the role `user` what happens in those of its customers.
 	//
-	// The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, the response is `410 position_expired`.
+	// The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, or after the
+	// newest one, the response is `410 position_expired`.
 	//
 	// Corresponds with GET /events (the `ListEvents` operationId).
 	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6418,8 +6419,9 @@ type ClientInterface interface {
 	//
 	// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
 	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
-	// the AI is writing in either ticket, for customers or for staff, is cancelled.
+	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
+	// merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+	// Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6430,8 +6432,9 @@ type ClientInterface interface {
 	//
 	// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
 	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
-	// the AI is writing in either ticket, for customers or for staff, is cancelled.
+	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
+	// merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+	// Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7468,7 +7471,8 @@ func (c *Client) SignUp(ctx context.Context, params *SignUpParams, body SignUpJS
 // Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
 // tickets, a service with the role `user` what happens in those of its customers.
 //
-// The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, the response is `410 position_expired`.
+// The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, or after the
+// newest one, the response is `410 position_expired`.
 //
 // Corresponds with GET /events (the `ListEvents` operationId).
 func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8786,8 +8790,9 @@ func (c *Client) PreviewMacro(ctx context.Context, ticketID TicketID, macroID Ma
 //
 // Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
 // message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
-// the AI is writing in either ticket, for customers or for staff, is cancelled.
+// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
+// merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+// Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8808,8 +8813,9 @@ func (c *Client) MergeTicketWithBody(ctx context.Context, ticketID TicketID, par
 //
 // Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
 // message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
-// the AI is writing in either ticket, for customers or for staff, is cancelled.
+// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
+// merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+// Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -15698,7 +15704,8 @@ type ClientWithResponsesInterface interface {
 	// Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
 	// tickets, a service with the role `user` what happens in those of its customers.
 	//
-	// The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, the response is `410 position_expired`.
+	// The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, or after the
+	// newest one, the response is `410 position_expired`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16464,8 +16471,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
 	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
-	// the AI is writing in either ticket, for customers or for staff, is cancelled.
+	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
+	// merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+	// Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16476,8 +16484,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
 	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
-	// the AI is writing in either ticket, for customers or for staff, is cancelled.
+	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
+	// merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+	// Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -30963,7 +30972,8 @@ func (c *ClientWithResponses) SignUpWithResponse(ctx context.Context, params *Si
 // Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
 // tickets, a service with the role `user` what happens in those of its customers.
 //
-// The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, the response is `410 position_expired`.
+// The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, or after the
+// newest one, the response is `410 position_expired`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -32095,8 +32105,9 @@ func (c *ClientWithResponses) PreviewMacroWithResponse(ctx context.Context, tick
 //
 // Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
 // message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
-// the AI is writing in either ticket, for customers or for staff, is cancelled.
+// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
+// merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+// Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32113,8 +32124,9 @@ func (c *ClientWithResponses) MergeTicketWithBodyWithResponse(ctx context.Contex
 //
 // Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
 // message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
-// the AI is writing in either ticket, for customers or for staff, is cancelled.
+// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
+// merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+// Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

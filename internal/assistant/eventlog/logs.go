@@ -79,7 +79,7 @@ func (l logs) endGone(ctx context.Context, feeds []*Feed) error {
 		i := slices.IndexFunc(existing, func(r sqlc.AIResponse) bool { return r.ID == f.responseID })
 		switch {
 		case i < 0:
-			f.publish(l.entry(Failed{ID: EventID{ResponseID: f.responseID, Seq: 1, Attempt: 1}, Err: Failure(apperr.Internal)}))
+			f.publish(l.entry(Failed{ID: EventID{ResponseID: f.responseID, Seq: 1, Attempt: 1}, Err: Failure(apperr.Superseded)}))
 		case !existing[i].HasEvents && existing[i].Status != sqlc.AIResponseStatusStreaming:
 			if err := l.rebuild(ctx, f, existing[i]); err != nil {
 				return err

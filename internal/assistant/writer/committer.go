@@ -14,10 +14,9 @@ import (
 
 const (
 	// minInterval and maxInterval bound the time between the beginnings of two group commits. In between, it is
-	// commitShare times as long as a commit takes: the slower commits are, the more deltas of all responses share one.
+	// minInterval for each response of the first one: the more responses run, the more deltas share a commit.
 	minInterval = 2 * time.Millisecond
 	maxInterval = 10 * time.Millisecond
-	commitShare = 8
 	// commitPause is the wait after a failed commit.
 	commitPause = 250 * time.Millisecond
 	// commitTimeout bounds one commit.
@@ -94,33 +93,46 @@ func (c *committer) wakeUp() {
 // run commits until ctx ends.
 func (c *committer) run(ctx context.Context) {
 	committing := background.Outage{While: "committing deltas", Logger: c.logger}
+	var next time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-c.wake:
 		}
+		if !sleepUntil(ctx, next) {
+			return
+		}
 		begin := time.Now()
-		err := c.commit(ctx)
+		responses, err := c.commit(ctx)
 		committing.Note(ctx, err)
-		took := time.Since(begin)
-		pause := min(max(commitShare*took, minInterval), maxInterval)
+		pause := min(time.Duration(responses)*minInterval, maxInterval)
 		if err != nil {
 			pause = commitPause
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause - took):
-		}
+		next = begin.Add(pause)
 	}
 }
 
-// commit writes everything pending. What it cannot write stays pending.
-func (c *committer) commit(ctx context.Context) error {
+// sleepUntil returns false when ctx ends first. It needs no timer where deltas are rare.
+func sleepUntil(ctx context.Context, t time.Time) bool {
+	wait := time.Until(t)
+	if wait <= 0 {
+		return true
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(wait):
+		return true
+	}
+}
+
+// commit writes everything pending, and returns of how many responses that was. What it cannot write stays pending.
+func (c *committer) commit(ctx context.Context) (responses int, err error) {
 	batch := c.take()
 	if len(batch) == 0 {
-		return nil
+		return 0, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
@@ -138,7 +150,7 @@ func (c *committer) commit(ctx context.Context) error {
 			c.markDirty(p.owner)
 		}
 	}
-	return err
+	return len(batch), err
 }
 
 // take returns everything pending, merged into one delta per response.

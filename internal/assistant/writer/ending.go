@@ -50,19 +50,20 @@ func (e ending) complete(ctx context.Context, o *owner, a answer) error {
 		ReasoningTokens: usage.ReasoningTokens, CachedTokens: usage.CachedTokens,
 	}
 	var response sqlc.AIResponse
-	err = e.persist(ctx, func(ctx context.Context) error {
-		// The writer acts for the desk, which may see every ticket.
-		if _, err := e.store.LockTicket(ctx, sqlc.LockTicketParams{ID: o.response.TicketID, Staff: true}); err != nil {
+	err = e.persist(ctx, o, func(ctx context.Context) error {
+		return e.store.InTx(ctx, func(ctx context.Context) error {
+			// The writer acts for the desk, which may see every ticket.
+			lock := sqlc.LockTicketAheadParams{ID: o.response.TicketID, Staff: true}
+			if err := e.store.LockTicketAhead(store.Ahead(ctx), lock); err != nil {
+				return err
+			}
+			response, err = e.keep(store.Last(ctx), o, end)
 			return err
-		}
-		return e.repairing(ctx, o, func() error {
-			response, err = e.keep(ctx, o, end)
-			return err
-		}, func(current sqlc.AIResponse) bool {
-			// This commit may have succeeded before, and only its reply was lost.
-			response = current
-			return current.FinishReason != nil && current.Attempt == o.response.Attempt
 		})
+	}, func(current sqlc.AIResponse) bool {
+		// This commit may have succeeded before, and only its reply was lost.
+		response = current
+		return current.FinishReason != nil && current.Attempt == o.response.Attempt
 	})
 	if err != nil {
 		return err
@@ -131,12 +132,10 @@ func (e ending) fail(ctx context.Context, o *owner, a answer, failure *apperr.Er
 		ReasoningTokens: usage.ReasoningTokens, CachedTokens: usage.CachedTokens,
 	}
 	var event sqlc.AIResponseEvent
-	err = e.persist(ctx, func(ctx context.Context) error {
-		return e.repairing(ctx, o, func() error {
-			event, err = e.store.FailAIResponse(ctx, end)
-			return err
-		}, func(sqlc.AIResponse) bool { return false })
-	})
+	err = e.persist(ctx, o, func(ctx context.Context) error {
+		event, err = e.store.FailAIResponse(ctx, end)
+		return err
+	}, func(sqlc.AIResponse) bool { return false })
 	if err != nil {
 		return err
 	}
@@ -151,12 +150,35 @@ func (e ending) handOver(ctx context.Context, o *owner) {
 	e.hub.Abandon(o.feed)
 }
 
+// persist calls end until it succeeds or the response is another owner's. It retries while the database is unavailable and
+// ctx allows.
+func (e ending) persist(
+	ctx context.Context, o *owner, end func(ctx context.Context) error, ended func(current sqlc.AIResponse) bool,
+) error {
+	for {
+		try, cancel := context.WithTimeout(ctx, endTimeout)
+		err := e.repairing(try, o, end, ended)
+		late := try.Err() != nil
+		cancel()
+		if !late && !apperr.Is(err, apperr.DBUnavailable) && !apperr.Is(err, apperr.DBBusy) || err == nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(commitPause):
+		}
+	}
+}
+
 // repairing calls end until it finds the response in the state in which this owner left it, or ended. In between, it
 // restores what a crash of the database has lost of the log. It returns errLost when nothing is missing: then the
 // response is no longer this owner's.
-func (e ending) repairing(ctx context.Context, o *owner, end func() error, ended func(current sqlc.AIResponse) bool) error {
+func (e ending) repairing(
+	ctx context.Context, o *owner, end func(ctx context.Context) error, ended func(current sqlc.AIResponse) bool,
+) error {
 	for {
-		err := end()
+		err := end(ctx)
 		if !errors.Is(err, store.ErrNoRows) {
 			return err
 		}
@@ -170,24 +192,6 @@ func (e ending) repairing(ctx context.Context, o *owner, end func() error, ended
 		}
 		if err != nil {
 			return err
-		}
-	}
-}
-
-// persist runs fn in a transaction, and retries while the database is unavailable and ctx allows.
-func (e ending) persist(ctx context.Context, fn func(ctx context.Context) error) error {
-	for {
-		try, cancel := context.WithTimeout(ctx, endTimeout)
-		err := e.store.InTx(try, fn)
-		late := try.Err() != nil
-		cancel()
-		if !late && !apperr.Is(err, apperr.DBUnavailable) && !apperr.Is(err, apperr.DBBusy) || err == nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(commitPause):
 		}
 	}
 }

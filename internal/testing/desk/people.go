@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/password"
+	"github.com/supportbackend/support/internal/session"
 	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
@@ -45,7 +45,7 @@ func (d *Desk) Staff(t testing.TB, role sqlc.UserRole) *apitest.User {
 // Again returns the account with another session, without a request.
 func (d *Desk) Again(t testing.TB, u *apitest.User) *apitest.User {
 	t.Helper()
-	here := account.Client{Addr: netip.MustParseAddr("127.0.0.1"), UserAgent: "Go-http-client/1.1"}
+	here := session.Client{Addr: netip.MustParseAddr("127.0.0.1"), UserAgent: "Go-http-client/1.1"}
 	tokens, err := d.Accounts.LogIn(t.Context(), here, u.Email, apitest.Password)
 	require.NoError(t, err)
 	return d.User(t, apitest.User{ID: u.ID, Email: u.Email, Role: u.Role, Token: tokens.Access, Refresh: tokens.Refresh})

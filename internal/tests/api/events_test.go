@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -132,8 +133,23 @@ func TestExpiredPositionReturnsTheOldest(t *testing.T) {
 	}
 	first := admin.Do(t, http.MethodGet, "/events", "")
 	require.Equal(t, http.StatusOK, first.Status, "without a position, the feed begins with the oldest event")
-	beyond := admin.Do(t, http.MethodGet, "/events?after=9007199254740991", "")
-	require.Contains(t, string(beyond.Body), `"position":9007199254740991`, "a reader beyond the head waits there")
+}
+
+// A database that was restored has lost its newest events, and gives their positions to others.
+func TestPositionBeyondTheNewestIsExpired(t *testing.T) {
+	t.Parallel()
+	s := desk.New(t, desk.Options{Journal: true, NoAI: true})
+	admin := s.Staff(t, sqlc.UserRoleAdmin)
+	ticket := s.Customer(t).NewTicket(t)
+	events(t, admin, plain.ListEventsParams{After: new(int64(0))}, isCreated(ticket.ID))
+	head := storetest.QueryInt(t, s.DatabaseURL, "SELECT position FROM journal_head")
+	for _, path := range []string{"/events?after=%d", "/events?after=%d&types=ticket.merged&wait=1", "/events/stream?after=%d"} {
+		got := admin.Do(t, http.MethodGet, fmt.Sprintf(path, head+1), "")
+		require.Equal(t, http.StatusGone, got.Status, "%s", got.Body)
+		require.Contains(t, string(got.Body), fmt.Sprintf("The newest event has position %d.", head))
+	}
+	timeline := admin.Do(t, http.MethodGet, fmt.Sprintf("/tickets/%s/timeline?after=%d", ticket.ID, head+1), "")
+	require.Equal(t, http.StatusOK, timeline.Status, "%s", timeline.Body)
 }
 
 func TestEventStreamResumes(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/desk"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 	rooms "github.com/supportbackend/support/internal/ticket"
 )
@@ -118,9 +119,9 @@ func TestMergeCancelsRunningAnswers(t *testing.T) {
 	}
 	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "late", After: 5}}})
 	stream := customer.Stream(t, from.ID)
-	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
+	groqtest.Wait(t, s.Simulator, func(records []groqsim.RequestRecord) bool {
 		return len(records) == 3 && !slices.ContainsFunc(records, func(r groqsim.RequestRecord) bool { return r.HeldAt != "late" })
-	}))
+	})
 	got := merge(t, agent, from.ID, into.ID)
 	require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)
 	s.Simulator.Release("late")
@@ -130,6 +131,39 @@ func TestMergeCancelsRunningAnswers(t *testing.T) {
 	require.Zero(t, countAIMessages(t, s, from.ID)+countAIMessages(t, s, into.ID))
 	require.Equal(t, "superseded", storetest.QueryText(t, s.DatabaseURL, "SELECT string_agg(DISTINCT status::text, ' ') FROM ai_responses"))
 	require.Equal(t, 3, storetest.QueryInt(t, s.DatabaseURL, "SELECT count(*) FROM ai_responses WHERE ticket_id = '"+into.ID.String()+"'"))
+}
+
+// A ticket follows the one that it was merged into, when that is merged too: its pointer, its customer's outbox, and the
+// redaction of what was said in it.
+func TestMergeOfAMergedTicket(t *testing.T) {
+	t.Parallel()
+	d := newCast(t)
+	agent := d.Staff(t, sqlc.UserRoleAgent)
+	first, second, last := d.owner.NewTicket(t), d.owner.NewTicket(t), d.owner.NewTicket(t)
+	key, message := "a-key", client.CreateMessageRequest{Content: "My card is canary-4711.", ClientID: "outbox-1"}
+	said, err := d.owner.CreateMessageWithResponse(t.Context(), first.ID, &plain.CreateMessageParams{IdempotencyKey: &key}, message)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, said.StatusCode(), "%s", said.Body)
+	storeResponses(t, d, "canary-4711")
+	require.Equal(t, http.StatusOK, merge(t, agent, first.ID, second.ID).StatusCode())
+	before := getTicket(t, d.owner, first)
+	require.Equal(t, http.StatusOK, merge(t, agent, second.ID, last.ID).StatusCode())
+
+	after := getTicket(t, d.owner, first)
+	require.Equal(t, last.ID, *after.MergedInto)
+	require.True(t, after.UpdatedAt.After(before.UpdatedAt))
+	moves := journalOf(t, d.Desk, first.ID, "type || ' ' || coalesce(subject_id::text, '')")
+	require.Equal(t, "ticket.merged "+last.ID.String(), moves[len(moves)-1])
+
+	again := sayAs(t, d.owner, first.ID, message)
+	require.Equal(t, http.StatusOK, again.StatusCode(), "%s", again.Body)
+	require.Equal(t, said.JSON201.ID, again.JSON200.ID)
+	require.Equal(t, last.ID, again.JSON200.TicketID)
+	refused := sayAs(t, d.owner, first.ID, client.CreateMessageRequest{Content: "Hello?", ClientID: "outbox-2"})
+	apitest.RequireProblem(t, refused.StatusCode(), refused.Body, http.StatusConflict, client.ProblemCodeTicketClosed)
+
+	redact(t, agent, said.JSON201.ID)
+	requireNowhere(t, d.Desk, "canary")
 }
 
 // Of two opposite merges, one wins. A message that races a merge is in one of the tickets, or refused.

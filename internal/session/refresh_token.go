@@ -1,4 +1,4 @@
-package account
+package session
 
 import (
 	"crypto/hkdf"
@@ -35,7 +35,7 @@ func newRefreshTokens(secrets [][]byte) (*refreshTokens, error) {
 	for _, secret := range secrets {
 		key, err := hkdf.Key(sha256.New, secret, nil, "support-backend refresh tokens", sha256.Size)
 		if err != nil {
-			return nil, fmt.Errorf("account: derive the key of refresh tokens: %w", err)
+			return nil, fmt.Errorf("session: derive the key of refresh tokens: %w", err)
 		}
 		t.keys = append(t.keys, key)
 	}

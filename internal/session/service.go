@@ -1,4 +1,7 @@
-package account
+// Package session keeps people logged in: it opens their sessions, exchanges refresh tokens, and ends sessions.
+//
+// A session is one row, whatever has happened to it. Its access tokens and refresh tokens end with it.
+package session
 
 import (
 	"context"
@@ -11,6 +14,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/uuid7"
@@ -25,7 +29,37 @@ const (
 	refreshBurst = 60
 	// maxSessions is the maximum number of an account's sessions; one more ends the oldest.
 	maxSessions = 1000
+
+	// sweepInterval is how often expired sessions are deleted, and maxSwept how many in one statement.
+	sweepInterval = time.Minute
+	maxSwept      = 500
 )
+
+// Options configure a Service.
+type Options struct {
+	// Secret signs the refresh tokens. It has at least auth.MinSecretBytes.
+	Secret []byte
+	// AcceptedSecrets are further secrets whose tokens are accepted: the next Secret, or the previous one.
+	AcceptedSecrets [][]byte
+}
+
+// Service opens, refreshes, lists and ends sessions. Besides the errors that its methods name, each returns the errors
+// of store.Store.
+type Service struct {
+	store         *store.Store
+	auth          *auth.Service
+	refreshTokens *refreshTokens
+}
+
+// NewService returns a Service, or an error without a code when it cannot derive its keys. On this server, its changes
+// take effect in a at once.
+func NewService(s *store.Store, a *auth.Service, o Options) (*Service, error) {
+	rt, err := newRefreshTokens(append([][]byte{o.Secret}, o.AcceptedSecrets...))
+	if err != nil {
+		return nil, err
+	}
+	return &Service{store: s, auth: a, refreshTokens: rt}, nil
+}
 
 // Tokens are a client's tokens of its session.
 type Tokens struct {
@@ -36,14 +70,14 @@ type Tokens struct {
 	Refresh string
 }
 
-// openSession begins a session for an account whose password was checked. It returns store.ErrNoRows when the account has
+// Open begins a session for an account whose password was checked. It returns store.ErrNoRows when the account has
 // changed since.
-func (s *Service) openSession(ctx context.Context, user sqlc.User, client Client) (Tokens, error) {
+func (s *Service) Open(ctx context.Context, user sqlc.User, client Client) (Tokens, error) {
 	id := uuid7.New()
 	first := s.refreshTokens.make(id)
 	version, err := s.store.CreateSession(ctx, sqlc.CreateSessionParams{
 		ID: id, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: first.hash,
-		UserAgent: shortUserAgent(client.UserAgent), ClientNetwork: coarseNetworkOf(client.Addr), IdleSeconds: seconds(sessionIdle),
+		UserAgent: shortUserAgent(client.UserAgent), ClientNetwork: client.storedNetwork(), IdleSeconds: seconds(sessionIdle),
 	})
 	if err != nil {
 		return Tokens{}, err
@@ -90,7 +124,7 @@ func (s *Service) refuseRefresh(ctx context.Context, sent refreshToken) error {
 		account, err := s.store.DeleteReusedSession(ctx, sqlc.DeleteReusedSessionParams{ID: sent.session, TokenHash: sent.hash})
 		if err == nil {
 			s.auth.ForgetSession(sent.session)
-			s.warn(ctx, "refresh token reused", account, slog.Any("session_id", sent.session))
+			s.auth.LogSecurity(ctx, slog.LevelWarn, "refresh token reused", account, slog.Any("session_id", sent.session))
 			return apperr.New(apperr.TokenReuse, "The refresh token was used before. Its session has ended: log in again.")
 		}
 		if !errors.Is(err, store.ErrNoRows) {
@@ -112,15 +146,17 @@ func (s *Service) refuseRefresh(ctx context.Context, sent refreshToken) error {
 
 // LogOut ends the actor's own session.
 func (s *Service) LogOut(ctx context.Context, actor auth.Actor) error {
-	err := s.EndSession(ctx, actor, actor.SessionID)
+	err := s.End(ctx, actor, actor.SessionID)
 	if apperr.Is(err, apperr.NotFound) {
 		return nil // It has ended already.
 	}
 	return err
 }
 
-// ListSessions returns a page of the actor's living sessions, newest first, and where the next page begins, if there is one.
-func (s *Service) ListSessions(ctx context.Context, actor auth.Actor, p page.Page) ([]sqlc.ListSessionsByUserRow, *page.Position, error) {
+// List returns a page of the actor's living sessions, newest first, and where the next page begins, if there is one.
+func (s *Service) List(
+	ctx context.Context, actor auth.Actor, p page.Page,
+) ([]sqlc.ListSessionsByUserRow, *page.Position, error) {
 	after := p.AfterOr(page.Last)
 	rows, err := s.store.ListSessionsByUser(ctx, sqlc.ListSessionsByUserParams{
 		UserID: actor.ID, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
@@ -134,8 +170,8 @@ func (s *Service) ListSessions(ctx context.Context, actor auth.Actor, p page.Pag
 	return sessions, next, nil
 }
 
-// EndSession ends one of the actor's sessions, with all its tokens. It returns NotFound, also for somebody else's.
-func (s *Service) EndSession(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
+// End ends one of the actor's sessions, with all its tokens. It returns NotFound, also for somebody else's.
+func (s *Service) End(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
 	ended, err := s.store.DeleteSession(ctx, sqlc.DeleteSessionParams{ID: id, UserID: actor.ID})
 	if err != nil {
 		return err
@@ -144,8 +180,20 @@ func (s *Service) EndSession(ctx context.Context, actor auth.Actor, id uuid.UUID
 		return store.NotFound(store.ErrNoRows)
 	}
 	s.auth.ForgetSession(id)
-	s.info(ctx, "session revoked", actor.ID, slog.Any("session_id", id))
+	s.auth.LogSecurity(ctx, slog.LevelInfo, "session revoked", actor.ID, slog.Any("session_id", id))
 	return nil
+}
+
+// Tasks returns the periodic work: deleting expired sessions.
+func (s *Service) Tasks() []background.Task {
+	return []background.Task{{Name: "delete_expired_sessions", Every: sweepInterval, Do: s.Sweep}}
+}
+
+// Sweep deletes expired sessions, a batch at a time.
+func (s *Service) Sweep(ctx context.Context) error {
+	return background.Batches(ctx, maxSwept, func(ctx context.Context, limit, skip int32) (int64, error) {
+		return s.store.DeleteExpiredSessions(ctx, sqlc.DeleteExpiredSessionsParams{MaxRows: limit, SkipRows: skip})
+	})
 }
 
 func invalidRefreshToken(cause error) error {

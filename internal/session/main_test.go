@@ -1,0 +1,9 @@
+package session_test
+
+import (
+	"testing"
+
+	"github.com/supportbackend/support/internal/testing/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
