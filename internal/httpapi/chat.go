@@ -131,8 +131,11 @@ func (s *Server) chat(
 		return aiResponseStream{}, err
 	}
 	stream, err := s.stream(ctx, encoder, func() (*assistant.Reader, error) {
-		if r.regenerate {
+		switch {
+		case r.regenerate:
 			return s.assistant.Again(ctx, actorFrom(ctx), r.ticketID)
+		case stores:
+			return s.assistant.OpenSaid(ctx, actorFrom(ctx), r.ticketID)
 		}
 		return s.assistant.Open(ctx, actorFrom(ctx), r.ticketID, eventlog.EventID{})
 	})
