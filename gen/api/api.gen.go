@@ -22,6 +22,8 @@ import (
 	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
+
+	"github.com/supportbackend/support/internal/wirejson"
 )
 
 // Defines values for AGUIEventName.
@@ -3071,7 +3073,7 @@ type Ticket struct {
 	UserID ID `json:"user_id"`
 
 	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
-	// after a reply by staff, and once the ticket is resolved.
+	// after a reply by staff, and while the ticket is resolved or closed.
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
@@ -3197,7 +3199,7 @@ type TicketWithMessages struct {
 	UserID ID `json:"user_id"`
 
 	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
-	// after a reply by staff, and once the ticket is resolved.
+	// after a reply by staff, and while the ticket is resolved or closed.
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
@@ -9368,13 +9370,13 @@ type RunAGUI400ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI400ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9384,14 +9386,14 @@ type RunAGUI401ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI401ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9401,14 +9403,14 @@ type RunAGUI403ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI403ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9418,13 +9420,13 @@ type RunAGUI404ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI404ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9434,13 +9436,13 @@ type RunAGUI406ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI406ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9450,13 +9452,13 @@ type RunAGUI409ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI409ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9466,13 +9468,13 @@ type RunAGUI413ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI413ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9482,14 +9484,14 @@ type RunAGUI415ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI415ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9499,13 +9501,13 @@ type RunAGUI422ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI422ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9515,8 +9517,8 @@ type RunAGUI429ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI429ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9530,7 +9532,7 @@ func (response RunAGUI429ApplicationProblemPlusJSONResponse) VisitRunAGUIRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9540,13 +9542,13 @@ type RunAGUI500ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI500ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9556,8 +9558,8 @@ type RunAGUI502ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI502ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9565,7 +9567,7 @@ func (response RunAGUI502ApplicationProblemPlusJSONResponse) VisitRunAGUIRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(502)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9575,8 +9577,8 @@ type RunAGUI503ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI503ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9584,7 +9586,7 @@ func (response RunAGUI503ApplicationProblemPlusJSONResponse) VisitRunAGUIRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9594,8 +9596,8 @@ type RunAGUI504ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI504ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9603,7 +9605,7 @@ func (response RunAGUI504ApplicationProblemPlusJSONResponse) VisitRunAGUIRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(504)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9627,8 +9629,8 @@ type GetAIResponse200JSONResponse struct {
 
 func (response GetAIResponse200JSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -9636,7 +9638,7 @@ func (response GetAIResponse200JSONResponse) VisitGetAIResponseResponse(w http.R
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9656,13 +9658,13 @@ type GetAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse400ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9672,14 +9674,14 @@ type GetAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse401ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9689,14 +9691,14 @@ type GetAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse403ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9706,13 +9708,13 @@ type GetAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse404ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9722,13 +9724,13 @@ type GetAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse406ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9738,8 +9740,8 @@ type GetAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse429ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9753,7 +9755,7 @@ func (response GetAIResponse429ApplicationProblemPlusJSONResponse) VisitGetAIRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9763,13 +9765,13 @@ type GetAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse500ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9779,8 +9781,8 @@ type GetAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9788,7 +9790,7 @@ func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9813,8 +9815,8 @@ type ApplyAIResponse200JSONResponse struct {
 
 func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -9825,7 +9827,7 @@ func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w ht
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9835,13 +9837,13 @@ type ApplyAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse400ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9851,14 +9853,14 @@ type ApplyAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse401ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9868,14 +9870,14 @@ type ApplyAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse403ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9885,13 +9887,13 @@ type ApplyAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse404ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9901,13 +9903,13 @@ type ApplyAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse406ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9917,8 +9919,8 @@ type ApplyAIResponse409ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9926,7 +9928,7 @@ func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyA
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9936,13 +9938,13 @@ type ApplyAIResponse422ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse422ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9952,8 +9954,8 @@ type ApplyAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9967,7 +9969,7 @@ func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyA
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9977,13 +9979,13 @@ type ApplyAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse500ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9993,8 +9995,8 @@ type ApplyAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10002,7 +10004,7 @@ func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyA
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10019,13 +10021,13 @@ type CancelAIResponse202JSONResponse AIResponse
 
 func (response CancelAIResponse202JSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10035,13 +10037,13 @@ type CancelAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse400ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10051,14 +10053,14 @@ type CancelAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse401ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10068,14 +10070,14 @@ type CancelAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse403ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10085,13 +10087,13 @@ type CancelAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse404ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10101,13 +10103,13 @@ type CancelAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse406ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10117,8 +10119,8 @@ type CancelAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse429ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10132,7 +10134,7 @@ func (response CancelAIResponse429ApplicationProblemPlusJSONResponse) VisitCance
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10142,13 +10144,13 @@ type CancelAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse500ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10158,8 +10160,8 @@ type CancelAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10167,7 +10169,7 @@ func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCance
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10191,8 +10193,8 @@ type DiscardAIResponse200JSONResponse struct {
 
 func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -10200,7 +10202,7 @@ func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10210,13 +10212,13 @@ type DiscardAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse400ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10226,14 +10228,14 @@ type DiscardAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse401ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10243,14 +10245,14 @@ type DiscardAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse403ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10260,13 +10262,13 @@ type DiscardAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse404ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10276,13 +10278,13 @@ type DiscardAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse406ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10292,8 +10294,8 @@ type DiscardAIResponse409ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10301,7 +10303,7 @@ func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDisc
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10311,13 +10313,13 @@ type DiscardAIResponse422ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse422ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10327,8 +10329,8 @@ type DiscardAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10342,7 +10344,7 @@ func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDisc
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10352,13 +10354,13 @@ type DiscardAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse500ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10368,8 +10370,8 @@ type DiscardAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10377,7 +10379,7 @@ func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDisc
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10401,8 +10403,8 @@ type ListAIResponseEvents200JSONResponse struct {
 
 func (response ListAIResponseEvents200JSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -10410,7 +10412,7 @@ func (response ListAIResponseEvents200JSONResponse) VisitListAIResponseEventsRes
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10430,13 +10432,13 @@ type ListAIResponseEvents400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents400ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10446,14 +10448,14 @@ type ListAIResponseEvents401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents401ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10463,14 +10465,14 @@ type ListAIResponseEvents403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents403ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10480,13 +10482,13 @@ type ListAIResponseEvents404ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents404ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10496,13 +10498,13 @@ type ListAIResponseEvents406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents406ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10512,8 +10514,8 @@ type ListAIResponseEvents429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents429ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10527,7 +10529,7 @@ func (response ListAIResponseEvents429ApplicationProblemPlusJSONResponse) VisitL
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10537,13 +10539,13 @@ type ListAIResponseEvents500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents500ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10553,8 +10555,8 @@ type ListAIResponseEvents503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10562,7 +10564,7 @@ func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitL
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10587,8 +10589,8 @@ type PublishAIResponse201JSONResponse struct {
 
 func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -10596,7 +10598,7 @@ func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10606,13 +10608,13 @@ type PublishAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse400ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10622,14 +10624,14 @@ type PublishAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse401ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10639,14 +10641,14 @@ type PublishAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse403ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10656,13 +10658,13 @@ type PublishAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse404ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10672,13 +10674,13 @@ type PublishAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse406ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10688,8 +10690,8 @@ type PublishAIResponse409ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10697,7 +10699,7 @@ func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPubl
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10707,13 +10709,13 @@ type PublishAIResponse413ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse413ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10723,14 +10725,14 @@ type PublishAIResponse415ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse415ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10740,13 +10742,13 @@ type PublishAIResponse422ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse422ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10756,8 +10758,8 @@ type PublishAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10771,7 +10773,7 @@ func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPubl
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10781,13 +10783,13 @@ type PublishAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse500ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10797,8 +10799,8 @@ type PublishAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10806,7 +10808,7 @@ func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPubl
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10876,13 +10878,13 @@ type StreamAIResponseByID400ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID400ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10892,14 +10894,14 @@ type StreamAIResponseByID401ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID401ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10909,14 +10911,14 @@ type StreamAIResponseByID403ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID403ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10926,13 +10928,13 @@ type StreamAIResponseByID404ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID404ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10942,13 +10944,13 @@ type StreamAIResponseByID406ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID406ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10958,8 +10960,8 @@ type StreamAIResponseByID429ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID429ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10973,7 +10975,7 @@ func (response StreamAIResponseByID429ApplicationProblemPlusJSONResponse) VisitS
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10983,13 +10985,13 @@ type StreamAIResponseByID500ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID500ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10999,8 +11001,8 @@ type StreamAIResponseByID503ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID503ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11008,7 +11010,7 @@ func (response StreamAIResponseByID503ApplicationProblemPlusJSONResponse) VisitS
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11032,8 +11034,8 @@ type ListAPIKeys200JSONResponse struct {
 
 func (response ListAPIKeys200JSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -11044,7 +11046,7 @@ func (response ListAPIKeys200JSONResponse) VisitListAPIKeysResponse(w http.Respo
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11064,13 +11066,13 @@ type ListAPIKeys400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys400ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11080,14 +11082,14 @@ type ListAPIKeys401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys401ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11097,14 +11099,14 @@ type ListAPIKeys403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys403ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11114,13 +11116,13 @@ type ListAPIKeys406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys406ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11130,8 +11132,8 @@ type ListAPIKeys429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys429ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11145,7 +11147,7 @@ func (response ListAPIKeys429ApplicationProblemPlusJSONResponse) VisitListAPIKey
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11155,13 +11157,13 @@ type ListAPIKeys500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys500ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11171,8 +11173,8 @@ type ListAPIKeys503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys503ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11180,7 +11182,7 @@ func (response ListAPIKeys503ApplicationProblemPlusJSONResponse) VisitListAPIKey
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11197,13 +11199,13 @@ type CreateAPIKey201JSONResponse CreatedAPIKey
 
 func (response CreateAPIKey201JSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11213,13 +11215,13 @@ type CreateAPIKey400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey400ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11229,14 +11231,14 @@ type CreateAPIKey401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey401ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11246,14 +11248,14 @@ type CreateAPIKey403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey403ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11263,13 +11265,13 @@ type CreateAPIKey406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey406ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11279,13 +11281,13 @@ type CreateAPIKey413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey413ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11295,14 +11297,14 @@ type CreateAPIKey415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey415ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11312,13 +11314,13 @@ type CreateAPIKey422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey422ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11328,8 +11330,8 @@ type CreateAPIKey429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey429ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11343,7 +11345,7 @@ func (response CreateAPIKey429ApplicationProblemPlusJSONResponse) VisitCreateAPI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11353,13 +11355,13 @@ type CreateAPIKey500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey500ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11369,8 +11371,8 @@ type CreateAPIKey503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey503ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11378,7 +11380,7 @@ func (response CreateAPIKey503ApplicationProblemPlusJSONResponse) VisitCreateAPI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11404,13 +11406,13 @@ type RevokeAPIKey400ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey400ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11420,14 +11422,14 @@ type RevokeAPIKey401ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey401ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11437,14 +11439,14 @@ type RevokeAPIKey403ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey403ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11454,13 +11456,13 @@ type RevokeAPIKey404ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey404ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11470,8 +11472,8 @@ type RevokeAPIKey429ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey429ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11485,7 +11487,7 @@ func (response RevokeAPIKey429ApplicationProblemPlusJSONResponse) VisitRevokeAPI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11495,13 +11497,13 @@ type RevokeAPIKey500ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey500ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11511,8 +11513,8 @@ type RevokeAPIKey503ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey503ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11520,7 +11522,7 @@ func (response RevokeAPIKey503ApplicationProblemPlusJSONResponse) VisitRevokeAPI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11538,13 +11540,13 @@ type LogIn200JSONResponse AccessToken
 
 func (response LogIn200JSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11554,13 +11556,13 @@ type LogIn400ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn400ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11570,14 +11572,14 @@ type LogIn401ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn401ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11587,13 +11589,13 @@ type LogIn406ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn406ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11603,13 +11605,13 @@ type LogIn413ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn413ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11619,14 +11621,14 @@ type LogIn415ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn415ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11636,13 +11638,13 @@ type LogIn422ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn422ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11652,8 +11654,8 @@ type LogIn429ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn429ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11667,7 +11669,7 @@ func (response LogIn429ApplicationProblemPlusJSONResponse) VisitLogInResponse(w 
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11677,13 +11679,13 @@ type LogIn500ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn500ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11693,8 +11695,8 @@ type LogIn503ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn503ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11702,7 +11704,7 @@ func (response LogIn503ApplicationProblemPlusJSONResponse) VisitLogInResponse(w 
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11728,13 +11730,13 @@ type LogOut400ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut400ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11744,14 +11746,14 @@ type LogOut401ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut401ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11761,14 +11763,14 @@ type LogOut403ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut403ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11778,8 +11780,8 @@ type LogOut429ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut429ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11793,7 +11795,7 @@ func (response LogOut429ApplicationProblemPlusJSONResponse) VisitLogOutResponse(
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11803,13 +11805,13 @@ type LogOut500ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut500ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11819,8 +11821,8 @@ type LogOut503ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut503ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11828,7 +11830,7 @@ func (response LogOut503ApplicationProblemPlusJSONResponse) VisitLogOutResponse(
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11845,13 +11847,13 @@ type RefreshSession200JSONResponse AccessToken
 
 func (response RefreshSession200JSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11861,13 +11863,13 @@ type RefreshSession400ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession400ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11877,14 +11879,14 @@ type RefreshSession401ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession401ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11894,13 +11896,13 @@ type RefreshSession406ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession406ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11910,13 +11912,13 @@ type RefreshSession413ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession413ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11926,14 +11928,14 @@ type RefreshSession415ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession415ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11943,13 +11945,13 @@ type RefreshSession422ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession422ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11959,8 +11961,8 @@ type RefreshSession429ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession429ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11974,7 +11976,7 @@ func (response RefreshSession429ApplicationProblemPlusJSONResponse) VisitRefresh
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11984,13 +11986,13 @@ type RefreshSession500ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession500ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12000,8 +12002,8 @@ type RefreshSession503ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession503ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12009,7 +12011,7 @@ func (response RefreshSession503ApplicationProblemPlusJSONResponse) VisitRefresh
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12033,8 +12035,8 @@ type ListSessions200JSONResponse struct {
 
 func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -12045,7 +12047,7 @@ func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.Res
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12065,13 +12067,13 @@ type ListSessions400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions400ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12081,14 +12083,14 @@ type ListSessions401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions401ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12098,14 +12100,14 @@ type ListSessions403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions403ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12115,13 +12117,13 @@ type ListSessions406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions406ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12131,8 +12133,8 @@ type ListSessions429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions429ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12146,7 +12148,7 @@ func (response ListSessions429ApplicationProblemPlusJSONResponse) VisitListSessi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12156,13 +12158,13 @@ type ListSessions500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions500ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12172,8 +12174,8 @@ type ListSessions503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions503ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12181,7 +12183,7 @@ func (response ListSessions503ApplicationProblemPlusJSONResponse) VisitListSessi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12207,13 +12209,13 @@ type EndSession400ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession400ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12223,14 +12225,14 @@ type EndSession401ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession401ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12240,14 +12242,14 @@ type EndSession403ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession403ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12257,13 +12259,13 @@ type EndSession404ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession404ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12273,8 +12275,8 @@ type EndSession429ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession429ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12288,7 +12290,7 @@ func (response EndSession429ApplicationProblemPlusJSONResponse) VisitEndSessionR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12298,13 +12300,13 @@ type EndSession500ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession500ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12314,8 +12316,8 @@ type EndSession503ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession503ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12323,7 +12325,7 @@ func (response EndSession503ApplicationProblemPlusJSONResponse) VisitEndSessionR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12340,13 +12342,13 @@ type SignUp201JSONResponse User
 
 func (response SignUp201JSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12356,13 +12358,13 @@ type SignUp400ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp400ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12372,13 +12374,13 @@ type SignUp403ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp403ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12388,13 +12390,13 @@ type SignUp406ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp406ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12404,13 +12406,13 @@ type SignUp409ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp409ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12420,13 +12422,13 @@ type SignUp413ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp413ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12436,14 +12438,14 @@ type SignUp415ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp415ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12453,13 +12455,13 @@ type SignUp422ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp422ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12469,8 +12471,8 @@ type SignUp429ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp429ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12484,7 +12486,7 @@ func (response SignUp429ApplicationProblemPlusJSONResponse) VisitSignUpResponse(
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12494,13 +12496,13 @@ type SignUp500ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp500ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12510,8 +12512,8 @@ type SignUp503ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12519,7 +12521,7 @@ func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12542,8 +12544,8 @@ type ListEvents200JSONResponse struct {
 
 func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -12551,7 +12553,7 @@ func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.Respons
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12571,13 +12573,13 @@ type ListEvents400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents400ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12587,14 +12589,14 @@ type ListEvents401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents401ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12604,14 +12606,14 @@ type ListEvents403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents403ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12621,13 +12623,13 @@ type ListEvents406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents406ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12637,13 +12639,13 @@ type ListEvents410ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(410)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12653,8 +12655,8 @@ type ListEvents429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12668,7 +12670,7 @@ func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12678,13 +12680,13 @@ type ListEvents500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents500ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12694,8 +12696,8 @@ type ListEvents503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12703,7 +12705,7 @@ func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12764,13 +12766,13 @@ type StreamEvents400ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents400ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12780,14 +12782,14 @@ type StreamEvents401ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents401ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12797,14 +12799,14 @@ type StreamEvents403ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents403ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12814,13 +12816,13 @@ type StreamEvents406ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents406ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12830,13 +12832,13 @@ type StreamEvents410ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents410ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(410)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12846,8 +12848,8 @@ type StreamEvents429ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12861,7 +12863,7 @@ func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEve
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12871,13 +12873,13 @@ type StreamEvents500ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents500ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12887,8 +12889,8 @@ type StreamEvents503ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12896,7 +12898,7 @@ func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEve
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12911,13 +12913,13 @@ type GetLiveness200JSONResponse Health
 
 func (response GetLiveness200JSONResponse) VisitGetLivenessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12927,13 +12929,13 @@ type GetLiveness400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetLiveness400ApplicationProblemPlusJSONResponse) VisitGetLivenessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12943,13 +12945,13 @@ type GetLiveness406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetLiveness406ApplicationProblemPlusJSONResponse) VisitGetLivenessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12973,8 +12975,8 @@ type ListMacros200JSONResponse struct {
 
 func (response ListMacros200JSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -12985,7 +12987,7 @@ func (response ListMacros200JSONResponse) VisitListMacrosResponse(w http.Respons
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13005,13 +13007,13 @@ type ListMacros400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros400ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13021,14 +13023,14 @@ type ListMacros401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros401ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13038,14 +13040,14 @@ type ListMacros403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros403ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13055,13 +13057,13 @@ type ListMacros406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros406ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13071,8 +13073,8 @@ type ListMacros429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros429ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13086,7 +13088,7 @@ func (response ListMacros429ApplicationProblemPlusJSONResponse) VisitListMacrosR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13096,13 +13098,13 @@ type ListMacros500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros500ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13112,8 +13114,8 @@ type ListMacros503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros503ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13121,7 +13123,7 @@ func (response ListMacros503ApplicationProblemPlusJSONResponse) VisitListMacrosR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13147,8 +13149,8 @@ type CreateMacro201JSONResponse struct {
 
 func (response CreateMacro201JSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -13160,7 +13162,7 @@ func (response CreateMacro201JSONResponse) VisitCreateMacroResponse(w http.Respo
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13170,13 +13172,13 @@ type CreateMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro400ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13186,14 +13188,14 @@ type CreateMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro401ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13203,14 +13205,14 @@ type CreateMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro403ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13220,13 +13222,13 @@ type CreateMacro406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro406ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13236,8 +13238,8 @@ type CreateMacro409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro409ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13245,7 +13247,7 @@ func (response CreateMacro409ApplicationProblemPlusJSONResponse) VisitCreateMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13255,13 +13257,13 @@ type CreateMacro413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro413ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13271,14 +13273,14 @@ type CreateMacro415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro415ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13288,13 +13290,13 @@ type CreateMacro422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro422ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13304,8 +13306,8 @@ type CreateMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro429ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13319,7 +13321,7 @@ func (response CreateMacro429ApplicationProblemPlusJSONResponse) VisitCreateMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13329,13 +13331,13 @@ type CreateMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro500ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13345,8 +13347,8 @@ type CreateMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro503ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13354,7 +13356,7 @@ func (response CreateMacro503ApplicationProblemPlusJSONResponse) VisitCreateMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13380,13 +13382,13 @@ type DeleteMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro400ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13396,14 +13398,14 @@ type DeleteMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro401ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13413,14 +13415,14 @@ type DeleteMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro403ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13430,13 +13432,13 @@ type DeleteMacro404ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro404ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13446,8 +13448,8 @@ type DeleteMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro429ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13461,7 +13463,7 @@ func (response DeleteMacro429ApplicationProblemPlusJSONResponse) VisitDeleteMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13471,13 +13473,13 @@ type DeleteMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro500ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13487,8 +13489,8 @@ type DeleteMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro503ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13496,7 +13498,7 @@ func (response DeleteMacro503ApplicationProblemPlusJSONResponse) VisitDeleteMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13520,8 +13522,8 @@ type GetMacro200JSONResponse struct {
 
 func (response GetMacro200JSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -13529,7 +13531,7 @@ func (response GetMacro200JSONResponse) VisitGetMacroResponse(w http.ResponseWri
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13549,13 +13551,13 @@ type GetMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro400ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13565,14 +13567,14 @@ type GetMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro401ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13582,14 +13584,14 @@ type GetMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro403ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13599,13 +13601,13 @@ type GetMacro404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro404ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13615,13 +13617,13 @@ type GetMacro406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro406ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13631,8 +13633,8 @@ type GetMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro429ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13646,7 +13648,7 @@ func (response GetMacro429ApplicationProblemPlusJSONResponse) VisitGetMacroRespo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13656,13 +13658,13 @@ type GetMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro500ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13672,8 +13674,8 @@ type GetMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro503ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13681,7 +13683,7 @@ func (response GetMacro503ApplicationProblemPlusJSONResponse) VisitGetMacroRespo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13706,8 +13708,8 @@ type UpdateMacro200JSONResponse struct {
 
 func (response UpdateMacro200JSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -13715,7 +13717,7 @@ func (response UpdateMacro200JSONResponse) VisitUpdateMacroResponse(w http.Respo
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13725,13 +13727,13 @@ type UpdateMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro400ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13741,14 +13743,14 @@ type UpdateMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro401ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13758,14 +13760,14 @@ type UpdateMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro403ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13775,13 +13777,13 @@ type UpdateMacro404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro404ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13791,13 +13793,13 @@ type UpdateMacro406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro406ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13807,13 +13809,13 @@ type UpdateMacro409ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro409ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13823,13 +13825,13 @@ type UpdateMacro412ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro412ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13839,13 +13841,13 @@ type UpdateMacro413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro413ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13855,14 +13857,14 @@ type UpdateMacro415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro415ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13872,13 +13874,13 @@ type UpdateMacro422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro422ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13888,8 +13890,8 @@ type UpdateMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro429ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13903,7 +13905,7 @@ func (response UpdateMacro429ApplicationProblemPlusJSONResponse) VisitUpdateMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13913,13 +13915,13 @@ type UpdateMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro500ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13929,8 +13931,8 @@ type UpdateMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro503ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13938,7 +13940,7 @@ func (response UpdateMacro503ApplicationProblemPlusJSONResponse) VisitUpdateMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13961,8 +13963,8 @@ type GetMe200JSONResponse struct {
 
 func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -13970,7 +13972,7 @@ func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) e
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13990,13 +13992,13 @@ type GetMe400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe400ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14006,14 +14008,14 @@ type GetMe401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe401ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14023,14 +14025,14 @@ type GetMe403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe403ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14040,13 +14042,13 @@ type GetMe406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe406ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14056,8 +14058,8 @@ type GetMe429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe429ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14071,7 +14073,7 @@ func (response GetMe429ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w 
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14081,13 +14083,13 @@ type GetMe500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe500ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14097,8 +14099,8 @@ type GetMe503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe503ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14106,7 +14108,7 @@ func (response GetMe503ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w 
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14122,13 +14124,13 @@ type UpdateMe200JSONResponse User
 
 func (response UpdateMe200JSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14138,13 +14140,13 @@ type UpdateMe400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe400ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14154,14 +14156,14 @@ type UpdateMe401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe401ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14171,14 +14173,14 @@ type UpdateMe403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe403ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14188,13 +14190,13 @@ type UpdateMe406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe406ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14204,13 +14206,13 @@ type UpdateMe413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe413ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14220,14 +14222,14 @@ type UpdateMe415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe415ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14237,13 +14239,13 @@ type UpdateMe422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe422ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14253,8 +14255,8 @@ type UpdateMe429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe429ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14268,7 +14270,7 @@ func (response UpdateMe429ApplicationProblemPlusJSONResponse) VisitUpdateMeRespo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14278,13 +14280,13 @@ type UpdateMe500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe500ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14294,8 +14296,8 @@ type UpdateMe503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe503ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14303,7 +14305,7 @@ func (response UpdateMe503ApplicationProblemPlusJSONResponse) VisitUpdateMeRespo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14330,13 +14332,13 @@ type ChangePassword400ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword400ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14346,14 +14348,14 @@ type ChangePassword401ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword401ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14363,14 +14365,14 @@ type ChangePassword403ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword403ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14380,13 +14382,13 @@ type ChangePassword413ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword413ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14396,14 +14398,14 @@ type ChangePassword415ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword415ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14413,13 +14415,13 @@ type ChangePassword422ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword422ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14429,8 +14431,8 @@ type ChangePassword429ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword429ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14444,7 +14446,7 @@ func (response ChangePassword429ApplicationProblemPlusJSONResponse) VisitChangeP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14454,13 +14456,13 @@ type ChangePassword500ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword500ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14470,8 +14472,8 @@ type ChangePassword503ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword503ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14479,7 +14481,7 @@ func (response ChangePassword503ApplicationProblemPlusJSONResponse) VisitChangeP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14503,8 +14505,8 @@ type GetMessageFeedback200JSONResponse struct {
 
 func (response GetMessageFeedback200JSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -14512,7 +14514,7 @@ func (response GetMessageFeedback200JSONResponse) VisitGetMessageFeedbackRespons
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14532,13 +14534,13 @@ type GetMessageFeedback400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback400ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14548,14 +14550,14 @@ type GetMessageFeedback401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback401ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14565,14 +14567,14 @@ type GetMessageFeedback403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback403ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14582,13 +14584,13 @@ type GetMessageFeedback404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback404ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14598,13 +14600,13 @@ type GetMessageFeedback406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback406ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14614,8 +14616,8 @@ type GetMessageFeedback429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback429ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14629,7 +14631,7 @@ func (response GetMessageFeedback429ApplicationProblemPlusJSONResponse) VisitGet
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14639,13 +14641,13 @@ type GetMessageFeedback500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback500ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14655,8 +14657,8 @@ type GetMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback503ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14664,7 +14666,7 @@ func (response GetMessageFeedback503ApplicationProblemPlusJSONResponse) VisitGet
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14681,13 +14683,13 @@ type PutMessageFeedback200JSONResponse MessageFeedback
 
 func (response PutMessageFeedback200JSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14697,13 +14699,13 @@ type PutMessageFeedback400ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback400ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14713,14 +14715,14 @@ type PutMessageFeedback401ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback401ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14730,14 +14732,14 @@ type PutMessageFeedback403ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback403ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14747,13 +14749,13 @@ type PutMessageFeedback404ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback404ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14763,13 +14765,13 @@ type PutMessageFeedback406ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback406ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14779,13 +14781,13 @@ type PutMessageFeedback413ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback413ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14795,14 +14797,14 @@ type PutMessageFeedback415ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback415ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14812,13 +14814,13 @@ type PutMessageFeedback422ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback422ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14828,8 +14830,8 @@ type PutMessageFeedback429ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback429ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14843,7 +14845,7 @@ func (response PutMessageFeedback429ApplicationProblemPlusJSONResponse) VisitPut
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14853,13 +14855,13 @@ type PutMessageFeedback500ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback500ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14869,8 +14871,8 @@ type PutMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14878,7 +14880,7 @@ func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPut
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14895,13 +14897,13 @@ type RedactMessage200JSONResponse Message
 
 func (response RedactMessage200JSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14911,13 +14913,13 @@ type RedactMessage400ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage400ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14927,14 +14929,14 @@ type RedactMessage401ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage401ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14944,14 +14946,14 @@ type RedactMessage403ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage403ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14961,13 +14963,13 @@ type RedactMessage404ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage404ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14977,13 +14979,13 @@ type RedactMessage406ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage406ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14993,8 +14995,8 @@ type RedactMessage429ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage429ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15008,7 +15010,7 @@ func (response RedactMessage429ApplicationProblemPlusJSONResponse) VisitRedactMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15018,13 +15020,13 @@ type RedactMessage500ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage500ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15034,8 +15036,8 @@ type RedactMessage503ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage503ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15043,7 +15045,7 @@ func (response RedactMessage503ApplicationProblemPlusJSONResponse) VisitRedactMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15067,8 +15069,8 @@ type ListPrompts200JSONResponse struct {
 
 func (response ListPrompts200JSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -15079,7 +15081,7 @@ func (response ListPrompts200JSONResponse) VisitListPromptsResponse(w http.Respo
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15099,13 +15101,13 @@ type ListPrompts400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts400ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15115,14 +15117,14 @@ type ListPrompts401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts401ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15132,14 +15134,14 @@ type ListPrompts403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts403ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15149,13 +15151,13 @@ type ListPrompts406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts406ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15165,8 +15167,8 @@ type ListPrompts429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts429ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15180,7 +15182,7 @@ func (response ListPrompts429ApplicationProblemPlusJSONResponse) VisitListPrompt
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15190,13 +15192,13 @@ type ListPrompts500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts500ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15206,8 +15208,8 @@ type ListPrompts503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts503ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15215,7 +15217,7 @@ func (response ListPrompts503ApplicationProblemPlusJSONResponse) VisitListPrompt
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15241,8 +15243,8 @@ type CreatePrompt201JSONResponse struct {
 
 func (response CreatePrompt201JSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -15254,7 +15256,7 @@ func (response CreatePrompt201JSONResponse) VisitCreatePromptResponse(w http.Res
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15264,13 +15266,13 @@ type CreatePrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt400ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15280,14 +15282,14 @@ type CreatePrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt401ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15297,14 +15299,14 @@ type CreatePrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt403ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15314,13 +15316,13 @@ type CreatePrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt406ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15330,8 +15332,8 @@ type CreatePrompt409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt409ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15339,7 +15341,7 @@ func (response CreatePrompt409ApplicationProblemPlusJSONResponse) VisitCreatePro
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15349,13 +15351,13 @@ type CreatePrompt413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt413ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15365,14 +15367,14 @@ type CreatePrompt415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt415ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15382,13 +15384,13 @@ type CreatePrompt422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt422ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15398,8 +15400,8 @@ type CreatePrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt429ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15413,7 +15415,7 @@ func (response CreatePrompt429ApplicationProblemPlusJSONResponse) VisitCreatePro
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15423,13 +15425,13 @@ type CreatePrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt500ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15439,8 +15441,8 @@ type CreatePrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt503ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15448,7 +15450,7 @@ func (response CreatePrompt503ApplicationProblemPlusJSONResponse) VisitCreatePro
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15472,8 +15474,8 @@ type GetPrompt200JSONResponse struct {
 
 func (response GetPrompt200JSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -15481,7 +15483,7 @@ func (response GetPrompt200JSONResponse) VisitGetPromptResponse(w http.ResponseW
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15501,13 +15503,13 @@ type GetPrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt400ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15517,14 +15519,14 @@ type GetPrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt401ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15534,14 +15536,14 @@ type GetPrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt403ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15551,13 +15553,13 @@ type GetPrompt404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt404ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15567,13 +15569,13 @@ type GetPrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt406ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15583,8 +15585,8 @@ type GetPrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt429ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15598,7 +15600,7 @@ func (response GetPrompt429ApplicationProblemPlusJSONResponse) VisitGetPromptRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15608,13 +15610,13 @@ type GetPrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt500ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15624,8 +15626,8 @@ type GetPrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt503ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15633,7 +15635,7 @@ func (response GetPrompt503ApplicationProblemPlusJSONResponse) VisitGetPromptRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15658,8 +15660,8 @@ type UpdatePrompt200JSONResponse struct {
 
 func (response UpdatePrompt200JSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -15667,7 +15669,7 @@ func (response UpdatePrompt200JSONResponse) VisitUpdatePromptResponse(w http.Res
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15677,13 +15679,13 @@ type UpdatePrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt400ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15693,14 +15695,14 @@ type UpdatePrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt401ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15710,14 +15712,14 @@ type UpdatePrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt403ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15727,13 +15729,13 @@ type UpdatePrompt404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt404ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15743,13 +15745,13 @@ type UpdatePrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt406ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15759,13 +15761,13 @@ type UpdatePrompt409ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt409ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15775,13 +15777,13 @@ type UpdatePrompt412ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt412ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15791,13 +15793,13 @@ type UpdatePrompt413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt413ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15807,14 +15809,14 @@ type UpdatePrompt415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt415ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15824,13 +15826,13 @@ type UpdatePrompt422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt422ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15840,8 +15842,8 @@ type UpdatePrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt429ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15855,7 +15857,7 @@ func (response UpdatePrompt429ApplicationProblemPlusJSONResponse) VisitUpdatePro
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15865,13 +15867,13 @@ type UpdatePrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt500ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15881,8 +15883,8 @@ type UpdatePrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt503ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15890,7 +15892,7 @@ func (response UpdatePrompt503ApplicationProblemPlusJSONResponse) VisitUpdatePro
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15914,8 +15916,8 @@ type PreviewPrompt200JSONResponse struct {
 
 func (response PreviewPrompt200JSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -15923,7 +15925,7 @@ func (response PreviewPrompt200JSONResponse) VisitPreviewPromptResponse(w http.R
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15943,13 +15945,13 @@ type PreviewPrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt400ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15959,14 +15961,14 @@ type PreviewPrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt401ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15976,14 +15978,14 @@ type PreviewPrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt403ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15993,13 +15995,13 @@ type PreviewPrompt404ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt404ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16009,13 +16011,13 @@ type PreviewPrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt406ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16025,8 +16027,8 @@ type PreviewPrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt429ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16040,7 +16042,7 @@ func (response PreviewPrompt429ApplicationProblemPlusJSONResponse) VisitPreviewP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16050,13 +16052,13 @@ type PreviewPrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt500ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16066,8 +16068,8 @@ type PreviewPrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt503ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16075,7 +16077,7 @@ func (response PreviewPrompt503ApplicationProblemPlusJSONResponse) VisitPreviewP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16100,8 +16102,8 @@ type PublishPrompt200JSONResponse struct {
 
 func (response PublishPrompt200JSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -16112,7 +16114,7 @@ func (response PublishPrompt200JSONResponse) VisitPublishPromptResponse(w http.R
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16122,13 +16124,13 @@ type PublishPrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt400ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16138,14 +16140,14 @@ type PublishPrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt401ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16155,14 +16157,14 @@ type PublishPrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt403ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16172,13 +16174,13 @@ type PublishPrompt404ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt404ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16188,13 +16190,13 @@ type PublishPrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt406ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16204,8 +16206,8 @@ type PublishPrompt409ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt409ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16213,7 +16215,7 @@ func (response PublishPrompt409ApplicationProblemPlusJSONResponse) VisitPublishP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16223,13 +16225,13 @@ type PublishPrompt412ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt412ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16239,13 +16241,13 @@ type PublishPrompt422ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt422ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16255,8 +16257,8 @@ type PublishPrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt429ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16270,7 +16272,7 @@ func (response PublishPrompt429ApplicationProblemPlusJSONResponse) VisitPublishP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16280,13 +16282,13 @@ type PublishPrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt500ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16296,8 +16298,8 @@ type PublishPrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt503ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16305,7 +16307,7 @@ func (response PublishPrompt503ApplicationProblemPlusJSONResponse) VisitPublishP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16330,8 +16332,8 @@ type WithdrawPrompt200JSONResponse struct {
 
 func (response WithdrawPrompt200JSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -16342,7 +16344,7 @@ func (response WithdrawPrompt200JSONResponse) VisitWithdrawPromptResponse(w http
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16352,13 +16354,13 @@ type WithdrawPrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt400ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16368,14 +16370,14 @@ type WithdrawPrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt401ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16385,14 +16387,14 @@ type WithdrawPrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt403ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16402,13 +16404,13 @@ type WithdrawPrompt404ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt404ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16418,13 +16420,13 @@ type WithdrawPrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt406ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16434,8 +16436,8 @@ type WithdrawPrompt409ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt409ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16443,7 +16445,7 @@ func (response WithdrawPrompt409ApplicationProblemPlusJSONResponse) VisitWithdra
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16453,13 +16455,13 @@ type WithdrawPrompt422ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt422ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16469,8 +16471,8 @@ type WithdrawPrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt429ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16484,7 +16486,7 @@ func (response WithdrawPrompt429ApplicationProblemPlusJSONResponse) VisitWithdra
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16494,13 +16496,13 @@ type WithdrawPrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt500ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16510,8 +16512,8 @@ type WithdrawPrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt503ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16519,7 +16521,7 @@ func (response WithdrawPrompt503ApplicationProblemPlusJSONResponse) VisitWithdra
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16534,13 +16536,13 @@ type GetReadiness200JSONResponse Health
 
 func (response GetReadiness200JSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16550,13 +16552,13 @@ type GetReadiness400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReadiness400ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16566,13 +16568,13 @@ type GetReadiness406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReadiness406ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16582,13 +16584,13 @@ type GetReadiness500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReadiness500ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16598,8 +16600,8 @@ type GetReadiness503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16607,7 +16609,7 @@ func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadin
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16631,8 +16633,8 @@ type SearchTickets200JSONResponse struct {
 
 func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -16643,7 +16645,7 @@ func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.R
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16663,13 +16665,13 @@ type SearchTickets400ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets400ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16679,14 +16681,14 @@ type SearchTickets401ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets401ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16696,14 +16698,14 @@ type SearchTickets403ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets403ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16713,13 +16715,13 @@ type SearchTickets406ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets406ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16729,8 +16731,8 @@ type SearchTickets429ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16744,7 +16746,7 @@ func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16754,13 +16756,13 @@ type SearchTickets500ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets500ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16770,8 +16772,8 @@ type SearchTickets503ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16779,7 +16781,7 @@ func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16802,8 +16804,8 @@ type GetSLATargets200JSONResponse struct {
 
 func (response GetSLATargets200JSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -16811,7 +16813,7 @@ func (response GetSLATargets200JSONResponse) VisitGetSLATargetsResponse(w http.R
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16831,13 +16833,13 @@ type GetSLATargets400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets400ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16847,14 +16849,14 @@ type GetSLATargets401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets401ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16864,14 +16866,14 @@ type GetSLATargets403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets403ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16881,13 +16883,13 @@ type GetSLATargets406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets406ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16897,8 +16899,8 @@ type GetSLATargets429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets429ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16912,7 +16914,7 @@ func (response GetSLATargets429ApplicationProblemPlusJSONResponse) VisitGetSLATa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16922,13 +16924,13 @@ type GetSLATargets500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets500ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16938,8 +16940,8 @@ type GetSLATargets503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets503ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16947,7 +16949,7 @@ func (response GetSLATargets503ApplicationProblemPlusJSONResponse) VisitGetSLATa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16971,8 +16973,8 @@ type PutSLATargets200JSONResponse struct {
 
 func (response PutSLATargets200JSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -16980,7 +16982,7 @@ func (response PutSLATargets200JSONResponse) VisitPutSLATargetsResponse(w http.R
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16990,13 +16992,13 @@ type PutSLATargets400ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets400ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17006,14 +17008,14 @@ type PutSLATargets401ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets401ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17023,14 +17025,14 @@ type PutSLATargets403ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets403ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17040,13 +17042,13 @@ type PutSLATargets406ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets406ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17056,13 +17058,13 @@ type PutSLATargets412ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets412ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17072,13 +17074,13 @@ type PutSLATargets413ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets413ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17088,14 +17090,14 @@ type PutSLATargets415ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets415ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17105,13 +17107,13 @@ type PutSLATargets422ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets422ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17121,8 +17123,8 @@ type PutSLATargets429ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets429ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17136,7 +17138,7 @@ func (response PutSLATargets429ApplicationProblemPlusJSONResponse) VisitPutSLATa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17146,13 +17148,13 @@ type PutSLATargets500ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets500ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17162,8 +17164,8 @@ type PutSLATargets503ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets503ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17171,7 +17173,7 @@ func (response PutSLATargets503ApplicationProblemPlusJSONResponse) VisitPutSLATa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17194,8 +17196,8 @@ type GetReportSummary200JSONResponse struct {
 
 func (response GetReportSummary200JSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -17203,7 +17205,7 @@ func (response GetReportSummary200JSONResponse) VisitGetReportSummaryResponse(w 
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17223,13 +17225,13 @@ type GetReportSummary400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary400ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17239,14 +17241,14 @@ type GetReportSummary401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary401ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17256,14 +17258,14 @@ type GetReportSummary403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary403ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17273,13 +17275,13 @@ type GetReportSummary406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary406ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17289,8 +17291,8 @@ type GetReportSummary429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary429ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17304,7 +17306,7 @@ func (response GetReportSummary429ApplicationProblemPlusJSONResponse) VisitGetRe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17314,13 +17316,13 @@ type GetReportSummary500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary500ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17330,8 +17332,8 @@ type GetReportSummary503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary503ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17339,7 +17341,7 @@ func (response GetReportSummary503ApplicationProblemPlusJSONResponse) VisitGetRe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17363,8 +17365,8 @@ type ListStaffTickets200JSONResponse struct {
 
 func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -17375,7 +17377,7 @@ func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w 
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17395,13 +17397,13 @@ type ListStaffTickets400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets400ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17411,14 +17413,14 @@ type ListStaffTickets401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets401ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17428,14 +17430,14 @@ type ListStaffTickets403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets403ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17445,13 +17447,13 @@ type ListStaffTickets406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets406ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17461,8 +17463,8 @@ type ListStaffTickets429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17476,7 +17478,7 @@ func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListS
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17486,13 +17488,13 @@ type ListStaffTickets500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets500ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17502,8 +17504,8 @@ type ListStaffTickets503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17511,7 +17513,7 @@ func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListS
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17528,13 +17530,13 @@ type UpdateTickets200JSONResponse []TicketResult
 
 func (response UpdateTickets200JSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17544,13 +17546,13 @@ type UpdateTickets400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets400ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17560,14 +17562,14 @@ type UpdateTickets401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets401ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17577,14 +17579,14 @@ type UpdateTickets403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets403ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17594,13 +17596,13 @@ type UpdateTickets406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets406ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17610,13 +17612,13 @@ type UpdateTickets413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets413ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17626,14 +17628,14 @@ type UpdateTickets415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets415ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17643,13 +17645,13 @@ type UpdateTickets422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets422ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17659,8 +17661,8 @@ type UpdateTickets429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17674,7 +17676,7 @@ func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17684,13 +17686,13 @@ type UpdateTickets500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets500ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17700,8 +17702,8 @@ type UpdateTickets503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17709,7 +17711,7 @@ func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17732,8 +17734,8 @@ type CountStaffTickets200JSONResponse struct {
 
 func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -17741,7 +17743,7 @@ func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17761,13 +17763,13 @@ type CountStaffTickets400ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets400ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17777,14 +17779,14 @@ type CountStaffTickets401ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets401ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17794,14 +17796,14 @@ type CountStaffTickets403ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets403ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17811,13 +17813,13 @@ type CountStaffTickets406ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets406ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17827,8 +17829,8 @@ type CountStaffTickets429ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17842,7 +17844,7 @@ func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCoun
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17852,13 +17854,13 @@ type CountStaffTickets500ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets500ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17868,8 +17870,8 @@ type CountStaffTickets503ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17877,7 +17879,7 @@ func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCoun
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17901,8 +17903,8 @@ type ListTeams200JSONResponse struct {
 
 func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -17913,7 +17915,7 @@ func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseW
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17933,13 +17935,13 @@ type ListTeams400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams400ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17949,14 +17951,14 @@ type ListTeams401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams401ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17966,14 +17968,14 @@ type ListTeams403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams403ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17983,13 +17985,13 @@ type ListTeams406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams406ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17999,8 +18001,8 @@ type ListTeams429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18014,7 +18016,7 @@ func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18024,13 +18026,13 @@ type ListTeams500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams500ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18040,8 +18042,8 @@ type ListTeams503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18049,7 +18051,7 @@ func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18075,8 +18077,8 @@ type CreateTeam201JSONResponse struct {
 
 func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -18088,7 +18090,7 @@ func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.Respons
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18098,13 +18100,13 @@ type CreateTeam400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam400ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18114,14 +18116,14 @@ type CreateTeam401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam401ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18131,14 +18133,14 @@ type CreateTeam403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam403ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18148,13 +18150,13 @@ type CreateTeam406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam406ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18164,8 +18166,8 @@ type CreateTeam409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18173,7 +18175,7 @@ func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18183,13 +18185,13 @@ type CreateTeam413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam413ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18199,14 +18201,14 @@ type CreateTeam415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam415ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18216,13 +18218,13 @@ type CreateTeam422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam422ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18232,8 +18234,8 @@ type CreateTeam429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18247,7 +18249,7 @@ func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18257,13 +18259,13 @@ type CreateTeam500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam500ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18273,8 +18275,8 @@ type CreateTeam503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18282,7 +18284,7 @@ func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18308,13 +18310,13 @@ type DeleteTeam400ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam400ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18324,14 +18326,14 @@ type DeleteTeam401ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam401ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18341,14 +18343,14 @@ type DeleteTeam403ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam403ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18358,13 +18360,13 @@ type DeleteTeam404ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam404ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18374,8 +18376,8 @@ type DeleteTeam429ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18389,7 +18391,7 @@ func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18399,13 +18401,13 @@ type DeleteTeam500ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam500ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18415,8 +18417,8 @@ type DeleteTeam503ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18424,7 +18426,7 @@ func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18448,8 +18450,8 @@ type GetTeam200JSONResponse struct {
 
 func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -18457,7 +18459,7 @@ func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWrite
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18477,13 +18479,13 @@ type GetTeam400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam400ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18493,14 +18495,14 @@ type GetTeam401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam401ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18510,14 +18512,14 @@ type GetTeam403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam403ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18527,13 +18529,13 @@ type GetTeam404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam404ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18543,13 +18545,13 @@ type GetTeam406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam406ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18559,8 +18561,8 @@ type GetTeam429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18574,7 +18576,7 @@ func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18584,13 +18586,13 @@ type GetTeam500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam500ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18600,8 +18602,8 @@ type GetTeam503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18609,7 +18611,7 @@ func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18634,8 +18636,8 @@ type UpdateTeam200JSONResponse struct {
 
 func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -18643,7 +18645,7 @@ func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.Respons
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18653,13 +18655,13 @@ type UpdateTeam400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam400ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18669,14 +18671,14 @@ type UpdateTeam401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam401ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18686,14 +18688,14 @@ type UpdateTeam403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam403ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18703,13 +18705,13 @@ type UpdateTeam404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam404ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18719,13 +18721,13 @@ type UpdateTeam406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam406ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18735,13 +18737,13 @@ type UpdateTeam412ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam412ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18751,13 +18753,13 @@ type UpdateTeam413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam413ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18767,14 +18769,14 @@ type UpdateTeam415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam415ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18784,13 +18786,13 @@ type UpdateTeam422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam422ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18800,8 +18802,8 @@ type UpdateTeam429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18815,7 +18817,7 @@ func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18825,13 +18827,13 @@ type UpdateTeam500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam500ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18841,8 +18843,8 @@ type UpdateTeam503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18850,7 +18852,7 @@ func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18874,8 +18876,8 @@ type ListTickets200JSONResponse struct {
 
 func (response ListTickets200JSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -18886,7 +18888,7 @@ func (response ListTickets200JSONResponse) VisitListTicketsResponse(w http.Respo
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18906,13 +18908,13 @@ type ListTickets400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets400ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18922,14 +18924,14 @@ type ListTickets401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets401ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18939,14 +18941,14 @@ type ListTickets403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets403ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18956,13 +18958,13 @@ type ListTickets406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets406ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18972,8 +18974,8 @@ type ListTickets429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets429ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18987,7 +18989,7 @@ func (response ListTickets429ApplicationProblemPlusJSONResponse) VisitListTicket
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18997,13 +18999,13 @@ type ListTickets500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets500ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19013,8 +19015,8 @@ type ListTickets503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets503ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19022,7 +19024,7 @@ func (response ListTickets503ApplicationProblemPlusJSONResponse) VisitListTicket
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19048,8 +19050,8 @@ type CreateTicket200JSONResponse struct {
 
 func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19061,7 +19063,7 @@ func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.Res
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19078,8 +19080,8 @@ type CreateTicket201JSONResponse struct {
 
 func (response CreateTicket201JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19091,7 +19093,7 @@ func (response CreateTicket201JSONResponse) VisitCreateTicketResponse(w http.Res
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19101,13 +19103,13 @@ type CreateTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket400ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19117,14 +19119,14 @@ type CreateTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket401ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19134,14 +19136,14 @@ type CreateTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket403ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19151,13 +19153,13 @@ type CreateTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19167,8 +19169,8 @@ type CreateTicket409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19176,7 +19178,7 @@ func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19186,13 +19188,13 @@ type CreateTicket413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket413ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19202,14 +19204,14 @@ type CreateTicket415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket415ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19219,13 +19221,13 @@ type CreateTicket422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket422ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19235,8 +19237,8 @@ type CreateTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket429ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19250,7 +19252,7 @@ func (response CreateTicket429ApplicationProblemPlusJSONResponse) VisitCreateTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19260,13 +19262,13 @@ type CreateTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket500ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19276,8 +19278,8 @@ type CreateTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket503ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19285,7 +19287,7 @@ func (response CreateTicket503ApplicationProblemPlusJSONResponse) VisitCreateTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19309,8 +19311,8 @@ type GetTicket200JSONResponse struct {
 
 func (response GetTicket200JSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19318,7 +19320,7 @@ func (response GetTicket200JSONResponse) VisitGetTicketResponse(w http.ResponseW
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19338,13 +19340,13 @@ type GetTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket400ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19354,14 +19356,14 @@ type GetTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket401ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19371,14 +19373,14 @@ type GetTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket403ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19388,13 +19390,13 @@ type GetTicket404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket404ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19404,13 +19406,13 @@ type GetTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket406ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19420,8 +19422,8 @@ type GetTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket429ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19435,7 +19437,7 @@ func (response GetTicket429ApplicationProblemPlusJSONResponse) VisitGetTicketRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19445,13 +19447,13 @@ type GetTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket500ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19461,8 +19463,8 @@ type GetTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket503ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19470,7 +19472,7 @@ func (response GetTicket503ApplicationProblemPlusJSONResponse) VisitGetTicketRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19495,8 +19497,8 @@ type UpdateTicket200JSONResponse struct {
 
 func (response UpdateTicket200JSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19504,7 +19506,7 @@ func (response UpdateTicket200JSONResponse) VisitUpdateTicketResponse(w http.Res
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19514,13 +19516,13 @@ type UpdateTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket400ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19530,14 +19532,14 @@ type UpdateTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket401ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19547,14 +19549,14 @@ type UpdateTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket403ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19564,13 +19566,13 @@ type UpdateTicket404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket404ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19580,13 +19582,13 @@ type UpdateTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket406ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19596,13 +19598,13 @@ type UpdateTicket409ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket409ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19612,13 +19614,13 @@ type UpdateTicket412ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket412ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19628,13 +19630,13 @@ type UpdateTicket413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket413ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19644,14 +19646,14 @@ type UpdateTicket415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket415ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19661,13 +19663,13 @@ type UpdateTicket422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket422ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19677,8 +19679,8 @@ type UpdateTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket429ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19692,7 +19694,7 @@ func (response UpdateTicket429ApplicationProblemPlusJSONResponse) VisitUpdateTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19702,13 +19704,13 @@ type UpdateTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket500ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19718,8 +19720,8 @@ type UpdateTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19727,7 +19729,7 @@ func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19752,8 +19754,8 @@ type CreateAIRequest200JSONResponse struct {
 
 func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19761,7 +19763,7 @@ func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w ht
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19777,8 +19779,8 @@ type CreateAIRequest201JSONResponse struct {
 
 func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19787,7 +19789,7 @@ func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w ht
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19797,13 +19799,13 @@ type CreateAIRequest400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest400ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19813,14 +19815,14 @@ type CreateAIRequest401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest401ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19830,14 +19832,14 @@ type CreateAIRequest403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest403ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19847,13 +19849,13 @@ type CreateAIRequest404ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest404ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19863,13 +19865,13 @@ type CreateAIRequest406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest406ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19879,8 +19881,8 @@ type CreateAIRequest409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19888,7 +19890,7 @@ func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreate
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19898,13 +19900,13 @@ type CreateAIRequest413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest413ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19914,14 +19916,14 @@ type CreateAIRequest415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest415ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19931,13 +19933,13 @@ type CreateAIRequest422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest422ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19947,8 +19949,8 @@ type CreateAIRequest429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19962,7 +19964,7 @@ func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreate
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19972,13 +19974,13 @@ type CreateAIRequest500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest500ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19988,8 +19990,8 @@ type CreateAIRequest503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19997,7 +19999,7 @@ func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreate
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20067,13 +20069,13 @@ type StreamAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse400ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20083,14 +20085,14 @@ type StreamAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse401ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20100,14 +20102,14 @@ type StreamAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse403ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20117,13 +20119,13 @@ type StreamAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse404ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20133,13 +20135,13 @@ type StreamAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse406ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20149,13 +20151,13 @@ type StreamAIResponse409ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse409ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20165,13 +20167,13 @@ type StreamAIResponse422ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse422ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20181,8 +20183,8 @@ type StreamAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse429ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20196,7 +20198,7 @@ func (response StreamAIResponse429ApplicationProblemPlusJSONResponse) VisitStrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20206,13 +20208,13 @@ type StreamAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse500ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20222,8 +20224,8 @@ type StreamAIResponse502ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse502ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20231,7 +20233,7 @@ func (response StreamAIResponse502ApplicationProblemPlusJSONResponse) VisitStrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(502)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20241,8 +20243,8 @@ type StreamAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse503ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20250,7 +20252,7 @@ func (response StreamAIResponse503ApplicationProblemPlusJSONResponse) VisitStrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20260,8 +20262,8 @@ type StreamAIResponse504ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse504ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20269,7 +20271,7 @@ func (response StreamAIResponse504ApplicationProblemPlusJSONResponse) VisitStrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(504)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20294,8 +20296,8 @@ type ListAIResponses200JSONResponse struct {
 
 func (response ListAIResponses200JSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -20306,7 +20308,7 @@ func (response ListAIResponses200JSONResponse) VisitListAIResponsesResponse(w ht
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20326,13 +20328,13 @@ type ListAIResponses400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses400ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20342,14 +20344,14 @@ type ListAIResponses401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses401ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20359,14 +20361,14 @@ type ListAIResponses403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses403ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20376,13 +20378,13 @@ type ListAIResponses404ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses404ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20392,13 +20394,13 @@ type ListAIResponses406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses406ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20408,8 +20410,8 @@ type ListAIResponses429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses429ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20423,7 +20425,7 @@ func (response ListAIResponses429ApplicationProblemPlusJSONResponse) VisitListAI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20433,13 +20435,13 @@ type ListAIResponses500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses500ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20449,8 +20451,8 @@ type ListAIResponses503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses503ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20458,7 +20460,7 @@ func (response ListAIResponses503ApplicationProblemPlusJSONResponse) VisitListAI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20483,8 +20485,8 @@ type CreateAIResponse200JSONResponse struct {
 
 func (response CreateAIResponse200JSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -20492,7 +20494,7 @@ func (response CreateAIResponse200JSONResponse) VisitCreateAIResponseResponse(w 
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20508,8 +20510,8 @@ type CreateAIResponse201JSONResponse struct {
 
 func (response CreateAIResponse201JSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -20518,7 +20520,7 @@ func (response CreateAIResponse201JSONResponse) VisitCreateAIResponseResponse(w 
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20528,13 +20530,13 @@ type CreateAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse400ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20544,14 +20546,14 @@ type CreateAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse401ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20561,14 +20563,14 @@ type CreateAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse403ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20578,13 +20580,13 @@ type CreateAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse404ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20594,13 +20596,13 @@ type CreateAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse406ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20610,8 +20612,8 @@ type CreateAIResponse409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse409ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20619,7 +20621,7 @@ func (response CreateAIResponse409ApplicationProblemPlusJSONResponse) VisitCreat
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20629,13 +20631,13 @@ type CreateAIResponse413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse413ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20645,14 +20647,14 @@ type CreateAIResponse415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse415ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20662,13 +20664,13 @@ type CreateAIResponse422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse422ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20678,8 +20680,8 @@ type CreateAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse429ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20693,7 +20695,7 @@ func (response CreateAIResponse429ApplicationProblemPlusJSONResponse) VisitCreat
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20703,13 +20705,13 @@ type CreateAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse500ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20719,8 +20721,8 @@ type CreateAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20728,7 +20730,7 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20754,8 +20756,8 @@ type HandOffTicket200JSONResponse struct {
 
 func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -20766,7 +20768,7 @@ func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.R
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20776,13 +20778,13 @@ type HandOffTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket400ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20792,14 +20794,14 @@ type HandOffTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket401ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20809,14 +20811,14 @@ type HandOffTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket403ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20826,13 +20828,13 @@ type HandOffTicket404ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket404ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20842,13 +20844,13 @@ type HandOffTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket406ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20858,8 +20860,8 @@ type HandOffTicket409ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20867,7 +20869,7 @@ func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffT
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20877,13 +20879,13 @@ type HandOffTicket413ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket413ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20893,14 +20895,14 @@ type HandOffTicket415ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket415ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20910,13 +20912,13 @@ type HandOffTicket422ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket422ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20926,8 +20928,8 @@ type HandOffTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20941,7 +20943,7 @@ func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffT
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20951,13 +20953,13 @@ type HandOffTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket500ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20967,8 +20969,8 @@ type HandOffTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20976,7 +20978,7 @@ func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffT
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21002,8 +21004,8 @@ type ApplyMacro200JSONResponse struct {
 
 func (response ApplyMacro200JSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21014,7 +21016,7 @@ func (response ApplyMacro200JSONResponse) VisitApplyMacroResponse(w http.Respons
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21024,13 +21026,13 @@ type ApplyMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro400ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21040,14 +21042,14 @@ type ApplyMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro401ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21057,14 +21059,14 @@ type ApplyMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro403ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21074,13 +21076,13 @@ type ApplyMacro404ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro404ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21090,13 +21092,13 @@ type ApplyMacro406ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro406ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21106,8 +21108,8 @@ type ApplyMacro409ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro409ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21115,7 +21117,7 @@ func (response ApplyMacro409ApplicationProblemPlusJSONResponse) VisitApplyMacroR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21125,13 +21127,13 @@ type ApplyMacro412ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro412ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21141,13 +21143,13 @@ type ApplyMacro422ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro422ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21157,8 +21159,8 @@ type ApplyMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro429ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21172,7 +21174,7 @@ func (response ApplyMacro429ApplicationProblemPlusJSONResponse) VisitApplyMacroR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21182,13 +21184,13 @@ type ApplyMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro500ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21198,8 +21200,8 @@ type ApplyMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro503ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21207,7 +21209,7 @@ func (response ApplyMacro503ApplicationProblemPlusJSONResponse) VisitApplyMacroR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21232,8 +21234,8 @@ type PreviewMacro200JSONResponse struct {
 
 func (response PreviewMacro200JSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21241,7 +21243,7 @@ func (response PreviewMacro200JSONResponse) VisitPreviewMacroResponse(w http.Res
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21261,13 +21263,13 @@ type PreviewMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro400ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21277,14 +21279,14 @@ type PreviewMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro401ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21294,14 +21296,14 @@ type PreviewMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro403ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21311,13 +21313,13 @@ type PreviewMacro404ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro404ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21327,13 +21329,13 @@ type PreviewMacro406ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro406ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21343,13 +21345,13 @@ type PreviewMacro422ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro422ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21359,8 +21361,8 @@ type PreviewMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro429ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21374,7 +21376,7 @@ func (response PreviewMacro429ApplicationProblemPlusJSONResponse) VisitPreviewMa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21384,13 +21386,13 @@ type PreviewMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro500ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21400,8 +21402,8 @@ type PreviewMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro503ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21409,7 +21411,7 @@ func (response PreviewMacro503ApplicationProblemPlusJSONResponse) VisitPreviewMa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21435,8 +21437,8 @@ type MergeTicket200JSONResponse struct {
 
 func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21447,7 +21449,7 @@ func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.Respo
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21457,13 +21459,13 @@ type MergeTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket400ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21473,14 +21475,14 @@ type MergeTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket401ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21490,14 +21492,14 @@ type MergeTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket403ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21507,13 +21509,13 @@ type MergeTicket404ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket404ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21523,13 +21525,13 @@ type MergeTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket406ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21539,8 +21541,8 @@ type MergeTicket409ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21548,7 +21550,7 @@ func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicke
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21558,13 +21560,13 @@ type MergeTicket413ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket413ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21574,14 +21576,14 @@ type MergeTicket415ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket415ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21591,13 +21593,13 @@ type MergeTicket422ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket422ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21607,8 +21609,8 @@ type MergeTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21622,7 +21624,7 @@ func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicke
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21632,13 +21634,13 @@ type MergeTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket500ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21648,8 +21650,8 @@ type MergeTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21657,7 +21659,7 @@ func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicke
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21682,8 +21684,8 @@ type ListMessages200JSONResponse struct {
 
 func (response ListMessages200JSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21694,7 +21696,7 @@ func (response ListMessages200JSONResponse) VisitListMessagesResponse(w http.Res
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21714,13 +21716,13 @@ type ListMessages400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages400ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21730,14 +21732,14 @@ type ListMessages401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages401ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21747,14 +21749,14 @@ type ListMessages403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages403ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21764,13 +21766,13 @@ type ListMessages404ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages404ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21780,13 +21782,13 @@ type ListMessages406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages406ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21796,8 +21798,8 @@ type ListMessages429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages429ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21811,7 +21813,7 @@ func (response ListMessages429ApplicationProblemPlusJSONResponse) VisitListMessa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21821,13 +21823,13 @@ type ListMessages500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages500ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21837,8 +21839,8 @@ type ListMessages503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages503ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21846,7 +21848,7 @@ func (response ListMessages503ApplicationProblemPlusJSONResponse) VisitListMessa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21871,8 +21873,8 @@ type CreateMessage200JSONResponse struct {
 
 func (response CreateMessage200JSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21880,7 +21882,7 @@ func (response CreateMessage200JSONResponse) VisitCreateMessageResponse(w http.R
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21895,8 +21897,8 @@ type CreateMessage201JSONResponse struct {
 
 func (response CreateMessage201JSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21904,7 +21906,7 @@ func (response CreateMessage201JSONResponse) VisitCreateMessageResponse(w http.R
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21914,13 +21916,13 @@ type CreateMessage400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage400ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21930,14 +21932,14 @@ type CreateMessage401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage401ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21947,14 +21949,14 @@ type CreateMessage403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage403ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21964,13 +21966,13 @@ type CreateMessage404ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage404ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21980,13 +21982,13 @@ type CreateMessage406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage406ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21996,8 +21998,8 @@ type CreateMessage409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22005,7 +22007,7 @@ func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22015,13 +22017,13 @@ type CreateMessage412ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage412ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22031,13 +22033,13 @@ type CreateMessage413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage413ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22047,14 +22049,14 @@ type CreateMessage415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage415ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22064,13 +22066,13 @@ type CreateMessage422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage422ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22080,8 +22082,8 @@ type CreateMessage429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage429ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22095,7 +22097,7 @@ func (response CreateMessage429ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22105,13 +22107,13 @@ type CreateMessage500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage500ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22121,8 +22123,8 @@ type CreateMessage503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22130,7 +22132,7 @@ func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22155,8 +22157,8 @@ type CreateNote201JSONResponse struct {
 
 func (response CreateNote201JSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -22164,7 +22166,7 @@ func (response CreateNote201JSONResponse) VisitCreateNoteResponse(w http.Respons
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22174,13 +22176,13 @@ type CreateNote400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote400ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22190,14 +22192,14 @@ type CreateNote401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote401ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22207,14 +22209,14 @@ type CreateNote403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote403ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22224,13 +22226,13 @@ type CreateNote404ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote404ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22240,13 +22242,13 @@ type CreateNote406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote406ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22256,8 +22258,8 @@ type CreateNote409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote409ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22265,7 +22267,7 @@ func (response CreateNote409ApplicationProblemPlusJSONResponse) VisitCreateNoteR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22275,13 +22277,13 @@ type CreateNote413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote413ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22291,14 +22293,14 @@ type CreateNote415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote415ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22308,13 +22310,13 @@ type CreateNote422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote422ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22324,8 +22326,8 @@ type CreateNote429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote429ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22339,7 +22341,7 @@ func (response CreateNote429ApplicationProblemPlusJSONResponse) VisitCreateNoteR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22349,13 +22351,13 @@ type CreateNote500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote500ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22365,8 +22367,8 @@ type CreateNote503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22374,7 +22376,7 @@ func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22398,8 +22400,8 @@ type RedactTicket200JSONResponse struct {
 
 func (response RedactTicket200JSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -22407,7 +22409,7 @@ func (response RedactTicket200JSONResponse) VisitRedactTicketResponse(w http.Res
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22417,13 +22419,13 @@ type RedactTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket400ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22433,14 +22435,14 @@ type RedactTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket401ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22450,14 +22452,14 @@ type RedactTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket403ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22467,13 +22469,13 @@ type RedactTicket404ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket404ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22483,13 +22485,13 @@ type RedactTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket406ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22499,8 +22501,8 @@ type RedactTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket429ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22514,7 +22516,7 @@ func (response RedactTicket429ApplicationProblemPlusJSONResponse) VisitRedactTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22524,13 +22526,13 @@ type RedactTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket500ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22540,8 +22542,8 @@ type RedactTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket503ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22549,7 +22551,7 @@ func (response RedactTicket503ApplicationProblemPlusJSONResponse) VisitRedactTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22566,13 +22568,13 @@ type CreateStreamToken201JSONResponse StreamToken
 
 func (response CreateStreamToken201JSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22582,13 +22584,13 @@ type CreateStreamToken400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken400ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22598,14 +22600,14 @@ type CreateStreamToken401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken401ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22615,14 +22617,14 @@ type CreateStreamToken403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken403ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22632,13 +22634,13 @@ type CreateStreamToken404ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken404ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22648,13 +22650,13 @@ type CreateStreamToken406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken406ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22664,8 +22666,8 @@ type CreateStreamToken429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken429ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22679,7 +22681,7 @@ func (response CreateStreamToken429ApplicationProblemPlusJSONResponse) VisitCrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22689,13 +22691,13 @@ type CreateStreamToken500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken500ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22705,8 +22707,8 @@ type CreateStreamToken503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22714,7 +22716,7 @@ func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22738,8 +22740,8 @@ type GetTimeline200JSONResponse struct {
 
 func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -22747,7 +22749,7 @@ func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.Respo
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22767,13 +22769,13 @@ type GetTimeline400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline400ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22783,14 +22785,14 @@ type GetTimeline401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline401ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22800,14 +22802,14 @@ type GetTimeline403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline403ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22817,13 +22819,13 @@ type GetTimeline404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline404ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22833,13 +22835,13 @@ type GetTimeline406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline406ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22849,8 +22851,8 @@ type GetTimeline429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22864,7 +22866,7 @@ func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelin
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22874,13 +22876,13 @@ type GetTimeline500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline500ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22890,8 +22892,8 @@ type GetTimeline503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22899,7 +22901,7 @@ func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelin
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22967,13 +22969,13 @@ type SendUIMessage400ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage400ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22983,14 +22985,14 @@ type SendUIMessage401ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage401ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23000,14 +23002,14 @@ type SendUIMessage403ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage403ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23017,13 +23019,13 @@ type SendUIMessage404ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage404ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23033,13 +23035,13 @@ type SendUIMessage406ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage406ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23049,13 +23051,13 @@ type SendUIMessage409ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage409ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23065,13 +23067,13 @@ type SendUIMessage413ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage413ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23081,14 +23083,14 @@ type SendUIMessage415ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage415ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23098,13 +23100,13 @@ type SendUIMessage422ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage422ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23114,8 +23116,8 @@ type SendUIMessage429ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage429ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23129,7 +23131,7 @@ func (response SendUIMessage429ApplicationProblemPlusJSONResponse) VisitSendUIMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23139,13 +23141,13 @@ type SendUIMessage500ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage500ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23155,8 +23157,8 @@ type SendUIMessage502ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage502ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23164,7 +23166,7 @@ func (response SendUIMessage502ApplicationProblemPlusJSONResponse) VisitSendUIMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(502)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23174,8 +23176,8 @@ type SendUIMessage503ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage503ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23183,7 +23185,7 @@ func (response SendUIMessage503ApplicationProblemPlusJSONResponse) VisitSendUIMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23193,8 +23195,8 @@ type SendUIMessage504ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage504ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23202,7 +23204,7 @@ func (response SendUIMessage504ApplicationProblemPlusJSONResponse) VisitSendUIMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(504)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23226,8 +23228,8 @@ type ListUIMessages200JSONResponse struct {
 
 func (response ListUIMessages200JSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -23235,7 +23237,7 @@ func (response ListUIMessages200JSONResponse) VisitListUIMessagesResponse(w http
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23255,13 +23257,13 @@ type ListUIMessages400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages400ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23271,14 +23273,14 @@ type ListUIMessages401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages401ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23288,14 +23290,14 @@ type ListUIMessages403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages403ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23305,13 +23307,13 @@ type ListUIMessages404ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages404ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23321,13 +23323,13 @@ type ListUIMessages406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages406ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23337,8 +23339,8 @@ type ListUIMessages429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages429ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23352,7 +23354,7 @@ func (response ListUIMessages429ApplicationProblemPlusJSONResponse) VisitListUIM
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23362,13 +23364,13 @@ type ListUIMessages500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages500ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23378,8 +23380,8 @@ type ListUIMessages503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages503ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23387,7 +23389,7 @@ func (response ListUIMessages503ApplicationProblemPlusJSONResponse) VisitListUIM
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23414,13 +23416,13 @@ type StopUIStream400ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream400ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23430,14 +23432,14 @@ type StopUIStream401ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream401ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23447,14 +23449,14 @@ type StopUIStream403ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream403ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23464,13 +23466,13 @@ type StopUIStream404ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream404ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23480,8 +23482,8 @@ type StopUIStream429ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream429ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23495,7 +23497,7 @@ func (response StopUIStream429ApplicationProblemPlusJSONResponse) VisitStopUIStr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23505,13 +23507,13 @@ type StopUIStream500ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream500ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23521,8 +23523,8 @@ type StopUIStream503ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream503ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23530,7 +23532,7 @@ func (response StopUIStream503ApplicationProblemPlusJSONResponse) VisitStopUIStr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23605,13 +23607,13 @@ type ResumeUIStream400ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream400ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23621,14 +23623,14 @@ type ResumeUIStream401ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream401ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23638,14 +23640,14 @@ type ResumeUIStream403ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream403ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23655,13 +23657,13 @@ type ResumeUIStream404ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream404ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23671,13 +23673,13 @@ type ResumeUIStream406ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream406ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23687,8 +23689,8 @@ type ResumeUIStream429ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream429ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23702,7 +23704,7 @@ func (response ResumeUIStream429ApplicationProblemPlusJSONResponse) VisitResumeU
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23712,13 +23714,13 @@ type ResumeUIStream500ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream500ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23728,8 +23730,8 @@ type ResumeUIStream503ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream503ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23737,7 +23739,7 @@ func (response ResumeUIStream503ApplicationProblemPlusJSONResponse) VisitResumeU
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23805,13 +23807,13 @@ type SendUIMessageV7400ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7400ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23821,14 +23823,14 @@ type SendUIMessageV7401ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7401ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23838,14 +23840,14 @@ type SendUIMessageV7403ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7403ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23855,13 +23857,13 @@ type SendUIMessageV7404ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7404ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23871,13 +23873,13 @@ type SendUIMessageV7406ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7406ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23887,13 +23889,13 @@ type SendUIMessageV7409ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7409ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23903,13 +23905,13 @@ type SendUIMessageV7413ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7413ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23919,14 +23921,14 @@ type SendUIMessageV7415ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7415ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23936,13 +23938,13 @@ type SendUIMessageV7422ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7422ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23952,8 +23954,8 @@ type SendUIMessageV7429ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7429ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23967,7 +23969,7 @@ func (response SendUIMessageV7429ApplicationProblemPlusJSONResponse) VisitSendUI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23977,13 +23979,13 @@ type SendUIMessageV7500ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7500ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23993,8 +23995,8 @@ type SendUIMessageV7502ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7502ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24002,7 +24004,7 @@ func (response SendUIMessageV7502ApplicationProblemPlusJSONResponse) VisitSendUI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(502)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24012,8 +24014,8 @@ type SendUIMessageV7503ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7503ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24021,7 +24023,7 @@ func (response SendUIMessageV7503ApplicationProblemPlusJSONResponse) VisitSendUI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24031,8 +24033,8 @@ type SendUIMessageV7504ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7504ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24040,7 +24042,7 @@ func (response SendUIMessageV7504ApplicationProblemPlusJSONResponse) VisitSendUI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(504)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24115,13 +24117,13 @@ type ResumeUIStreamV7400ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7400ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24131,14 +24133,14 @@ type ResumeUIStreamV7401ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7401ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24148,14 +24150,14 @@ type ResumeUIStreamV7403ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7403ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24165,13 +24167,13 @@ type ResumeUIStreamV7404ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7404ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24181,13 +24183,13 @@ type ResumeUIStreamV7406ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7406ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24197,8 +24199,8 @@ type ResumeUIStreamV7429ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7429ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24212,7 +24214,7 @@ func (response ResumeUIStreamV7429ApplicationProblemPlusJSONResponse) VisitResum
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24222,13 +24224,13 @@ type ResumeUIStreamV7500ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7500ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24238,8 +24240,8 @@ type ResumeUIStreamV7503ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7503ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24247,7 +24249,7 @@ func (response ResumeUIStreamV7503ApplicationProblemPlusJSONResponse) VisitResum
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24271,8 +24273,8 @@ type ListUsers200JSONResponse struct {
 
 func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -24283,7 +24285,7 @@ func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseW
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24303,13 +24305,13 @@ type ListUsers400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers400ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24319,14 +24321,14 @@ type ListUsers401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers401ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24336,14 +24338,14 @@ type ListUsers403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers403ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24353,13 +24355,13 @@ type ListUsers406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers406ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24369,8 +24371,8 @@ type ListUsers429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers429ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24384,7 +24386,7 @@ func (response ListUsers429ApplicationProblemPlusJSONResponse) VisitListUsersRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24394,13 +24396,13 @@ type ListUsers500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers500ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24410,8 +24412,8 @@ type ListUsers503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers503ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24419,7 +24421,7 @@ func (response ListUsers503ApplicationProblemPlusJSONResponse) VisitListUsersRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24443,14 +24445,14 @@ type CreateUser201JSONResponse struct {
 
 func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24460,13 +24462,13 @@ type CreateUser400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser400ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24476,14 +24478,14 @@ type CreateUser401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser401ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24493,14 +24495,14 @@ type CreateUser403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser403ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24510,13 +24512,13 @@ type CreateUser406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser406ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24526,13 +24528,13 @@ type CreateUser409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser409ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24542,13 +24544,13 @@ type CreateUser413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser413ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24558,14 +24560,14 @@ type CreateUser415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser415ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24575,13 +24577,13 @@ type CreateUser422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser422ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24591,8 +24593,8 @@ type CreateUser429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser429ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24606,7 +24608,7 @@ func (response CreateUser429ApplicationProblemPlusJSONResponse) VisitCreateUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24616,13 +24618,13 @@ type CreateUser500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser500ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24632,8 +24634,8 @@ type CreateUser503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser503ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24641,7 +24643,7 @@ func (response CreateUser503ApplicationProblemPlusJSONResponse) VisitCreateUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24665,8 +24667,8 @@ type GetUser200JSONResponse struct {
 
 func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -24674,7 +24676,7 @@ func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWrite
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24694,13 +24696,13 @@ type GetUser400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser400ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24710,14 +24712,14 @@ type GetUser401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser401ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24727,14 +24729,14 @@ type GetUser403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser403ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24744,13 +24746,13 @@ type GetUser404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser404ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24760,13 +24762,13 @@ type GetUser406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser406ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24776,8 +24778,8 @@ type GetUser429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser429ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24791,7 +24793,7 @@ func (response GetUser429ApplicationProblemPlusJSONResponse) VisitGetUserRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24801,13 +24803,13 @@ type GetUser500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser500ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24817,8 +24819,8 @@ type GetUser503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser503ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24826,7 +24828,7 @@ func (response GetUser503ApplicationProblemPlusJSONResponse) VisitGetUserRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24843,13 +24845,13 @@ type UpdateUser200JSONResponse Account
 
 func (response UpdateUser200JSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24859,13 +24861,13 @@ type UpdateUser400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser400ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24875,14 +24877,14 @@ type UpdateUser401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser401ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24892,14 +24894,14 @@ type UpdateUser403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser403ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24909,13 +24911,13 @@ type UpdateUser404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser404ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24925,13 +24927,13 @@ type UpdateUser406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser406ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24941,13 +24943,13 @@ type UpdateUser409ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser409ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24957,13 +24959,13 @@ type UpdateUser413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser413ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24973,14 +24975,14 @@ type UpdateUser415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser415ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24990,13 +24992,13 @@ type UpdateUser422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser422ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25006,8 +25008,8 @@ type UpdateUser429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser429ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25021,7 +25023,7 @@ func (response UpdateUser429ApplicationProblemPlusJSONResponse) VisitUpdateUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25031,13 +25033,13 @@ type UpdateUser500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser500ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25047,8 +25049,8 @@ type UpdateUser503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser503ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25056,7 +25058,7 @@ func (response UpdateUser503ApplicationProblemPlusJSONResponse) VisitUpdateUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25073,13 +25075,13 @@ type PutCustomer200JSONResponse Customer
 
 func (response PutCustomer200JSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25089,13 +25091,13 @@ type PutCustomer400ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer400ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25105,14 +25107,14 @@ type PutCustomer401ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer401ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25122,14 +25124,14 @@ type PutCustomer403ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer403ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25139,13 +25141,13 @@ type PutCustomer404ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer404ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25155,13 +25157,13 @@ type PutCustomer406ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer406ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25171,13 +25173,13 @@ type PutCustomer413ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer413ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25187,14 +25189,14 @@ type PutCustomer415ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer415ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25204,13 +25206,13 @@ type PutCustomer422ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer422ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25220,8 +25222,8 @@ type PutCustomer429ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer429ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25235,7 +25237,7 @@ func (response PutCustomer429ApplicationProblemPlusJSONResponse) VisitPutCustome
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25245,13 +25247,13 @@ type PutCustomer500ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer500ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25261,8 +25263,8 @@ type PutCustomer503ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25270,7 +25272,7 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25296,13 +25298,13 @@ type DeleteUserData400ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData400ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25312,14 +25314,14 @@ type DeleteUserData401ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData401ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25329,14 +25331,14 @@ type DeleteUserData403ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData403ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25346,13 +25348,13 @@ type DeleteUserData404ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData404ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25362,8 +25364,8 @@ type DeleteUserData429ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData429ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25377,7 +25379,7 @@ func (response DeleteUserData429ApplicationProblemPlusJSONResponse) VisitDeleteU
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25387,13 +25389,13 @@ type DeleteUserData500ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData500ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25403,8 +25405,8 @@ type DeleteUserData503ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData503ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25412,7 +25414,7 @@ func (response DeleteUserData503ApplicationProblemPlusJSONResponse) VisitDeleteU
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25473,13 +25475,13 @@ type ExportUser400ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser400ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25489,14 +25491,14 @@ type ExportUser401ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser401ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25506,14 +25508,14 @@ type ExportUser403ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser403ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25523,13 +25525,13 @@ type ExportUser404ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser404ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25539,13 +25541,13 @@ type ExportUser406ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser406ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25555,8 +25557,8 @@ type ExportUser429ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser429ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25570,7 +25572,7 @@ func (response ExportUser429ApplicationProblemPlusJSONResponse) VisitExportUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25580,13 +25582,13 @@ type ExportUser500ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser500ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25596,8 +25598,8 @@ type ExportUser503ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser503ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25605,7 +25607,7 @@ func (response ExportUser503ApplicationProblemPlusJSONResponse) VisitExportUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25629,8 +25631,8 @@ type GetWebhookDelivery200JSONResponse struct {
 
 func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -25638,7 +25640,7 @@ func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryRespons
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25658,13 +25660,13 @@ type GetWebhookDelivery400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery400ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25674,14 +25676,14 @@ type GetWebhookDelivery401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery401ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25691,14 +25693,14 @@ type GetWebhookDelivery403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery403ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25708,13 +25710,13 @@ type GetWebhookDelivery404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery404ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25724,13 +25726,13 @@ type GetWebhookDelivery406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery406ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25740,8 +25742,8 @@ type GetWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25755,7 +25757,7 @@ func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGet
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25765,13 +25767,13 @@ type GetWebhookDelivery500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery500ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25781,8 +25783,8 @@ type GetWebhookDelivery503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25790,7 +25792,7 @@ func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGet
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25814,8 +25816,8 @@ type RedeliverWebhook202JSONResponse struct {
 
 func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -25823,7 +25825,7 @@ func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w 
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25833,13 +25835,13 @@ type RedeliverWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook400ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25849,14 +25851,14 @@ type RedeliverWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook401ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25866,14 +25868,14 @@ type RedeliverWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook403ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25883,13 +25885,13 @@ type RedeliverWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook404ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25899,13 +25901,13 @@ type RedeliverWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook406ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25915,8 +25917,8 @@ type RedeliverWebhook409ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25924,7 +25926,7 @@ func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedel
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25934,13 +25936,13 @@ type RedeliverWebhook422ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook422ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25950,8 +25952,8 @@ type RedeliverWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25965,7 +25967,7 @@ func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedel
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25975,13 +25977,13 @@ type RedeliverWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook500ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25991,8 +25993,8 @@ type RedeliverWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26000,7 +26002,7 @@ func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedel
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26024,8 +26026,8 @@ type ListWebhooks200JSONResponse struct {
 
 func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -26036,7 +26038,7 @@ func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.Res
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26056,13 +26058,13 @@ type ListWebhooks400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks400ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26072,14 +26074,14 @@ type ListWebhooks401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks401ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26089,14 +26091,14 @@ type ListWebhooks403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks403ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26106,13 +26108,13 @@ type ListWebhooks406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks406ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26122,8 +26124,8 @@ type ListWebhooks429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26137,7 +26139,7 @@ func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebho
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26147,13 +26149,13 @@ type ListWebhooks500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks500ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26163,8 +26165,8 @@ type ListWebhooks503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26172,7 +26174,7 @@ func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebho
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26189,13 +26191,13 @@ type CreateWebhook201JSONResponse CreatedWebhook
 
 func (response CreateWebhook201JSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26205,13 +26207,13 @@ type CreateWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook400ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26221,14 +26223,14 @@ type CreateWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook401ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26238,14 +26240,14 @@ type CreateWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook403ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26255,13 +26257,13 @@ type CreateWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook406ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26271,13 +26273,13 @@ type CreateWebhook413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook413ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26287,14 +26289,14 @@ type CreateWebhook415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook415ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26304,13 +26306,13 @@ type CreateWebhook422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook422ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26320,8 +26322,8 @@ type CreateWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26335,7 +26337,7 @@ func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26345,13 +26347,13 @@ type CreateWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook500ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26361,8 +26363,8 @@ type CreateWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26370,7 +26372,7 @@ func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26396,13 +26398,13 @@ type DeleteWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook400ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26412,14 +26414,14 @@ type DeleteWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook401ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26429,14 +26431,14 @@ type DeleteWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook403ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26446,13 +26448,13 @@ type DeleteWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook404ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26462,8 +26464,8 @@ type DeleteWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26477,7 +26479,7 @@ func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26487,13 +26489,13 @@ type DeleteWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook500ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26503,8 +26505,8 @@ type DeleteWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26512,7 +26514,7 @@ func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26536,8 +26538,8 @@ type GetWebhook200JSONResponse struct {
 
 func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -26545,7 +26547,7 @@ func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.Respons
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26565,13 +26567,13 @@ type GetWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook400ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26581,14 +26583,14 @@ type GetWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook401ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26598,14 +26600,14 @@ type GetWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook403ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26615,13 +26617,13 @@ type GetWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook404ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26631,13 +26633,13 @@ type GetWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook406ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26647,8 +26649,8 @@ type GetWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26662,7 +26664,7 @@ func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26672,13 +26674,13 @@ type GetWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook500ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26688,8 +26690,8 @@ type GetWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26697,7 +26699,7 @@ func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26714,13 +26716,13 @@ type UpdateWebhook200JSONResponse Webhook
 
 func (response UpdateWebhook200JSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26730,13 +26732,13 @@ type UpdateWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook400ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26746,14 +26748,14 @@ type UpdateWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook401ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26763,14 +26765,14 @@ type UpdateWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook403ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26780,13 +26782,13 @@ type UpdateWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook404ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26796,13 +26798,13 @@ type UpdateWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook406ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26812,13 +26814,13 @@ type UpdateWebhook413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook413ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26828,14 +26830,14 @@ type UpdateWebhook415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook415ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26845,13 +26847,13 @@ type UpdateWebhook422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook422ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26861,8 +26863,8 @@ type UpdateWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26876,7 +26878,7 @@ func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26886,13 +26888,13 @@ type UpdateWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook500ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26902,8 +26904,8 @@ type UpdateWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26911,7 +26913,7 @@ func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26936,8 +26938,8 @@ type ListWebhookDeliveries200JSONResponse struct {
 
 func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -26948,7 +26950,7 @@ func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesR
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26968,13 +26970,13 @@ type ListWebhookDeliveries400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries400ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26984,14 +26986,14 @@ type ListWebhookDeliveries401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries401ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27001,14 +27003,14 @@ type ListWebhookDeliveries403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries403ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27018,13 +27020,13 @@ type ListWebhookDeliveries404ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries404ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27034,13 +27036,13 @@ type ListWebhookDeliveries406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries406ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27050,8 +27052,8 @@ type ListWebhookDeliveries429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27065,7 +27067,7 @@ func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) Visit
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27075,13 +27077,13 @@ type ListWebhookDeliveries500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries500ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27091,8 +27093,8 @@ type ListWebhookDeliveries503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27100,7 +27102,7 @@ func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) Visit
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27125,8 +27127,8 @@ type ReplayWebhook202JSONResponse struct {
 
 func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -27134,7 +27136,7 @@ func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.R
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27144,13 +27146,13 @@ type ReplayWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook400ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27160,14 +27162,14 @@ type ReplayWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook401ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27177,14 +27179,14 @@ type ReplayWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook403ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27194,13 +27196,13 @@ type ReplayWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook404ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27210,13 +27212,13 @@ type ReplayWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook406ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27226,8 +27228,8 @@ type ReplayWebhook409ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27235,7 +27237,7 @@ func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27245,13 +27247,13 @@ type ReplayWebhook413ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook413ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27261,14 +27263,14 @@ type ReplayWebhook415ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook415ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27278,13 +27280,13 @@ type ReplayWebhook422ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook422ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27294,8 +27296,8 @@ type ReplayWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27309,7 +27311,7 @@ func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27319,13 +27321,13 @@ type ReplayWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook500ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27335,8 +27337,8 @@ type ReplayWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27344,7 +27346,7 @@ func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27361,13 +27363,13 @@ type RotateWebhookSecret200JSONResponse WebhookSecret
 
 func (response RotateWebhookSecret200JSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27377,13 +27379,13 @@ type RotateWebhookSecret400ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret400ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27393,14 +27395,14 @@ type RotateWebhookSecret401ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret401ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27410,14 +27412,14 @@ type RotateWebhookSecret403ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret403ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27427,13 +27429,13 @@ type RotateWebhookSecret404ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret404ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27443,13 +27445,13 @@ type RotateWebhookSecret406ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret406ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27459,8 +27461,8 @@ type RotateWebhookSecret429ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27474,7 +27476,7 @@ func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27484,13 +27486,13 @@ type RotateWebhookSecret500ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret500ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27500,8 +27502,8 @@ type RotateWebhookSecret503ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27509,7 +27511,7 @@ func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27533,8 +27535,8 @@ type TestWebhook202JSONResponse struct {
 
 func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -27542,7 +27544,7 @@ func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.Respo
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27552,13 +27554,13 @@ type TestWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook400ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27568,14 +27570,14 @@ type TestWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook401ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27585,14 +27587,14 @@ type TestWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook403ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27602,13 +27604,13 @@ type TestWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook404ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27618,13 +27620,13 @@ type TestWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook406ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27634,8 +27636,8 @@ type TestWebhook409ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27643,7 +27645,7 @@ func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhoo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27653,13 +27655,13 @@ type TestWebhook422ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook422ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27669,8 +27671,8 @@ type TestWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27684,7 +27686,7 @@ func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhoo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27694,13 +27696,13 @@ type TestWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook500ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27710,8 +27712,8 @@ type TestWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27719,7 +27721,7 @@ func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhoo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -31623,638 +31625,638 @@ var swaggerSpec = []string{
 	"B5j9ADSG1OwlrIqNQ0/v2CrtIObn3EY4B6bOxg5CNlh/tmTd//6UeYAa5Cp2YsY8sAlST3SbRs9juuhK",
 	"Gj1kqqvxVvbUXH7jF5LHMs4R9emRX0oIuw98EREcWr+wqqUBzgC4jK5xxPpNYx//ORyIX2KEZYgrbahf",
 	"K71yhd8wOYa8Rht2D/iVGzUm+6K71YrvtnboJsZNWNZbVRet6JLLDVo/RWdw6+/E/V7P/gun2ZfPJ5II",
-	"RzzlEOA8B3CVu+nnKeC0LCqY9ly2n6NkCY4qB5jsk3zWDTHWCCXT088IlTVTT7pF01OYhk+qq1e3MTNI",
-	"O+iYQBDtJVRvOeNrMwUoplHFnY6yrJxrIU7BWua8W1SWlrs9XtSNtn8wPju2EZ3dXwKWy014ZCqvzmms",
-	"E5bIPmUR+32OiUgSqjXdHZnMkiZD+z14axkfazWcz/IOWfEq83doh3sUvZxU7AW04dXcef+r9f//+E8r",
-	"xuNtpNUuVU7rFYGYJ6QVZgZhAUQtPybXyJBAmHxQg+HLHj4ubcqynG5iXKny0oc9tZVTn0TB87iobS6S",
-	"sgzRIvbV4k2ODwYtgkUX7SRwDW0myB05UbOlGH0YuREinYL01bg9X5G9eTGUUqNqphFeLl5PV5DoEHNO",
-	"vLSiNWRXu51STO+o19ATicXylXTWnLO8GDRdJcuL+C+E+MA5s9PnMpgyWQgAOG2zs7pM7qlGoTwnbf/I",
-	"cME4lr/KcvRzhEi9jem7c5183grcOudl5IfAI5L0klC8iTSQOs8gICELUx75YuSDTockqfuB/Sy/j3GH",
-	"NwrBLcG7XkhPb+bXbarEXkxU8+4TR0YXOzDaOAFj8UrmpSiaC13GAjnOHj169GwfSAfPnofUWMFmghcM",
-	"Tu9aHM8qSi379Fxk6Ukdtr7OOrp32On1ss+H178dfjhoPftIf3x4RP9+dL3f2uvApd8OPnRahx/D3x8O",
-	"Du09vz360Dn4uH+2Z/9j/z780Gk9+rjf/dBpPbE/+H/s9Xpt+9KD5Nn1/j/v/ftvH/6p9XHpYw1skFsI",
-	"zaBzL5ZVnj1PmBtgKhijLApm5BUbWOkAr2WZHBKqekzyedg5fNo6OGgdHp51nnUfdbqdTvvg8NHjJ0//",
-	"vUb4uWRGDr+pz8g3tRmxA/T4+u4Gncb86fW/N0uDQi6lYwDstBJumJfnc+WYXC1B5XKHMtkvzmNDpotU",
-	"phQ8qyMCL57T+UrSiAbuhibSiPbvxOYQ+xO38SJakeO81wu6Baa/KCQZsIdPBBPbQC64Jq/KxKUqK0v7",
-	"/I2RD2ZuBvjQoQFRMKeExuZ6ChXTRtw8YefJGrnsh5oaF62UuJNJWJ9+kJt0m/cnz0e8XJtkXxaVSJrq",
-	"c9PKCPuG1M5SZtoslZkjvhjxctckrrrFWSNt9rNwJKKUWWLNd8XHImPeAyWHShdOxahvvM3zg1YdzzUX",
-	"O4K/ucqJETfBk+DRZJ0LBhwDfHOAlufw0sZT+LAZoqWQw6E7Jx3CuKkuxrJshaLHuaTc+vWUmVIXlK8R",
-	"tx4g04dCicKKaX83N0hE5K09R/WvqWIFQiplVahaMul8mxZfvT7VFHNJlyobc0jzB53H3z755iks3Be8",
-	"5Itze6JYmvGStygvlRYj/YVrDuvD2szfi6YLsLIg+Lnoi0wYlgJBaYpqmHR3V8qhM+DLewqItB3JJI6g",
-	"y+ZC4CG0oRrxhrdOQ/5SfK8raDg3EbBbs5lycwmFE0MuVcxk2nQeXjeKrqX0Qam/lkZlA6cvfmovkSYN",
-	"8gG2LTpPYA5rBdgcpJsTGLZzCc77VBpRo4adj/g+ebJ2JMei5Bkt7pVQya6TP7sHoBSpKM0y2h4eGJE2",
-	"kl3vT87EVfmWF3PVrQerat2XFjbVHM2+EiuppbkgcUghYrKkJtiWzSmPpOOb3IlG1o3Tx1Xr6vmoUpfN",
-	"pvegCHivtLR2DXt/4lcJ5bCzl7w/YvYTcKpgQXJ0+oXHIfnXLAEld6thM4OVRKO107bI+MmbpOmZq1f0",
-	"WYfO9tyaUQtE6VljgiA5kgqBsTQ6fW4pjwYxlPmWsOey0dUGhV/kR48L8KFeM9fKKoV6k/pTevBke+fW",
-	"xvM5npMMWyyeBaGyzXdX6PMxmQBIolJPFmHsN5laJMjdoKqaIvbEBhMmyS4yDwzQmMi6trQGJMBiaU2C",
-	"/22ZUkx2MCG25a7AH7jR6A+hCFJT+Cdw2db/2qHdYwXfhYZ3xSqO+9OT085pKRvW+6yUhfFCqg+Ku1I7",
-	"JRsSaqtypIsNnVXHcPNPUmW3yDe9BfHBPAYwtr15gPwJ2eTXImFZH4rmLOmtmR5uRIteo1/nRc1PDe3a",
-	"tDZs7uZoRNRygPkFQV+VesxL2fe1s4u4in82Zdd7f1C9dVX/JPhQ2wWu/g103jrOYIZ2X4m11qEJH28B",
-	"bvYeYs0/i5uW2VMcQQ8Cvaurul/L1tOgalit6kIYmQl8nzMMj1iqqjxPkQrIUEbZH7ec40Pw3tp2L1bM",
-	"18aicRvBxJwJPr791FCWzAK3UqbB9YI3bgIuWC+5Wlc0RLRZv1/h0BbrfrsKsOvlE0Th3juYIgpJ33qS",
-	"blu60sCooqycyZZUpdSTZuYqAkPRaYWenihIUz/D7J/x3uy0nvHW4OPnb69b/t+PN/j3weH1qn3YVIfS",
-	"OGVrkTyiwpR/5XlFZ08NziKuS7FqpyGAKgTnQIlWaoqnttkbODjodlPymc+QiBv2qONnHNjM1nsgQ0Nd",
-	"QePS82KnuzPmkw84ah+JLnOunGNtpkk9ZwQr1BRLca/M8wptl/TRNKE3jz4spJIuTQtV+kJnMwZICnbK",
-	"coKNjhZ/iF8mLt1mUJVVIZz38MuGNA8/PG09+/jbYcfFMf/Q0c2mebxdmmwT9upw7iQqa0hvfGi+bGH1",
-	"NvkuIaN2VZJsXdYO5Seh/qiCdt2ZaW5/aM7nTa0/O+dOyiw7d8tnfW518hVP1sZq+z/g2XqbQLA9A7ea",
-	"jruU3uZefH8l8b2t4MOt8IcWfVH6olmlMN3cHHJ27RZww8uSH80K8/O9uSnLb822iVD7b23dZNKAyFzD",
-	"WUvyVBrmHmhwsWwTH9nKd4EWr0v8I/X3GNuU/vl9GSHAt5L7xd6zQg24FdFn3XYmSPC7WF6bV75T++dK",
-	"3ye8MqtWJ3GSSkql1YqNdJ612THUpqTQWcpZoF6xoSNyJaT2QHMMH2u7pxjPjSaVwoRRcXB5pqf8XgC7",
-	"8ua7YcJnuebZhiP0lu6mpbBMJNpLHrQsyg6iEXOM9UpPmVZtdqwQtJTl0qDnIc9jBs6N5Cpg3J3N5rHc",
-	"n9ytck+YXhsM1ft3r5dsGbM0F5AgZyko6WKnFG0+PvFFF473Hyv/TgZROdWUG8CH1YNBrOKQM48Xhfwk",
-	"sgRrcHqqFgv2NxkEcbONOWKVulR6qsIbBPtPUeim2Haf90ciO1/DCQlICZ7dKfRq1zB4wWqKEFDTOjWS",
-	"kEYuJaIYl1qta4/ngMXwklTDpWSUN2sKUlxuMix38z3fjw17TjWj/rG7aMVCqmM8BE2z06i5mMYc8y3i",
-	"EpsFyl/gU+hRa6w7WaYRLJYQB9KX62Qz9GEPPbxpNuRWJ/ZC/owD+IW3NI06ya+mIOj7d6+dF6YvIMnF",
-	"8YzsGhL2d4YdN3d8bzaTTQd544ROqmKijc/7ofMVKufAHmkTlzWcsXcPIYMpZS5vwmsSathQQp/JrN6a",
-	"dYkZS1+OBGQ0d0UgpkofH3RS8GYjHoLLsMQsBIh7PgHCwyWtqxHBDDVou/ZZq2k2lUPRtS9Uh1zvwwg4",
-	"hubK2ahEPorZbrH9bqoWni1V++Z0I6htnvIiM0vq/m6qshnRL0R5ftfgq5F3Zq7voMWSo8tXSmErgnIi",
-	"Qd2YX1owPZw4CbyuuUF/z+DehZL+jeXO9hregohFAFVsdJguv3K2A3ikjx2H5OLFHEafEq0hd59xNxGz",
-	"hiOyKjjyti1jNqUbrKU7lnkuid1xtVrw6OlGugkmPzWKLqWBHGNSWikX8J77fCy6sVwb8xlaglop0S9d",
-	"Zjth6aK9Bee1xxOgIk2qZcDHiH3n7PUpiYcEQNZCury1trQGdpHECrpCYFUlcD0QUgj78ezs7ZFj8UFs",
-	"bNxdjlLDPtl3KC92fQcIAw+aQCWn4mqSc6lC4qiTqNSzGPh/J9nJSJFyvbErLkfql7HQVQl5JdhkXAOl",
-	"7usA7NtcqIoEp0syAnCR7RqiQU1QiT/YRF3cgE7QM4QvfhmS/B0HLB5hePuuYRc6m6GJJK7KesUypidN",
-	"PUIUV1mEEmUNHmdOR8LXnhcXQijmAIPgWCy4aShyR4jlxfqkkhc3EDxmo6rkuPv17tpOwm5ZPSHPnj2L",
-	"Z6OzXnmnRVHrWFKTIyvk1gsSRM2CC7eMRoynKZ/ZzWy74b1ADiYQNU3HZdeSWUr+hXDULyVNPd+I0Zdu",
-	"Nlsu52bj8zZpjl8IpAllK65ndLlXk0YEJCpu30onUuKqPHfDfdetd9m/CjFyMYIgeJFLYcpmzKm4D8hP",
-	"1Yik4oT2rmHuLhcwwpU5EJHeSNRw9qM35SpuFH6bRVvm9lMUdlmaHer6Zu+AU8vtn7btxHz2xtN6Semj",
-	"hZLS84+fD5JHneterx3/2VhGSh8632wBNSlR0RsSl6kagHdqO3stuVnz2C2VtOSKdjoUazFTyjy3wolO",
-	"8SRsJ8IvclZVUttfMU2ax4zwhw2ZSUvO4rlG/yrLESmB5gYGMUnhRegDHr1zKfSBu6kOcLCxb3ZOh90S",
-	"v8C3cCP8Aj9rHsEgSPZ4VFchLC11EFAlKXAnSVMWvNSFWQoIug060ff2f543oQgtRcKYM/CWsO6GAelr",
-	"VVoFs8vSciRViowuJTnsMTaemYSlA4hpgfE2HWlr4iNfSYas5hE+OWheHqGrp2SJdi5Vu0JpGHxrjix2",
-	"JAFvpKqR1iz07J2Y5Hy2QrY1hhYgL3tRGbDK6vnqs8CfATTpiOxLOopTvWyT7lb+Q9LDlk2DSmDQaqOq",
-	"Xtdssei5vgWb/vx2rA/kQvNXyN9TsPybHItKTJ1fII4CuipeWqgI5IZmoRnpaYOzcVKIT1JX5g/l5GgH",
-	"58taSTmiQZofdXo8aezhijE/2yJMp13X2uxXz/A0S2Ljm26AEF1CcRLpwcH0gOohCpELboT5PaJ3oa/v",
-	"371u7in4rTUtprnpw+P8YsbSt29Oz9J1sM7PamJ8VJYT88/dhw/3rEbUaT376P7Rbn184H7b/+ffer0P",
-	"lHLS/fhPvd7H/b0uJPrYHz9+7iSPr/f/ee8hpMg+WILM4ZdGs96CCw7koe3dwPYvdDUkQumC8nByeVFw",
-	"GAar2J6WXGW8yNivjhwcNZz2SgaeJ/Xkp+nIiP75h+PWv2PP/+nhx8+PH11/19Af3BFVIcvZqV0DuEgv",
-	"BC9EcVyVo/DXKyfG/uXXswW0BAwGeUZVdEnATLKHvCpHD3M9lETKFv1KzKdpwj7xXKKLO3Ubyt5PPi90",
-	"Gih0AxGIoj3ljGN4heA1cEsRZ5quypzKf6lNCbuoSvAWxc/1VE+9KWJS/L3UXJ7/z3/9d7pf78VEti7F",
-	"zHhIA0p9GwH2Htrgu4alVy3T1xORQtY2ZV8431ihcwJUhP0G/mQY2zAvdiXbVabV90DD/mawpuqbiudd",
-	"SNrRxScE/0FqscxC0lcNHLSOYthmpwj6yUo9RDe6FaXokgvxYRqqxZGArsf09faFgn2wK0moUvZhmD7u",
-	"FVUuDCyB8Os+joy0PRwJnsGoYABx599ab1QLB6T1ZhBGi0/kT2IGeRYowZCE5bbwhxH/qNsDDTudj0Vt",
-	"0RMgmbia5LoQhekyoawQhrIr0RpzmXumMcolAKpZ28c2ey34JxFjpsgMFj0KlJ5COlnQ6mCUjUPVhlVl",
-	"opQw8MyO+CdxVEvcykRfZsLQnMkSkmAIcC7XUzy2I9ZV47n+kaLUKbJ1ndt+K4OcQWLUxbtQFw0XAWSA",
-	"rpG3KGqsvceRwL0v8p3uTiQ0atkb9udDNNY34cGL9i/lBz787NP0rh/iS1o4e2niKwudDKnRczGeayWi",
-	"RQqsPWGN4kPnjr2tvkKvbSekGuhGkm2kzIEALuGIYrEHbjjDxPhCZN2IkgRZ9Bw2qEN7QI/5COpDVAYy",
-	"7YQBqaAjOXQcJmwsOOAaJTRSVkwAFbaVh//7f7NXoHKbUkyM/eWgXRPbVsuqJilDcz9ee0mT0C9EWRXK",
-	"3RZot3vqkARO4NzjhqVYqyz/E8RCl30PIpL1qk7nUR/ugn+KlDDXIuz4Ps/zdk89as/NegojFkisklWr",
-	"wiUVpHa3gjoGkYDHbZb+8HLJM1y2nEqc0vIxUfIQDOv3OnPKzr+cvvkFE6Bftb6FTT2jcz4Yg3OoFtKw",
-	"TPcr4I6yK8602TF43f12Z08fs5/k90ehZjxhvKeQR6NAgJW52jh2cPitfYYWDOj/dOXwyVO8YnQ4OuD4",
-	"NSV67QfSLr6RntoZIIefK6/uqecBzcVgNGxMpNy10HsheGYgriQL2x07Qr5DAM/oFvPMVzyCEDx98RNq",
-	"TD9oe0NPWa31FPYVsGxA7KpEnWuCWaNuXuz7QMkAjRlzcOybZrpy679+YNkfW+zBg2M2EYXR6sEDODv5",
-	"ZkrPOuXmqFEl8rvGEZy3XRtILIRGbK65IOMNEDQEswW0MncFwbg+6UuYxNoHPdGBk0MPHiBEGfzoGmEH",
-	"N62f16l/00WhpwYw9lKwNE51VfRF6rriBO9tpHchBBtLVZVA0dRTIF9qxzQ0kZprVggcO5IJU7i6FePW",
-	"fIkgzGptlbb1cCD01IQXfCxKAUz0fUgsqPWW9bndlLgpUNMxR3boUUbVD6BA40oqcADshu49eHCKmqxp",
-	"P3jAjlmuhy2pCI8L9EK4Cg8vkcO092nhkWxmx/Uf2FQXlwaQP7o91bhgHS8/OP9r1PwTLgvIj4yjZuC/",
-	"yrUpExyJ0ulU1KghlyqIF2vPtnvqjUvYgPfinT5UWBmRJcSRLKLAL6xRlDk4GHvp484BPn1eiMqIdL/N",
-	"TjW7FGJSg2dDuwHEC1LJlPwCwH8nhbYDKAwzI3A+uHcnftgqlQFiZa77lzT8nHpZ6gJKjnw/mVSU09ae",
-	"FyC6KtOFHhzRUYSnMS2AFPJ2jWtqpBBKO9BDpMWhVfPOKo24ZLw9sAeE/oghtc+MwLwyiRgEgT4etI09",
-	"1DodZT7seuTMhyfpVHYV2CeDnjJ6LHDxUtDe6sWUJ+DXhDQsfdx5nCYeSpU7GD1vwwR+gitpyNHpbFhG",
-	"vpox+gp7ihJsvYmGZycdZjDJ0Gl4sT13rAbBZNn1UFquh1Z4YwcTJrjVoCOnC6w449xMOMJOwsAgq7re",
-	"HDQnewuwS4Lhxk0dAD5Gf0icV8sq4fjTroHWg/d3wAvGDRnFZCDkuZ62I5MU1kcw1JzbVrFoeKwtd4Tt",
-	"YuPKlEROFmWCs5SrWUr6inEpzGAPwjJQWolwWWk0FWke3WK1hzLaGsbjlIE8jhj2vPcrmJZzi6Wn0sed",
-	"R/bFFzLLBPi3Yez7pUMK8UqznYdfvV9w3lBNXJe51cSC/IqSot2LugvnGyGNAXDhxpb2mfdsm6o/8hya",
-	"bmWUdUxaX+6DePd4b1gzvOwpd3cXMOIFmHoIrLd8g+OUOYgJDdlu85/O5ViWpHWBgJYZCreeorL0nnIq",
-	"gj0HqVTdvQFcM7XzhtaxNHT6Jaie2uGfzs94grUai9P8xi1Z4x9Kg9MkDXQKsgjSAd0uVsMZVIQqiE2A",
-	"I6HDpAJV7dwf4el+u6dOY4qfeGTIRPeZTn7i3XDYeTeiZHvp2/dn7KEdePPwM5GUXD90r0r3Y1MGheYR",
-	"LqeIoRL3Bt45JX4fUJ+Rr9aIfICT5OcbWFjqpiSqM5lu99SxgxaBul+6zpXDUZYxByYKAXReCENnW9qm",
-	"8Uqde87tadqGLzEV+cED9hIjX2iAgFnFFUV0yDc2ECJje3isoSM8DWWjAE+GcNpOVF8itB/CAQb5halE",
-	"hSyF6akg77yPvZyLWUkU+zzLQBO8atG3j6LIU0xvG+0mCDhAX2BHtSn4nTobArnvpRravzc2HXlhrar/",
-	"0FZ90wUFumJb0g2Yr7onZcW3ywHTuo9GHzAPP3MZKC6DFk1BSFhObfa9LkeolKGV1oK8Cxq2vdRafzhH",
-	"LXp6v00zDHCuKUjmmEUa7F1YuJyldi7Srh2U32gJ/MYA7uw3cEtYwf1bT/3WarX8/9tbUxiblP3G0lP7",
-	"L1hc9s+zxRAhbiSHGAmPP9irFLhE9x/YV7wQeclrr1gEZewygLZCEiRsAwDLQRve2X/5FzzPBS9wV850",
-	"hdvFjPRUdUOWG84t0xDYwddlcFTa5mglaq0RKuvGky6NUxvtMnUww6FZPJtRs3g2m38T5VEUfIBgKUCT",
-	"67103FxidnktzOejye4bhOhrP/IK/tnY3jnESXi4p44hubMqBCwCFwLBww+MYEKIRoUH00tcAV8QqmgU",
-	"SXR/OZeFezFYYK6RoPcRqVkwLPo6s1rFCQBh16SAnTMqbLxUeup0ZGEqu3+DAMO3XtizhlYjmeAysxaT",
-	"MwnBy2lVdn8ywUQnfqJ0EcYzqhTrskJQJqmj1grJ6fDWFDDKuimqsUnoIASiJa6O19yULZid1skLglqO",
-	"BtCzXzIeBhh6BlldXM2cc8Yq0BA9UKbkeY7cE2AZwpk5HWnGc+iSx2K1qw1P7ENQ43FFYWy21BM7SUuc",
-	"AG02V5Zhvw3CXJdibisMKZEUDzdAtMfNZa1oyP5xxGS0Y0E+ubo5YLmywvzwMRtZI4SFsRYqOwpjTytv",
-	"OgIbAWvzrP5ApXmAPOnMcJkL1RegZYasVzR1AscWZYbXYrnoQ+H21WOSs8WMHTxx/qE2O7MnC3vsf4nI",
-	"+oCsC3wn1pSOsqqpWc9zbZyNEi4+eBCsKDst0fB267UrMs8d8rks8UMOpJVOU2fjneEMA/mVtaKCl2Dl",
-	"+dPnqi9ynP1CeB8d7cYhxFILXQ1HCZtoeOsGhxod4u4kfmElH+o2jkkYpZI/Q1MCIkmjMIn2ShdSWJAP",
-	"HUHOeVXqtK7k2xElBHT7vTSWo5lOWFYVoAyA3IIFRjxBXZz8SS5KgVIaOPvQYCrEJymmbC/Ff3RdTmW6",
-	"Tz47/MCkusilGcHoVypiOhSZLEXWU3sbzQa9xqpeumCZNH1e4Pl3XGc0jPDt3b6kLegPGkhksjp/nvWU",
-	"HWCpzrETae1o81tq6dKyY6oHg7TGp+nnA6cSiUF4PrXa0hTA6I8XaAn7tBt0AQsBU9njb7lTJbjKwVnq",
-	"VwdVdcAcof5oeupC2Be5Kk5dNM2eqSaiMCITWbp/xIzG/TdnT4AK4vBe2Ru1dDWAOxJb3FNg45XSlWfA",
-	"S8BtSDqyYQDVBOMEBvAKnypRYDu+Cc+r73iWcoFU5Y542XFYY6iSz9h0VCcr7nPVU2VVKFdlrMnlVVtR",
-	"oILDGSHKaLRLjfNOR1jDW6IjzG32OPAAmrfn06iBiyfMI563Kok+4R9a708iNx0EeHGRJcAxN+YXecTx",
-	"SEISqAoiuE4ywoCrA/wBMgSeds0RBe8C7BTmcKI+TLHf33ygONaE7Q0Ebf6NVcMeVvLhp28e9qFz8dUn",
-	"0J2nc12kJ+LbocP2dz5sVTJFZY0xZo8KUzrnNPuOfWZzPvKUnOR/+ww2/XXKro9qj0p7aszYd4ybmeqz",
-	"vX32HYbt2B6365kNRNkf7aV/+4zDeO3a9vBvtCBP4lhcwj775lzv77f/w2i1t1/7JBiJEEj9DgJZLzD5",
-	"0c79mbu095nxieyy+mfdICbRJ2qvJtX7O4ZNp87NfR/4C75jtNz2PjNpVWLqSuJrlbv0tiQ0mFaX3cBF",
-	"JfDjPWVXkS7kUPpsw4mVjeCUuxCO6TBmRmBUlkSP4WnkFa6EpTBXqSvjqLuXvH/mCPzgPeVDJFrh2sbP",
-	"GNIsfsRBsArPWdAY7KP4dhqkxPu+TYht1uhfHP2DZ37I0NnkTQklwFvuaupybU/RmG2m65btpBATXohT",
-	"oTLHSkdgKF0GE2IHHbhgwnyw62hpfoaQapctubcbKs5NLvtir3Wwz67Z9b5twDsnONzaRwmFzBy4OpCs",
-	"1cR2gDUDyA1ntXzpKyiCvxyg3e3YWPMYSkS6UYKFtTV7KiQCY+SfzlYfShUqg2K4cipI+sRejVqrHekK",
-	"YE/Qymyz5xTKdexCeKx7dDV70kphfEwKD1eU9BBliMh+aDdp1ReQ8SehuMjZe6TJRoWHec5SE6Z0bz+N",
-	"FGAf6ranY2VVARBq8OVubPagSyXSOyLvilVwanweLkZ3IUiBch0r9WRCJmFq1V3bGFjWQDtp5vTsNnsO",
-	"rccD1wm4ehBTT1I6Asi3ixKoBj4CenAKSPUpOMWgkz2Vvnv/y/nLd+/evEuDKQjnUYp6NXLwxJFDUGnC",
-	"LDhPXVFodJGfxR72UmNgsDIi8wsGjjPi3/E5Cc7Si+g3fLjRBB+IHhADUNu7MHrqWIXkFY7l7oYSWL0V",
-	"7YiDSD/DBASPN35UK/MEdZJ5SgNAZa/TEtEr7UilSU+lCAFOYSwPA+7N11SrF+DXgpQpFitzsCddIIWU",
-	"UChatWZoNygTtLvaYBxIZRX46FHvSQ86hbPRY8sMtwLuSPQu7u2nYHmVTtwk/iZHHGVvIYkNqhpZqBC0",
-	"xPZOrZHnUG5qNBzB6VR3IdScG17aBKu7PvZ2gBdYntwitjb68/enZ29+Ttmc0wZ86mn0FPXjzNeM2oOM",
-	"Q/4S71/Gprcbx8iDEITiBg4E3Ite2QraYVboSU9NyTMwizx9tUdIAyMx0kX6AX/8TdBQ8k4HOA7nOba4",
-	"AScTCNK39gGnwNZSXezH0PCs6XokvoS0/UMBAJn67EKXSLliyHz0egUe0Qvnl/OFcWupeglBFE5hSP0R",
-	"J2kzzDG6hLiCHSInYLruzMMsU4ySuCP24WdH0m4F5UCIzM4yLoJXMhcmsTstD/HDQDClTFlUfYwOkbuc",
-	"8uBqRHhgL6Dos3+Qj8/+3SzkENHy2eMn3yQs5ZNJTvlBD+nGf7Jaabrv1ZHP+B/GepAO2Nvpst6Ou9k8",
-	"hNgJFu+iXOrtJNETsszpkX/1N7KGG9Fdau98fHgY/Y5CDd8A5ds6mxHZvJXqVe71RyA45v2yXXuvlY74",
-	"9OqG0rlwLjO8u3Pw7Fn2qP+0dTA45K1v+o9E69nF04PWE9EZPOLf9A+yw8PaCwTOwE6XffjMejsE9kWj",
-	"RcOQ1BpUan0OaiD8DgFKe+Gw02HXH/HF15ByV3AFDm0n6yHHCIANZCZUKQdSFEcshY+Q+PdnQSGiEwau",
-	"QYIAAt9RGMOp0s5cczvUfm3XwMZqW2HsRigN3zU1LUyquiaf66H3oIBlDHXX/9YidbZ1kqUudOnjHW5X",
-	"HTHeU/YYIAWwP9Iat9nFDJRodAjy0gc/v7W75OljlouyBGsXGWvBTzKbjIQy+206gU3KYIKMqwAG54I7",
-	"xmB5udUFu+Xps87BfuL8AxSTlsFUAZdOmxHjiAtQFmIieMk+8bxyaQpTQVUisHFPBvFBjQVuRWVnuJ5M",
-	"5EPlkbcgfWcfbIG6mQYv6ysM71ntqSkokLChpnT6nnIhirORINwYp3kZSg8JYdpSs0x3Udr87zh+j2mF",
-	"H9Ixzwe6GAOkEFxIP+55IbFwcZ/tPe509ru1TADEtiCNdcKtctIFvRo2PSXc2GMOInEwrD7/1G4KKEeR",
-	"hvmvJYSmgUZYSN30iHRtu80evJJX8TJuP8AeLcbRox4tXPQ9OsYUOuav2G8T8B0lCYRLdm3i8g243VPZ",
-	"F+jcw6gMfgn7e2Q1jX5VGKtFQtAlOEkjHiunE+QSnDKMPXht1blq4k5u+jyGY9yWoIzc93YxMPwI5S++",
-	"luoyDS7Z+RGSmRhPdClUf3Z+KWZN4zR3S23+05NwsfWTmMFOgFKBJIJNoRGZZ6x3phxtRewt5kuy9+9P",
-	"XsDCgFw2O+tQ22BXthgMRN9PtdLl+UBXKoub7n+Exj7Gxnp7HvJdJrwcJd4qCSkhEpeeu+B3IlD7CNGu",
-	"GyghigG+R9kfYS+ej0T/kipfHOKINi63EAwg1wFrZessRnWpbb+Fq9ClJzT+thdRIyiRHzqCT2Jz7Lrw",
-	"/hqQxYqlx/Z9aTyOAXdnfjDDFfj8U/p8yHsghS9Wx8YikxxrinGxHsNL3GKFhuFPdWUGlBjEKViM9FMS",
-	"BIXWqe0ErXQOxzIvhrXmL1y0PTh4RD1w8gmuYGEX5bGzPUpOp0+GnHa2KqU9cZnr9FhIaU+I7h/2ZY1u",
-	"dD9a+jmAF0Gqs5XywHRnPC6+d/9QzytFcy6ycxjvc1ALou433wFj8GRhFv1KomIASoiHZQNLys1o1OCQ",
-	"W5E+16q0c2XtA0heqM+pa/SCOhe3d+GiberhYTxdVnjiGYMkgLFK2YWZAjAX22BpjLQSyAvxBaEE8dVC",
-	"Y7bemHavLgqAlKqrF/Pi1q0+CJpjpV1Dhxouw+jbLv3qpMuUYyYSradQaeia+EkUhmBJ0pNB62de9kdp",
-	"F5x0CH00EcWIT4x9W+KkLRwvskScOewaOAll6Yx1aJuRGRmC+AxpS06PsSs4fXnGhzCBqEX8OtJIDXRJ",
-	"+UW4GKOKuvogzF0CIXKwsPywkI9HaeGxiuohNcPaW5E5P3/Qoeu54XiDC7UG4ed1ARmBke7itoFTknGc",
-	"CUcLWYC4r15AeLBQ6Yn3qsydc+9cdvuoXsUHbklKVvfOqFLrxKrkIFjRp4m9i3PIo75FP/ueLSTUcwMZ",
-	"65A7DjkwWJBldf2pBh9BrRhG+lTnxv68jlvHfhJiEvwNlCFW+77zy+NPIBPtGCOriw8pzs9ivxBgv/Dc",
-	"NM1ldDmeUX/yz5NzhGN/vj5SZXEyoT2pDJ7nWIEDVr092cCfQZ1+halA6KMmbGbXgZA7GjXb/wiNdUfS",
-	"fHI1+ccpHLLr0qsTZxyAXgC98PcuJu7WcPN9h/h8XrhzxkOiLv0dMmNDWqzrlr1vmeoyf8138hhgElrV",
-	"JKR+ebXXZcMrShOmxQVhX/haynRVttlxvQwUcx9dQhkllrpGAtTtOTjq4vZFP0PTnsWLJapeWLZIauue",
-	"UGaWBBESOj/5zNpHcVVsWUvZ+4/KZ2D7lTMV/PLcrcW4/bULtVPS/QjKODcApzashDHdOGo3xoSd8ViD",
-	"WWUS8LVP4OOMypTJ6jFWBPszxK6ceM6sTKbG5tyU51imELU0/OoH+tg7H92ZQ4wuaEk6WWcWliid0Djf",
-	"rgVzixiiGf6s+lFPmR6UQrlzquClOAenzdyCjX6H8XxW35Ge6E1XlOEQqqU97OTIB8uszUpnl8EljTAh",
-	"6HeYgLPdyl3s0a+cqpZq3gEod5m5rEUw59N3vBSvbStT9GhY7VW4hJfacZ5etfraYOaBP2VNODv0+Zir",
-	"mQNsM/UTZO5iGBCtmb1CpV6Um03gmSRAZJA7zhCFH5Uop7q4RDnl3uMpJsHDQqs/eqi23ZYN0wtNEJ/g",
-	"t8HyGqhE84S0PM9nrutcnv+90iWPe+x+a5p5mNVCAK49HOqwSuywHp+4FI1uOLUSMoCgDBD0APtnBux/",
-	"S/uQhDLIaJMWFSJeugLqcOr69e2CneB9cGs8NtqlOp8UemgHsXZoNt8StqjXvOpprI02P2bqUWtXdZOO",
-	"fZgmOf/qS+GnKG7dWJoxKLxLWu+u14TgYjO9xlM7cFx83v0AJrWGYuBZm72hnYTbHDyoja9xWVPe3EbL",
-	"z56cc46LJB4B7se45qEhVx0mSLkppagtBHprcqt2IZo+/MGXb4aCKG9FkiYKGUESykSOz57/2JiaFQV4",
-	"CYU0tY9Rph68oeE8iHgmGw7g+Yuh7fQmarpLM7FLJC5tAfEQfyONPGYxdEI1wd1lwpEh/QFrjbnFxoVf",
-	"F1o15v1ChwYAfkaYd7rJ/gofJZOOykb6hV6wTCBYaUVzo3nir8ZKSsgcpckg/wt9LJeXCKkNtVhDa9Vj",
-	"jFFM7HKc8iJjezh/CUtdRifkhwNEcmb/TQttHzYD719iOpx9BrZFSMIjj7r9Pl4H3417K+wXgkxEerfI",
-	"Ep3PfKRQAXfdcjUyfa78QOqwQzCp2m0Qhz1GkFh1K3zuGpjgnf2uz8smfURGEKCU50mW+KWYlNBxa0dA",
-	"oBhrBkKVNZAg8JJfcKouLoRPcog7jGVBZIFbq9iH28k35CQRNaTL0hzPe2v9Ox8ERX4IiBEdzbTzcHDe",
-	"AtlGGB3k3qAM23kfRf1abanhRfS6uBvATARoIwjlhlGi8FRNSQNJiG/BWXbJwhiojdscjlPKQKPohg9B",
-	"QYgD/W2+ggFmo+36SZ7b81Kf46vmfJn1i7Wekp3amAXsVnjdvHKJUKADYQ4SzfYv+CUKvVOU02eMRYpI",
-	"yEquKyP+d9/EU8p0ghTc+bRwjODZRYHNjUl/XJqro50iNxfpTNwagiFdadOsaOrBiFtt5FwPBnH7w68N",
-	"UguWEt6B6c8ui7e5WXFXGhLm7REA2fBHTQklsXu7caRrF2qNjfIE3OTXUq/ns6K7PrHJfr6WlJ3Ud0+U",
-	"206OIt9yqKQ2pSjmZEbcGOcYq09EvLQnk3y2bNnba+v76esBykJ6vcYbfvQrRTY4JA0G/A73bLTIneth",
-	"bo27n8MR6/c/gvJNZQk6t10mcwvcah0qdsh1G+f/VkvK9SBKuIo6EH6NlK65FKwkFiEQ9YNTFSY9ZFhC",
-	"bY7P/YsaF7N5uVHFHhV6EmBYIQGoDvJQXxwhGy9qv/8xSBhyJzN/qQ4i5NxGiBkxqC34KY/9XbGwOw8R",
-	"pLkGLLuppshHhGeYCkh6V/y0z+MEZDfnuQJLDaDXYjdSNCFB8oSlamct1zxbWKzhwj7be+LddVHzJFZX",
-	"4k2g+/ksTjIe58ewISEgagpROMy1g36FRjxebEQmMRAfQnHgSK1/OPoIlNYtdJZ+XfaRgchzZmQOQHGY",
-	"OjKWWRZSehqXTPRVR0Qx91n3M3y3YQFcFPpSgDQALAdVRpuoUuJqIvrlwihHn1VNSkH8+/yH0UOe5wHH",
-	"EfLRA0ccSEBI8CMh247T0SERgEoUy0La/WSt9HXLEc8E8jij5wY8JqzgkhRNdOKDXhj1byxNX6uBHFbF",
-	"wpTWri0b4NoOw04EBZfKkQBPA+jPdCZy/KdPQKolSWA/z+xiiXtyRIEj2gQ+6jgS+SQyf6NKTBLD8Nf5",
-	"RWVqp1v0c21n0hxISBWqeW3cGVNqrNUHSB2PBwJxONG/jMIQdBijzb58z3qvGZURNnrU6FpTU5e6mSJo",
-	"UbOuMUd4xkQwcLx03lUssKfWZhcLQ0k/1drmTZq6eINE6AuuMq1ELVC36WBlF+eV4p+4zOczDupXljYG",
-	"pJy7Cwo40RlMcwpnMMaTyPFOUeB1DUyscQEowOs8X74rLqc67gT9tmRJmlFVAkhMpqcK0R7iDGzjbcJ6",
-	"a0uID8I2a5p5zM0OSGYYl68XZHulBhBLzzNZlPXtFP3eOPYQgrL3hJ0L7re60KhMxfN8RmWnjCuGDFdr",
-	"lwc7AcXC6lbWUE5YOS8/ggcFPT91vwn+Bi3vLG4vzi6q4RK5hK6+KFuyzTCRZ9q0tNCd57S1ma4wZO6C",
-	"606Qsbd8KMCcfY12fyHYBdi0RcFnYMtWE/CtOCO/FGNjW291GkLQTyC3lJcQtNlvz5V4j3Uh5oCsoKs9",
-	"RelflKiGq6EQ+Xc9oGrp7aSYJPnt4bff7nfZQEMoUUbeSIfZxzFJG63CKAaC1Dw+rw3AEfjfK4GgZVFe",
-	"Wxz0cgYM8vyWwFYErg+XE/0OkRN9xShXi3svgSHvc8UMH4h85sqzaOfG+tVcNA5PaByTXeOyEY0voEx6",
-	"ClLEYLVQIprKWCYHA1E4BhhMeaU14FI42uxdCEDMe897yvm4Q+q7A46oN43eGuFSoTXkcNsIGhnT1OCU",
-	"yvMuHpJnC6gxXoRdipmHuaAcOvbGvsin4xXyk/DqHCG0onmH2jSGdw7t5nFIALQkPciDwlKhx51nbFkI",
-	"AtAYXxHxr2JWeY/BEJLF5FlPl02/OjsYpngPXYUJUYClrzXmHKUJZa3sJ5Tez+qLCGklRIZVj2mbHUdT",
-	"3Bz6QNBpXJGL0QLEioLvPD48ZI0RDOg8pvz7/MdCYMaS3W1O1XL5hyOAgLGN1A56EG+Qhg3klQMc9CvL",
-	"nXTGM2DYdfGTmBlKMrV7ERZ6bTMi3ZaPEeIy9BsjbGmwQjnw2s1KzMm0/3DoCVxFUHe7hkVIwxir9JAW",
-	"JJEwp8dHRiBjhLwqkA8MepjI2ix9+/7MzigEKOw/Xrx8/fLsJeXM//DyLO0pqNNEvLc2FkSWxcwnfM/V",
-	"VfGSDbXVi6IgPdZ2pY8Pn9kvPOkc4n8eoUP7Sedx6pL3JoW+mnUZZwNI7xsLk/QUYmhdIaeB5Dl4zTVA",
-	"I2fsP2QJkJyYX06HRv3gI+H3r5jqZTxMjpUuVnHDPhF2AtbGQc8JHUvRek9qCWPuJchzOtJTKiI5OOgk",
-	"dhfD3Hzb/rb9aD+gr3PTU+nJoPWLVoJyzZIoHysCS3xkByWCA7FKJuBq2iPfRMvYJ6TZfeZ9Lq6VDrkT",
-	"NyrI1ij/dil4VYpVRUmNjDnQdkf9ibLmsCIWDg8XmhE95aIQDm7YXse5sjovHvu8FszxWRsIpipUl8ma",
-	"xzjqdA1whToL0MgjZ0PiqPpqw8cHh6wpsXBZlaoHkLwQLKuE3+VA2Q7fC8WArrORgPgeS7Qx8Qno16n0",
-	"zs/gXqp0C35K94/cvBlfpYLlHgRbAg/O1agBrzmtcMctgcgZRPJCODSBhAQAbwMjB1SkfVjgp/i4B+Qb",
-	"3YcPp9Np29Bleqdp9/V4nx20O+0OMxPRh8IXF7zoqcB9AVwZkK02ppO0RjIYUDs9jZKDF/GohHOUw10q",
-	"9JpD5SKCsCyAdUafKh3zDGhSnqTS8bpeiCFXkFzgi0beIZKgE3KhUOKJQyFmfMpnKLdgRfRz3b+sf9bI",
-	"oeJlVQjEk4KjoIAsQH/FJCz9dJCkXgpYQ+DpYytefvz5+Hnr9MfjwydPYa+wVGZt35O2FQlppAQxohTY",
-	"NXB0mDY7m+pAxuwYTKQhFzrUSPftCUhJyVhU2HYQBS6DO/0cV7mR+5OySbBOy7cJb/mf//pv/N3aNfan",
-	"z//zX/99fZ0SagGRY7n5Thy2HI6QPacyQ3tqCrVHKDFQwBF3lh1Je3+EdmYE5VjGFNwOU4Ebq4uYEmHW",
-	"EPTAPoUYM+QLJhi7w6ur1CUGHXSCQmY1VXz9VBeXMYs0gohFHmdQPQnALAnMtpEADTxqhIaF+ah23YM3",
-	"K9aynwS2FL/4EvaoE/59mLAnCbMHz8Fja9FAY4PeB0kSnOWyLHNBBdi8ZAVXGZgGcDDjgQ+HMkrKWnLJ",
-	"RJvSnr/gsosYfur0bUdIde4SIjGKCznP2o4dkpxDVh+UXxPCbEyHDug+TnBhaYefTISgIHLzMFTQWkLt",
-	"IgkS8oU4Zf5jolqbvQhNB2waUM17yo61mjFdZIiumbCCFyKfJd6tCPIVssMMqguUfxbSzUBkU5YbKbOF",
-	"1mPU5arClKYLd4cEriQ64DHOTBm89rZ6/pudJZ+f1nqrc9mf0ZRFaWtg0Nvt4mRmTwVUbpJkuRiUbA/C",
-	"bS0pykHLink+ka2ClwKa3yKwlP0uS3vA8NHbOfr7dwedztH0u0OQoAedTkjBk8qaLn6NhmeK7558c1R+",
-	"d5DiKfrkGxwi2wDueAOs4et2m0uYbrPvxQwSp0fe5KtBAx8+Y7VcQ8cSROnuU2faujQ9yoMjRF3MjnPN",
-	"b7PjPPfOIW8DQmAc3YRoYmJmrXGZBLWMZkA9RDJ/l7xH+qxPzBtoLEePrQMI+eU524MeLaYN7icIKkZx",
-	"SudcpQJtehE+7BPv9tvzZZBYnCkwtbpW/Q2pUGMCh5UZpgbgD4Vg78+eJ8yqtI8ePXpGC9rIKzYoELCV",
-	"566aFJbhv1v5ntGj709eeGDkPldayT7PAZi7aPW5IZoslAxF2VNYfikL2LW2g3C+AKS7fdenb7Alz548",
-	"PdyP8KBAtXXVA8dvT9zRFenodYKNuSL247cniScYxQDXgJ2KsbXQ+85ewLy7nnrw4FcPJk54twiqaNv8",
-	"4IGzXyEpYyyVLlwzHH4maZH2ekgaTehvGlHv4Tc49Y4sRA/8gsUn3AUeuAbwJjJjEpccAoXuVMAKmXPS",
-	"nmaelS6JwITRSy9VTzUVTnuAzelyZM1fazjuOEwPHoT9Peb/EY9LjFCOtgaY/d4g0kiaDIBnR74AaddQ",
-	"Epij1ewpwpc9CpFbP6KmBGcg/XkUJ9pBtosdGnITF1R1DXlEcY+mmHjACjHWn0T24AF6CQpjl0NxKWCQ",
-	"rFUB5TnMznYS+FFJ0UI0Fds3PMisXHBg5rxkueCmhA021qocGXAABvlt0KmDFilLX9DnpFbeC4n25zeP",
-	"n+zjEeYdGxmfIclzCR7400oB2G382LdPnj0moq5c9gVRxYda+p3uzvHEmi+tw3YncCNFv10nO6Yaj3kx",
-	"s79T6nESyIy8FQm7HrzoIovFGhUgRpxJbWDbL3P7pVP6/XvevxQq20l2aBXtdHc67QNsgJ4IxSdyp7vz",
-	"CH4CVrARcF0hEhpwYWnTxJFp5tB8iHjEMd3oAQKFALmrVU5PMp8q5q1umaGDpwaDpQce19ekdbzfBphA",
-	"u5YJpAWDgrgJjOctqKErpTKLHAgBR9rlD+Aot9m7yuHq1f1uflJKDThKVuhEMEoAEzXJ7fIpIxjXedTj",
-	"hKU/vzw9Pf7h5en56S/Hb09/fHNGHoSFBC2v8iD2ZB0rrKcW8kwCRUZRBbfz5sgy7Ezr3CQQ9bHNxtUH",
-	"6XMBMqRLR2xPgaC2Nrd3sXh7iJqK8PCIU47JxnYTGz4Q3YbU6JofDgQDbjIv9k6yne5OUanjH96fwHp1",
-	"8n8pm2q45WH0OSAj+5g40I7vdQbEvn2sHAW2t7myUfubuOLjSY5scPAcEeQ2fdfd+9A29V3lVGCkmvQk",
-	"fatISBcerHGwEteoF3j2bYedzlwvFiqX57uBU79RJxBqacsOQLgP277IHVhUCkg/Inird+9/OX918svJ",
-	"6Y8vX6C/M2B7ATveY+xj03cDoOv3PPPDZh85WP/IeygN1YX8T5HhQ4/WP/TKVc7hE4/XP/GLLl/pStEn",
-	"nm70wLGvesennm30lN2NZxqtdXjuYIMOAUqk1q95McSPHTzZZOh8bffPIpPcEec+Pjzc7Iu+jzT0hxv0",
-	"8Pjk/1gN3t7/ZJMlcUIB2VMwXSD0gc8ebrScfuClmPIZPrLBQJ5iIsv7kD+Aj26wROhTZ5hfVeOmBSkX",
-	"s9J+QErJj0CkX+PqjK80PVHnVvV3f4z1EnsOOmsKKdYIVNDu6WSn5EMrd3fs+W9fiPbjTveJ/Sfqy/ay",
-	"q0khJxhoKeAVQ73ynHzT0e+Yn7+T7ES4zO2Q5jh/wR6tIsMWRNGune6O0koQLaoGHkrSr7rkSJd4Mbt0",
-	"99rBXo0Nbedv2Egb7lSBUA2BaJYuQ5VUzHpyah1pztUZXIg+H4v2wsk3FOXxiYu9bH/+DX7RSkD0gQ6/",
-	"lWfHuhPQdSFbf3qENl8nO2j6r30I2RXiRzc/eOKHGk+eKNnYjjKZhPa9L8/4cNn76baHcI99cS7VJdKZ",
-	"Yxp19OElr4AnHr5wWdcAyW4HhZKyN33BW5fDHb2gJGDQVwQRt/oNiGT3ZuAOCNudRxueYD/rzJo52f15",
-	"vOlpdab1z1zNnB/09qfWDY+gr3eW/ADUjfHGi04QLlF6z4tpaznC4t5KzoVNdPJi5/rjWpH+EIoRkPj5",
-	"Ft9JltjKpy5txBu+k0JqIOIqtXewLdQ6UB5ARvYc/rhrmB2zOvmRIyNEzgYgPsSyRQ3lLXEsWEMQZ+Fc",
-	"gQG4zcnSZFnd6nDB9q49JLA2dYujwT/QeCy4gPQcKsCNj4hkpynTZ92z0TP+EWjwvazdzvaBbb2pIfJe",
-	"EZup/RhBSP3F5Dsq7o0C3l2qyWwYQF9m1SCvg5JPkqjkw5oqj7m2WV26c8lqevgGWjcVCX0xGf0cXg82",
-	"TqUGUmF9nMNzhvir+BRwqZFZDwhS0WWNEQXIOaxhazcCkYeMG49CHlW0eoxp/JRnlnapgCT6o2KJhXjg",
-	"/6WMVE6FcphsUxXK12l68pE65riHdZiPSlCuCrhJ+QDyerBDGPFd4suzHV3nzMPXfNGz53Bbw8ZN1drj",
-	"57m788ubKXEGxb3efa93b6p34xJdr3oHUR77VsJWWOVdQcc+9BT80nVhv4l4J/v5i8l3MrjNBqXTLjPW",
-	"ESgEwM2QW0DyX2kKBXuaZKC/rQrVUzErmZPDWgm2t4J2Kh6jdB8zwclRQM3G8Kz/FbKROs9YvazcMyo4",
-	"8ibsY+pYzY7mubvqVeJwdFyIUHzbJLYXHR5f32bww7JWbnv/y+8st2tmxL1p8DVMgxP1DnbJvV1wc7uA",
-	"to8TIxufJmGDftz+iHCvXOJ+PwuM1mi+qwrgd1NOxZRxegLIPaqKh9RZD+WMiKeBXlEJNhNlLW8eT41q",
-	"0lOlZqn9y6Pn+4PAsQ+aNnvuQHUwwAkghEb8nbKFHNGJy2+AB6nN9TvckZKCgo7ZFEUliPfRUTKH2D52",
-	"vxMz87j3uqJVFaiiMScspiTpL+NybjoOcmmiyASCGS2eCIszRq2kBDNIBMEmuU8esQ4MKiDu7iRO3u90",
-	"O8mOtG8BqPyQYgM93IklOZUuwhMDXYx5udPdkap8+ngn2RnzKzmuxjvdg477v2RnLBX+2EkglRvvF0N4",
-	"8VVrqFv215a5lJOWy5RqEV3HTnfAcyOu7V5a7K7L3a0x+gba4bAaYqY7ytBnJyVkrMac8S7h05cjQzWG",
-	"tQV7ql9wh2jrecxcuZFdwDT0kN+MU9o4ntii2ojGo/jocH4Uo/E7uMvxO6UtVmqsBZSDGtE2LRtRtpf0",
-	"xD600cKod+nwDhfE7xufIxTELaJztG9vogn5Rxv1IZc8iTmussDkwTuJvDVKnpWRr1/EVRk39z7qdW99",
-	"fynr+63OEUc1Olp3XXXZHycARpbhlwuBIXX6SuN7AeQNoG5gHLoM6sUZQYs71kKQhIBGiPAa7hlxhRjx",
-	"UXJo4C8/WsAxC1yt0LpdA9WK9i0J1BEGvDRXnzPSU6yKIKCWkXBJ7sAwLjJZnmcSaTOsHX9SRjUVfIGO",
-	"m4BYkeHBHu68yCVU1rgE1ZpvATS+VWa/UwpgrEnXC/kmmny9jrMhoH4h4hs4QVbgxAHrk6c6zeYoskGp",
-	"8QDwC4BjjnIcsdSaNMnFRIivmubJzbksz6VZe4pSRsaxOSlPTCT2kTd108dfwt3b54q+nR+1rbJGD7Yc",
-	"FL8yNu2WcKS1W3QpPNGoUrissnufyh/Mp7JJmulbJEP6fTNN7x05C44c2p4bOXIW0zhj104QCUuzNm/g",
-	"8wk56+t8Pg0uDKjUl2o5bEP8cQDjwLQZ2eASR5amnkLMe3ugY5iAyjp8GQjiEEV+DKB4nPKZAaVBloSa",
-	"z2J3VSEA1bkGP3OEXiwqd4ai4RFwkoirMoDiUh1vyZtOUhy8cCR8Pzt5sfVh+pobNJasfpdsc/uJ+j9g",
-	"gG9gyd5ZlYLv6/a1CnUTctmpQ3hmvh5wvnwh00pg2YIDyrC7/RDF9ZLFC2U4GSBM1BHSnNoqHGmwdOH7",
-	"I4+HgVhZQN1+b5fe26Wb2qWntI7rlunvapBOZOtSzJY79I/z3JFNYS2uMCVWkSaEDAEAEoijTzYUUJ6R",
-	"3z0C3AvMlKVDNLZvBZgVI/JPwrSbPdpvT36yTdxaaMqxLDcRl88Br27n9/cNupFfLU6p+3UpCriAa8Up",
-	"PGoXyphfneATh53gPgXQwSYh+0aR11sPlsz+LZIxX0t1ue5euOcv6Rf8BxenQM61RDemSzUR+Vqa0i/B",
-	"WDI6wVWTj1g9tDS9EHRmLKHCN7r6bezGHJ2v49RQ+YxcW1OIdDj4RGl8JA6RKXVVspTedQ5FztGtgQCW",
-	"7qCERsQzXGSY8wx3gCntIVciHsJf/Y3RNxFoA/NhAKDQkXbaZtQQOHnpUxfBm0ZgkPajXV9EbS/Ce3qK",
-	"WPXiuCoqQ1M+SyLJ74hI4AbA8JDk/3K0IJUB3RvPMgQZI8dVjEuICCZurIBtQzvEaQq3eoI6zzzuZ9iP",
-	"wFGtWdAkBOhxEDMAUGfKVUcVij/IvewpH7AuqwICKWNHmHHTSmpsNQnrr+pnsxO79kD6RVzRmRzJTzPS",
-	"k/WJmlFHt/euNT/9BRxrW/Qlc0fslr0IzzUaOMCxyY1nf9yJQm24nOn51cVlqInFn/rLnYz3fq4/z1nu",
-	"eTrd8bv0PO/rTJy6Dfnh807OL0RuJWVV5HYvcDW05tNI5PZPo6uiL+gy6+387fT927dv3p2df398+vL8",
-	"/bvX3szp7bBer6cYa/3IejvNfNH+6bM3P738pbfDWi0rJNjuZ/tgDxIZEDPwV3FhNYBJbyfBS8jFay9+",
-	"6NVsNQc5GJVb4E9c4n+1Or8AY7G387Gnrnd7CswR1+8fdOg1/Dt0GSVEwkRRsO53DoqmHQvLvX55lVDW",
-	"VbtBin7uqV75Cx+LhU71ylPoUtc9jX/CA70y/o1O83eCZwlruPCr7XOy+NzxSf32N2Q0w63XSU9d7/eU",
-	"HED3/td3TMmcwddzPWy/4iXP90RR7PfUdU8NxmX7bSFVmas9Jzh/ErN99vAhceKAuqJVX8wNr93YpyCC",
-	"wzDXfgvDrVUg5WXfMQ5JMG7Q44N8D5aLglHddYO6CwvF0Jh+2I3XyG7CdmsrxP7Apf1fvzp2P8KIHPWU",
-	"bYjORTvXQ9/ZSzHbP1rS2zk3cmVEEfuQJ/LcqlXul02K+KNKfdpdDz/Te1yFfiZyUYpFRfwlYlPWtPCh",
-	"1hmBUjotzNGPEDNoVFyTRIBMHrBcIDGGIH05Yl2lODQpk4EHG+G7vKpImHKlifRRU/JZm8FJCuC80F6o",
-	"tqnhvXIc6UacnPi8XtBNlrgkyWggX8pfzqn4j3sGok62yRkYJe/S7qTVsMTk3c4VCMsxuAGrcvQw10Op",
-	"loONfS+GUhnYggaR8MSVQ+rmqokzP1irxI4LoL2GqJPoFkf6D7+12b+cvvnF7SwgDQHURUwXeWNHlh22",
-	"O/69PQWYjIAG9/Sbx88CiPnj9qP2YRKMad8uAiWzgjndZ8hNDZg3rNQ6IH5DeorbF+yiKkuAZgSsMTtz",
-	"4mqS6wLxBy+Nx9sKyHfUY2KZCZTg3DPv12A1OZsW1vD1I8bJ02C4g4Qt+WX4qQd8DFg6GNFSEwMDO0g6",
-	"nY6bKXMEhi9Al3pkMqQK9Q1f4qMFjitXdnj3lm+uhyfq65q8TtSvNfhe27Zub7UuPBY36Ko1nU5bdg23",
-	"qiIXyuq92e1a+EoX422bR8/cANlsLYCAXUDrXdwgFs7g3i2ChbWnGu1ov5vsWSqHo3LOkgbRc4q7ZJ0t",
-	"Dfd+WSv6BGmenxciQ9IIc28ZN2sFxwQ3/AfRCmpHPByU4ZyMD3irGXwZA9cf4IsGq7AHM1qsPOP/P9p1",
-	"7b4eo+3pD1O4pa+LAkS2LoxgF7wsRTHr7WxllNLi8EYpGXi/iOke/fNXWY6+50a8f/d6r7fjSBucHVVr",
-	"4v7GBqA7reZMYRBxNRs4lsnwspd2iJYM0FsanhWDs5WZWhuc2tjYB24wPsnccyAR93Aw2pGQtDfu39jy",
-	"zYW3c22rwVAkfNu9z0AA8b7Iu2x3RVt3mTddS0efOW9Cg0aAtrPASdmdm5PdxIv1LtttnJFdZyUvbbB9",
-	"/2ZtTrClXWpwG1XYcwS9p8+Qed2Eu7dNwfZ1rIrrqlyui790WhzJmKCz1jTsEO9xQN817tIl5jYodvMG",
-	"NyJ7b25xA8WdHg4BX6Mql5vMt1Ie31TlF6h4XmKTu7H28Bx/dLP8HygJp3YAv1QZ0aWsOIFvtEOX+L/s",
-	"liVlcsWeDdZy3eiNQsML9nG0xwlre95gPq7LACw06Cm6S6Dp/Q2SmAjgugBzU838c2ASPurgLVi1C3Sz",
-	"QArhI61xg8Hmpd17KcTEx1aJPSEQGGId72K0NUGCxlBRgT221iRSp9GbqOEOkVMa5Bzp1mnFoIDCbktg",
-	"uguEyJIGJeSiznQF+EAuQKyViPgqoG4T+mHYJy0za17PPBMr8KVUJsKgIBpkDjc7HpS4/mOq2YQXpRQG",
-	"K3cppu3mE8Vwd5FI7XHnAC+eF6KCtNi5xYCTBiwtuhwBixr0GFpTWxAhYRYzDeDdEg0NPMXSeBER30NY",
-	"Pk87SGnn2GYjckcAUkWaq8A51FN7i1wnyH9xxi+AE5rUf0GjZEZAgOqbgH/bJeg5LvEA5pcCqM76l0lE",
-	"bR9WTuKXKVIyDXqK1gYU14y4meezdH5kl49m96A7Oj2RayFywYlom+iyvqbPZM5q/arOk83Me7Kdt/ed",
-	"LDz41/NQgEh3VPKDeIv/sV0V9BHoG9LOZfe+ij+FbrWAB9ugY+CCvDu9KahJziW9NOH4/0Z0tLuGuO7p",
-	"ocUU1MVs4VP3gb9eunA8diullR+DG+QMOxFzu6Th5TP25ZOGI7EpVLaRyHxp9SPf8/u043+8Ko7FpOPY",
-	"gmwWhUssQffMw8/0r83SIbz+qwc1Tu5G1w1U1RGGXeQxSlEZDaCnQMSLtfRNumS0P/6yXpB/4OSE7d0m",
-	"wPY72GDt19WA2yUj0BKsZyMYOVTVZLk7xSfzB9QD2jBU1lnPRwgUZlIhpyMDTkdr/71XEtCBIZfgl1c/",
-	"PQ8cp9ORLAUzE0iEL+wS6SmHPxFl08ckmdb2bLNj/K4wrFKZKFjaJps7Bb8p+lqBU9fHKO2O+ta+7eDw",
-	"W9Yf8YL37fBA8J4qUKVhghtArB9W1C16FXBqHrKp4Jfn7pVkdx+rGVjBwAJp5Ug5ksbzDpPfyacQeBJD",
-	"JG/rIsks+EDgZ+dFeAR/nitdnvPcjmiWtj0dnRGFSX06PuFven691PnlIUWGbkuRkRQICrUS61L8lfYU",
-	"tvjeRjfKM4winJccHR03Nbrtanw/+ZNkKpxCY7c3t+ef+wKp9Rv34RcxfW+AEWXT1tPtjVa2r61ZklOP",
-	"eSgrVUSIGd7Cpt5AwL/TubBKGO6mLwwYASHPM35Jp+R9tsBXssBDUjwt0t8vXwCP2D9CwoA9Lxbi9iiO",
-	"aoH7moS6w8j9rbLBbeMX4th4YNxZIHtFhLmey73MKwPmyRrw1l8xXjCZCAX124hfJcwlRYUm2khIrvRo",
-	"rphESMY9e0vXKdgBuiTQEzvOcGJocCGoniLkBQDxsN/lUAEInnePlOlhT+3TXXKyp64thLVaB0h1AQbK",
-	"E+8T9mtPORzOQixAzDockGU4s2wBZhY0FOT8MYICIQAHceQxRS6gaLPvYMdU5ktZ4aswLlYFkqYseKkL",
-	"02bPQ+q5INpqnBLjcRt7yhMU8xr9xLzu1vC4Nh6hzSe5zwc0EIqN+mDb+AyDgwmrVA7xyZEgDmxEZHGw",
-	"a8CP+wqimX6t0HSGlFOIuTF7k+P36SlyEsGVRS3uoONfd05IA+ky+NtloLfr8qFtW9z63cS1B9+xUsFs",
-	"fjdM2mYILvBA8EjeY7DeznGqx2I9Gr0wl1tDr9YeWgm6CmXcWD+uvUS6M+zVTRBX8R5Y6WcjgSyQmNCz",
-	"8dMIWBK/4t5X6kJYG/THCZiXKMTukXI2RsoBj+wCXiv9UHNBibCFSd/ZDr8Mccrwb8CDx0OxZaxQdZsZ",
-	"9AiH466LBcgorRDpPspSIU55RfUpOTelobo0CcBSgvdHVoLbo9kdd212zPp6PK7xxferorA/+CMWgcgo",
-	"EeOJU09CLQsn9Rn+6qlCUDsMs3LaoJYgS/APQR6DEDU0BMg1cal/DtHBjKrSsExPVZf5Ny4HQPuLnMt2",
-	"nrdpTnz/XUKxhV83O9O2RmLzT26KwebgTHw2jFCApiZLI/JB+17m38v8m6GjbSP1m3jEc/lJ/OdS4Y+I",
-	"aJmZF9VkQgILEw5QxqwozXNU5TIxAbGolQcBFLkRVhYCGmXtJU5m2r0BtINNcnIoytfyk1DCmJ1ba7z6",
-	"cq1s+FHwvBxtIRL8A82lVtRXgNqUn8TNd/z2W3GFe+2kPp3QtH+OFtMIO/URlsqY9wu9mtwGb3GpWpkw",
-	"l5skpfyML15HxSKuSp+hCE/sAoAAJE3S5Js2e86NCGJ2DJ6iGinLTiEGlcqWWH/2bKlZf2N+9Vqood2e",
-	"B0Qc4v+2Lbbvt+/5fx/+X6931em0er2rg1e93tU3r+w/n736+E9/2/HmoCkLqcBC+Qtk3IQFsXIr0fTe",
-	"INsGnrxlrg028h6e7z5P5veHrga7bOykmxOq9MNq6NJ1UX2ulMiIpcE5kImqATVN4NbNjSbvY42K/aQ0",
-	"IDrtcVQp+fdKxP7shBViyIsMnJl6AJkAkLfeeQZPUbgYo+eB4sLaRy6N3wjEBBzpPLi0HROlwWB8ut9l",
-	"6efPzs/atq++vk4T+yOMpvuF7U1HmoEwwvorHNL9pKfSzwSV3ZaZvRPIyPxvpSxz+4I2+1eeVwK9ylIZ",
-	"UZQiY59EccFLOe7WmkonzBgRBoCl45gNeJ5f8P7lHGxBT8EgOnhjzi540WXpjyLPNZvr2W+Z4IV3KkOj",
-	"zmC8wbcInlzwUqaeni0kbthOgc+d8gJKwcdwX09BURsM1lLkPBSiXzU2TyfuRgfFqShLqYbbuBnnn/sC",
-	"kflterBty5eyR9iL80H5r03xn+y81jhOa09Bd1/NHYtZftjvlR7VF3Bj5lWAoSg3eMrfjqTuGzzxHtnf",
-	"o5n4yx3AmyQ8QP9/0SUBMN7XHfzJVA2XKIFSY4m2cdd5EvjuG8EGRk/MJZ112d/2qkpmQ6H2V+ELvgOR",
-	"zADFDdzCUz7zWIMk2vHOxgP5+jrUO0JC51grMWNwzCNwrxCXbVbXRQKWYcnLyuDrJ0JlUg0JsjDLzu3Q",
-	"E8whnhvbwhbCuC4BLYSNWkv7qB1/EVohY6tGqVfSxvkCI9QrT2F8usy1Eb3I+OtbHK+7SC7BI7IZaBAH",
-	"KsYZbBoLxBzsu6HYvbuRIDRDGohdWiXzOSsRd41tbz1TZd46AODDncgZ8/Az/HddCj2epcZJhzYj3qpQ",
-	"OgzoWFkmMoT0W6RSj47tTXPhcXKkYfjwfSr8X4hcG2Z0zWkzv7RpGaxc2kmzb/GNouWUUNCEyazd5CO+",
-	"obFzx6S2X8tYuHnCxD3F7L1za0sZ8IMo1wiAu+HlgWXvmFurxiCVoyXF1uwivSomNyKoCIgNSJ2rcoGJ",
-	"DFiKgc1Nj5gey7IUGRuL8YUo0FUE7PIiazPgkkhPBi0QEcRcga/uKWnYmGfEhDEdyVwEHxWVjPCSfRIF",
-	"lK03uGliU3VNDOR58OXh+wnKAURiavdyiuqNoBiMEQk63abSCJY+PjhM2yx9AHdxNfM5cCgOQhjE9XVn",
-	"U+H0UpWynJ1xcMD8xZxFfxr5H5JGaXXe6kC4F+4bUYvysYgKRTbwXryFhKAM8h5eAQPfvbflz+ZtQTm8",
-	"nf6Lcn4D006sjLG7aq11oHbN+rH42srxxjVud1TgFiNm3ElC8VCU8K3VXmVoDSgsz9d0GB+wYiTzt94H",
-	"j++pMrdJBvvBOaYATH1FpZynNlYz1MTtru4ullCUGGiF+KarMyocnzkyu0GVCqjInoOCparK83S+TMe9",
-	"yScGgUw1bDrSQF4siNBs7HE0XdWQr8jx1Ti+yibU9kCNMtDTxmHTNjuu1Q7FcXDfGIpH27b3VPr2+Oz5",
-	"j1Se/fCz/c+5zK7TdihLIryyPsJNrFDmxc6tiMb4BhUZ7+lL21cyLz75BZTgzWuZ7dR9AWEPzNpIbm21",
-	"4ikvMvMXTbS91xz/JCAipDd6UQ0bfSWACNavNqqOIYl3LB66r6+ABCF81VkdQixQaqgMaxkclo5DOGEX",
-	"VbmIl0OVjMjL4Ysu3MugbnEBtNMBa/YDhH9KSBaEVuFxLKixlD28BAS08X03J5qEb7qy6K+bMRNP52qi",
-	"xVqjb0AbueT5DU6EJWGfGmLLhRDK1b9+UeH7q12Hfu5uJn3vUR7+jHJ0EjZsEzLEMkiAmkjdmMzNacAP",
-	"P9O/rIb4cCBEdsH7lyvtdqcQ7RpmhY4aem1YmanVV9PHncfpXLmyEkvMePj4K/fdr2zTV+sJYedbvIXb",
-	"c+HJRgcojul9BOw+AvaHtdBLv0yRh5x2fuw+JPFyp/EzfOfKCJojfscGOcF0fNJmb1Q+i3LHdwMwBhvz",
-	"WRfragOKuIM/e0yg7EazTAe/gWPGgDIv+pqJPxcUQRynwsX2PPpZk+Y2qRok4s2Vrw3E2duFL26veq16",
-	"xxcwyP8IQppABoOsjr2q8+9YDeMNr7gPVN17AP7Kp8Y7B362+qAIqq3TRNtD+UmoDUJNTepsITLeR36l",
-	"25w0jV6Id2KsPwkP+GDXA9JyUAMYsr3oUnje4y5zwFTupiT8EqAp8AgJTgJKbewpaZIYHsJr4Q46AoiZ",
-	"wrnsAEz9JwJrqSd2IjlG5UALDoc2Aka5LpmSzwzB24BHktqT4kCL7JyXqecwcaOSfnCXP1Kx0PEJUxrq",
-	"sIGPimcGIKWOVU9VaiCVBEoSOsPHfMb+XtlxtB1Cug1BpdypqSaiMCITWeqwdxyr6wmbFm700RGPOSaG",
-	"FTB1wATb7qnTmOwK6r54bts0YwbBNLB8yrnMgZ5ElpAze4Rjq/QUC8RBfQDNQSLl6jvoODJKu0EEXpBF",
-	"v9DNeULsJ2jFfgGWrO1zRnCuN6ALwRtd07c+o5dmkLiBNpFSZwQyjCs9bd+bO//YSQ+48sKWXHoc3abM",
-	"pPVvDDLzGstN3Gn1t59fnp4e//Dy/OQFHVY3qUHZuBzD7c2Fiox3sRDBmoyxOwNvW9rgPrpQ3VCTXHvu",
-	"e1lzTQFebXvpkuxwee4JyMIxMHchk6bPi2yNe2wV/1uDsjEpNDgglznJkG6REiVjDIldw/DZehV/wrKC",
-	"D+ypofp5lYmsGV3iLX32r8d4Eg3oamOV7rsBAgM+eksIBmrnPQbDfRrNV8JgmHgZ4E4s90s9K0aux14o",
-	"HS3ZakHFDeMon7pOr/agNJUBVbhSpcwpRWFSXeSgvrfZe/i5HAnVUzNdAZAD5a4406QsZiHlBhD5qDsP",
-	"P+M/wIybFOKTFFMXYcUrjGeIjYqN2jVsIK9EhonxBAjsSPmsug9Z4gAYYbV5++RQANvBuDIlIpld9YXI",
-	"2FP2k/zedvtfTt/8shyNgATKVw2umpGebCg0b5BgvvDgF4Aj2KIHW7d8mX0AixngCMY8E38FLIKhIOVg",
-	"tasxnIG0ozZ/6C0+EAAJNnmUEAni2fiHhCSI5vxEvS30sBDG3Ls7v/b5m42lWnL+0qV6qSiIDU7Hz7IT",
-	"+K6RCejlvys0gR1grmYICvASpTB7XWYeNGBS6KzqEyiBPX/dTVNxwaxI93fCaUwQAli1HiDxwSnXZSPy",
-	"F46Z/iSK9rYQAyDNl0AMoOSpYQzUD7XPCB8A3W3qbM/KVdvVlR3tle9sN7uMsQ8fERjv8+bdvb4L/AA8",
-	"05rxA2gUPiM+APV1N+oqFvhPXE93mzqK9xTYzw+7m3Vu9+MykIAFbTWyq2Pdb6mNbc2yVYorqnpUSeic",
-	"raBnSq8Cgr8YaSVQFUQVFmEtG5JVbqry3THK/VdQmWhM73NS7p20v29V9urDds7c3WpX4oLfqBzbhYAM",
-	"BvhA1q4ptD4OhrCzV5H+xokiQCHsKZJ0/uZ03xP2OemGsTpVCwli3Qdg8E75DFtooMRFXGHkaUWlN1tS",
-	"6I1nyOaF3jcWh7Eo/OuYvp0/jel7d8XVkQ1KS3gjk9Kt9j+LZfjHKdIma9wN4H2p9j+O/elLtWETLzsS",
-	"t9awnXd1qaZ9OtJTE/IqHF+arvKMGWH1feeD9YivClFLIH0DklIwiEYp4e5AnIpCgLKNjmUzM6UYuyMx",
-	"ziKxJxHI0cSaIkUJvHXcuKwVl3Z+UkJ7fE4Fwp3oqmQpfv9cZmmCpCa2S1Dag191TQJS36a8zJq/bB2+",
-	"u08ytUNDrVuG0u4aVsMn4XkOqVSrRT3pLn9YOi6pPmnZFxuecd7DuOVRF55rzqanOixQaXDRXgjI7Lm3",
-	"Zu6tmd/NmqFVuoVFw26XLB+ZN0sFP2oR26dH1k2nxiDjz/xSmFjY239aWc+0El13iDmI93IkVJQR6LGu",
-	"UL4LXuRSFM4gSaxULXSeE2ylxmQ7TLqgQwd2+4UYSmVqKXqVgSywxP4bibTwOGuzY0rh95mRF0KqIVT1",
-	"l0IBVyaycppm82ou+hnhWTFTyjxfsKsCbxccrUMt0PNkXzNdIERtLhaINe7bBiKTLQ23L2/7vJafxBfx",
-	"Y7llR74+zAn8+lHA2JqaynKUFXyjCN2vdK+6N6fuMDJ3c6Pq3r65kX1DRu0XjbCtSsp0R+Tf3r578/Pb",
-	"s/OTF+6E/KLBt40DXVZULcS53sZnAAa6JnQ63zakBKJxPqJUO3P26FPNKZsUM/BH4s7GFqkTfl9EM3kn",
-	"yqpQPnPoopJ52ZLK6SlgohLypIsFseOgxfAS65lpfHwqFHnSlugRPbWoSLigSsPJPif9v35S/0bn9TtR",
-	"yiJy6n2hI9uN/R/iyL4/aW990t4flzc6Lp3Wt/a83FYiQ+3TBkyamLR52OmkSHwJISRe8gtuEMpxUhpE",
-	"RTMJwvDAfoctLKZMKF0NR+QylI5/OfF+P/IzSmTSBB5iKKTKALPnjYcCXsDTedJ5lEZlcjoTLM0uzqsw",
-	"FWnCUmzMeSaLcobczlnBpZJqmHZ7Cvya5DoyUBAORW9tdlL2VCTzBfAmgO+TQNyWUH6+EzyTf1bOTz8V",
-	"YIrOfk/Kzz/EVq3T1Y7AiRitWWDTcItlKemoEbxAiMLGbfVK2j1FPh8C+ZYFA+Y3YqL1t+Mm8VgE/mZP",
-	"/uFguRKmiyTk5yShHm7XIEIheOt1KZCjnF0I4CIp+yMBZaUEVdBlY11gMwrQdq10Mgn+x1GZQlOJIE+A",
-	"EwZC5gVXl2wkhyNRUDUpjgQbQI85Flfa/WrfM9WO15yilBIzdUl9Qqa+v6feSTIRepILVs4mgklVakBT",
-	"hNdf6Ks2O85zaiRkeUPPEghJqBmlDcnCDtDYdwPndNcwqyJXfGh3dNrbsS2DN/V2EHOcTUYFNyJhqS5S",
-	"NhZcGSakFUs4BmnL3p4ycQU1PfYJ+0Ob/RLxCNs3mYnoS56DPwh9UhAjsJcAFKzNjnsKf9JUwzqpVL+s",
-	"KCSCUXzopKn6I8YN5qr1dsCBBpexMSalQXcBEjuabwY4ueWIK/ak03HTn1AkBwpd7O9WmbWTCekNWUaf",
-	"LLUVCv0RA9ZBqzabI6Y0zqq017W9ZO+7EGxgNQ2cRFguRHRolJxMRJnCN3JpMNPCiOHY7tUuxGuQOJ8b",
-	"Nsm5nSpxRTUEdm3lcjgqCWQTzyXoRdpIVA/rA3l8zCaxHN9Rt3D1HA8vBTqsDVAMRcbKqeyLJQGfv+/M",
-	"ZxIs4eg9vFuO3iag9Ss5rsZMVeMLhEophKlyKEOzy5tjYoDv5mGnuUc5lJfFvSAuyJ3uk06yYzcXL2GU",
-	"ykeHO1B/Zb+LV8dS4R8HvtVSlWIIGAF3F9n6apVtNKRrT+xTWFrv6O4b1LfFL6hXuT3ZssiNmoz7/+K+",
-	"zO2+zO0PiyqCi95rTbFWFKlhpHlFMHoHneWoVKCr5bxVWllermGJl6oqKa9YKnJR+GwHPcAza1JIbQfH",
-	"HmMUf8YwlUCs0kIYnX+yx+oJHJliPClnVFTHFeMx+jMzojQ9RY1bYmycvj4+o9Z/5VzlaBBXi7/Q4s2N",
-	"ltpDjYaLG6b7SP+9OLpFGrI9CE9fH7vlFImWQkx0Ua5DuWtKLgZkep7n7qWMl0yrvjgCfw4JDOduzsWg",
-	"ZLoqCRJGCbDWZiyzm3YslWApnNEe9+A8q4TD4umpFCRMZb/sL1jjh8Smd1XrCWRW6SKCmAc/NTUniqST",
-	"B8a/I7i1e6qUY0FR8pGwquRADsoR5k578D17k+saqhr/oSu7DBA/hysmVFnMWGpy3p7yAjwzqPADGpJh",
-	"AiyHnLcvwAARWdpFeWuHsaes1Qt/4gDHn0+cwOYXdlBLoZzRuQST71YC9S6ynX9XOXrXic5/jEOAQf6F",
-	"mMFKv03E/y9ZxnqfQ/wPETSgkpZNT7TmZOIGRBxwLz6kZx/67y1RnZ/rCllTAHBtgqeOVKyasFKzZ4cs",
-	"4zPD9t6fPd8HZ12pS56D6L+Y2WsJKwUfQ3YY0BSzY6dy9/HNLg8ZboMj0JO1eKJgaSWCkUMFQHBWIhzB",
-	"M8NCVxN7WlQqXKdTjhDZFB+LNvvB3oi6vz1FBnJYFQLLgOyh1lO6Kn04oxBwgZdsrE3JDpJOp4N+sPrB",
-	"TQ6xcGCnrK8/UbVG7cCG7Gl4OFgTuvDGBIPKIWEEDGbCRnoK9UfgiyMx2O6ptFLuidSN3sKnnG5g30/s",
-	"zzheQxwCnBWWaYiKQM5aM6cMBELsGjmlFbKB9w27mPFZSOeWpDHgesMBwmY/6uDawZWUljqte+oOO4dP",
-	"WwcHrc7BEvecVXF2lnjkDuYccp26R67Tevbx8+PrFv7jMPxjY49czht7qjMksl7sxuHTZWnl+qt04lco",
-	"EtC0hy7mWm1345L2wgPnF7NmN+JOxu0VoaqxFVH4F72NlPbGxv2+tq5t1voUiXj1b67lzD/XqOigI/fe",
-	"2r23dm+BjMizuXNZK19cv0xNIG6KdU410BHo96W6wbE1iePDBwI5YClTmf9A5iXwp1HAThcZhi9So4sy",
-	"TVxZkFQX+oogo1wVSK71JZjanF3oSmUii8If9FkIxGH8A7Bn4TwbCEorVyyFgEfKwC0PITZrkSeM51Zm",
-	"D0dYV5RLU0JAVqrq/2PvW5fcRrIzXyVd64iSZlGU1C1ve1jhiC2XpJ7ydEuyVOq2o9EuJIkkK6fATBoJ",
-	"iqJlbfjXPsA+hB9snmQjzzl5AQmQIOvWqqZ/eFosXBKJRJ7bd75PmD6W4TibSGOs+cx+kOoqcyA06JfC",
-	"G0Id0fkoc4xZwDBEXg782XMaQP/uQs9SZecahjzRHwU8xkLP8AdpgP0UEojA2QU1qiYbbQf+3r6qjhWy",
-	"DEuEUBQdOIb9CVQSrM8AfVjZnMvKBvBU3Is9jDkU7TwXvz2SOrvY5WzCFZp66AwwFfzZ0+dnLjPhrjun",
-	"fElm74yoDvJXqAEanK9ZCY4gUS9afwtWliYwiS5y4dj5g/GiJ2ixX3bltdgunJ7IfPkfwiXdc7TYsSb6",
-	"eV7NzDGruW/ND163weH4tieBK9eexQ3cXtsOFi+MQBZ3qWGhDfxHdIOuD+Oevq1Hzs9OV2uJK/etO63l",
-	"tivys65JsRYYJCybiAw+88x+5xmszdXYoD7Nk7byL50m2tyzb/9XzT37puadPZqI/7Rj+E/rlPGj0a+f",
-	"/x4dNPjv5x3++9k3Xx53dkcheto0O/V58R81+a8cLtLa/IguXJeJeF6fiDuaBRsgjxMkzbHxlfjEh1XR",
-	"ulArPm57nL+75WK+W8xkI712aMtIyR5ClT2M15fqZzNoSG1/HfafS2HDrm9i9RG3Kvy3td4eGiZzRPqA",
-	"Niq1F7dNiPiEbtlyJ24cOX3z9+ve4d8c/Z8t3tfJGZtoJB9s3Cbkhf1z5x3v5OxHe3jDzTJMDoDxlY67",
-	"nyCLEnFVQE/v2qgTlikhcnNBnJt0BjXsoaxAZKTxKEI8XXLrUV3o0ShLVbgT7RzWmcEjmB6NrOsD9t0s",
-	"W9r49u3TY+2UaDRT/oHt8fVrhQF2Mk4/N8DbyBeOoHirgg9Ampr9e+a+RsINVa4nctJjZzHqCrJBqUK8",
-	"HGHUtJMrIgQWHIMZGvAESZHAg6qaEHR6VO9iXJ7prnilu8cn/Vwj5DJK6/9AVmw/eNgBWlwYPLw2cLrj",
-	"QOtCcHWdLeYNhkVgFSXVsXTJCl6Jkj169+qUffvtt3983PZlIyVbfgHoxi08mol4BXHPQfuQXJ8srKkw",
-	"uO5jGoiRLsUNDQrpKnJMau06W6RteKOzVRvYznPmRnajcxarK0Ky2W60Tp4Ft0tmpIIE/g6zSQHHjc5m",
-	"9yHjTG01yW7A15zkr54fP0qarK+gxnH7DiBCPPWaJPlRQLTHC+5TlndCi+/iTt/qEMP/4N9RovKbLfKU",
-	"Twaz4mqzFDnWm549fRqSiIA9kQqgKnquWFVyZfjQnoi9Fr5p6ZKyfAi8ZQG4ApfqO9XpJFVU1pyWelBY",
-	"LxI+O/xH6EQ1lZ5iIsu6UAjEOQ/kf/gAA1HPwoFJmHPo6kCJLet38ZFAgP9U8KofkI1YFSSVLDd8zBwB",
-	"EsikSla765ejbW3NP94lwz4lszbuvB/iIW+voNly+i2AcboC0nEs1wCkxxeoW5RnXSzKeesHsZr4rwLP",
-	"U+9B7u57iM3XY4+Ipm/C1cLtrmuN0dN6jy6e4kXdE/cD7q4XZAvC7y4ZG36p+Lh2RAiHWxSzblAZq247",
-	"EU+yCQYU225oOeG5NakoLI1FPHbCfHrz2VPIhESFMphqXUJCZZW3G05cX9C6W2c+zEpXXx4nahtQZMO5",
-	"jTssjmWPGNi73ztvd1hDu0H/uxJ8sr7tpgp6re7GlAqtlaaWRdpW69zncKuHp6fnp3C9iwdH7eLaCT65",
-	"bpLA3nuvo7ffse4rYUBfvtuk8N/r23jWqulxwiSPmFB21DlpTlNh1kBz34Qv7C4FDX69Fl25cyyK32PM",
-	"C2X5TZvHqR/s9tFu07m3oC3X6TlwL+s8dDq8udHELoA5N4zqKQ9BWS4XhaA1uZaD8gUclzvLMBbV5nPc",
-	"wZTu2Xg8ycmFV7AXk9uLyX2tZP6wRZDVaLZDUU5A8AlpeeUHm1px4ApPPtv/cQJa+BGv2i78aJ3tInFU",
-	"j70VCqGvQObCJ33XoQqYL0IbuAZ4JPanJhcbjzeldaO9ZGVvf97u6TNpGJ6aPzjl/t+xmiK80W0+AFoD",
-	"az+ApF0szl4jCQpwpNrUqPO2mwt28yHcXTsv+zzQXhHhjvXd2r/+1jBsq6/SLnlHBwyfZmsJF8dyaKC7",
-	"M4n3CDB4A11d9liGP13I3GSsdPpw8X7CmoTXUrVeeQ3MXHfhteb9qemxwtWDHoFXxSSWYyygGWvXPalm",
-	"9vzZN1mPZX9ArjsVIM/44QeIjnvQzuCcl6qS1eKcg6zateJUHEG3wuxOcWrTubfBj3AfcerNacDt9/E9",
-	"f8LvToOts9fqCrkbw7YNfZH/qmdlABfFefPjFoJXAJlHUZmHm1MDI2LZqRERv2nSFQWL5XsS25oEdy2n",
-	"Phy45W8EaXkfZZQoRTgR5ZigS+vzdz/aA3P35PtKzJ7qcQuqxxjmGW+89MsOlZs3U6FMwDQ6+MmQF4Uo",
-	"e+w9lm+IIxvEl3m+3P4TNxEPfQ8Vk1VIllErZKpcIxq1CwEuk+YYqSuxYDThC2ZExbKoJY326vWdbRR5",
-	"zKZGlFWfWd80S5bp8VO1CIbEseRLe8UkJPEoMHgE5P6PiWvOjosXRuPgfOd1wjL7Loi3BjsBLkZSFLnJ",
-	"jpnR9rxUcUePT9DRIWEFbDTiexXZKf0XNkkZUXwUBu6rdAWC2d9mSWD2d7rbUrFM2JVtssdNtorKarjt",
-	"3Gthrasg5mk04mgbA7xjx5NpYS1dY9sK3dLZtxD7dJ0SbzW26wFvC4HEJ2mg73HlQ6h9dl9tBe9LskO9",
-	"9J7eRdQeigSUD6FuipvOyZn7eNY6Rq/FPBz5JYlOxm9r89lgdsKpP6KJ2XieO86f+FpXm8+Cg/wp76tS",
-	"8Mm5vhJq45nxsVQl7uA3Bl/Zhh1hWsz600iJy533oyOG3uCj0lGwteV82GmE7+DI4NsmSyIDa0+G1EN0",
-	"JsxR15ePD4nzGtXSO4zZVdOjb/N3WU/HCXitK+yi3adkHnAQYV+x9/jboojr6Es26UrSxW9VRJIdHVmL",
-	"zg4/2+PTAyArSA/69jwSJ3n+3bNnyPig1Tg9SPDAyBzT4YhgipkBwFN/M6z0QJS99CBVXw47i1a6lp0l",
-	"2crYv0TVymEhhar/gRbq51Sl1bl9oD7D/1v3UGn1IjxStwdKUvXlumKZ5MQsy2XGsccjeDcVPshh4xMc",
-	"wlvJ4wc43DT+Qxh+kwAn9X90Bo5Q18Zn/A8HHmlHYeMj27jPhnEFr4CnAnoz0IgmxKVFiSmWff/ynDXd",
-	"54k7I2MlyXOinJD7vYVMdNeg7mbThdv5zTZKD17Glj700slr/Ond6zmRFwtTPBGFVGKTi0ZHkbP14ayb",
-	"u3V6yau6y2VmE/HhjByaDU6XPTa3l1g99afvOp/803dw+kydfP/hbIO39f2Hs3czhQ6eyv1Tdn7IlTM3",
-	"jTM6F8dpKj3tNj/vKz2duvnZIzT26dnb9KwIzRFlUyC1p9VHURqMj7dN2m6H84CzuyE94uShp7cb6HyB",
-	"5a8kIhudOHpP5OrGJswM+DXj/nnGC63Gjn3xr//3/wX6RfxXIGmEfyJbYpZAmtVUYoqUpJWcILqyFBqS",
-	"07LqM56qiMQyupIu/YXcMCZ8wcaaDfjwCvivYTw99goIUReI76B6P5QKlSMgNXziGvgJsFKTVH3+9I9M",
-	"KlAjvAAeA6hhZy5Jbm9L42JcuWmgMeWyFECax04LDdynfp0MuRqKwjCuUjVTI6lAlZadnFEe/Zh4CBQw",
-	"l3vZ2mUmVOsfQREqJwlIyovj5PKFYThNxAVLUBw9YhnRrGVMgOCkCrf20is1Ai1Avi5xn7UO8txOo0/Z",
-	"e46ceqafBuNXFmTR3bCg79WdN+SKWdfIlSO0YnzMpSJm2VElylTZA+x4ZYUcayGN/igG9zz91j4A7qWQ",
-	"NEeGCFefwE+DlyJUlo+JTQK0Tpcu0GOZmhVFxoaF4CXUDuzIqe845PeuhGG8sp8R/uUCJK6QW9PxMHkl",
-	"4UAICwrCTDsyMPcBHNODqybS02iFsYFwQ0nVo7aljJPQhN1iG6BbeKNl8FafnmSuUXbAAPtbWPq069jv",
-	"DgVzkgiLNUENHARhbeDHuCdBmkuucj0abVYi5ip/MxpF7oGjj92GUSM6vSrlGocr+Npw2PWIOG618NF1",
-	"Gt7icbeTc785EFgUNFziK++Sg/wT8DG+GY32MLIdEpZEZLfHn+1d8iaXPGDV1qY77596ZLuc1BMuj5zY",
-	"Omyk14gTGnEh7yteVs4brLi5Cl4QyXVihkpOJnZJV8L6thFdkXTnehcarDqvWHYllfX6UScUHAm4bKqM",
-	"EH0EmMgKZfYwVwbP6pbX52gSYSawVISez1//67+f4KuEGwCMg0TyrAcPVF3oanHDMjJUjqE2VdFwoVMZ",
-	"vdmBGOoJYOMpEUdIFyJu0UAYBvaD2pwPjX1wwBcaVsgrEYiFe+y1mPuEXqo8rS5GCagdBMOtEjaYVQzL",
-	"bxgwrFDsAt0ZTrt3sYM777nQJsBIC77dEcvMbDwWILY0LRaZ8yw5APlJbDHG4KjczpW/uZNnnQiuIrgQ",
-	"+alAm0auub+9nfVUMVTYJ8BLj4ZiP1P5HyJjxkYo8waa9QEISOG5UoGKfN5jH0AXNjqUhCASxs0VzBZE",
-	"BW6VwttlFODh3uCBPTASdKgyRpNjIv3JhNkdA175nAh5Kw0czvH99Wi0Osroe8AlBIGKYFMphgKy3Nyw",
-	"f3r/5jUqOho/jh7L3r55v3HpW/dqkTHwsqADI/jvyLhcwcrJXEHl5Ozi/N3Zyfcvyam3nzbc0CC1mBJz",
-	"/zwxbAvXOiBFaLVzRfhaWuY9G9Dg3GX0TV/qOWUH4BY9lrnhEn7K1OFcXmATZpaPDQnbc5WbpZlmj7Ih",
-	"V0pXF/hVZY9rTNtwP8bzj9LArCRspgphzNLSwniY+W0N+jyNQF3NpbdvNxf/YenSUXjLKlV6NMI37aQ7",
-	"PXwYAmm3M1S6JDVQGzSFMAcXpd0TVwPt2u6wgmLDbzXGqLXivgKw4l6hXyAQssnXPzFXr3S5FLpEJn0T",
-	"Y5TbU3bFe/m5utXIZ7vH2UYlKwJNbMJ9xfauHvTcGIQojong+++M6YBNLcd1QDiZ7fAgq1iZl+TlrTsX",
-	"j3kzCtdYxqL84+Lsxaaigz0jXGM3JJqxLlj7tMccafa421gp4PjNuWE0lttaJdcFmv2uV9Y+YdAlYUBP",
-	"/1pX9L084LD/5OyfZ7riD6RHGt5XYyQaRfNc3ipu6cnfnp+d/vnl+cXZizj0viM4E0sPrIOI2CQfNKUH",
-	"bAsMEs1nCwjJOz2IQ6ooQbCESFp2jQCU9Gep8v764+wh3i+7CaCRi+GakUbhYeg58oR9Bhe7zw799B2y",
-	"ZsBQLUlDW0UtQ8PlhrRMMCSNsCHcwykuoDqbjlVufNXHB/yjOHR5VGkIUeIOnLhrRWklHjNuUmXgez4y",
-	"QlUMHxDUnWUJk+ECLD1HenMzm4gECl5SsV9wlFKNf31UzqybYdwP2AtDksRDXhToHcQPlKRqNCux0MqL",
-	"wrC/aCCBp5KRrFg5U3R/G2lSVcsXP0GbGZgFFlj+xaIfJJWcyjMGqJcacjTcXJlU0eOgxPMItX5sxGUn",
-	"BmM8rFbSVewA/GQfmtqzkNRTHDr6niAcN1Wnnv6RcXkhlZOK6kfTkCrKHJk4exO/TFc8Dm1V9q4wbKhX",
-	"V6wQHLBjEJuiohEWLDgbcVnMStESGNJfj319g0MIKaHBACPE6MXZyYOlCIkTn3/YsMYNZZmMdq1ePZwS",
-	"patLqcYXlXYhesxVHMXbjj/fvmyJVW0VMmTLSm6BbSK0mVUo1Iq5poEYz9QxBMX+d/ittrycdGaqTtig",
-	"1HMDrz8DB+097DQ+P4l5BsyDZbUNPkvgV2ie01dCQcYyVWsmDr+gIzjaZJDvwZ8u4KfGKucKEH7rRmNu",
-	"Kniwsxddmoijw8/UP4MQTQdwYCU+VZh4PTIelBXHMviuNsf+/jkdmH+HYAaG3xbR4PCAoRI2RMhnwmsE",
-	"vE6Wg4qjLlk2guJQBmxbrdRccBHI+IAsf2an7wgGcHT2IsNvUUBCF1ay38CO3RfCRroo9BySd3uoWVdn",
-	"/jVO3rkOsVQnr/o0gmL5O4v87h3rbzq95O95JeZ8cS1f3J7a4cXRrc7lROhZdccVu+Qz7XPUQNVcysMt",
-	"gRKrh+5LuuEY4Oj1VmEATt8uYUBnxx2EP+yO4l33Ekqazud9v2Qh6h78YwZOuhzByX/zD0zJAn9Kq0KP",
-	"e694xYtHoiwf29++2P9n5rIaXtLW1v8H/I/eo2oxFXS1ITfCefwvRFHxPl5wNKl6b0upqkd4DsWtj5fP",
-	"eSeMqJbPKdSj9ID99b/+G0t/AEcUY6mUVON+erBykRdaicZrpKkylbY+IjfpQULjJ/xw7+zFypUQBtB2",
-	"LaVppfXDxU51LtyEfdk5lgF1OIhfHmFYg1OuR/7dLlt/H9A8hjfBGL0rmm//ihhjDJ7wMLev57CPPzFG",
-	"SYWeqXI9q3pQ/KOTyZzbmAiPHZSCXx3HFyvtewsXs4PWhegVevzosO3NHa67oLW2LdeL3+Khm3dXhJT5",
-	"uqui5W6/bnij/sJ2y8BLuje6S1R4Dbxuh4CynRbnpCjiXL6pxxh1ZpQEqqwQImEoiMCGZmmAuM304THc",
-	"UBS4hVe6E8tNnGa/FtNN/Irvme5mi5T5axhnnLDet2DsWzBulyHHcdVE+2EDAsz5i7fRfLEOVLWa+PMg",
-	"CEhzxfgqSqsc74yLAr3EGBjVYwhBiIh6NuEONCZD0GjMStWScXJJL4IjHFNWMuTuKNfjcngJpf2quCZN",
-	"OCnoNCnFWChrkwQx+UCeD1V1qb0hzCN3jQG8ihOF9nGFojvZN1eICphNQy4J0l/TUnyUegYJvj5JalES",
-	"CtsnaFIupXVLFpQuCCi+i8EiQ8LUGPTmsGPRgVmCiUpapEqzQqsx5LZ4DnkAdsLQhWF+AqRWDuLkMgfb",
-	"5TapYnHt9KZLWI5FlaqQsGQnLJdmyMtc5CSS71oFov4M6AYgDCHVcQizlE10LoolNlYGP0btSZjPZno0",
-	"EqU59ugkSdgYzEi77gGaB3r/HC9G+TyX7Uziy1alJBpbagGBu/eXd5MI3+PTjAiiW4+/2TF/d6MAHHgX",
-	"G/2dd/6zizsWii6nni497nVAOMtXuA0d0BkEKR0gFlT7qEEmvn5EDvaedfXkTuHoQuQh67YH5dzTiiG7",
-	"9xVgc37va2wfuXTJ6OOM7dE5Dzo4QyTP7Sbwt8/e3yGKJwQ06QGGNNtAeNyA12B4mkoADSCemmsFKf13",
-	"S6HWTaB0vMfcDtNZSmsn7DNbDvpuA6YTNe7eeJD/g+BLvAiVZpezCVdEcIudLov+jq32WK2eKd9kj/Ga",
-	"0kqkCvLu9q+VLCjSamyXf5S9PTk//VMjTiGj2Nb1OzxephoIoXyqqBFCj0bsSogpxk8YiJWCG616LFO6",
-	"EhDaeeBev47qwD4rI1wPy0oUVe+mvdcQCt5k147vXZlnW06/hQgI399F1y52Eb2Gm23DdoAbaVhYU78F",
-	"EtS9D7ddT/YptFXtm6ofsB/3J2hXjBvyvInr3GAdbTzJatP1DXZKT/iw1ObJZ/jf0DZ5Hdu/uVL5o73Z",
-	"WjfhJKe2RhjXoWGV+FRRHps2xBpsdLCIiPmpgxm7gNH+T4BZBvimfCssMjjJCvmbIGuc0IVSBaheIABq",
-	"RywGRkKg5FnjM/R9B3HgM2JNdEaJVxPAwjPRSK1yQPXYT7yYiSj962mmsIxwyQ11TDtlsXb6GphkcFyw",
-	"+aczgY3SwIll/0AQVVcIgA5oO84GfwVWGKyBazsryZZcNtfLh4qRNRMbC+I4ifiAW2S16qdt5GSBVuOw",
-	"Xhz4Y+8TfEU+Abxseyq+++vStOyN+04tVHb2F9aYwDYYGZnIXKOdvAEE5b8wMCgdEzFknv/2x5PTd28g",
-	"M2PHulNKZnMypnOqhczESqblxG/syzmWCVr86+ZMnH1aTpkEixIlS/CeeWN+xO2Wjvg4ObC+QvTPG+S1",
-	"uVv3bYp5kPW0zOBMOccBl/1cz4qc8TyPPwDA/2Mfh6ursxOFdHVsfqnZnCPLi2PAq9zV8SRZ1dy0VEll",
-	"KsHzJq+ABr6jX3Cz2LeOlh7G+pYmvLulXzqtRYDTvSJZhXezV1++e2DZ3qbuYlPfOrwNbi8tlvSmsWXb",
-	"hJ6tW6ookTzyxnPfP3pK4Jj0uE5I67MGgf0m0EdJxYaXpVa60GM55AUDua9+7P8jN2+t+9XuwKlq6RlM",
-	"6vJ1tECwh7U2IuAlGnteIkf6hNdhqOYGG1aqZBXorS75R5Gw2dRh+Yj3K4IcHiOoaK6WrnUlxJRA2B8h",
-	"1I2pvFyq3T4Xsvp6xqKRLtlY65xk4DI84MLOcnbs5AEJmCRKUaMFlhUbiBGqoAqFz6zsO6iWpqOXqp8j",
-	"oLidPBBokIBTkYoJGR2dwKCGXrpOl7Eeqx26q+s3GcZYPPNek/v5DP++mVr1xzDk7dP7jSc/HF05XVsY",
-	"sEYHurqs7QlmH8Z/lXSrKF+7z+5/Zc4KvLaQsl9miI+cFyRWac7ZoyE5SBqCyw3R5HLseDuhYqS20hoZ",
-	"xptQXZoniShOvb4qUDr2mJNncfQYYC2ta2L/gYXLCEnMqa8YENITIMXkAO8Gbnfte77tKVO4LGaiiV0e",
-	"HpNNpDEC2TwCIBv+BfJHbYLkXkjm4fVr1YQ0NhvoRnWhTh1bkU7NNdq1WgSg7qRVax8M77usbrvLioe2",
-	"pUnYdHwQ7H662xYrKKu2VE377p8reiRACT0gIuoee6OKRbyfT3h5FR7ScbqenB0aECfBqMxFkbCe7E4d",
-	"TkDBDbJUpFbzuE8CN9DUFRHSRENHW7ShoNpnHGvvjBdzwJZJZdZUQuny0jCe564SKmsMU6aSRdGtGGqk",
-	"GgoaeYY4wwuZZ/baNdIjexNH2URR5SWfgr5PrQcuqvwBQE7PqoH+FLioMd8K5E72P2SVqkJeifiB8aPJ",
-	"a+LvBLKj7icy4JB7APkTPkR3gBtgcenIfXQMCL63Z6m6EiQLr4Sgsj6seJZxmXkeaARDQtxtpzCLO/Zm",
-	"ZZHZmTCB5ILGPCr1JHECg6nK6n1+mW/h4srrx9CZk5lBMnFSHoRGKN/87ibjUYjugcS6rZns32e64vao",
-	"mV3ts2nC/vpf//14ZVHh2sHWfRh2qrKZct14GatEURi20DM2v1y0d0w5E3zX5fNdMwe4Tjf3R8EXQg8X",
-	"WVH4jy5uzWk8O9EFaNF36O2C43bty1q+8W1kLbrPBe3e3l3b8mHycOL6riy3vCOB/LDV3Vqf1k79Se5D",
-	"24zhoAMjX3f3iU8Owie+WdPIH3pbL86/L05G7jbf0d5n3g0butfq2UcVSyiVPI9cxhaUSi2suINGIa/V",
-	"cpfK5bThkxi5J0mgfD7TI/ZsVy1yr2HT2ENEG+vaBqK6DwDdQ7TWO432JjqL3BppbixyDxF1FdlpHbpB",
-	"Hm4YY7uY+NZ5z43aT8nmRqaO2U/IVN5KVZdialAcqgXUwNZqf5WGFdJUIg+J05XcQJRdtdFgP1QLE4iz",
-	"5RBgwJAzlSUbwGaRUH10aONQXIUmrudGvCMGaR+wl2gMMi4A7oG4bIk7w0ODbFQpEqawmImMFoGMRU7g",
-	"lBLqtwRXdv/MXp7zcYaBWYdGLrv4pIIab0vGIFUoH1Rp3R4WvdbVPVNI2EF2jFLsYHcNNOrndogynt3G",
-	"c8B0b1PXXeuWwqdy+z5p1HuP6mGd9NnfwaFLrvXet+3i20av4Uy9LfW4FMbsPdWvDSMN3id8o78R1xPs",
-	"wf35nf8oi8KasCul58bzV4Ou9c/W6SLxv8m2Hij2LDW6n3a/Xet7RmZh2fHcYrg34YLCQmn2P+EpWp3P",
-	"zuNsd0NrSO5dfEW0C7fiLL4T2NDFYz+qKkRSR+yRst+RHo1wKh2orR9IZD20zP1gBC+Hl+hz+R8DjYNC",
-	"bxAI0YA5FoniWLb0DWQ1nB2wuzkoXUlW8IJXmfczK/HJOny/uD/+SheI2dtShfRt8ObYSa1U49LxfAFJ",
-	"dCgBICpAEvc8X2KII7VJ7qkM56Wbo+BBow68ne08VdZrrKMU3GjpybCm4fawJ5/pv6LlkB3DkMwKvBKg",
-	"jAQirDdrD8QQtNtX1C2WkISpehfpmDq/F5gIljzz/urbInEHJkYjMazYpSgbwQ/4EDeJIrwmwB6nv0NG",
-	"Hg+8JXFzw2xABGqdjmGBKT2/Fs5+7xb+ft0kXK4bBbXvsIMMv7Rb5eB3H/OK2/Iu2nSWiPevTZ5D2/ey",
-	"jxHvc4EPvslNoO3X70Qdk1CeyBPfpAxbIzhvgBb8dFSKqeD4QUBEvoMXUtPDuZ3MFUnzgGPgDDRxjAbF",
-	"bCDT3VDtz4hkB9NHojAiIU+tFIJNpJohAej38qNgmavmZ0rMWSQr9GhWFo+zHjsJdX5eQUpAT4Wi3nI5",
-	"ESFdxEjsS6gc7Oh5QKX4DgTwdvBJjXMrSLcIaYSJENXa293tK/qb7yOdjps3stsmcSrUC+nExYhj7m5e",
-	"62c121j7x71sz77E1bnE9b2ogl4Y6PgH/bFon2jgxPPb+q6b8jo+NLvnFFKJ9T21bsPEodRhrf069UjA",
-	"yqkIqgby/GzESwehIzYTRHcJCp5Oae9LFUYuU22gApy5s5T4VLEMgGIZUZ0hvXdmXdWshzOJUdCVmIIT",
-	"bKM0PF8biFJw13ec6A373VhU525att3pTuzY3tK4u4CQYMTWHTCdj+6M175hFLbRk82J8xfCXBHpavcd",
-	"t3ZSMyKHVh6GxyD4r72t3D2kqQtbnEcfQ3u+3B0Fr/r8Ujiq3j3sem897gp2TTYhGAv64XYg19Z4zOST",
-	"4SXHzGGLxIUuqQW44FGl3u64EZuUqbXoHhrc0z02QY7AnJS6gNpyZieDsmKmUT0XaCMzmXvJRTdH1teu",
-	"oVN1EI8dLLCSCyjamm4s2RMDGVuPO4Z8lRNfLbSpUhUoWQOrFTj2f9FS1QapSbx0gRIP2fNvvmGRFb+Y",
-	"SDMBmHYslAoQhZwNhDVfBusSnmkCrKPvqhafqj6mDIETnMvcxQADwUQuKxRX9egaSJUScHwui8LTcw3E",
-	"kM+MiKw2plRBaQxpGUFTxB2HCUnQGJZVEk1ypfXKtHilTT2rIgUSN6kAxpb2UlnOK34UAYeXox9kG40U",
-	"OaDYjzGedvh9WIK1pUeawyOcADgQ339mF1vI+U4BG61HqaoWU8EyO7/ZMayLsfJLvBRecIINdL7osfdC",
-	"sPTgNIIrpAfLYiZHNJoMZyqgEgBL0K5wEklE26gOLntaaIOABggalQAkey02nEbL8NglgulDXorH9RQF",
-	"fe3HBFgUp7h2Fr4smbsnjvrpo2kV9TUWfQIkhkJA9ECkgjh0/RF69enN86oSkykl4TloAsPB2DrXZ3lJ",
-	"z4UvKvS04zuvX8SvHRrZobFPgYx56DLbKTR8JHYPj+0u8eHspmDrd6Dy8eHMrtJGrY/OQGB3jW0xHsvn",
-	"7YAivynJYf/OtlYc9meeXs5c012bUAMWjGBpjuxLB6tm12if/fLizeuXvy7DyP/l6CdRDkVxdHJ29OHs",
-	"iO509N4/6jq3dvWZ9k7mNZSFu6A47Hq+WwiHveNew/g3o2FcFzoQKoYyB791yW3lMbAx8uPBx6Y6ivWy",
-	"/+4eYagtqabGXD/jEv+YX7ljv0Rhw/W69aFK7re2X37NIj/k/Ys/L+ejalDOuJw9Uzlx2vg/yzzBvrzg",
-	"YqXq2dOnPo+14jqDk20d1cGi/hapbRL8JO8A0Z/G/KMAJzl4vtGRTT6X9eBnamh99/N6wFSPjY6drFqA",
-	"xlqnPePGSFNxVWUJy7GbaYaghMHCesUVt0aohzt4htR3EYx1Tp2efChy6JGtg1vdn9hfZoCImYP7b91O",
-	"PtHolE7aeAr8izT3TYW3Fa1ANOwdiAWCg1ijFnj29NlmaoFW8gq3Lq9HL7DPXe1zV3eZu6rt7FgK2WQL",
-	"GzNay+bmZhJcK3HxrZSnT6mzP3YKGrsHlgRZrSHEMH69BCwyB2BITwxtlJNAqByypwMSETJhMmcLoEQd",
-	"IdHM8jgSn6mg3n3IuUgDoTN2r9uofC6H1wmkKz39cEaRy82XmJ+vvobXuk0J98HVdvd7VTedslrSrPmj",
-	"bNyimvWpPPnhwTWKt1396pANafSqX+kSKDJmEy+qXHOj+1vvRoDElZCEG0vQU03cIZDrwDRqPe+Ywc5B",
-	"uk8kSayC9nMDuNMOONoW9tmhm80O/d43xr3rd3vb6Tv4eHfbUO/I5/v43Ya65olZqpxkfpMjeiTPaBwh",
-	"+8K2yr7D2lQfRdCbix92XxZ2xxLTjFVQnhjw4VWqQl3vUs/VMcuwtwBdKu7++Q4E96jElfGBLqvM/hWF",
-	"+O6+CvLTd/s6yNdaB/npu30lZF8J2VdC9pWQu6mExJbyYRdCyNXYJmY7cU0K7fFethpzRQ4L3TPbHFqB",
-	"zd6bnH14tQ+v9uHVDYVXhj6r5r2tKBgfDvUMgN0EbyPC0n/VMzbkio1kUWGtdMIGCyx9WktCZEQ+7+RC",
-	"MHE04bJgPM9LYUBpoqH+CKNaebQGzHntYozof/w9e+yUGxzOByWHOoc27YnLrU94VYnSDoG2vYP+Ac/5",
-	"/z5IDmxsYkOMcnGQHCg+sX8S9l4H8SY44Z9+EGpsF8U3f/c8OZhI5f79zI7eXt5e6N9++bc0/fT06VGa",
-	"fnr2Kk0/fffK/ucfX/36P//2wFcXTVVKBZD3pkd17+EQpnhp0GMsyzSN2h590HXnfqfxc3kAhPRuvjaT",
-	"bboDd6gZ07nXJKNv+cT2ZPS72b/fe9N4PpGqpWmc/tRQ/HUfQTBEaBpqlgh/+tJaMgVPH6sFeL1YtgNY",
-	"MM5WOgesocjFiM+Kisi4QfuamFaWd3jC0KTKPRpAaULjGFVeZ9XlEyPHajbNiP8ck2giZ5SyYkMarNLM",
-	"AJOpG3O/xlwCA33+9I8Mdv+Lil8JlfWu2ahr7dt9p9/owA5UcXa0u1LF1c+9Baq4bg/i9+nuetj+jObg",
-	"Bf8MeV8KcJf26x/0cC1qye/D7rjlVjdYJGvb3OCIL8kBCvZ0OB6FffC0Lw9xF++SO3tpP+RzfkU32tPA",
-	"fT2mCveUyL4w6rPCuKPZeDUmp+zf6yxdGzJIZPp8zPTks/2fC5l/aY2erIvn7SD1s8m8x95TU5ZA9p9w",
-	"jGdapX5rWUbClNihrfJlyiB/XKroQj2WuVMy0I80Xi9FDoWHoUZ4VQC5tlgstxPdMxB0y30+OXCP15kw",
-	"/7ZsxB71uc9N/Xb5LvxW2tXz32oTsDuHQ1nCTrAaMxDFXBgI4ecJ0i6cAi5okUeM1eZSz+GYXIKFhOyP",
-	"UPifsgL6azGnS+Ex1MaZKjgMuIJoLwy35kNrcomwB8yLVIy7EEEr2rOx0fWYcd8+ICqkLgrqhHR3wGB5",
-	"jBWEJqUYlcJcZj32IhqYN2rAik0K9tYYGCO1ot2fZJ6GXLFCg9YvdliHNDrOQZ4qMKHSVCWvdBk1HFPh",
-	"pY9xjT3nAg7FUOnU6wSTFSITQuk72IcNqu9DMQXrQ5NkhYOJzpClDy6bzEvku15LHBgXwWZGP5zwelzi",
-	"cmWbCKf5ZPk88Do2llL8I+4AQmg49xZkfe45isIWc3BKYG3uSyydo5kfuKlOwFfeBzNfWTADS51xNBLQ",
-	"ZGG3IWesRLBnG630UlzjBHx/7RbAPIld5d3t+6yJccQp9oMRx+Y+ZKc1PgiyRtPB83DSI/FHc8yyz18y",
-	"NiwEL403dO7PyGwAVAw+eMo1qDXAtWXlJfhIOxhslqwcrCGITAJYb8KHpSZS3s+f3R97dvRfvhD9QlCg",
-	"jCIoiL9chIWUWdZf6UfRGthEcBOy50+fI02xj9kwCCMWh4zejEd/RzeiYmAg7wBiFXCPEIYwERkxC1p/",
-	"hKQ6li/UZImns8rZ/muZ4k629G242fZGsfHk27CKOe8cPW6TGQ2nNDcS+sXtVq3S88DBdhClCXNRCHQP",
-	"XvCKr8/+vSy5EXm4eXIgPtntfHPe8OUn3PbrA9/b5721fZiBsXX0bWQXdsObt7k5fa/4BTfExYU2wNQf",
-	"7f3OXXZ0/JgOtJ+1SwMicIpshA9FZRnpnYNwRRLzA2FVrQSIuUmsGXMBJ5FF+QMTNheDS62vWCmGQn4U",
-	"pTmMLlNplovC/iztRQd6VkWxYQglQS83Jxotb7fH/KNAUf4e+xk5gSdcKgNqyCG7GRiqyF2yV/uLntml",
-	"x4Sq4N745Isp3QzEohI2mIWzyQx4HIv1GGYq18BBjILFrhfAlwKBISmpGVIIxL3QAIXkgUSpFFCfhJTB",
-	"hKtFMN+RgjW+QdS3AtIqyjoQcXECVHJIuwZ/52Vlesxu50jZH+wFkKDRgvBtCagkjVrQzIEdoO0r0BKE",
-	"lyAqdE/60ONAqwdBPXO+8GLYK97DkiXq0toZR4DSkPBWxEoWz86yGwTMCPsG0IcSC4FvUt/sclxGWxV0",
-	"cBHmN5u6bNq90XNqrfy8tB98XcyO5cJcsUtd5G5n5PUoJvCRuF+JeTcBMhri4vPwBcJHhD0/CiaShrxh",
-	"aAptsQu0/ztSYP/2oRnU7pawFyvtDIjSLC/5iCT/aom/QN/nozyXHmRuOUC6FrOsvvcpxlwoMS+kEkfW",
-	"oExkJXL2T+/fvO5DtJihQ/qDVCJjU7vtSkV3EHx46eQ1iHcONsKIpdHGhMjOkSrCMvrcqb2QJ4lBckGh",
-	"ciS6o40TaOykEp7Xzsakf/jDiWK4KLyFgVmAC0rDpLKrzK7OP/yhj1s97W+U5Y74AUegpttj9I17esse",
-	"c8nyfFY6XkG6qV0rGpcMZXmnvAT6Q4kaL2F89Bwccu56KhSB/vsQYmROhuH9+buXJz++v3j78t3Fyenp",
-	"mw+vz0lahwYOobTBGadLEx9+ocfB0qRKj9g6S9NkTaLIZKso7tORypsiufC9rg3mcF1tEcqFhdiuU26P",
-	"SHAhDBbwv/v05u/d3OHnsr29u0mbRq78UXDZn3ym3y7ot8VGfIM7MAl1r1KYWQFbD2wNxPMJDCRI1lsn",
-	"A+s1IQ5+xnG8oKvfN/iAnrJDeWlp4D/L6vIEJ2AbsvX1V2ncZ9yLwPdgd2GaeLPHH+x3tjvb2VBDo30x",
-	"Rjsc7TVLQAP/69ab29JHs/U+96QU9M/t6yBN925DSb9HVcEwScRdXhHzufVXgXsFWNZxM51zE+2whk8E",
-	"y9xzyTwDVihZgedoEiJIL0VVSpGnqpBXgmiatWqT58PB0HPcArXTN1tuuVOhcqnGmwsJeNyywdh5r920",
-	"vzp1RekTXNp620asAL1uTjR6v6deW+x5nzXfaTunDvH6VtW6h9dlkFZ39Gg3Xt9z6A6qN0QlUWgtZMmM",
-	"GJaiamkh/NndZ9ut7Lff2RZPYRdndKfONmcJrtfZ1vwi76azrd5N4Z5nbaHzNQzSP/q+OW7fHCdN5Vfx",
-	"ds7r+hY5d1GS1FbaOme1spABP9Gljr2ikEuyfXj3g0vHQdowVb+47/3XR/+DfvRbwGNi2R54cRR8TSj2",
-	"ref2qtY5Hi1I6G05HwvC0apYMGCVdgJfePtSINHopZ4rn8z98O4HNpkZyEVml1U1NZhGLQTPkV59OhsU",
-	"cuha+xKmFYO0yN8/Tdjz598CuPfZ02+eo8zIQH8U7oGrSqpxqnyu8ueX//inN2/+fHHyww9vfs5iNJEo",
-	"GS8KPTdsWsqPvBJMiWquyytKi8PIMgdiheuXCOAZCDab2j88e/o0Ve7NbuomdMIwdPwxw5IETZ+dN22i",
-	"iZ2D+p1LQdOAkXnRYXg4zXCqbkQj9EY9/F0hQuYSSXs7NB/SeHftP1w5/RZaELd4mjzYlu2eI68ZpdXw",
-	"xNXll/oRl4BCnYzgCyyiRQ5AV/MZnRK5YC983N3p7OhweDU2Cup0dxcwRaModRXWwHv4jDZcA07I62d8",
-	"SQ6qyC1YrzwoTH3uEBfS6Vxqz6y96QfnSuwxU19fu6XbXVr9n+sIyjcJybur76Ibz46O7CbNDj/bE9OD",
-	"WVmkB32WHoAP0n/yxG7XPdqXe0M9eQK3ekJLJz1I8DxAD9kzf0kdQRltrOlBwtJlerP04NdUfTnsrFpP",
-	"p62I1tfMFqrWY4dRr8mgfU5VWn1490Ofse2eMEVB2z775Veknfnc8Sm/JKn68jhVcgQj/5t/YEoWDMZR",
-	"6HHvFa948UiU5eNUfUnVaFL13pZSVYV65MwS7qqP2ZMn6DE61fehuKYqP91gRZS/5vg8gmUxK4s+O+w2",
-	"X4ewICqarsP6LB0m7HBpjg5/hSk6TpUdli5Er9Bj//TozD0+bnn87nLS69MrIcVNFbw2nCFa+yggQXRe",
-	"ZSIoX4/ZmN4DVMhNRQ3OHLRm5PgSNGYQs1KBZGVZyo+i1wIUC25oN5yYG5w05FHne/TXg7EzuAY72JlN",
-	"CcakvVBNB4UcIkKk7Me4rgJ935XnTrHF9kFFt2hiXzneV47vuHK8aQe4sTJxt650VMydDEQZiT5DNxcg",
-	"2SkbNOUzI3Jvo4L6cYSGpwZ2dskp8wSdYEqz0ayEjJFWXn0Xcd4zAJtLai2vvMJ+qgDLTQK7MxNZZjiA",
-	"jYTIyQgDBT3o8WsjCBAvK5TTM7OBzwhqlEHGB+mzES+MyFwfOrbUBwfBq8+5put+NOJQpV7z8L4bvtFd",
-	"eYJBf0YZ0Hk4mU2kMSJv7yOP3Ypdk1OjWVF07Olezi7Z9WRncHPV2h62c2qr+ea30QF3r+Zn3xa+T6E8",
-	"jCbvhDbqqKP72r5ua7T3JK8lXJuL7O72h3Gcl6BqqjUYBL9ZJv19BVomIq/1eZWCXYkptiQ8e85yvlhf",
-	"k48yvNfEeL0HJvmDB8FXm29Mk7eATKW4ToE/4J6uVeiPF9FvpNTvn6x7yb8OAttHMPsIZnsi3cad9Y7i",
-	"mXabgC71zsDWtYBW+mriGAVBDZxNtZFVpL8VBShazXmZG4SUJUziAc71ox4sWWLQ0mMnvuU4VY73cBUI",
-	"S1haa4mWww9vph6RjXoMqFlQ5bDjCU28eG9e+dEnrjfXziGyy5sAbaZmBng0HCccBldY6JmHCFC7GFdM",
-	"8LKQGPLBzUbOqko1LGY5PlyqoBcYJg6wwcJeHOMLj0dwEmUIFYb7zusRZDPcNy6q3i8PcYdY61083O2j",
-	"pZbTO0RL22KWw0fWxXzjuLaPmvx5zf1mBBKCGF0WBRv4SFzk1Ee4xyn/ZnHK+9ju67H3uPJbLN4txHWI",
-	"ZjkyHsdy86Y8wBOVmFN5xHU8aKS9gs4Sgq+ZSz03PfbKMXWKTxX75jm71LMSaSvKRcCOS8OMHCuRo+kc",
-	"aMwTpircyneqT0vxUeqZQbO3ERvHtoHGsQ7wPffkbjxk463BDn6CfZpm+9oAO7r5jpptA0z7drraJod8",
-	"2tY2+fMabVN40ftM3n7vBBxxHC4Z96V02Tivj4p4UglzS9voSosfhT/IKOGqq/b+WeI2RezSUwukM+yx",
-	"d4CTjjt7oYNaRG2BISBgukyVK8f4IMoQh3CXmCBGOO67/35L3X/XSG415PhWWj03YGp97PDVwFL37YgP",
-	"vR3R7lX+k9zd0Yax2cdsUxckn9PT1EFiRhqW6+FsQp/8rCwO+gdPYNOjcaxYAzkGAcTZNGGFHo/tf0uV",
-	"eIIm9DKRCino9tkPAUxaLo3dC17jz+5iErGSy2Udoj6SyEUf0Ys4ufQEAxVIe8kS5tFfwbUWDQttpBpH",
-	"gyHmqIbxnNNfGgZTFIHuDlUiRZ4wAwFoYFQSudf6mgo9LaBHJohlIuEpDQNohJomBeiFpBroTw0D+b7U",
-	"sykQ2JMQGcAliAuLl4JxQza40vEzCz5pfGL4ffU2p1wpCCmmhU86DrlCFAUWsCMWruhGQDrcdKcf8Q/t",
-	"7/nQsKFWdgWDKWUDUc0FsRYGZuNAvoRCzhEdo67cSOt0XfHoiCGsaXzuT82KldS2NpLjWSkI9WKXV8VL",
-	"gLTY1+5DSaBojG5biqkuG1fcO/rL6k1fSYSj+ner8qAXgXqksmTAPhYvKsHLYeOnhn9omH5YnO6SMKNI",
-	"oWXXtaFt4whqqbgJxZ+1bLjTyRkt+LaprEk5mEMmlanKGbT4maDQDTLTdjXYn6N7TktN3BvLN35Lf2m+",
-	"K6TXaWD+IyUh8EfZzIjTS15ljxP4gEzFVXU0k0gg9/3Rh7NoBCBqu3r7U/hGAN7euMwDWWUgBCeZcj4a",
-	"OWesPjlswhUfxyt4RmqyK7PuhT9X7vxnsaAMP+U+6hTjQ273NjsZb+On5FN5dCUWjfd6e8bgT6v3WiYL",
-	"vOTTqUDybtf8CS8WeNLLHAVrnSQt2rjV+7382DKn79u7Shd6VtLijVdP1P26fJfQYL5yn7elHkQyjtOC",
-	"VyC9C49YzpSJoOTRzS4FLxrt3p/wD19+/fL/AwAA//8=",
+	"RzzlEOA8B3CVu+nnKeC0LCqY9ly2n6NkCY4qB5jsk3zWDTHWCCXT088IlTVTT7pF01OYhk+qq1e3MTPI",
+	"b4GIIdrJIDsHKIGcHdW0hprZQDGjKu5/lHDlvAxxNtYyP96i3rTcA/Kibr/9g1HbsY2Y7f4SCF1uwiOr",
+	"eXV6Y527RPYpodhvecxJklC46e7IZJY02dzvwXHL+Fir4XzCd0iQV5m/QzsIpOjlpG0vAA+vptH7X63/",
+	"/8d/WjEebyMFd6meWi8OxJQhrTBJCGshaqkyuUayBILng3IMXwHxcWlTlqV3E/lKlZc+AqqtyPokCp7H",
+	"9W1zQZVl4Bax2xZvctQwaBwsemsngXZoM5nueIqajcbow0iTEKkXpLrG7fmKRM6LUZUaazON8HLxerqC",
+	"T4dIdOKlFa0hu9rtlGKmR72cnvgslq+ks+b05cX46SpZXsR/IdoHzpmdPpfMlMlCANZpm53VZXJPNQrl",
+	"OWn7R0YOxrH8VZajnyNw6m2s4J3r5PNWONc5LyOXBB6RpKKEOk5khNR5BrEJWZjyyNclH3Q6JEndD+xn",
+	"+X0MQbxRNG4J9PVCpnoz1W5TUfZizpr3pDheutiX0cYJGItXMi9F0VzzMhZId/bo0aNn+8A/ePY8ZMkK",
+	"NhO8YHB610J6VlFq2afngkxP6gj2dQLSvcNOr5d9Prz+7fDDQevZR/rjwyP696Pr/dZeBy79dvCh0zr8",
+	"GP7+cHBo7/nt0YfOwcf9sz37H/v34YdO69HH/e6HTuuJ/cH/Y6/Xa9uXHiTPrvf/ee/ff/vwT62PSx9r",
+	"IIbcQmgG9XuxwvLsecLcAFPtGCVUMCOv2MBKB3gty+SQANZjvs/DzuHT1sFB6/DwrPOs+6jT7XTaB4eP",
+	"Hj95+u817s8lM3L4TX1GvqnNiB2gx9d3N+g05k+v/71ZGhRyKTMDwKiVcMO8PJ+rzORqCUCXO5TJlHHO",
+	"G7JipDKl4FkdHHjxnM5X8kc00Dg08Ue0fydih9i1uI1D0Yoc58he0C0wE0Yh34A9fCLE2AaewTUpViau",
+	"WllZ5edvjNwxczPAhw4YiOI6JTQ211Monjbi5rk7T9bIZT/U1LhopcSdTML69IPcpNu8P3k+4uXafPuy",
+	"qETSVKqbVkbYN6R2ljLTZqnMHAfGiJe7JnGFLs4aabOfheMTpSQTa8krPhYZ884oOVS6cCpGfeNtniq0",
+	"6niuedsRB84VUYy4CU4FDyzrvDHgIuCbY7U8h5c2nsKHzWgthRwO3TnpwMZNdTGWZSvUP87l59avp8yU",
+	"uqDUjbj1gJ4+FEoUVkz7u7lBTiJv7TnWf03FKxBdKatC1fJK59u0+Or1WaeYVrpU2ZgDnT/oPP72yTdP",
+	"YeG+4CVfnNsTxdKMl7xFKaq0GOkvXHNYKtZm/l40XYCgBXHQRV9kwrAUuEpTVMOku7tSDqgBX95TwKnt",
+	"+CZxBF1iF2IQoQ3VCD28dUbyl6J+XcHIuYmA3ZrYlJtLqKEYcqliUtOm8/C6UXQtZRJK/bU0qiA4ffFT",
+	"e4k0aZAPsG3ReQJzWKvF5iDdnMCwnUtw3qfSiBpL7Hzw98mTtSM5FiXPaHGvRE12nfzZPQBVSUVpljH4",
+	"8ECOtJHsen9yJq7Kt7yYK3Q9WFX2vrTGqeZz9kVZSS3jBTlEChHzJjUhuGzOfiQd9eRONLJunD6uWlfP",
+	"R5W6bDa9B0WAfqWltWvY+xO/Siidnb3k/RGzn4BTBWuTo9MvPA55wGYJPrlbDZsZrCQarZ22RfJP3iRN",
+	"z1zpok9AdLbn1uRaIErPGnMFyZFUCAyr0elzS3k0iFHNt0RAl42uNqgBIz96XIsPpZu5VlYp1JuUotKD",
+	"J9s7tzaez/GcZNhi8SwIlW2+u0Kfj3kFQBKVerKIaL/J1CJX7gYF1hS8J2KYMEl2kXmMgMac1rVVNiAB",
+	"FqtsEvxvy5RisoO5sS13Bf7AjUZ/CEXomsI/gcu2/tcO7R4r+C40vCtWcdyfnqd2TkvZsPRnpSyMF1J9",
+	"UNyV2inZkFtblSNdbOisOoabf5Iqu0Xq6S04EObhgLHtzQPkT8gmvxYJy/pQNCdMb036cCOG9BoTOy9q",
+	"fmpo16ZlYnM3RyOilmPNLwj6qtRjXsq+L6NdhFj8sym73vuD6q0DACDBh9ou0PZvoPPWIQcztPtKLLsO",
+	"Tfh4C5yz9xBr/lnctOKe4gh6EJheXQH+WuKeBlXDalUXwshM4PucYXjEUlXleYqsQIaSy/64lR0fgvfW",
+	"tnuxeL42Fo3bCCbmTPDx7aeGEmYWaJYyDa4XvHETnMF69dW6+iFi0Pr9aoi2WPfbFYNdL58gCvfewRRR",
+	"SPrWk3TbKpYGchVl5Uy2pEClnj4zVxwY6k8r9PREQZr6GWb/jPdmp/WMtwYfP3973fL/frzBvw8Or1ft",
+	"w6aSlMYpWwvqEdWo/CvPKzp7asgWcYmKVTsNYVUhTgdKtFJTPLXN3sDBQbebks98hkTcsEcdP+NAbLbe",
+	"Axka6mobl54XO92dMZ98wFH7SMyZc5UdazNN6jkjWKymWIp7ZZ5iaLukj6YJvXn0YSGrdGmGqNIXOpsx",
+	"AFWwU5YTgnS0+EP8MnHpNoOqrArhvIdfNqR5+OFp69nH3w47Lo75h45uNs3j7TJmm2BYh3MnUVkDfeND",
+	"82VrrLfJdwnJtavyZeuydig/CfVHFbTrzkxz+0NzPm9q/dk5d1Jm2blbPuvTrJOveLI2Ft7/Ac/W2wSC",
+	"7Rm41XTcpfQ29+L7K4nvbQUfboU/tOiL0hfNKoXp5uaQs2u3QB5elvxoVpif781NCX9rtk0E4H9r6yaT",
+	"BkTmGvpakqfSMPdAg4tlm/jIVr4LtHhd4h+pv8fYpvTP78sIAb6VNDD2nhVqwK04P+u2M6GD38Xy2rwI",
+	"nto/VwU/4ZVZtTqJnlRSKq1WbKTzrM2OoUwlhc5SzgL1ig0dpyuBtgfGY/hY2z3FeG40qRQmjIpDzjM9",
+	"5fcC2JU33w0TPss1zzYcobd0Ny2FZSLRXvL4ZVF2EI2YI69Xesq0arNjhfilLJcGPQ95HpNxbiRXAe7u",
+	"bDYP6/7kbpV7gvfaYKjev3u9ZMuYpbmAhD5LQUkXO6Vo8/GJL7oA6YOQ0eM2OxlElVVTbgAqVg8GsYpD",
+	"zjxeFPKTyBKswempWizY32QQz8025ohV6lLpqQpvEOw/RaGbYtt93h+J7HwNPSSAJniip9CrXcPgBavZ",
+	"QkBN69T4QhpplYhtXGq1rj2eDhbDS1INl/JS3qwpyHa5ybDczfd8PzbsOdXO+cfuohULqY7xEDTNTqPm",
+	"YhpzzLeIS2wWKH+BT6FHrbHuZJlGsFhNHPhfrpPNgIg9CvGm2ZBbndgL+TMO6xfe0jTqJL+agqDv3712",
+	"Xpi+gCQXRzmya0jY3xmM3NzxvdlMNh3kjRM6qYqJNj7vh85XqJwDe6RNtNZwxt49mgymlLm8Ca9JqGFD",
+	"NX0ms3pr1iVmLH05cpHR3BWBoyp9fNBJwZuN0AguwxKzECDu+QS4D5e0rsYJM9Sg7dpnrabZVA5F175Q",
+	"SXK9DyOgG5orZ6NS4Shmu8X2u6laeLZU7ZvTjaDMecqLzCyp+7upymZEvxDl+V3jsEbembm+gxZLji5f",
+	"KYWtCMqJBHVjfmnB9HCiJ/C65gb9PYN7F6r7N5Y722t4CyIWsVSx0WG6/MrZDuuRPnYckosXcxh9SrSG",
+	"3H3G3UTMGo7IquBI4baM5JRusJbuWOa5JKLH1WrBo6cb6SaY/NQoupQGnoxJaaVcgH7u87HoxnJtzGdo",
+	"CWqlRL90me0Eq4v2FpzXHlqAijSplgEfIyKes9enJB4SwFsL6fLW2tIaiEYSK+gKgVWVQPtAoCHsx7Oz",
+	"t0eO0AdhsnF3OXYN+2TfAb7Y9R3QDDx+ApWciqtJzqUKiaNOolLPYg6AnWQnI0XK9cauuBxZYMZCVyXk",
+	"lWCTcQ2Uuq8Dxm9zoSpynS7JCMBFtmuIETVBJf5gE3VxA2ZBTxa++GVI8nd0sHiE4e27hl3obIYmkrgq",
+	"6xXLmJ409WBRCBPhAKOswePM6Uj42vPiQgjFHHYQHIsFNw1F7oi2vFifVPLiBoLHbFSVHHe/3l3bSdgt",
+	"qyfk2bNn8Wx01ivvtChqHUtqcmSF3HpBgqhZcOGW0Qj3NOUzu5ltN7wXyCEGoqbpaO1aMkvJvxCO+qX8",
+	"qecbkfvSzWbL5dxsfN4mzfEL4TWhbMX1jC73atIIhkTF7VvpREpcleduuO+69S77VyFcLkYQBC9yKUzZ",
+	"DD8V9wGpqhqRVJzQ3jXM3eUCRrgyByLSG4klzn70prTFjcJvs2jL3H6Kwi5Ls0Nd3+wdcGq5/dO2nZjP",
+	"3nhaLyl9tFBSev7x80HyqHPd67XjPxvLSOlD55stoCYlKnpD4jJVA/BObWev5TlrHrulkpZc0U6HYi1m",
+	"SpnnVjjRKZ6E7URQRs6qSmr7K2ZM85gR/rAhM2nJWTzX6F9lOSIl0NzAICYpvAh9wKN3LoU+cDfVAQ42",
+	"9s3O6bBb4hf4Fm6EX+BnzSMYBMkej+oqhKWlDgKqJAUaJWnKgpe6MEuxQbdBJ/re/s/zJhShpUgYcwbe",
+	"EgLeMCB9rUqrYHZZWo6kSpHcpSSHPcbGM5OwdAAxLTDepiNtTXykLsmQ4DyCKgfNy4N19ZQs0c6lalco",
+	"DYNvzfHGjiTgjVQ1/pqFnr0Tk5zPVsi2xtAC5GUvKgNWWT1ffRb4M4AmHUF+SUdxqpdt0t3Kf0h62LJp",
+	"UAkMWm1U1euaLRY917cg1p/fjvWBXGj+Cvl7CpZ/k2NRianzC8RRQFfFSwsVId3QLDQjPW1wNk4K8Unq",
+	"yvyhnBzt4HxZKylHNEjzo06PJ409XDHmZ1uE6bTrWpv96smeZklsfNMNEKJLKE4iPTiYHlA9RCFywY0w",
+	"v0f0LvT1/bvXzT0Fv7WmxTQ3fXicX8xY+vbN6Vm6DuH5WU2Mj8pyYv65+/DhntWIOq1nH90/2q2PD9xv",
+	"+//8W6/3gVJOuh//qdf7uL/XhUQf++PHz53k8fX+P+89hBTZB0uQOfzSaNZbcMGBPLS9G9j+ha6GRChd",
+	"UB5OLi8KDsNgFdvTkquMFxn71fGEo4bTXknG86Se/DQdGdE//3Dc+nfs+T89/Pj58aPr7xr6gzuiKmQ5",
+	"O7VrABfpheCFKI6rchT+euXE2L/8eraAloDBIE+uii4JmEn2kFfl6GGuh5L42aJfiQQ1Tdgnnkt0cadu",
+	"Q9n7yeeFTgOFbiACUbSnnHFkrxC8Bpopok/TVZlT+S+1KWEXVQneovi5nuqpN0XMj7+Xmsvz//mv/073",
+	"672YyNalmBkPaUCpbyPA3kMbfNew9Kpl+noiUsjapuwL5xsrdE6AirDfwJ8MYxvmxa5ku8q0+h4Y2d8M",
+	"1lR9U/G8C0k75viE4D9ILZZZSPqq4YTWUQzb7BTxP1mph+hGt6IUXXIhPkxDtTgS0PWYyd6+ULAPdiUJ",
+	"Vco+DNPHvaLKhYElEH7dx5GRtocjwTMYFQwg7vxb641q4YC03gzCaPGJ/EnMIM8CJRjysdwW/jCiInV7",
+	"oGGn87GoLXoCJBNXk1wXojBdJpQVwlB2JVpjLnNPOka5BMA6a/vYZq8F/yRizBSZwaJHgdJTyCwLWh2M",
+	"snEA27CqTJQSBp7ZEf8kjmqJW5noy0wYmjNZQhIMAc7leorHdkTAajztP7KVOkW2rnPbb2WQM0jkungX",
+	"6qLhIoAM0DXyFkWNtfc4Prj3Rb7T3YmERi17w/58iMb6JpR40f6l/MCHn32a3vVDfEkLZy9NfGWhkyE1",
+	"pi7Gc61EtEiBwCesUXzo3BG51Vfote2EVAPdyLeN7DkQwCUcUSz2wA1nmBhfiKwbsZMgoZ7DBnVoD+gx",
+	"H0F9iMpApp0w4Bd0fIeOzoSNBQdco4RGyooJYMW28vB//2/2ClRuU4qJsb8ctGti22pZ1SRlaO7Hay9p",
+	"EvqFKKtCudsCA3dPHZLACfR73LAUa5Xlf4JY6LLvQUSyXtXpPOrDXfBPkRLmWgQj3+d53u6pR+25WU9h",
+	"xAKfVbJqVbikgtTuVlDHIBLwuM3SH14ueYbLllOJU1o+JkoegmH9XmdO2fmX0ze/YAL0q9a3sKlndM4H",
+	"Y3AO1UIalul+BTRSdsWZNjsGr7vf7uzpY/aT/P4o1IwnjPcUUmoUCLAyVxvHDg6/tc/QggH9n64cPnmK",
+	"V4wORwccv6ZEr/1A2sU30lM7A+Twc+XVPfU8oLkYjIaNiZ+7FnovBM8MxJVkYbtjR8h3COAZ3WKe+YpH",
+	"EIKnL35CjekHbW/oKau1nsK+AsINiF2VqHNNMGvUzYt9HygZoDFjDo5900xXbv3XDyz7Y4s9eHDMJqIw",
+	"Wj14AGcn30zpWafcHDWqRH7XOK7ztmsDiYXQiM01FyS/Aa6GYLaAVuauIBjXJ30Jk1j7oOc8cHLowQOE",
+	"KIMfXSPs4Kb18zr1b7oo9NQAxl4Klsaproq+SF1XnOC9jfQuhGBjqaoS2Jp6CuRL7ZiGJlJzzQqBY0cy",
+	"YQpXt2Lcmi8RhFmtrdK2Hg6Enprwgo9FKYCUvg+JBbXesj63mxI3BWo65sgOPcqo+gEUGF1JBQ6A3dC9",
+	"Bw9OUZM17QcP2DHL9bAlFeFxgV4IV+HhJXKY9j4tPJLN7Lj+A5vq4tIA8ke3pxoXrKPoB+d/jaV/wmUB",
+	"+ZFx1Az8V7k2ZYIjUTqdiho15FIF8WLt2XZPvXEJG/BevNOHCisjsoTokkUU+IU1ijIHB2Mvfdw5wKfP",
+	"C1EZke632alml0JMavBsaDeAeEFWmZJfAPjvpNB2AIVhZgTOB/fuxA9bpTJArMx1/5KGn1MvS11AyZHv",
+	"J5OKctra8wJEV2W60IMjOorwNKYFkELernFNjRRCaQd6iAw5tGreWaURl4y3B/aA2x8xpPaZEZhXJhGD",
+	"IDDJg7axh1qnY8+HXY/0+fAkncquAvtk0FNGjwUuXgraW72Y8gT8mpCGpY87j9PEQ6lyB6PnbZhAVXAl",
+	"DTk6nQ3LyFczRl9hT1GCrTfR8OykwwwmGToNL7bnjtUgmCy7HkrL9dAKb+xgwgS3GnTkdIEVZ5ybCUfY",
+	"SRgYZFXXm4PmZG8Bokkw3LipA8DH6A+J82pZJRx/2jXQevD+DnjBuCGjmAyEPNfTdmSSwvoIhppz2yoW",
+	"DY+15Y6wXWxcmZJ4yqJMcJZyNUtJXzEuhRnsQVgGSisRLiuNpiLNo1us9lBGW8N4nDKQxxHZnvd+BdNy",
+	"brH0VPq488i++EJmmQD/Nox9v3RIIV5ptvPwq/cLzhuqiesyt5pYkF9RUrR7UXfhfCOkMQAu3NjSPvOe",
+	"bVP1R55O062Mso5J68t9EO8e7w1rhpc95e7uAka8AFMPgfWWb3CcMgcxoSHbbf7TuRzLkrQuENAyQ+HW",
+	"U1SW3lNORbDnIJWquzeAa6Z23tA6loZOvwTVUzv80/kZT7BWY3Ga37gla/xDaXCapIFOQRZBOqDbxWo4",
+	"g4pQBbEJcCR0mFSgqp37Izzdb/fUacz2E48Mmeg+08lPvBsOO+9GlGwvffv+jD20A28efiaSkuuH7lXp",
+	"fmzKoNA8wuUUkVXi3sA7p0T1A+ozUtcakQ9wkvx828bNmZKozmS63VPHDloE6n7pOlcOR1nGdJgoBNB5",
+	"IQydbWmbxit17jm3p2kbvsRU5AcP2EuMfKEBAmYVVxTRId/YQIiM7eGxho7wNJSNAjwZwmk7UX2J0H4I",
+	"BxjkF6YSFbIUpqeCvPM+9nIuZiVR7PMsA03wqkXfPooiTzHTbbSbIOAAfYEd1abgd+psCKTBl2po/97Y",
+	"dOSFtar+Q1v1TRcU6IptSTdgvuqelBXfLgdM6z4afcA8/MxlYLsMWjQFIWE5tdn3uhyhUoZWWgvyLmjY",
+	"9lJr/eEctejp/TbNMMC5piCZY0JpsHdh4XKW2rlIu3ZQfqMl8BsDuLPfwC1hBfdvPfVbq9Xy/29vTWFs",
+	"UvYbS0/tv2Bx2T/PFkOEuJEcYiQ8/mCvUuAS3X9gX/FC5CWvvWIRlLHLANoK+ZCwDQAsB214Z//lX/A8",
+	"F7zAXTnTFW4XM9JT1Q1Zbji3TENgB1+XwVFpm6OVqLVGqKwbT7o0Tm20y9TBDIdm8WxGzeLZbP5NlEdR",
+	"8AGCpQBjrvfScXOJ2eW1MJ+PJrtvEKKv/cgr+Gdje+cQJ+HhnjqG5M6qELAIXAgEDz8wggkhGhUeTC9x",
+	"BXxBqKJRJNH95VwW7sVggblGgt5H/GbBsOjrzGoVJwCEXZMCds6osPFS6anTkYWp7P4NAgzfemHPGlqN",
+	"ZILLzFpMziQEL6dV2f3JBBOd+InSRRjPqFKsywpBmaSOZSskp8NbU8Ao66aoxiahgxCIlrg6XnNTtmB2",
+	"WicvCGo5GkBPhMl4GGDoGWR1cTVzzhmrQEP0QJmS5zlyT4BlCGfmdKQZz6FLHovVrjY8sQ9BjccVhbHZ",
+	"Uk/sJC1xArTZXFmG/TYIc12Kua0wpERSPNwA0R43l7WiIfvHcZTRjgX55OrmgOXKCvPDx2xkjRAWxlqo",
+	"7CiMPa286QhsBKzNs/oDleYB8qQzw2UuVF+AlhmyXtHUCRxblBlei+WiD4XbV49JzhYzdvDE+Yfa7Mye",
+	"LOyx/yXi7QOyLvCdWFM6yqqmZj3PtXE2Srj44EGwouy0RMPbrdeuyDx3yOeyxA85kFY6TZ2Nd4YzDORX",
+	"1ooKXoKV50+fq77IcfYL4X10tBuHEEstdDUcJWyi4a0bHGp0iLuT+IWVfKjbOFJhlEr+DE0JiCSNwiTa",
+	"K11IYUE+dAQ551Wp07qSb0eUENDt99JYjmY6YVlVgDIAcgsWGPEEdXHyJ7koBUppoO9Dg6kQn6SYsr0U",
+	"/9F1OZXpPvns8AOT6iKXZgSjX6mI9FBkshRZT+1tNBv0Gqt66YJl0vR5geffcZ3cMMK3d/uStqA/aCCR",
+	"yer8edZTdoClOsdOpLWjzW+ppUvLjqkeDNIataafD5xKJAbh+dRqS1MAoz9eYCjs027QBSwETGWPv+VO",
+	"leAqB2epXx1U1QFzhPqj6akLYV/kqjh10TR7ppqIwohMZOn+ETMa99+cPQEqiMN7ZW/U0tUA7khscU+B",
+	"jVdKV54BLwG3IenIhgFUE4wTGMArfKrEhu34JjzFvuNZygWyljsOZkdnjaFKPmPTUZ23uM9VT5VVoVyV",
+	"sSaXV21FgQoOZ4Qoo9EuNc47HWENb4mOMLfZ48ADaN6eT6MGLp4wj3jeqiT6hH9ovT+J3HQQ4MVFlgDH",
+	"3Jhf5BHHIwlJoCqI4DrJCAOuDvAHyBB42jVHFLwLsFOYw4n6MMV+f/OB4lgTtjcQtPk3Vg17WMmHn755",
+	"2IfOxVefQHeeznWRnohvhw7b3/mwVckUlTXGmD0qTOmc0+w79pnN+chTcpL/7TPY9Ncpuz6qPSrtqTFj",
+	"3zFuZqrP9vbZdxi2Y3vcrmc2EGV/tJf+7TMO47Vr28O/0YI8iWNxCfvsm3O9v9/+D6PV3n7tk2AkQiD1",
+	"OwhkvcDkRzv3Z+7S3mfGJ7LL6p91g5hEn6i9mlTv7xg2nTo3933gL/iO0XLb+8ykVYmpK4mvVe7S25LQ",
+	"YFpddgMXlcCP95RdRbqQQ+mzDSdWNoJT7kI4psOYGYFRWRI9hqeRV7gSlsJcpa6Mo+5e8v6ZI/CD95QP",
+	"kWiFaxs/Y0iz+BEHwSo8Z0FjsI/i22mQEu/7NiG2WaN/cfQPnvkhQ2eTNyWUAG+5q6nLtT1FY7aZrlu2",
+	"k0JMeCFOhcocKx2BoXQZTIgddOCCCfPBrqOl+RlCql225N5uqDg3ueyLvdbBPrtm1/u2Ae+c4HBrHyUU",
+	"MnPg6kCyVhPbAdYMIDec1fKlr6AI/nKAdrdjY81jKBHpRgkW1tbsqZAIjJF/Olt9KFWoDIrhyqkg6RN7",
+	"NWqtdqQrgD1BK7PNnlMo17EL4bHu0dXsSSuF8TEpPFxR0kOUISL7od2kVV9Axp+E4iJn75EmGxUe5jlL",
+	"TZjSvf00UoB9qNuejpVVBUCowZe7sdmDLpVI74i8K1bBqfF5uBjdhSAFynWs1JMJmYSpVXdtY2BZA+2k",
+	"mdOz2+w5tB4PXCfg6kFMPUnpCCDfLkqgGvgI6MEpINWn4BSDTvZU+u79L+cv37178y4NpiCcRynq1cjB",
+	"E0cOQaUJs+A8dUWh0UV+FnvYS42BwcqIzC8YOM6If8fnJDhLL6Lf8OFGE3wgekAMQG3vwuipYxWSVziW",
+	"uxtKYPVWtCMOIv0MExA83vhRrcwT1EnmKQ0Alb1OS0SvtCOVJj2VIgQ4hbE8DLg3X1OtXoBfC1KmWKzM",
+	"wZ50gRRSQqFo1Zqh3aBM0O5qg3EglVXgo0e9Jz3oFM5Gjy0z3Aq4I9G7uLefguVVOnGT+JsccZS9hSQ2",
+	"qGpkoULQEts7tUaeQ7mp0XAEp1PdhVBzbnhpE6zu+tjbAV5geXKL2Nroz9+fnr35OWVzThvwqafRU9SP",
+	"M18zag8yDvlLvH8Zm95uHCMPQhCKGzgQcC96ZStoh1mhJz01Jc/ALPL01R4hDYzESBfpB/zxN0FDyTsd",
+	"4Dic59jiBpxMIEjf2gecAltLdbEfQ8OzpuuR+BLS9g8FAGTqswtdIuWKIfPR6xV4RC+cX84Xxq2l6iUE",
+	"UTiFIfVHnKTNMMfoEuIKdoicgOm6Mw+zTDFK4o7Yh58dSbsVlAMhMjvLuAheyVyYxO60PMQPA8GUMmVR",
+	"9TE6RO5yyoOrEeGBvYCiz/5BPj77d7OQQ0TLZ4+ffJOwlE8mOeUHPaQb/8lqpem+V0c+438Y60E6YG+n",
+	"y3o77mbzEGInWLyLcqm3k0RPyDKnR/7V38gabkR3qb3z8eFh9DsKNXwDlG/rbEZk81aqV7nXH4HgmPfL",
+	"du29Vjri06sbSufCuczw7s7Bs2fZo/7T1sHgkLe+6T8SrWcXTw9aT0Rn8Ih/0z/IDg9rLxA4Aztd9uEz",
+	"6+0Q2BeNFg1DUmtQqfU5qIHwOwQo7YXDToddf8QXX0PKXcEVOLSdrIccIwA2kJlQpRxIURyxFD5C4t+f",
+	"BYWIThi4BgkCCHxHYQynSjtzze1Q+7VdAxurbYWxG6E0fNfUtDCp6pp8rofegwKWMdRd/1uL1NnWSZa6",
+	"0KWPd7hddcR4T9ljgBTA/khr3GYXM1Ci0SHISx/8/NbukqePWS7KEqxdZKwFP8lsMhLK7LfpBDYpgwky",
+	"rgIYnAvuGIPl5VYX7JanzzoH+4nzD1BMWgZTBVw6bUaMIy5AWYiJ4CX7xPPKpSlMBVWJwMY9GcQHNRa4",
+	"FZWd4XoykQ+VR96C9J19sAXqZhq8rK8wvGe1p6agQMKGmtLpe8qFKM5GgnBjnOZlKD0khGlLzTLdRWnz",
+	"v+P4PaYVfkjHPB/oYgyQQnAh/bjnhcTCxX2297jT2e/WMgEQ24I01gm3ykkX9GrY9JRwY485iMTBsPr8",
+	"U7spoBxFGua/lhCaBhphIXXTI9K17TZ78Epexcu4/QB7tBhHj3q0cNH36BhT6Ji/Yr9NwHeUJBAu2bWJ",
+	"yzfgdk9lX6BzD6My+CXs75HVNPpVYawWCUGX4CSNeKycTpBLcMow9uC1VeeqiTu56fMYjnFbgjJy39vF",
+	"wPAjlL/4WqrLNLhk50dIZmI80aVQ/dn5pZg1jdPcLbX5T0/CxdZPYgY7AUoFkgg2hUZknrHemXK0FbG3",
+	"mC/J3r8/eQELA3LZ7KxDbYNd2WIwEH0/1UqX5wNdqSxuuv8RGvsYG+vtech3mfBylHirJKSESFx67oLf",
+	"iUDtI0S7bqCEKAb4HmV/hL14PhL9S6p8cYgj2rjcQjCAXAesla2zGNWltv0WrkKXntD4215EjaBEfugI",
+	"PonNsevC+2tAFiuWHtv3pfE4Btyd+cEMV+DzT+nzIe+BFL5YHRuLTHKsKcbFegwvcYsVGoY/1ZUZUGIQ",
+	"p2Ax0k9JEBRap7YTtNI5HMu8GNaav3DR9uDgEfXAySe4goVdlMfO9ig5nT4ZctrZqpT2xGWu02MhpT0h",
+	"un/YlzW60f1o6ecAXgSpzlbKA9Od8bj43v1DPa8UzbnIzmG8z0EtiLrffAeMwZOFWfQriYoBKCEelg0s",
+	"KTejUYNDbkX6XKvSzpW1DyB5oT6nrtEL6lzc3oWLtqmHh/F0WeGJZwySAMYqZRdmCsBcbIOlMdJKIC/E",
+	"F4QSxFcLjdl6Y9q9uigAUqquXsyLW7f6IGiOlXYNHWq4DKNvu/Srky5TjplItJ5CpaFr4idRGIIlSU8G",
+	"rZ952R+lXXDSIfTRRBQjPjH2bYmTtnC8yBJx5rBr4CSUpTPWoW1GZmQI4jOkLTk9xq7g9OUZH8IEohbx",
+	"60gjNdAl5RfhYowq6uqDMHcJhMjBwvLDQj4epYXHKqqH1Axrb0Xm/PxBh67nhuMNLtQahJ/XBWQERrqL",
+	"2wZOScZxJhwtZAHivnoB4cFCpSfeqzJ3zr1z2e2jehUfuCUpWd07o0qtE6uSg2BFnyb2Ls4hj/oW/ex7",
+	"tpBQzw1krEPuOOTAYEGW1fWnGnwEtWIY6VOdG/vzOm4d+0mISfA3UIZY7fvOL48/gUy0Y4ysLj6kOD+L",
+	"/UKA/cJz0zSX0eV4Rv3JP0/OEY79+fpIlcXJhPakMnieYwUOWPX2ZAN/BnX6FaYCoY+asJldB0LuaNRs",
+	"/yM01h1J88nV5B+ncMiuS69OnHEAegH0wt+7mLhbw833HeLzeeHOGQ+JuvR3yIwNabGuW/a+ZarL/DXf",
+	"yWOASWhVk5D65dVelw2vKE2YFheEfeFrKdNV2WbH9TJQzH10CWWUWOoaCVC35+Coi9sX/QxNexYvlqh6",
+	"Ydkiqa17QplZEkRI6PzkM2sfxVWxZS1l7z8qn4HtV85U8Mtztxbj9tcu1E5J9yMo49wAnNqwEsZ046jd",
+	"GBN2xmMNZpVJwNc+gY8zKlMmq8dYEezPELty4jmzMpkam3NTnmOZQtTS8Ksf6GPvfHRnDjG6oCXpZJ1Z",
+	"WKJ0QuN8uxbMLWKIZviz6kc9ZXpQCuXOqYKX4hycNnMLNvodxvNZfUd6ojddUYZDqJb2sJMjHyyzNiud",
+	"XQaXNMKEoN9hAs52K3exR79yqlqqeQeg3GXmshbBnE/f8VK8tq1M0aNhtVfhEl5qx3l61eprg5kH/pQ1",
+	"4ezQ52OuZg6wzdRPkLmLYUC0ZvYKlXpRbjaBZ5IAkUHuOEMUflSinOriEuWUe4+nmAQPC63+6KHadls2",
+	"TC80QXyC3wbLa6ASzRPS8jyfua5zef73Spc87rH7rWnmYVYLAbj2cKjDKrHDenziUjS64dRKyACCMkDQ",
+	"A+yfGbD/Le1DEsogo01aVIh46Qqow6nr17cLdoL3wa3x2GiX6nxS6KEdxNqh2XxL2KJe86qnsTba/Jip",
+	"R61d1U069mGa5PyrL4Wforh1Y2nGoPAuab27XhOCi830Gk/twHHxefcDmNQaioFnbfaGdhJuc/CgNr7G",
+	"ZU15cxstP3tyzjkukngEuB/jmoeGXHWYIOWmlKK2EOitya3ahWj68AdfvhkKorwVSZooZARJKBM5Pnv+",
+	"Y2NqVhTgJRTS1D5GmXrwhobzIOKZbDiA5y+GttObqOkuzcQukbi0BcRD/I008pjF0AnVBHeXCUeG9Aes",
+	"NeYWGxd+XWjVmPcLHRoA+Blh3ukm+yt8lEw6KhvpF3rBMoFgpRXNjeaJvxorKSFzlCaD/C/0sVxeIqQ2",
+	"1GINrVWPMUYxsctxyouM7eH8JSx1GZ2QHw4QyZn9Ny20fdgMvH+J6XD2GdgWIQmPPOr2+3gdfDfurbBf",
+	"CDIR6d0iS3Q+85FCBdx1y9XI9LnyA6nDDsGkardBHPYYQWLVrfC5a2CCd/a7Pi+b9BEZQYBSnidZ4pdi",
+	"UkLHrR0BgWKsGQhV1kCCwEt+wam6uBA+ySHuMJYFkQVurWIfbiffkJNE1JAuS3M8763173wQFPkhIEZ0",
+	"NNPOw8F5C2QbYXSQe4MybOd9FPVrtaWGF9Hr4m4AMxGgjSCUG0aJwlM1JQ0kIb4FZ9klC2OgNm5zOE4p",
+	"A42iGz4EBSEO9Lf5CgaYjbbrJ3luz0t9jq+a82XWL9Z6SnZqYxawW+F188olQoEOhDlINNu/4Jco9E5R",
+	"Tp8xFikiISu5roz4330TTynTCVJw59PCMYJnFwU2Nyb9cWmujnaK3FykM3FrCIZ0pU2zoqkHI261kXM9",
+	"GMTtD782SC1YSngHpj+7LN7mZsVdaUiYt0cAZMMfNSWUxO7txpGuXag1NsoTcJNfS72ez4ru+sQm+/la",
+	"UnZS3z1Rbjs5inzLoZLalKKYkxlxY5xjrD4R8dKeTPLZsmVvr63vp68HKAvp9Rpv+NGvFNngkDQY8Dvc",
+	"s9Eid66HuTXufg5HrN//CMo3lSXo3HaZzC1wq3Wo2CHXbZz/Wy0p14Mo4SrqQPg1UrrmUrCSWIRA1A9O",
+	"VZj0kGEJtTk+9y9qXMzm5UYVe1ToSYBhhQSgOshDfXGEbLyo/f7HIGHIncz8pTqIkHMbIWbEoLbgpzz2",
+	"d8XC7jxEkOYasOymmiIfEZ5hKiDpXfHTPo8TkN2c5wosNYBei91I0YQEyROWqp21XPNsYbGGC/ts74l3",
+	"10XNk1hdiTeB7uezOMl4nB/DhoSAqClE4TDXDvoVGvF4sRGZxEB8CMWBI7X+4egjUFq30Fn6ddlHBiLP",
+	"mZE5AMVh6shYZllI6WlcMtFXHRHF3Gfdz/DdhgVwUehLAdIAsBxUGW2iSomrieiXC6McfVY1KQXx7/Mf",
+	"Rg95ngccR8hHDxxxIAEhwY+EbDtOR4dEACpRLAtp95O10tctRzwTyOOMnhvwmLCCS1I00YkPemHUv7E0",
+	"fa0GclgVC1Nau7ZsgGs7DDsRFFwqRwI8DaA/05nI8Z8+AamWJIH9PLOLJe7JEQWOaBP4qONI5JPI/I0q",
+	"MUkMw1/nF5WpnW7Rz7WdSXMgIVWo5rVxZ0ypsVYfIHU8HgjE4UT/MgpD0GGMNvvyPeu9ZlRG2OhRo2tN",
+	"TV3qZoqgRc26xhzhGRPBwPHSeVexwJ5am10sDCX9VGubN2nq4g0SoS+4yrQStUDdpoOVXZxXin/iMp/P",
+	"OKhfWdoYkHLuLijgRGcwzSmcwRhPIsc7RYHXNTCxxgWgAK/zfPmuuJzquBP025IlaUZVCSAxmZ4qRHuI",
+	"M7CNtwnrrS0hPgjbrGnmMTc7IJlhXL5ekO2VGkAsPc9kUda3U/R749hDCMreE3YuuN/qQqMyFc/zGZWd",
+	"Mq4YMlytXR7sBBQLq1tZQzlh5bz8CB4U9PzU/Sb4G7S8s7i9OLuohkvkErr6omzJNsNEnmnT0kJ3ntPW",
+	"ZrrCkLkLrjtBxt7yoQBz9jXa/YVgF2DTFgWfgS1bTcC34oz8UoyNbb3VaQhBP4HcUl5C0Ga/PVfiPdaF",
+	"mAOygq72FKV/UaIaroZC5N/1gKqlt5NikuS3h99+u99lAw2hRBl5Ix1mH8ckbbQKoxgIUvP4vDYAR+B/",
+	"rwSClkV5bXHQyxkwyPNbAlsRuD5cTvQ7RE70FaNcLe69BIa8zxUzfCDymSvPop0b61dz0Tg8oXFMdo3L",
+	"RjS+gDLpKUgRg9VCiWgqY5kcDEThGGAw5ZXWgEvhaLN3IQAx7z3vKefjDqnvDjii3jR6a4RLhdaQw20j",
+	"aGRMU4NTKs+7eEieLaDGeBF2KWYe5oJy6Ngb+yKfjlfIT8Krc4TQiuYdatMY3jm0m8chAdCS9CAPCkuF",
+	"HneesWUhCEBjfEXEv4pZ5T0GQ0gWk2c9XTb96uxgmOI9dBUmRAGWvtaYc5QmlLWyn1B6P6svIqSVEBlW",
+	"PaZtdhxNcXPoA0GncUUuRgsQKwq+8/jwkDVGMKDzmPLv8x8LgRlLdrc5VcvlH44AAsY2UjvoQbxBGjaQ",
+	"Vw5w0K8sd9IZz4Bh18VPYmYoydTuRVjotc2IdFs+RojL0G+MsKXBCuXAazcrMSfT/sOhJ3AVQd3tGhYh",
+	"DWOs0kNakETCnB4fGYGMEfKqQD4w6GEia7P07fszO6MQoLD/ePHy9cuzl5Qz/8PLs7SnoE4T8d7aWBBZ",
+	"FjOf8D1XV8VLNtRWL4qC9FjblT4+fGa/8KRziP95hA7tJ53HqUvemxT6atZlnA0gvW8sTNJTiKF1hZwG",
+	"kufgNdcAjZyx/5AlQHJifjkdGvWDj4Tfv2Kql/EwOVa6WMUN+0TYCVgbBz0ndCxF6z2pJYy5lyDP6UhP",
+	"qYjk4KCT2F0Mc/Nt+9v2o/2Avs5NT6Ung9YvWgnKNUuifKwILPGRHZQIDsQqmYCraY98Ey1jn5Bm95n3",
+	"ubhWOuRO3KggW6P826XgVSlWFSU1MuZA2x31J8qaw4pYODxcaEb0lItCOLhhex3nyuq8eOzzWjDHZ20g",
+	"mKpQXSZrHuOo0zXAFeosQCOPnA2Jo+qrDR8fHLKmxMJlVaoeQPJCsKwSfpcDZTt8LxQDus5GAuJ7LNHG",
+	"xCegX6fSOz+De6nSLfgp3T9y82Z8lQqWexBsCTw4V6MGvOa0wh23BCJnEMkL4dAEEhIAvA2MHFCR9mGB",
+	"n+LjHpBvdB8+nE6nbUOX6Z2m3dfjfXbQ7rQ7zExEHwpfXPCipwL3BXBlQLbamE7SGslgQO30NEoOXsSj",
+	"Es5RDnep0GsOlYsIwrIA1hl9qnTMM6BJeZJKx+t6IYZcQXKBLxp5h0iCTsiFQoknDoWY8SmfodyCFdHP",
+	"df+y/lkjh4qXVSEQTwqOggKyAP0Vk7D000GSeilgDYGnj614+fHn4+et0x+PD588hb3CUpm1fU/aViSk",
+	"kRLEiFJg18DRYdrsbKoDGbNjMJGGXOhQI923JyAlJWNRYdtBFLgM7vRzXOVG7k/KJsE6Ld8mvOV//uu/",
+	"8Xdr19ifPv/Pf/339XVKqAVEjuXmO3HYcjhC9pzKDO2pKdQeocRAAUfcWXYk7f0R2pkRlGMZU3A7TAVu",
+	"rC5iSoRZQ9AD+xRizJAvmGDsDq+uUpcYdNAJCpnVVPH1U11cxizSCCIWeZxB9SQAsyQw20YCNPCoERoW",
+	"5qPadQ/erFjLfhLYUvziS9ijTvj3YcKeJMwePAePrUUDjQ16HyRJcJbLsswFFWDzkhVcZWAawMGMBz4c",
+	"yigpa8klE21Ke/6Cyy5i+KnTtx0h1blLiMQoLuQ8azt2SHIOWX1Qfk0IszEdOqD7OMGFpR1+MhGCgsjN",
+	"w1BBawm1iyRIyBfilPmPiWpt9iI0HbBpQDXvKTvWasZ0kSG6ZsIKXoh8lni3IshXyA4zqC5Q/llINwOR",
+	"TVlupMwWWo9Rl6sKU5ou3B0SuJLogMc4M2Xw2tvq+W92lnx+WuutzmV/RlMWpa2BQW+3i5OZPRVQuUmS",
+	"5WJQsj0It7WkKActK+b5RLYKXgpofovAUva7LO0Bw0dv5+jv3x10OkfT7w5Bgh50OiEFTypruvg1Gp4p",
+	"vnvyzVH53UGKp+iTb3CIbAO44w2whq/bbS5hus2+FzNInB55k68GDXz4jNVyDR1LEKW7T51p69L0KA+O",
+	"EHUxO841v82O89w7h7wNCIFxdBOiiYmZtcZlEtQymgH1EMn8XfIe6bM+MW+gsRw9tg4g5JfnbA96tJg2",
+	"uJ8gqBjFKZ1zlQq06UX4sE+822/Pl0FicabA1Opa9TekQo0JHFZmmBqAPxSCvT97njCr0j569OgZLWgj",
+	"r9igQMBWnrtqUliG/27le0aPvj954YGR+1xpJfs8B2DuotXnhmiyUDIUZU9h+aUsYNfaDsL5ApDu9l2f",
+	"vsGWPHvy9HA/woMC1dZVDxy/PXFHV6Sj1wk25orYj9+eJJ5gFANcA3YqxtZC7zt7AfPueurBg189mDjh",
+	"3SKoom3zgwfOfoWkjLFUunDNcPiZpEXa6yFpNKG/aUS9h9/g1DuyED3wCxafcBd44BrAm8iMSVxyCBS6",
+	"UwErZM5Je5p5VrokAhNGL71UPdVUOO0BNqfLkTV/reG44zA9eBD295j/RzwuMUI52hpg9nuDSCNpMgCe",
+	"HfkCpF1DSWCOVrOnCF/2KERu/YiaEpyB9OdRnGgH2S52aMhNXFDVNeQRxT2aYuIBK8RYfxLZgwfoJSiM",
+	"XQ7FpYBBslYFlOcwO9tJ4EclRQvRVGzf8CCzcsGBmfOS5YKbEjbYWKtyZMABGOS3QacOWqQsfUGfk1p5",
+	"LyTan988frKPR5h3bGR8hiTPJXjgTysFYLfxY98+efaYiLpy2RdEFR9q6Xe6O8cTa760DtudwI0U/Xad",
+	"7JhqPObFzP5OqcdJIDPyViTsevCiiywWa1SAGHEmtYFtv8ztl07p9+95/1KobCfZoVW0093ptA+wAXoi",
+	"FJ/Ine7OI/gJWMFGwHWFSGjAhaVNE0emmUPzIeIRx3SjBwgUAuSuVjk9yXyqmLe6ZYYOnhoMlh54XF+T",
+	"1vF+G2AC7VomkBYMCuImMJ63oIaulMosciAEHGmXP4Cj3GbvKoerV/e7+UkpNeAoWaETwSgBTNQkt8un",
+	"jGBc51GPE5b+/PL09PiHl6fnp78cvz398c0ZeRAWErS8yoPYk3WssJ5ayDMJFBlFFdzOmyPLsDOtc5NA",
+	"1Mc2G1cfpM8FyJAuHbE9BYLa2tzexeLtIWoqwsMjTjkmG9tNbPhAdBtSo2t+OBAMuMm82DvJdro7RaWO",
+	"f3h/AuvVyf+lbKrhlofR54CM7GPiQDu+1xkQ+/axchTY3ubKRu1v4oqPJzmywcFzRJDb9F1370Pb1HeV",
+	"U4GRatKT9K0iIV14sMbBSlyjXuDZtx12OnO9WKhcnu8GTv1GnUCopS07AOE+bPsid2BRKSD9iOCt3r3/",
+	"5fzVyS8npz++fIH+zoDtBex4j7GPTd8NgK7f88wPm33kYP0j76E0VBfyP0WGDz1a/9ArVzmHTzxe/8Qv",
+	"unylK0WfeLrRA8e+6h2ferbRU3Y3nmm01uG5gw06BCiRWr/mxRA/dvBkk6Hztd0/i0xyR5z7+PBwsy/6",
+	"PtLQH27Qw+OT/2M1eHv/k02WxAkFZE/BdIHQBz57uNFy+oGXYspn+MgGA3mKiSzvQ/4APrrBEqFPnWF+",
+	"VY2bFqRczEr7ASklPwKRfo2rM77S9ESdW9Xf/THWS+w56KwppFgjUEG7p5Odkg+t3N2x5799IdqPO90n",
+	"9p+oL9vLriaFnGCgpYBXDPXKc/JNR79jfv5OshPhMrdDmuP8BXu0igxbEEW7dro7SitBtKgaeChJv+qS",
+	"I13ixezS3WsHezU2tJ2/YSNtuFMFQjUEolm6DFVSMevJqXWkOVdncCH6fCzaCyffUJTHJy72sv35N/hF",
+	"KwHRBzr8Vp4d605A14Vs/ekR2nyd7KDpv/YhZFeIH9384Ikfajx5omRjO8pkEtr3vjzjw2Xvp9sewj32",
+	"xblUl0hnjmnU0YeXvAKeePjCZV0DJLsdFErK3vQFb10Od/SCkoBBXxFE3Oo3IJLdm4E7IGx3Hm14gv2s",
+	"M2vmZPfn8aan1ZnWP3M1c37Q259aNzyCvt5Z8gNQN8YbLzpBuETpPS+mreUIi3srORc20cmLneuPa0X6",
+	"QyhGQOLnW3wnWWIrn7q0EW/4TgqpgYir1N7BtlDrQHkAGdlz+OOuYXbM6uRHjowQORuA+BDLFjWUt8Sx",
+	"YA1BnIVzBQbgNidLk2V1q8MF27v2kMDa1C2OBv9A47HgAtJzqAA3PiKSnaZMn3XPRs/4R6DB97J2O9sH",
+	"tvWmhsh7RWym9mMEIfUXk++ouDcKeHepJrNhAH2ZVYO8Dko+SaKSD2uqPObaZnXpziWr6eEbaN1UJPTF",
+	"ZPRzeD3YOJUaSIX1cQ7PGeKv4lPApUZmPSBIRZc1RhQg57CGrd0IRB4ybjwKeVTR6jGm8VOeWdqlApLo",
+	"j4olFuKB/5cyUjkVymGyTVUoX6fpyUfqmOMe1mE+KkG5KuAm5QPI68EOYcR3iS/PdnSdMw9f80XPnsNt",
+	"DRs3VWuPn+fuzi9vpsQZFPd6973evanejUt0veodRHnsWwlbYZV3BR370FPwS9eF/SbineznLybfyeA2",
+	"G5ROu8xYR6AQADdDbgHJf6UpFOxpkoH+tipUT8WsZE4OayXY3graqXiM0n3MBCdHATUbw7P+V8hG6jxj",
+	"9bJyz6jgyJuwj6ljNTua5+6qV4nD0XEhQvFtk9hedHh8fZvBD8taue39L7+z3K6ZEfemwdcwDU7UO9gl",
+	"93bBze0C2j5OjGx8moQN+nH7I8K9con7/SwwWqP5riqA3005FVPG6Qkg96gqHlJnPZQzIp4GekUl2EyU",
+	"tbx5PDWqSU+VmqX2L4+e7w8Cxz5o2uy5A9XBACeAEBrxd8oWckQnLr8BHqQ21+9wR0oKCjpmUxSVIN5H",
+	"R8kcYvvY/U7MzOPe64pWVaCKxpywmJKkv4zLuek4yKWJIhMIZrR4IizOGLWSEswgEQSb5D55xDowqIC4",
+	"u5M4eb/T7SQ70r4FoPJDig30cCeW5FS6CE8MdDHm5U53R6ry6eOdZGfMr+S4Gu90Dzru/5KdsVT4YyeB",
+	"VG68XwzhxVetoW7ZX1vmUk5aLlOqRXQdO90Bz424tntpsbsud7fG6Btoh8NqiJnuKEOfnZSQsRpzxruE",
+	"T1+ODNUY1hbsqX7BHaKt5zFz5UZ2AdPQQ34zTmnjeGKLaiMaj+Kjw/lRjMbv4C7H75S2WKmxFlAOakTb",
+	"tGxE2V7SE/vQRguj3qXDO1wQv298jlAQt4jO0b69iSbkH23Uh1zyJOa4ygKTB+8k8tYoeVZGvn4RV2Xc",
+	"3Puo1731/aWs77c6RxzV6GjdddVlf5wAGFmGXy4EhtTpK43vBZA3gLqBcegyqBdnBC3uWAtBEgIaIcJr",
+	"uGfEFWLER8mhgb/8aAHHLHC1Qut2DVQr2rckUEcY8NJcfc5IT7EqgoBaRsIluQPDuMhkeZ5JpM2wdvxJ",
+	"GdVU8AU6bgJiRYYHe7jzIpdQWeMSVGu+BdD4Vpn9TimAsSZdL+SbaPL1Os6GgPqFiG/gBFmBEwesT57q",
+	"NJujyAalxgPALwCOOcpxxFJr0iQXEyG+aponN+eyPJdm7SlKGRnH5qQ8MZHYR97UTR9/CXdvnyv6dn7U",
+	"tsoaPdhyUPzK2LRbwpHWbtGl8ESjSuGyyu59Kn8wn8omaaZvkQzp9800vXfkLDhyaHtu5MhZTOOMXTtB",
+	"JCzN2ryBzyfkrK/z+TS4MKBSX6rlsA3xxwGMA9NmZINLHFmaegox7+2BjmECKuvwZSCIQxT5MYDiccpn",
+	"BpQGWRJqPovdVYUAVOca/MwRerGo3BmKhkfASSKuygCKS3W8JW86SXHwwpHw/ezkxdaH6Wtu0Fiy+l2y",
+	"ze0n6v+AAb6BJXtnVQq+r9vXKtRNyGWnDuGZ+XrA+fKFTCuBZQsOKMPu9kMU10sWL5ThZIAwUUdIc2qr",
+	"cKTB0oXvjzweBmJlAXX7vV16b5duapee0jquW6a/q0E6ka1LMVvu0D/Oc0c2hbW4wpRYRZoQMgQASCCO",
+	"PtlQQHlGfvcIcC8wU5YO0di+FWBWjMg/CdNu9mi/PfnJNnFroSnHstxEXD4HvLqd39836EZ+tTil7tel",
+	"KOACrhWn8KhdKGN+dYJPHHaC+xRAB5uE7BtFXm89WDL7t0jGfC3V5bp74Z6/pF/wH1ycAjnXEt2YLtVE",
+	"5GtpSr8EY8noBFdNPmL10NL0QtCZsYQK3+jqt7Ebc3S+jlND5TNybU0h0uHgE6XxkThEptRVyVJ61zkU",
+	"OUe3BgJYuoMSGhHPcJFhzjPcAaa0h1yJeAh/9TdG30SgDcyHAYBCR9ppm1FD4OSlT10EbxqBQdqPdn0R",
+	"tb0I7+kpYtWL46qoDE35LIkkvyMigRsAw0OS/8vRglQGdG88yxBkjBxXMS4hIpi4sQK2De0Qpync6gnq",
+	"PPO4n2E/Ake1ZkGTEKDHQcwAQJ0pVx1VKP4g97KnfMC6rAoIpIwdYcZNK6mx1SSsv6qfzU7s2gPpF3FF",
+	"Z3IkP81IT9YnakYd3d671vz0F3CsbdGXzB2xW/YiPNdo4ADHJjee/XEnCrXhcqbnVxeXoSYWf+ovdzLe",
+	"+7n+PGe55+l0x+/S87yvM3HqNuSHzzs5vxC5lZRVkdu9wNXQmk8jkds/ja6KvqDLrLfzt9P3b9++eXd2",
+	"/v3x6cvz9+9eezOnt8N6vZ5irPUj6+0080X7p8/e/PTyl94Oa7WskGC7n+2DPUhkQMzAX8WF1QAmvZ0E",
+	"LyEXr734oVez1RzkYFRugT9xif/V6vwCjMXezseeut7tKTBHXL9/0KHX8O/QZZQQCRNFwbrfOSiadiws",
+	"9/rlVUJZV+0GKfq5p3rlL3wsFjrVK0+hS133NP4JD/TK+Dc6zd8JniWs4cKvts/J4nPHJ/Xb35DRDLde",
+	"Jz11vd9TcgDd+1/fMSVzBl/P9bD9ipc83xNFsd9T1z01GJftt4VUZa72nOD8Scz22cOHxIkD6opWfTE3",
+	"vHZjn4IIDsNc+y0Mt1aBlJd9xzgkwbhBjw/yPVguCkZ11w3qLiwUQ2P6YTdeI7sJ262tEPsDl/Z//erY",
+	"/QgjctRTtiE6F+1cD31nL8Vs/2hJb+fcyJURRexDnshzq1a5XzYp4o8q9Wl3PfxM73EV+pnIRSkWFfGX",
+	"iE1Z08KHWmcESum0MEc/QsygUXFNEgEyecBygcQYgvTliHWV4tCkTAYebITv8qoiYcqVJtJHTclnbQYn",
+	"KYDzQnuh2qaG98pxpBtxcuLzekE3WeKSJKOBfCl/OafiP+4ZiDrZJmdglLxLu5NWwxKTdztXICzH4Aas",
+	"ytHDXA+lWg429r0YSmVgCxpEwhNXDqmbqybO/GCtEjsugPYaok6iWxzpP/zWZv9y+uYXt7OANARQFzFd",
+	"5I0dWXbY7vj39hRgMgIa3NNvHj8LIOaP24/ah0kwpn27CJTMCuZ0nyE3NWDesFLrgPgN6SluX7CLqiwB",
+	"mhGwxuzMiatJrgvEH7w0Hm8rIN9Rj4llJlCCc8+8X4PV5GxaWMPXjxgnT4PhDhK25Jfhpx7wMWDpYERL",
+	"TQwM7CDpdDpupswRGL4AXeqRyZAq1Dd8iY8WOK5c2eHdW765Hp6or2vyOlG/1uB7bdu6vdW68FjcoKvW",
+	"dDpt2TXcqopcKKv3Zrdr4StdjLdtHj1zA2SztQACdgGtd3GDWDiDe7cIFtaearSj/W6yZ6kcjso5SxpE",
+	"zynuknW2NNz7Za3oE6R5fl6IDEkjzL1l3KwVHBPc8B9EK6gd8XBQhnMyPuCtZvBlDFx/gC8arMIezGix",
+	"8oz//2jXtft6jLanP0zhlr4uChDZujCCXfCyFMWst7OVUUqLwxulZOD9IqZ79M9fZTn6nhvx/t3rvd6O",
+	"I21wdlStifsbG4DutJozhUHE1WzgWCbDy17aIVoyQG9peFYMzlZmam1wamNjH7jB+CRzz4FE3MPBaEdC",
+	"0t64f2PLNxfezrWtBkOR8G33PgMBxPsi77LdFW3dZd50LR195rwJDRoB2s4CJ2V3bk52Ey/Wu2y3cUZ2",
+	"nZW8tMH2/Zu1OcGWdqnBbVRhzxH0nj5D5nUT7t42BdvXsSquq3K5Lv7SaXEkY4LOWtOwQ7zHAX3XuEuX",
+	"mNug2M0b3IjsvbnFDRR3ejgEfI2qXG4y30p5fFOVX6DieYlN7sbaw3P80c3yf6AknNoB/FJlRJey4gS+",
+	"0Q5d4v+yW5aUyRV7NljLdaM3Cg0v2MfRHies7XmD+bguA7DQoKfoLoGm9zdIYiKA6wLMTTXzz4FJ+KiD",
+	"t2DVLtDNAimEj7TGDQabl3bvpRATH1sl9oRAYIh1vIvR1gQJGkNFBfbYWpNInUZvooY7RE5pkHOkW6cV",
+	"gwIKuy2B6S4QIksalJCLOtMV4AO5ALFWIuKrgLpN6Idhn7TMrHk980yswJdSmQiDgmiQOdzseFDi+o+p",
+	"ZhNelFIYrNylmLabTxTD3UUitcedA7x4XogK0mLnFgNOGrC06HIELGrQY2hNbUGEhFnMNIB3SzQ08BRL",
+	"40VEfA9h+TztIKWdY5uNyB0BSBVprgLnUE/tLXKdIP/FGb8ATmhS/wWNkhkBAapvAv5tl6DnuMQDmF8K",
+	"oDrrXyYRtX1YOYlfpkjJNOgpWhtQXDPiZp7P0vmRXT6a3YPu6PREroXIBSeibaLL+po+kzmr9as6TzYz",
+	"78l23t53svDgX89DASLdUckP4i3+x3ZV0Eegb0g7l937Kv4UutUCHmyDjoEL8u70pqAmOZf00oTj/xvR",
+	"0e4a4rqnhxZTUBezhU/dB/566cLx2K2UVn4MbpAz7ETM7ZKGl8/Yl08ajsSmUNlGIvOl1Y98z+/Tjv/x",
+	"qjgWk45jC7JZFC6xBN0zDz/TvzZLh/D6rx7UOLkbXTdQVUcYdpHHKEVlNICeAhEv1tI36ZLR/vjLekH+",
+	"gZMTtnebANvvYIO1X1cDbpeMQEuwno1g5FBVk+XuFJ/MH1APaMNQWWc9HyFQmEmFnI4MOB2t/fdeSUAH",
+	"hlyCX1799DxwnE5HshTMTCARvrBLpKcc/kSUTR+TZFrbs82O8bvCsEplomBpm2zuFPym6GsFTl0fo7Q7",
+	"6lv7toPDb1l/xAvet8MDwXuqQJWGCW4AsX5YUbfoVcCpecimgl+eu1eS3X2sZmAFAwuklSPlSBrPO0x+",
+	"J59C4EkMkbytiySz4AOBn50X4RH8ea50ec5zO6JZ2vZ0dEYUJvXp+IS/6fn1UueXhxQZui1FRlIgKNRK",
+	"rEvxV9pT2OJ7G90ozzCKcF5ydHTc1Oi2q/H95E+SqXAKjd3e3J5/7guk1m/ch1/E9L0BRpRNW0+3N1rZ",
+	"vrZmSU495qGsVBEhZngLm3oDAf9O58IqYbibvjBgBIQ8z/glnZL32QJfyQIPSfG0SH+/fAE8Yv8ICQP2",
+	"vFiI26M4qgXuaxLqDiP3t8oGt41fiGPjgXFngewVEeZ6LvcyrwyYJ2vAW3/FeMFkIhTUbyN+lTCXFBWa",
+	"aCMhudKjuWISIRn37C1dp2AH6JJAT+w4w4mhwYWgeoqQFwDEw36XQwUgeN49UqaHPbVPd8nJnrq2ENZq",
+	"HSDVBRgoT7xP2K895XA4C7EAMetwQJbhzLIFmFnQUJDzxwgKhAAcxJHHFLmAos2+gx1TmS9lha/CuFgV",
+	"SJqy4KUuTJs9D6nngmircUqMx23sKU9QzGv0E/O6W8Pj2niENp/kPh/QQCg26oNt4zMMDiasUjnEJ0eC",
+	"OLARkcXBrgE/7iuIZvq1QtMZUk4h5sbsTY7fp6fISQRXFrW4g45/3TkhDaTL4G+Xgd6uy4e2bXHrdxPX",
+	"HnzHSgWz+d0waZshuMADwSN5j8F6O8epHov1aPTCXG4NvVp7aCXoKpRxY/249hLpzrBXN0FcxXtgpZ+N",
+	"BLJAYkLPxk8jYEn8intfqQthbdAfJ2BeohC7R8rZGCkHPLILeK30Q80FJcIWJn1nO/wyxCnDvwEPHg/F",
+	"lrFC1W1m0CMcjrsuFiCjtEKk+yhLhTjlFdWn5NyUhurSJABLCd4fWQluj2Z33LXZMevr8bjGF9+visL+",
+	"4I9YBCKjRIwnTj0JtSyc1Gf4q6cKQe0wzMppg1qCLME/BHkMQtTQECDXxKX+OUQHM6pKwzI9VV3m37gc",
+	"AO0vci7bed6mOfH9dwnFFn7d7EzbGonNP7kpBpuDM/HZMEIBmposjcgH7XuZfy/zb4aOto3Ub+IRz+Un",
+	"8Z9LhT8iomVmXlSTCQksTDhAGbOiNM9RlcvEBMSiVh4EUORGWFkIaJS1lziZafcG0A42ycmhKF/LT0IJ",
+	"Y3ZurfHqy7Wy4UfB83K0hUjwDzSXWlFfAWpTfhI33/Hbb8UV7rWT+nRC0/45Wkwj7NRHWCpj3i/0anIb",
+	"vMWlamXCXG6SlPIzvngdFYu4Kn2GIjyxCwACkDRJk2/a7Dk3IojZMXiKaqQsO4UYVCpbYv3Zs6Vm/Y35",
+	"1WuhhnZ7HhBxiP/btti+377n/334f73eVafT6vWuDl71elffvLL/fPbq4z/9bcebg6YspAIL5S+QcRMW",
+	"xMqtRNN7g2wbePKWuTbYyHt4vvs8md8fuhrssrGTbk6o0g+roUvXRfW5UiIjlgbnQCaqBtQ0gVs3N5q8",
+	"jzUq9pPSgOi0x1Gl5N8rEfuzE1aIIS8ycGbqAWQCQN565xk8ReFijJ4HigtrH7k0fiMQE3Ck8+DSdkyU",
+	"BoPx6X6XpZ8/Oz9r2776+jpN7I8wmu4XtjcdaQbCCOuvcEj3k55KPxNUdltm9k4gI/O/lbLM7Qva7F95",
+	"Xgn0KktlRFGKjH0SxQUv5bhbayqdMGNEGACWjmM24Hl+wfuXc7AFPQWD6OCNObvgRZelP4o812yuZ79l",
+	"ghfeqQyNOoPxBt8ieHLBS5l6eraQuGE7BT53ygsoBR/DfT0FRW0wWEuR81CIftXYPJ24Gx0Up6IspRpu",
+	"42acf+4LROa36cG2LV/KHmEvzgflvzbFf7LzWuM4rT0F3X01dyxm+WG/V3pUX8CNmVcBhqLc4Cl/O5K6",
+	"b/DEe2R/j2biL3cAb5LwAP3/RZcEwHhfd/AnUzVcogRKjSXaxl3nSeC7bwQbGD0xl3TWZX/bqyqZDYXa",
+	"X4Uv+A5EMgMUN3ALT/nMYw2SaMc7Gw/k6+tQ7wgJnWOtxIzBMY/AvUJctlldFwlYhiUvK4OvnwiVSTUk",
+	"yMIsO7dDTzCHeG5sC1sI47oEtBA2ai3to3b8RWiFjK0apV5JG+cLjFCvPIXx6TLXRvQi469vcbzuIrkE",
+	"j8hmoEEcqBhnsGksEHOw74Zi9+5GgtAMaSB2aZXM56xE3DW2vfVMlXnrAIAPdyJnzMPP8N91KfR4lhon",
+	"HdqMeKtC6TCgY2WZyBDSb5FKPTq2N82Fx8mRhuHD96nwfyFybZjRNafN/NKmZbByaSfNvsU3ipZTQkET",
+	"JrN2k4/4hsbOHZPafi1j4eYJE/cUs/fOrS1lwA+iXCMA7oaXB5a9Y26tGoNUjpYUW7OL9KqY3IigIiA2",
+	"IHWuygUmMmApBjY3PWJ6LMtSZGwsxheiQFcRsMuLrM2ASyI9GbRARBBzBb66p6RhY54RE8Z0JHMRfFRU",
+	"MsJL9kkUULbe4KaJTdU1MZDnwZeH7ycoBxCJqd3LKao3gmIwRiTodJtKI1j6+OAwbbP0AdzF1cznwKE4",
+	"CGEQ19edTYXTS1XKcnbGwQHzF3MW/Wnkf0gapdV5qwPhXrhvRC3KxyIqFNnAe/EWEoIyyHt4BQx8996W",
+	"P5u3BeXwdvovyvkNTDuxMsbuqrXWgdo168fiayvHG9e43VGBW4yYcScJxUNRwrdWe5WhNaCwPF/TYXzA",
+	"ipHM33ofPL6nytwmGewH55gCMPUVlXKe2ljNUBO3u7q7WEJRYqAV4puuzqhwfObI7AZVKqAiew4Klqoq",
+	"z9P5Mh33Jp8YBDLVsOlIA3mxIEKzscfRdFVDviLHV+P4KptQ2wM1ykBPG4dN2+y4VjsUx8F9Yygebdve",
+	"U+nb47PnP1J59sPP9j/nMrtO26EsifDK+gg3sUKZFzu3IhrjG1RkvKcvbV/JvPjkF1CCN69ltlP3BYQ9",
+	"MGsjubXViqe8yMxfNNH2XnP8k4CIkN7oRTVs9JUAIli/2qg6hiTesXjovr4CEoTwVWd1CLFAqaEyrGVw",
+	"WDoO4YRdVOUiXg5VMiIvhy+6cC+DusUF0E4HrNkPEP4pIVkQWoXHsaDGUvbwEhDQxvfdnGgSvunKor9u",
+	"xkw8nauJFmuNvgFt5JLnNzgRloR9aogtF0IoV//6RYXvr3Yd+rm7mfS9R3n4M8rRSdiwTcgQyyABaiJ1",
+	"YzI3pwE//Ez/shriw4EQ2QXvX660251CtGuYFTpq6LVhZaZWX00fdx6nc+XKSiwx4+Hjr9x3v7JNX60n",
+	"hJ1v8RZuz4UnGx2gOKb3EbD7CNgf1kIv/TJFHnLa+bH7kMTLncbP8J0rI2iO+B0b5ATT8UmbvVH5LMod",
+	"3w3AGGzMZ12sqw0o4g7+7DGBshvNMh38Bo4ZA8q86Gsm/lxQBHGcChfb8+hnTZrbpGqQiDdXvjYQZ28X",
+	"vri96rXqHV/AIP8jCGkCGQyyOvaqzr9jNYw3vOI+UHXvAfgrnxrvHPjZ6oMiqLZOE20P5SehNgg1Namz",
+	"hch4H/mVbnPSNHoh3omx/iQ84INdD0jLQQ1gyPaiS+F5j7vMAVO5m5LwS4CmwCMkOAkotbGnpElieAiv",
+	"hTvoCCBmCueyAzD1nwispZ7YieQYlQMtOBzaCBjlumRKPjMEbwMeSWpPigMtsnNepp7DxI1K+sFd/kjF",
+	"QscnTGmowwY+Kp4ZgJQ6Vj1VqYFUEihJ6Awf8xn7e2XH0XYI6TYElXKnppqIwohMZKnD3nGsridsWrjR",
+	"R0c85pgYVsDUARNsu6dOY7IrqPviuW3TjBkE08DyKecyB3oSWULO7BGOrdJTLBAH9QE0B4mUq++g48go",
+	"7QYReEEW/UI35wmxn6AV+wVYsrbPGcG53oAuBG90Td/6jF6aQeIG2kRKnRHIMK70tH1v7vxjJz3gygtb",
+	"culxdJsyk9a/McjMayw3cafV335+eXp6/MPL85MXdFjdpAZl43IMtzcXKjLexUIEazLG7gy8bWmD++hC",
+	"dUNNcu2572XNNQV4te2lS7LD5bknIAvHwNyFTJo+L7I17rFV/G8Nysak0OCAXOYkQ7pFSpSMMSR2DcNn",
+	"61X8CcsKPrCnhurnVSayZnSJt/TZvx7jSTSgq41Vuu8GCAz46C0hGKid9xgM92k0XwmDYeJlgDux3C/1",
+	"rBi5HnuhdLRkqwUVN4yjfOo6vdqD0lQGVOFKlTKnFIVJdZGD+t5m7+HnciRUT810BUAOlLviTJOymIWU",
+	"G0Dko+48/Iz/ADNuUohPUkxdhBWvMJ4hNio2atewgbwSGSbGEyCwI+Wz6j5kiQNghNXm7ZNDAWwH48qU",
+	"iGR21RciY0/ZT/J72+1/OX3zy3I0AhIoXzW4akZ6sqHQvEGC+cKDXwCOYIsebN3yZfYBLGaAIxjzTPwV",
+	"sAiGgpSD1a7GcAbSjtr8obf4QAAk2ORRQiSIZ+MfEpIgmvMT9bbQw0IYc+/u/NrnbzaWasn5S5fqpaIg",
+	"NjgdP8tO4LtGJqCX/67QBHaAuZohKMBLlMLsdZl50IBJobOqT6AE9vx1N03FBbMi3d8JpzFBCGDVeoDE",
+	"B6dcl43IXzhm+pMo2ttCDIA0XwIxgJKnhjFQP9Q+I3wAdLepsz0rV21XV3a0V76z3ewyxj58RGC8z5t3",
+	"9/ou8APwTGvGD6BR+Iz4ANTX3airWOA/cT3dbeoo3lNgPz/sbta53Y/LQAIWtNXIro51v6U2tjXLVimu",
+	"qOpRJaFztoKeKb0KCP5ipJVAVRBVWIS1bEhWuanKd8co919BZaIxvc9JuXfS/r5V2asP2zlzd6tdiQt+",
+	"o3JsFwIyGOADWbum0Po4GMLOXkX6GyeKAIWwp0jS+ZvTfU/Y56QbxupULSSIdR+AwTvlM2yhgRIXcYWR",
+	"pxWV3mxJoTeeIZsXet9YHMai8K9j+nb+NKbv3RVXRzYoLeGNTEq32v8sluEfp0ibrHE3gPel2v849qcv",
+	"1YZNvOxI3FrDdt7VpZr26UhPTcircHxpusozZoTV950P1iO+KkQtgfQNSErBIBqlhLsDcSoKAco2OpbN",
+	"zJRi7I7EOIvEnkQgRxNrihQl8NZx47JWXNr5SQnt8TkVCHeiq5Kl+P1zmaUJkprYLkFpD37VNQlIfZvy",
+	"Mmv+snX47j7J1A4NtW4ZSrtrWA2fhOc5pFKtFvWku/xh6bik+qRlX2x4xnkP45ZHXXiuOZue6rBApcFF",
+	"eyEgs+femrm3Zn43a4ZW6RYWDbtdsnxk3iwV/KhFbJ8eWTedGoOMP/NLYWJhb/9pZT3TSnTdIeYg3suR",
+	"UFFGoMe6QvkueJFLUTiDJLFStdB5TrCVGpPtMOmCDh3Y7RdiKJWppehVBrLAEvtvJNLC46zNjimF32dG",
+	"XgiphlDVXwoFXJnIymmazau56GeEZ8VMKfN8wa4KvF1wtA61QM+Tfc10gRC1uVgg1rhvG4hMtjTcvrzt",
+	"81p+El/Ej+WWHfn6MCfw60cBY2tqKstRVvCNInS/0r3q3py6w8jczY2qe/vmRvYNGbVfNMK2KinTHZF/",
+	"e/vuzc9vz85PXrgT8osG3zYOdFlRtRDnehufARjomtDpfNuQEojG+YhS7czZo081p2xSzMAfiTsbW6RO",
+	"+H0RzeSdKKtC+cyhi0rmZUsqp6eAiUrIky4WxI6DFsNLrGem8fGpUORJW6JH9NSiIuGCKg0n+5z0//pJ",
+	"/Rud1+9EKYvIqfeFjmw39n+II/v+pL31SXt/XN7ouHRa39rzcluJDLVPGzBpYtLmYaeTIvElhJB4yS+4",
+	"QSjHSWkQFc0kCMMD+x22sJgyoXQ1HJHLUDr+5cT7/cjPKJFJE3iIoZAqA8yeNx4KeAFP50nnURqVyelM",
+	"sDS7OK/CVKQJS7Ex55ksyhlyO2cFl0qqYdrtKfBrkuvIQEE4FL212UnZU5HMF8CbAL5PAnFbQvn5TvBM",
+	"/lk5P/1UgCk6+z0pP/8QW7VOVzsCJ2K0ZoFNwy2WpaSjRvACIQobt9UrafcU+XwI5FsWDJjfiInW346b",
+	"xGMR+Js9+YeD5UqYLpKQn5OEerhdgwiF4K3XpUCOcnYhgIuk7I8ElJUSVEGXjXWBzShA27XSyST4H0dl",
+	"Ck0lgjwBThgImRdcXbKRHI5EQdWkOBJsAD3mWFxp96t9z1Q7XnOKUkrM1CX1CZn6/p56J8lE6EkuWDmb",
+	"CCZVqQFNEV5/oa/a7DjPqZGQ5Q09SyAkoWaUNiQLO0Bj3w2c013DrIpc8aHd0Wlvx7YM3tTbQcxxNhkV",
+	"3IiEpbpI2VhwZZiQVizhGKQte3vKxBXU9Ngn7A9t9kvEI2zfZCaiL3kO/iD0SUGMwF4CULA2O+4p/ElT",
+	"DeukUv2yopAIRvGhk6bqjxg3mKvW2wEHGlzGxpiUBt0FSOxovhng5JYjrtiTTsdNf0KRHCh0sb9bZdZO",
+	"JqQ3ZBl9stRWKPRHDFgHrdpsjpjSOKvSXtf2kr3vQrCB1TRwEmG5ENGhUXIyEWUK38ilwUwLI4Zju1e7",
+	"EK9B4nxu2CTndqrEFdUQ2LWVy+GoJJBNPJegF2kjUT2sD+TxMZvEcnxH3cLVczy8FOiwNkAxFBkrp7Iv",
+	"lgR8/r4zn0mwhKP38G45epuA1q/kuBozVY0vECqlEKbKoQzNLm+OiQG+m4ed5h7lUF4W94K4IHe6TzrJ",
+	"jt1cvIRRKh8d7kD9lf0uXh1LhX8c+FZLVYohYATcXWTrq1W20ZCuPbFPYWm9o7tvUN8Wv6Be5fZkyyI3",
+	"ajLu/4v7Mrf7Mrc/LKoILnqvNcVaUaSGkeYVwegddJajUoGulvNWaWV5uYYlXqqqpLxiqchF4bMd9ADP",
+	"rEkhtR0ce4xR/BnDVAKxSgthdP7JHqsncGSK8aScUVEdV4zH6M/MiNL0FDVuibFx+vr4jFr/lXOVo0Fc",
+	"Lf5Cizc3WmoPNRoubpjuI/334ugWacj2IDx9feyWUyRaCjHRRbkO5a4puRiQ6Xmeu5cyXjKt+uII/Dkk",
+	"MJy7OReDkumqJEgYJcBam7HMbtqxVIKlcEZ73IPzrBIOi6enUpAwlf2yv2CNHxKb3lWtJ5BZpYsIYh78",
+	"1NScKJJOHhj/juDW7qlSjgVFyUfCqpIDOShHmDvtwffsTa5rqGr8h67sMkD8HK6YUGUxY6nJeXvKC/DM",
+	"oMIPaEiGCbAcct6+AANEZGkX5a0dxp6yVi/8iQMcfz5xAptf2EEthXJG5xJMvlsJ1LvIdv5d5ehdJzr/",
+	"MQ4BBvkXYgYr/TYR/79kGet9DvE/RNCASlo2PdGak4kbEHHAvfiQnn3ov7dEdX6uK2RNAcC1CZ46UrFq",
+	"wkrNnh2yjM8M23t/9nwfnHWlLnkOov9iZq8lrBR8DNlhQFPMjp3K3cc3uzxkuA2OQE/W4omCpZUIRg4V",
+	"AMFZiXAEzwwLXU3saVGpcJ1OOUJkU3ws2uwHeyPq/vYUGchhVQgsA7KHWk/pqvThjELABV6ysTYlO0g6",
+	"nQ76weoHNznEwoGdsr7+RNUatQMbsqfh4WBN6MIbEwwqh4QRMJgJG+kp1B+BL47EYLun0kq5J1I3eguf",
+	"crqBfT+xP+N4DXEIcFZYpiEqAjlrzZwyEAixa+SUVsgG3jfsYsZnIZ1bksaA6w0HCJv9qINrB1dSWuq0",
+	"7qk77Bw+bR0ctDoHS9xzVsXZWeKRO5hzyHXqHrlO69nHz4+vW/iPw/CPjT1yOW/sqc6QyHqxG4dPl6WV",
+	"66/SiV+hSEDTHrqYa7XdjUvaCw+cX8ya3Yg7GbdXhKrGVkThX/Q2UtobG/f72rq2WetTJOLVv7mWM/9c",
+	"o6KDjtx7a/fe2r0FMiLP5s5lrXxx/TI1gbgp1jnVQEeg35fqBsfWJI4PHwjkgKVMZf4DmZfAn0YBO11k",
+	"GL5IjS7KNHFlQVJd6CuCjHJVILnWl2Bqc3ahK5WJLAp/0GchEIfxD8CehfNsICitXLEUAh4pA7c8hNis",
+	"RZ4wnluZPRxhXVEuTQkBWfn/sfetS24j2Zmvkq51REmzKErqlrc9rHDElktST3m6JVkqddvRaBeSRJKV",
+	"U2AmjQRF0bI2/GsfYB/CDzZPspHnnLyABEiQdWtV0z88LRYuiUQiz+0736dmwvSxDMfZRBpjzWf2g1RX",
+	"mQOhQb8U3hDqiM5HmWPMAoYh8nLgz57TAPp3F3qWKjvXMOSJ/ijgMRZ6hj9IA+ynkEAEzi6oUTXZaDvw",
+	"9/ZVdayQZVgihKLowDHsT6CSYH0G6MPK5lxWNoCn4l7sYcyhaOe5+O2R1NnFLmcTrtDUQ2eAqeDPnj4/",
+	"c5kJd9055Usye2dEdZC/Qg3Q4HzNSnAEiXrR+luwsjSBSXSRC8fOH4wXPUGL/bIrr8V24fRE5sv/EC7p",
+	"nqPFjjXRz/NqZo5ZzX1rfvC6DQ7Htz0JXLn2LG7g9tp2sHhhBLK4Sw0LbeA/oht0fRj39G09cn52ulpL",
+	"XLlv3Wktt12Rn3VNirXAIGHZRGTwmWf2O89gba7GBvVpnrSVf+k00eaeffu/au7ZNzXv7NFE/Kcdw39a",
+	"p4wfjX79/PfooMF/P+/w38+++fK4szsK0dOm2anPi/+oyX/lcJHW5kd04bpMxPP6RNzRLNgAeZwgaY6N",
+	"r8QnPqyK1oVa8XHb4/zdLRfz3WImG+m1Q1tGSvYQquxhvL5UP5tBQ2r767D/XAobdn0Tq4+4VeG/rfX2",
+	"0DCZI9IHtFGpvbhtQsQndMuWO3HjyOmbv1/3Dv/m6P9s8b5OzthEI/lg4zYhL+yfO+94J2c/2sMbbpZh",
+	"cgCMr3Tc/QRZlIirAnp610adsEwJkZsL4tykM6hhD2UFIiONRxHi6ZJbj+pCj0ZZqsKdaOewzgwewfRo",
+	"ZF0fsO9m2dLGt2+fHmunRKOZ8g9sj69fKwywk3H6uQHeRr5wBMVbFXwA0tTs3zP3NRJuqHI9kZMeO4tR",
+	"V5ANShXi5Qijpp1cESGw4BjM0IAnSIoEHlTVhKDTo3oX4/JMd8Ur3T0+6ecaIZdRWv8HsmL7wcMO0OLC",
+	"4OG1gdMdB1oXgqvrbDFvMCwCqyipjqVLVvBKlOzRu1en7Ntvv/3j47YvGynZ8gtAN27h0UzEK4h7DtqH",
+	"5PpkYU2FwXUf00CMdCluaFBIV5FjUmvX2SJtwxudrdrAdp4zN7IbnbNYXRGSzXajdfIsuF0yIxUk8HeY",
+	"TQo4bnQ2uw8ZZ2qrSXYDvuYkf/X8+FHSZH0FNY7bdwAR4qnXJMmPAqI9XnCfsrwTWnwXd/pWhxj+B/+O",
+	"EpXfbJGnfDKYFVebpcix3vTs6dOQRATsiVQAVdFzxaqSK8OH9kTstfBNS5eU5UPgLQvAFbhU36lOJ6mi",
+	"sua01IPCepHw2eE/QieqqfQUE1nWhUIgznkg/8MHGIh6Fg5MwpxDVwdKbFm/i48EAvynglf9gGzEqiCp",
+	"ZLnhY+YIkEAmVbLaXb8cbWtr/vEuGfYpmbVx5/0QD3l7Bc2W028BjNMVkI5juQYgPb5A3aI862JRzls/",
+	"iNXEfxV4nnoPcnffQ2y+HntENH0TrhZud11rjJ7We3TxFC/qnrgfcHe9IFsQfnfJ2PBLxce1I0I43KKY",
+	"dYPKWHXbiXiSTTCg2HZDywnPrUlFYWks4rET5tObz55CJiQqlMFU6xISKqu83XDi+oLW3TrzYVa6+vI4",
+	"UduAIhvObdxhcSx7xMDe/d55u8Ma2g3635Xgk/VtN1XQa3U3plRorTS1LNK2Wuc+h1s9PD09P4XrXTw4",
+	"ahfXTvDJdZME9t57Hb39jnVfCQP68t0mhf9e38azVk2PEyZ5xISyo85Jc5oKswaa+yZ8YXcpaPDrtejK",
+	"nWNR/B5jXijLb9o8Tv1gt492m869BW25Ts+Be1nnodPhzY0mdgHMuWFUT3kIynK5KAStybUclC/guNxZ",
+	"hrGoNp/jDqZ0z8bjSU4uvIK9mNxeTO5rJfOHLYKsRrMdinICgk9Iyys/2NSKA1d48tn+jxPQwo941Xbh",
+	"R+tsF4mjeuytUAh9BTIXPum7DlXAfBHawDXAI7E/NbnYeLwprRvtJSt7+/N2T59Jw/DU/MEp9/+O1RTh",
+	"jW7zAdAaWPsBJO1icfYaSVCAI9WmRp233Vywmw/h7tp52eeB9ooId6zv1v71t4ZhW32Vdsk7OmD4NFtL",
+	"uDiWQwPdnUm8R4DBG+jqsscy/OlC5iZjpdOHi/cT1iS8lqr1ymtg5roLrzXvT02PFa4e9Ai8KiaxHGMB",
+	"zVi77kk1s+fPvsl6LPsDct2pAHnGDz9AdNyDdgbnvFSVrBbnHGTVrhWn4gi6FWZ3ilObzr0NfoT7iFNv",
+	"TgNuv4/v+RN+dxpsnb1WV8jdGLZt6Iv8Vz0rA7gozpsftxC8Asg8iso83JwaGBHLTo2I+E2TrihYLN+T",
+	"2NYkuGs59eHALX8jSMv7KKNEKcKJKMcEXVqfv/vRHpi7J99XYvZUj1tQPcYwz3jjpV92qNy8mQplAqbR",
+	"wU+GvChE2WPvsXxDHNkgvszz5fafuIl46HuomKxCsoxaIVPlGtGoXQhwmTTHSF2JBaMJXzAjKpZFLWm0",
+	"V6/vbKPIYzY1oqz6zPqmWbJMj5+qRTAkjiVf2ismIYlHgcEjIPd/TFxzdly8MBoH5zuvE5bZd0G8NdgJ",
+	"cDGSoshNdsyMtuelijt6fIKODgkrYKMR36vITum/sEnKiOKjMHBfpSsQzP42SwKzv9Pdloplwq5skz1u",
+	"slVUVsNt514La10FMU+jEUfbGOAdO55MC2vpGttW6JbOvoXYp+uUeKuxXQ94WwgkPkkDfY8rH0Lts/tq",
+	"K3hfkh3qpff0LqL2UCSgfAh1U9x0Ts7cx7PWMXot5uHIL0l0Mn5bm88GsxNO/RFNzMbz3HH+xNe62nwW",
+	"HORPeV+Vgk/O9ZVQG8+Mj6UqcQe/MfjKNuwI02LWn0ZKXO68Hx0x9AYflY6CrS3nw04jfAdHBt82WRIZ",
+	"WHsypB6iM2GOur58fEic16iW3mHMrpoefZu/y3o6TsBrXWEX7T4l84CDCPuKvcffFkVcR1+ySVeSLn6r",
+	"IpLs6MhadHb42R6fHgBZQXrQt+eROMnz7549Q8YHrcbpQYIHRuaYDkcEU8wMAJ76m2GlB6LspQep+nLY",
+	"WbTStewsyVbG/iWqVg4LKVT9D7RQP6cqrc7tA/UZ/t+6h0qrF+GRuj1Qkqov1xXLJCdmWS4zjj0ewbup",
+	"8EEOG5/gEN5KHj/A4abxH8LwmwQ4qf+jM3CEujY+43848Eg7Chsf2cZ9NowreAU8FdCbgUY0IS4tSkyx",
+	"7PuX56zpPk/cGRkrSZ4T5YTc7y1korsGdTebLtzOb7ZRevAytvShl05e40/vXs+JvFiY4okopBKbXDQ6",
+	"ipytD2fd3K3TS17VXS4zm4gPZ+TQbHC67LG5vcTqqT991/nkn76D02fq5PsPZxu8re8/nL2bKXTwVO6f",
+	"svNDrpy5aZzRuThOU+lpt/l5X+np1M3PHqGxT8/epmdFaI4omwKpPa0+itJgfLxt0nY7nAec3Q3pEScP",
+	"Pb3dQOcLLH8lEdnoxNF7Ilc3NmFmwK8Z988zXmg1duyLf/2//y/QL+K/Akkj/BPZErME0qymElOkJK3k",
+	"BNGVpdCQnJZVn/FURSSW0ZV06S/khjHhCzbWbMCHV8B/DePpsVdAiLpAfAfV+6FUqBwBqeET18BPgJWa",
+	"pOrzp39kUoEa4QXwGEANO3NJcntbGhfjyk0DjSmXpQDSPHZaaOA+9etkyNVQFIZxlaqZGkkFqrTs5Izy",
+	"6MfEQ6CAudzL1i4zoVr/CIpQOUlAUl4cJ5cvDMNpIi5YguLoEcuIZi1jAgQnVbi1l16pEWgB8nWJ+6x1",
+	"kOd2Gn3K3nPk1DP9NBi/siCL7oYFfa/uvCFXzLpGrhyhFeNjLhUxy44qUabKHmDHKyvkWAtp9EcxuOfp",
+	"t/YBcC+FpDkyRLj6BH4avBShsnxMbBKgdbp0gR7L1KwoMjYsBC+hdmBHTn3HIb93JQzjlf2M8C8XIHGF",
+	"3JqOh8krCQdCWFAQZtqRgbkP4JgeXDWRnkYrjA2EG0qqHrUtZZyEJuwW2wDdwhstg7f69CRzjbIDBtjf",
+	"wtKnXcd+dyiYk0RYrAlq4CAIawM/xj0J0lxylevRaLMSMVf5m9Eocg8cfew2jBrR6VUp1zhcwdeGw65H",
+	"xHGrhY+u0/AWj7udnPvNgcCioOESX3mXHOSfgI/xzWi0h5HtkLAkIrs9/mzvkje55AGrtjbdef/UI9vl",
+	"pJ5weeTE1mEjvUac0IgLeV/xsnLeYMXNVfCCSK4TM1RyMrFLuhLWt43oiqQ717vQYNV5xbIrqazXjzqh",
+	"4EjAZVNlhOgjwERWKLOHuTJ4Vre8PkeTCDOBpSL0fP76X//9BF8l3ABgHCSSZz14oOpCV4sblpGhcgy1",
+	"qYqGC53K6M0OxFBPABtPiThCuhBxiwbCMLAf1OZ8aOyDA77QsEJeiUAs3GOvxdwn9FLlaXUxSkDtIBhu",
+	"lbDBrGJYfsOAYYViF+jOcNq9ix3cec+FNgFGWvDtjlhmZuOxALGlabHInGfJAchPYosxBkfldq78zZ08",
+	"60RwFcGFyE8F2jRyzf3t7ayniqHCPgFeejQU+5nK/xAZMzZCmTfQrA9AQArPlQpU5PMe+wC6sNGhJASR",
+	"MG6uYLYgKnCrFN4uowAP9wYP7IGRoEOVMZocE+lPJszuGPDK50TIW2ngcI7vr0ej1VFG3wMuIQhUBJtK",
+	"MRSQ5eaG/dP7N69R0dH4cfRY9vbN+41L37pXi4yBlwUdGMF/R8blClZO5goqJ2cX5+/OTr5/SU69/bTh",
+	"hgapxZSY++eJYVu41gEpQqudK8LX0jLv2YAG5y6jb/pSzyk7ALfoscwNl/BTpg7n8gKbMLN8bEjYnqvc",
+	"LM00e5QNuVK6usCvKntcY9qG+zGef5QGZiVhM1UIY5aWFsbDzG9r0OdpBOpqLr19u7n4D0uXjsJbVqnS",
+	"oxG+aSfd6eHDEEi7naHSJamB2qAphDm4KO2euBpo13aHFRQbfqsxRq0V9xWAFfcK/QKBkE2+/om5eqXL",
+	"pdAlMumbGKPcnrIr3svP1a1GPts9zjYqWRFoYhPuK7Z39aDnxiBEcUwE339nTAdsajmuA8LJbIcHWcXK",
+	"vCQvb925eMybUbjGMhblHxdnLzYVHewZ4Rq7IdGMdcHapz3mSLPH3cZKAcdvzg2jsdzWKrku0Ox3vbL2",
+	"CYMuCQN6+te6ou/lAYf9J2f/PNMVfyA90vC+GiPRKJrn8lZxS0/+9vzs9M8vzy/OXsSh9x3BmVh6YB1E",
+	"xCb5oCk9YFtgkGg+W0BI3ulBHFJFCYIlRNKyawSgpD9LlffXH2cP8X7ZTQCNXAzXjDQKD0PPkSfsM7jY",
+	"fXbop++QNQOGakka2ipqGRouN6RlgiFphA3hHk5xAdXZdKxy46s+PuAfxaHLo0pDiBJ34MRdK0or8Zhx",
+	"kyoD3/OREapi+ICg7ixLmAwXYOk50pub2UQkUPCSiv2Co5Rq/OujcmbdDON+wF4YkiQe8qJA7yB+oCRV",
+	"o1mJhVZeFIb9RQMJPJWMZMXKmaL720iTqlq++AnazMAssMDyLxb9IKnkVJ4xQL3UkKPh5sqkih4HJZ5H",
+	"qPVjIy47MRjjYbWSrmIH4Cf70NSehaSe4tDR9wThuKk69fSPjMsLqZxUVD+ahlRR5sjE2Zv4ZbricWir",
+	"sneFYUO9umKF4IAdg9gUFY2wYMHZiMtiVoqWwJD+euzrGxxCSAkNBhghRi/OTh4sRUic+PzDhjVuKMtk",
+	"tGv16uGUKF1dSjW+qLQL0WOu4ijedvz59mVLrGqrkCFbVnILbBOhzaxCoVbMNQ3EeKaOISj2v8NvteXl",
+	"pDNTdcIGpZ4beP0ZOGjvYafx+UnMM2AeLKtt8FkCv0LznL4SCjKWqVozcfgFHcHRJoN8D/50AT81VjlX",
+	"gPBbNxpzU8GDnb3o0kQcHX6m/hmEaDqAAyvxqcLE65HxoKw4lsF3tTn298/pwPw7BDMw/LaIBocHDJWw",
+	"IUI+E14j4HWyHFQcdcmyERSHMmDbaqXmgotAxgdk+TM7fUcwgKOzFxl+iwISurCS/QZ27L4QNtJFoeeQ",
+	"vNtDzbo6869x8s51iKU6edWnERTL31nkd+9Yf9PpJX/PKzHni2v54vbUDi+ObnUuJ0LPqjuu2CWfaZ+j",
+	"BqrmUh5uCZRYPXRf0g3HAEevtwoDcPp2CQM6O+4g/GF3FO+6l1DSdD7v+yULUffgHzNw0uUITv6bf2BK",
+	"FvhTWhV63HvFK148EmX52P72xf4/M5fV8JK2tv4/4H/0HlWLqaCrDbkRzuN/IYqK9/GCo0nVe1tKVT3C",
+	"cyhufbx8zjthRLV8TqEepQfsr//131j6AziiGEulpBr304OVi7zQSjReI02VqbT1EblJDxIaP+GHe2cv",
+	"Vq6EMIC2aylNK60fLnaqc+Em7MvOsQyow0H88gjDGpxyPfLvdtn6+4DmMbwJxuhd0Xz7V8QYY/CEh7l9",
+	"PYd9/IkxSir0TJXrWdWD4h+dTObcxkR47KAU/Oo4vlhp31u4mB20LkSv0ONHh21v7nDdBa21bble/BYP",
+	"3by7IqTM110VLXf7dcMb9Re2WwZe0r3RXaLCa+B1OwSU7bQ4J0UR5/JNPcaoM6MkUGWFEAlDQQQ2NEsD",
+	"xG2mD4/hhqLALbzSnVhu4jT7tZhu4ld8z3Q3W6TMX8M444T1vgVj34Jxuww5jqsm2g8bEGDOX7yN5ot1",
+	"oKrVxJ8HQUCaK8ZXUVrleGdcFOglxsCoHkMIQkTUswl3oDEZgkZjVqqWjJNLehEc4ZiykiF3R7kel8NL",
+	"KO1XxTVpwklBp0kpxkJZmySIyQfyfKiqS+0NYR65awzgVZwotI8rFN3JvrlCVMBsGnJJkP6aluKj1DNI",
+	"8PVJUouSUNg+QZNyKa1bsqB0QUDxXQwWGRKmxqA3hx2LDswSTFTSIlWaFVqNIbfFc8gDsBOGLgzzEyC1",
+	"chAnlznYLrdJFYtrpzddwnIsqlSFhCU7Ybk0Q17mIieRfNcqEPVnQDcAYQipjkOYpWyic1EssbEy+DFq",
+	"T8J8NtOjkSjNsUcnScLGYEbadQ/QPND753gxyue5bGcSX7YqJdHYUgsI3L2/vJtE+B6fZkQQ3Xr8zY75",
+	"uxsF4MC72OjvvPOfXdyxUHQ59XTpca8Dwlm+wm3ogM4gSOkAsaDaRw0y8fUjcrD3rKsndwpHFyIPWbc9",
+	"KOeeVgzZva8Am/N7X2P7yKVLRh9nbI/OedDBGSJ5bjeBv332/g5RPCGgSQ8wpNkGwuMGvAbD01QCaADx",
+	"1FwrSOm/Wwq1bgKl4z3mdpjOUlo7YZ/ZctB3GzCdqHH3xoP8HwRf4kWoNLucTbgiglvsdFn0d2y1x2r1",
+	"TPkme4zXlFYiVZB3t3+tZEGRVmO7/KPs7cn56Z8acQoZxbau3+HxMtVACOVTRY0QejRiV0JMMX7CQKwU",
+	"3GjVY5nSlYDQzgP3+nVUB/ZZGeF6WFaiqHo37b2GUPAmu3Z878o823L6LURA+P4uunaxi+g13GwbtgPc",
+	"SMPCmvotkKDufbjterJPoa1q31T9gP24P0G7YtyQ501c5wbraONJVpuub7BTesKHpTZPPsP/hrbJ69j+",
+	"zZXKH+3N1roJJzm1NcK4Dg2rxKeK8ti0IdZgo4NFRMxPHczYBYz2fwLMMsA35VthkcFJVsjfBFnjhC6U",
+	"KkD1AgFQO2IxMBICJc8an6HvO4gDnxFrojNKvJoAFp6JRmqVA6rHfuLFTETpX08zhWWES26oY9opi7XT",
+	"18Akg+OCzT+dCWyUBk4s+weCqLpCAHRA23E2+CuwwmANXNtZSbbksrlePlSMrJnYWBDHScQH3CKrVT9t",
+	"IycLtBqH9eLAH3uf4CvyCeBl21Px3V+XpmVv3HdqobKzv7DGBLbByMhE5hrt5A0gKP+FgUHpmIgh8/y3",
+	"P56cvnsDmRk71p1SMpuTMZ1TLWQmVjItJ35jX86xTNDiXzdn4uzTcsokWJQoWYL3zBvzI263dMTHyYH1",
+	"FaJ/3iCvzd26b1PMg6ynZQZnyjkOuOznelbkjOd5/AEA/h/7OFxdnZ0opKtj80vN5hxZXhwDXuWujifJ",
+	"quampUoqUwmeN3kFNPAd/YKbxb51tPQw1rc04d0t/dJpLQKc7hXJKrybvfry3QPL9jZ1F5v61uFtcHtp",
+	"saQ3jS3bJvRs3VJFieSRN577/tFTAsekx3VCWp81COw3gT5KKja8LLXShR7LIS8YyH31Y/8fuXlr3a92",
+	"B05VS89gUpevowWCPay1EQEv0djzEjnSJ7wOQzU32LBSJatAb3XJP4qEzaYOy0e8XxHk8BhBRXO1dK0r",
+	"IaYEwv4IoW5M5eVS7fa5kNXXMxaNdMnGWuckA5fhARd2lrNjJw9IwCRRihotsKzYQIxQBVUofGZl30G1",
+	"NB29VP0cAcXt5IFAgwScilRMyOjoBAY19NJ1uoz1WO3QXV2/yTDG4pn3mtzPZ/j3zdSqP4Yhb5/ebzz5",
+	"4ejK6drCgDU60NVlbU8w+zD+q6RbRfnafXb/K3NW4LWFlP0yQ3zkvCCxSnPOHg3JQdIQXG6IJpdjx9sJ",
+	"FSO1ldbIMN6E6tI8SURx6vVVgdKxx5w8i6PHAGtpXRP7DyxcRkhiTn3FgJCeACkmB3g3cLtr3/NtT5nC",
+	"ZTETTezy8JhsIo0RyOYRANnwL5A/ahMk90IyD69fqyaksdlAN6oLderYinRqrtGu1SIAdSetWvtgeN9l",
+	"ddtdVjy0LU3CpuODYPfT3bZYQVm1pWrad/9c0SMBSugBEVH32BtVLOL9fMLLq/CQjtP15OzQgDgJRmUu",
+	"ioT1ZHfqcAIKbpClIrWax30SuIGmroiQJho62qINBdU+41h7Z7yYA7ZMKrOmEkqXl4bxPHeVUFljmDKV",
+	"LIpuxVAj1VDQyDPEGV7IPLPXrpEe2Zs4yiaKKi/5FPR9aj1wUeUPAHJ6Vg30p8BFjflWIHey/yGrVBXy",
+	"SsQPjB9NXhN/J5AddT+RAYfcA8if8CG6A9wAi0tH7qNjQPC9PUvVlSBZeCUElfVhxbOMy8zzQCMYEuJu",
+	"O4VZ3LE3K4vMzoQJJBc05lGpJ4kTGExVVu/zy3wLF1deP4bOnMwMkomT8iA0QvnmdzcZj0J0DyTWbc1k",
+	"/z7TFbdHzexqn00T9tf/+u/HK4sK1w627sOwU5XNlOvGy1glisKwhZ6x+eWivWPKmeC7Lp/vmjnAdbq5",
+	"Pwq+EHq4yIrCf3Rxa07j2YkuQIu+Q28XHLdrX9byjW8ja9F9Lmj39u7alg+ThxPXd2W55R0J5Iet7tb6",
+	"tHbqT3If2mYMBx0Y+bq7T3xyED7xzZpG/tDbenH+fXEycrf5jvY+827Y0L1Wzz6qWEKp5HnkMragVGph",
+	"xR00CnmtlrtULqcNn8TIPUkC5fOZHrFnu2qRew2bxh4i2ljXNhDVfQDoHqK13mm0N9FZ5NZIc2ORe4io",
+	"q8hO69AN8nDDGNvFxLfOe27Ufko2NzJ1zH5CpvJWqroUU4PiUC2gBrZW+6s0rJCmEnlInK7kBqLsqo0G",
+	"+6FamECcLYcAA4acqSzZADaLhOqjQxuH4io0cT034h0xSPuAvURjkHEBcA/EZUvcGR4aZKNKkTCFxUxk",
+	"tAhkLHICp5RQvyW4svtn9vKcjzMMzDo0ctnFJxXUeFsyBqlC+aBK6/aw6LWu7plCwg6yY5RiB7troFE/",
+	"t0OU8ew2ngOme5u67lq3FD6V2/dJo957VA/rpM/+Dg5dcq33vm0X3zZ6DWfqbanHpTBm76l+bRhp8D7h",
+	"G/2NuJ5gD+7P7/xHWRTWhF0pPTeevxp0rX+2TheJ/0229UCxZ6nR/bT77VrfMzILy47nFsO9CRcUFkqz",
+	"/wlP0ep8dh5nuxtaQ3Lv4iuiXbgVZ/GdwIYuHvtRVSGSOmKPlP2O9GiEU+lAbf1AIuuhZe4HI3g5vESf",
+	"y/8YaBwUeoNAiAbMsUgUx7KlbyCr4eyA3c1B6Uqyghe8yryfWYlP1uH7xf3xV7pAzN6WKqRvgzfHTmql",
+	"GpeO5wtIokMJAFEBkrjn+RJDHKlNck9lOC/dHAUPGnXg7WznqbJeYx2l4EZLT4Y1DbeHPflM/xUth+wY",
+	"hmRW4JUAZSQQYb1ZeyCGoN2+om6xhCRM1btIx9T5vcBEsOSZ91ffFok7MDEaiWHFLkXZCH7Ah7hJFOE1",
+	"AfY4/R0y8njgLYmbG2YDIlDrdAwLTOn5tXD2e7fw9+sm4XLdKKh9hx1k+KXdKge/+5hX3JZ30aazRLx/",
+	"bfIc2r6XfYx4nwt88E1uAm2/fifqmITyRJ74JmXYGsF5A7Tgp6NSTAXHDwIi8h28kJoezu1krkiaBxwD",
+	"Z6CJYzQoZgOZ7oZqf0YkO5g+EoURCXlqpRBsItUMCUC/lx8Fy1w1P1NiziJZoUezsnic9dhJqPPzClIC",
+	"eioU9ZbLiQjpIkZiX0LlYEfPAyrFdyCAt4NPapxbQbpFSCNMhKjW3u5uX9HffB/pdNy8kd02iVOhXkgn",
+	"LkYcc3fzWj+r2cbaP+5le/Ylrs4lru9FFfTCQMc/6I9F+0QDJ57f1nfdlNfxodk9p5BKrO+pdRsmDqUO",
+	"a+3XqUcCVk5FUDWQ52cjXjoIHbGZILpLUPB0SntfqjBymWoDFeDMnaXEp4plABTLiOoM6b0z66pmPZxJ",
+	"jIKuxBScYBul4fnaQJSCu77jRG/Y78aiOnfTsu1Od2LH9pbG3QWEBCO27oDpfHRnvPYNo7CNnmxOnL8Q",
+	"5opIV7vvuLWTmhE5tPIwPAbBf+1t5e4hTV3Y4jz6GNrz5e4oeNXnl8JR9e5h13vrcVewa7IJwVjQD7cD",
+	"ubbGYyafDC85Zg5bJC50SS3ABY8q9XbHjdikTK1F99Dgnu6xCXIE5qTUBdSWMzsZlBUzjeq5QBuZydxL",
+	"Lro5sr52DZ2qg3jsYIGVXEDR1nRjyZ4YyNh63DHkq5z4aqFNlapAyRpYrcCx/4uWqjZITeKlC5R4yJ5/",
+	"8w2LrPjFRJoJwLRjoVSAKORsIKz5MliX8EwTYB19V7X4VPUxZQic4FzmLgYYCCZyWaG4qkfXQKqUgONz",
+	"WRSenmsghnxmRGS1MaUKSmNIywiaIu44TEiCxrCskmiSK61XpsUrbepZFSmQuEkFMLa0l8pyXvGjCDi8",
+	"HP0g22ikyAHFfozxtMPvwxKsLT3SHB7hBMCB+P4zu9hCzncK2Gg9SlW1mAqW2fnNjmFdjJVf4qXwghNs",
+	"oPNFj70XgqUHpxFcIT1YFjM5otFkOFMBlQBYgnaFk0gi2kZ1cNnTQhsENEDQqAQg2Wux4TRahscuEUwf",
+	"8lI8rqco6Gs/JsCiOMW1s/Blydw9cdRPH02rqK+x6BMgMRQCogciFcSh64/Qq09vnleVmEwpCc9BExgO",
+	"xta5PstLei58UaGnHd95/SJ+7dDIDo19CmTMQ5fZTqHhI7F7eGx3iQ9nNwVbvwOVjw9ndpU2an10BgK7",
+	"a2yL8Vg+bwcU+U1JDvt3trXisD/z9HLmmu7ahBqwYARLc2RfOlg1u0b77JcXb16//HUZRv4vRz+JciiK",
+	"o5Ozow9nR3Sno/f+Ude5tavPtHcyr6Es3AXFYdfz3UI47B33Gsa/GQ3jutCBUDGUOfitS24rj4GNkR8P",
+	"PjbVUayX/Xf3CENtSTU15voZl/jH/Mod+yUKG67XrQ9Vcr+1/fJrFvkh71/8eTkfVYNyxuXsmcqJ08b/",
+	"WeYJ9uUFFytVz54+9XmsFdcZnGzrqA4W9bdIbZPgJ3kHiP405h8FOMnB842ObPK5rAc/U0Pru5/XA6Z6",
+	"bHTsZNUCNNY67Rk3RpqKqypLWI7dTDMEJQwW1iuuuDVCPdzBM6S+i2Csc+r05EORQ49sHdzq/sT+MgNE",
+	"zBzcf+t28olGp3TSxlPgX6S5byq8rWgFomHvQCwQHMQatcCzp882Uwu0kle4dXk9eoF97mqfu7rL3FVt",
+	"Z8dSyCZb2JjRWjY3N5PgWomLb6U8fUqd/bFT0Ng9sCTIag0hhvHrJWCROQBDemJoo5wEQuWQPR2QiJAJ",
+	"kzlbACXqCIlmlseR+EwF9e5DzkUaCJ2xe91G5XM5vE4gXenphzOKXG6+xPx89TW81m1KuA+utrvfq7rp",
+	"lNWSZs0fZeMW1axP5ckPD65RvO3qV4dsSKNX/UqXQJExm3hR5Zob3d96NwIkroQk3FiCnmriDoFcB6ZR",
+	"63nHDHYO0n0iSWIVtJ8bwJ12wNG2sM8O3Wx26Pe+Me5dv9vbTt/Bx7vbhnpHPt/H7zbUNU/MUuUk85sc",
+	"0SN5RuMI2Re2VfYd1qb6KILeXPyw+7KwO5aYZqyC8sSAD69SFep6l3qujlmGvQXoUnH3z3cguEclrowP",
+	"dFll9q8oxHf3VZCfvtvXQb7WOshP3+0rIftKyL4Ssq+E3E0lJLaUD7sQQq7GNjHbiWtSaI/3stWYK3JY",
+	"6J7Z5tAKbPbe5OzDq314tQ+vbii8MvRZNe9tRcH4cKhnAOwmeBsRlv6rnrEhV2wkiwprpRM2WGDp01oS",
+	"IiPyeScXgomjCZcF43leCgNKEw31RxjVyqM1YM5rF2NE/+Pv2WOn3OBwPig51Dm0aU9cbn3Cq0qUdgi0",
+	"7R30D3jO//dBcmBjExtilIuD5EDxif2TsPc6iDfBCf/0g1Bjuyi++bvnycFEKvfvZ3b09vL2Qv/2y7+l",
+	"6aenT4/S9NOzV2n66btX9j//+OrX//m3B766aKpSKoC8Nz2qew+HMMVLgx5jWaZp1Pbog6479zuNn8sD",
+	"IKR387WZbNMduEPNmM69Jhl9yye2J6Pfzf793pvG84lULU3j9KeG4q/7CIIhQtNQs0T405fWkil4+lgt",
+	"wOvFsh3AgnG20jlgDUUuRnxWVETGDdrXxLSyvMMThiZV7tEAShMax6jyOqsunxg5VrNpRvznmEQTOaOU",
+	"FRvSYJVmBphM3Zj7NeYSGOjzp39ksPtfVPxKqKx3zUZda9/uO/1GB3agirOj3ZUqrn7uLVDFdXsQv093",
+	"18P2ZzQHL/hnyPtSgLu0X/+gh2tRS34fdsctt7rBIlnb5gZHfEkOULCnw/Eo7IOnfXmIu3iX3NlL+yGf",
+	"8yu60Z4G7usxVbinRPaFUZ8Vxh3NxqsxOWX/Xmfp2pBBItPnY6Ynn+3/XMj8S2v0ZF08bwepn03mPfae",
+	"mrIEsv+EYzzTKvVbyzISpsQObZUvUwb541JFF+qxzJ2SgX6k8Xopcig8DDXCqwLItcViuZ3onoGgW+7z",
+	"yYF7vM6E+bdlI/aoz31u6rfLd+G30q6e/1abgN05HMoSdoLVmIEo5sJACD9PkHbhFHBBizxirDaXeg7H",
+	"5BIsJGR/hML/lBXQX4s5XQqPoTbOVMFhwBVEe2G4NR9ak0uEPWBepGLchQha0Z6Nja7HjPv2AVEhdVFQ",
+	"J6S7AwbLY6wgNCnFqBTmMuuxF9HAvFEDVmxSsLfGwBipFe3+JPM05IoVGrR+scM6pNFxDvJUgQmVpip5",
+	"pcuo4ZgKL32Ma+w5F3AohkqnXieYrBCZEErfwT5sUH0fiilYH5okKxxMdIYsfXDZZF4i3/Va4sC4CDYz",
+	"+uGE1+MSlyvbRDjNJ8vngdexsZTiH3EHEELDubcg63PPURS2mINTAmtzX2LpHM38wE11Ar7yPpj5yoIZ",
+	"WOqMo5GAJgu7DTljJYI922ill+IaJ+D7a7cA5knsKu9u32dNjCNOsR+MODb3ITut8UGQNZoOnoeTHok/",
+	"mmOWff6SsWEheGm8oXN/RmYDoGLwwVOuQa0Bri0rL8FH2sFgs2TlYA1BZBLAehM+LDWR8n7+7P7Ys6P/",
+	"8oXoF4ICZRRBQfzlIiykzLL+Sj+K1sAmgpuQPX/6HGmKfcyGQRixOGT0Zjz6O7oRFQMDeQcQq4B7hDCE",
+	"iciIWdD6IyTVsXyhJks8nVXO9l/LFHeypW/DzbY3io0n34ZVzHnn6HGbzGg4pbmR0C9ut2qVngcOtoMo",
+	"TZiLQqB78IJXfH3272XJjcjDzZMD8clu55vzhi8/4bZfH/jePu+t7cMMjK2jbyO7sBvevM3N6XvFL7gh",
+	"Li60Aab+aO937rKj48d0oP2sXRoQgVNkI3woKstI7xyEK5KYHwiraiVAzE1izZgLOIksyh+YsLkYXGp9",
+	"xUoxFPKjKM1hdJlKs1wU9mdpLzrQsyqKDUMoCXq5OdFoebs95h8FivL32M/ICTzhUhlQQw7ZzcBQRe6S",
+	"vdpf9MwuPSZUBffGJ19M6WYgFpWwwSycTWbA41isxzBTuQYOYhQsdr0AvhQIDElJzZBCIO6FBigkDyRK",
+	"pYD6JKQMJlwtgvmOFKzxDaK+FZBWUdaBiIsToJJD2jX4Oy8r02N2O0fK/mAvgASNFoRvS0AladSCZg7s",
+	"AG1fgZYgvARRoXvShx4HWj0I6pnzhRfDXvEelixRl9bOOAKUhoS3IlayeHaW3SBgRtg3gD6UWAh8k/pm",
+	"l+My2qqgg4swv9nUZdPujZ5Ta+Xnpf3g62J2LBfmil3qInc7I69HMYGPxP1KzLsJkNEQF5+HLxA+Iuz5",
+	"UTCRNOQNQ1Noi12g/d+RAvu3D82gdreEvVhpZ0CUZnnJRyT5V0v8Bfo+H+W59CBzywHStZhl9b1PMeZC",
+	"iXkhlTiyBmUiK5Gzf3r/5nUfosUMHdIfpBIZm9ptVyq6g+DDSyevQbxzsBFGLI02JkR2jlQRltHnTu2F",
+	"PEkMkgsKlSPRHW2cQGMnlfC8djYm/cMfThTDReEtDMwCXFAaJpVdZXZ1/uEPfdzqaX+jLHfEDzgCNd0e",
+	"o2/c01v2mEuW57PS8QrSTe1a0bhkKMs75SXQH0rUeAnjo+fgkHPXU6EI9N+HECNzMgzvz9+9PPnx/cXb",
+	"l+8uTk5P33x4fU7SOjRwCKUNzjhdmvjwCz0OliZVesTWWZomaxJFJltFcZ+OVN4UyYXvdW0wh+tqi1Au",
+	"LMR2nXJ7RIILYbCA/92nN3/v5g4/l+3t3U3aNHLlj4LL/uQz/XZBvy024hvcgUmoe5XCzArYemBrIJ5P",
+	"YCBBst46GVivCXHwM47jBV39vsEH9JQdyktLA/9ZVpcnOAHbkK2vv0rjPuNeBL4HuwvTxJs9/mC/s93Z",
+	"zoYaGu2LMdrhaK9ZAhr4X7fe3JY+mq33uSeloH9uXwdpuncbSvo9qgqGSSLu8oqYz62/CtwrwLKOm+mc",
+	"m2iHNXwiWOaeS+YZsELJCjxHkxBBeimqUoo8VYW8EkTTrFWbPB8Ohp7jFqidvtlyy50KlUs13lxIwOOW",
+	"DcbOe+2m/dWpK0qf4NLW2zZiBeh1c6LR+z312mLP+6z5Tts5dYjXt6rWPbwug7S6o0e78fqeQ3dQvSEq",
+	"iUJrIUtmxLAUVUsL4c/uPttuZb/9zrZ4Crs4ozt1tjlLcL3OtuYXeTedbfVuCvc8awudr2GQ/tH3zXH7",
+	"5jhpKr+Kt3Ne17fIuYuSpLbS1jmrlYUM+IkudewVhVyS7cO7H1w6DtKGqfrFfe+/Pvof9KPfAh4Ty/bA",
+	"i6Pga0Kxbz23V7XO8WhBQm/L+VgQjlbFggGrtBP4wtuXAolGL/Vc+WTuh3c/sMnMQC4yu6yqqcE0aiF4",
+	"jvTq09mgkEPX2pcwrRikRf7+acKeP/8WwL3Pnn7zHGVGBvqjcA9cVVKNU+VzlT+//Mc/vXnz54uTH354",
+	"83MWo4lEyXhR6Llh01J+5JVgSlRzXV5RWhxGljkQK1y/RADPQLDZ1P7h2dOnqXJvdlM3oROGoeOPGZYk",
+	"aPrsvGkTTewc1O9cCpoGjMyLDsPDaYZTdSMaoTfq4e8KETKXSNrbofmQxrtr/+HK6bfQgrjF0+TBtmz3",
+	"HHnNKK2GJ64uv9SPuAQU6mQEX2ARLXIAuprP6JTIBXvh4+5OZ0eHw6uxUVCnu7uAKRpFqauwBt7DZ7Th",
+	"GnBCXj/jS3JQRW7BeuVBYepzh7iQTudSe2btTT84V2KPmfr62i3d7tLq/1xHUL5JSN5dfRfdeHZ0ZDdp",
+	"dvjZnpgezMoiPeiz9AB8kP6TJ3a77tG+3BvqyRO41RNaOulBgucBesie+UvqCMpoY00PEpYu05ulB7+m",
+	"6sthZ9V6Om1FtL5mtlC1HjuMek0G7XOq0urDux/6jG33hCkK2vbZL78i7cznjk/5JUnVl8epkiMY+d/8",
+	"A1OyYDCOQo97r3jFi0eiLB+n6kuqRpOq97aUqirUI2eWcFd9zJ48QY/Rqb4PxTVV+ekGK6L8NcfnESyL",
+	"WVn02WG3+TqEBVHRdB3WZ+kwYYdLc3T4K0zRcarssHQheoUe+6dHZ+7xccvjd5eTXp9eCSluquC14QzR",
+	"2kcBCaLzKhNB+XrMxvQeoEJuKmpw5qA1I8eXoDGDmJUKJCvLUn4UvRagWHBDu+HE3OCkIY8636O/Hoyd",
+	"wTXYwc5sSjAm7YVqOijkEBEiZT/GdRXo+648d4ottg8qukUT+8rxvnJ8x5XjTTvAjZWJu3Wlo2LuZCDK",
+	"SPQZurkAyU7ZoCmfGZF7GxXUjyM0PDWws0tOmSfoBFOajWYlZIy08uq7iPOeAdhcUmt55RX2UwVYbhLY",
+	"nZnIMsMBbCRETkYYKOhBj18bQYB4WaGcnpkNfEZQowwyPkifjXhhROb60LGlPjgIXn3ONV33oxGHKvWa",
+	"h/fd8I3uyhMM+jPKgM7DyWwijRF5ex957FbsmpwazYqiY0/3cnbJric7g5ur1vawnVNbzTe/jQ64ezU/",
+	"+7bwfQrlYTR5J7RRRx3d1/Z1W6O9J3kt4dpcZHe3P4zjvARVU63BIPjNMunvK9AyEXmtz6sU7EpMsSXh",
+	"2XOW88X6mnyU4b0mxus9MMkfPAi+2nxjmrwFZCrFdQr8Afd0rUJ/vIh+I6V+/2TdS/51ENg+gtlHMNsT",
+	"6TburHcUz7TbBHSpdwa2rgW00lcTxygIauBsqo2sIv2tKEDRas7L3CCkLGESD3CuH/VgyRKDlh478S3H",
+	"qXK8h6tAWMLSWku0HH54M/WIbNRjQM2CKocdT2jixXvzyo8+cb25dg6RXd4EaDM1M8Cj4TjhMLjCQs88",
+	"RIDaxbhigpeFxJAPbjZyVlWqYTHL8eFSBb3AMHGADRb24hhfeDyCkyhDqDDcd16PIJvhvnFR9X55iDvE",
+	"Wu/i4W4fLbWc3iFa2hazHD6yLuYbx7V91OTPa+43I5AQxOiyKNjAR+Iipz7CPU75N4tT3sd2X4+9x5Xf",
+	"YvFuIa5DNMuR8TiWmzflAZ6oxJzKI67jQSPtFXSWEHzNXOq56bFXjqlTfKrYN8/ZpZ6VSFtRLgJ2XBpm",
+	"5FiJHE3nQGOeMFXhVr5TfVqKj1LPDJq9jdg4tg00jnWA77knd+MhG28NdvAT7NM029cG2NHNd9RsG2Da",
+	"t9PVNjnk07a2yZ/XaJvCi95n8vZ7J+CI43DJuC+ly8Z5fVTEk0qYW9pGV1r8KPxBRglXXbX3zxK3KWKX",
+	"nlognWGPvQOcdNzZCx3UImoLDAEB02WqXDnGB1GGOIS7xAQxwnHf/fdb6v67RnKrIce30uq5AVPrY4ev",
+	"Bpa6b0d86O2Idq/yn+TujjaMzT5mm7og+Zyepg4SM9KwXA9nE/rkZ2Vx0D94ApsejWPFGsgxCCDOpgkr",
+	"9Hhs/1uqxBM0oZeJVEhBt89+CGDScmnsXvAaf3YXk4iVXC7rEPWRRC76iF7EyaUnGKhA2kuWMI/+Cq61",
+	"aFhoI9U4GgwxRzWM55z+0jCYogh0d6gSKfKEGQhAA6OSyL3W11ToaQE9MkEsEwlPaRhAI9Q0KUAvJNVA",
+	"f2oYyPelnk2BwJ6EyAAuQVxYvBSMG7LBlY6fWfBJ4xPD76u3OeVKQUgxLXzSccgVoiiwgB2xcEU3AtLh",
+	"pjv9iH9of8+Hhg21sisYTCkbiGouiLUwMBsH8iUUco7oGHXlRlqn64pHRwxhTeNzf2pWrKS2tZEcz0pB",
+	"qBe7vCpeAqTFvnYfSgJFY3TbUkx12bji3tFfVm/6SiIc1b9blQe9CNQjlSUD9rF4UQleDhs/NfxDw/TD",
+	"4nSXhBlFCi27rg1tG0dQS8VNKP6sZcOdTs5owbdNZU3KwRwyqUxVzqDFzwSFbpCZtqvB/hzdc1pq4t5Y",
+	"vvFb+kvzXSG9TgPzHykJgT/KZkacXvIqe5zAB2QqrqqjmUQCue+PPpxFIwBR29Xbn8I3AvD2xmUeyCoD",
+	"ITjJlPPRyDlj9clhE674OF7BM1KTXZl1L/y5cuc/iwVl+Cn3UacYH3K7t9nJeBs/JZ/KoyuxaLzX2zMG",
+	"f1q91zJZ4CWfTgWSd7vmT3ixwJNe5ihY6yRp0cat3u/lx5Y5fd/eVbrQs5IWb7x6ou7X5buEBvOV+7wt",
+	"9SCScZwWvALpXXjEcqZMBCWPbnYpeNFo9/6Ef/jy65f/HwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -131,8 +131,11 @@ func (s *Server) chat(
 		return aiResponseStream{}, err
 	}
 	stream, err := s.stream(ctx, encoder, func() (*assistant.Reader, error) {
-		if r.regenerate {
+		switch {
+		case r.regenerate:
 			return s.Assistant.Again(ctx, actorFrom(ctx), r.ticketID)
+		case stores:
+			return s.Assistant.OpenSaid(ctx, actorFrom(ctx), r.ticketID)
 		}
 		return s.Assistant.Open(ctx, actorFrom(ctx), r.ticketID, eventlog.EventID{})
 	})

@@ -132,7 +132,7 @@ func TestAccountsAreListedInPagesByFilter(t *testing.T) {
 	require.Len(t, list("email=KIM_&role=user"), 5)
 	require.Equal(t, []string{"kim_3.user@example.com"}, list("email="+url.QueryEscape("ｋｉｍ_3.User@example.com")))
 	require.Equal(t, []string{admin.Email}, list("email="+url.QueryEscape(admin.Email)))
-	for _, nobody := range []string{"im_", "%", "kim%", "kim?", "kim-", "kim_3.user@example.comm", "\u043Aim", "kim\x00", "'"} {
+	for _, nobody := range []string{"im_", "%", "kim%", "kim?", "kim-", "kim_3.user@example.comm", "\u043Aim", "'"} {
 		require.Empty(t, list("email="+url.QueryEscape(nobody)), "%q", nobody)
 	}
 
@@ -142,7 +142,7 @@ func TestAccountsAreListedInPagesByFilter(t *testing.T) {
 		admin.Do(t, http.MethodGet, "/users?"+other+"cursor="+cursor, "").
 			RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 	}
-	for _, wrong := range []string{"role=root", "role=Admin", "role=", "email=", "role=user&role=user", "disabled=true"} {
+	for _, wrong := range []string{"role=root", "role=Admin", "role=", "email=", "email=kim%00", "role=user&role=user", "disabled=true"} {
 		admin.Do(t, http.MethodGet, "/users?"+wrong, "").
 			RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 	}
