@@ -73,6 +73,23 @@ func TestAnswerIsStoredAfterItsLastDeltasAreLost(t *testing.T) {
 	require.Equal(t, b.requireLog(t), textOf(events))
 }
 
+// A read starts its answer with an asynchronous commit.
+func TestReadersOfAnAnswerWhoseStartIsLostAskAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.simulator.Enqueue(words(20), groqsim.Script{Text: "Another answer."}))
+	reader := b.open(t)
+	shown := readText(t, reader, strings.Repeat("word ", 20))
+	storetest.Exec(t, b.url, "DELETE FROM ai_responses")
+	shown = slices.Concat(shown, readSoon(t, reader))
+	require.False(t, eventlog.IsEnd(last(shown)))
+	back, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.IDOf(last(shown)))
+	require.NoError(t, err)
+	shown = slices.Concat(shown, readSoon(t, back))
+	require.IsType(t, eventlog.Done{}, last(shown))
+	require.Equal(t, b.requireLog(t), textOf(shown))
+}
+
 func TestFailureAfterLostDeltasReachesTheReaders(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
