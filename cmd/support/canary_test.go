@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -60,7 +62,6 @@ const (
 type aviary struct {
 	address string
 	log     *syncBuffer
-	pgLog   *syncBuffer
 	pg      *pgembed.Server
 	admin   string
 	sim     *groqsim.Simulator
@@ -73,9 +74,9 @@ type aviary struct {
 
 func newAviary(t *testing.T) *aviary {
 	t.Helper()
-	a := &aviary{log: &syncBuffer{}, pgLog: &syncBuffer{}, sim: groqsim.New(groqsim.Options{})}
+	a := &aviary{log: &syncBuffer{}, sim: groqsim.New(groqsim.Options{})}
 	var err error
-	a.pg, err = pgembed.Start(context.Background(), pgembed.Options{Unsafe: true, Download: true, Log: a.pgLog})
+	a.pg, err = pgembed.Start(context.Background(), pgembed.Options{Unsafe: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = a.pg.Stop() })
 	a.admin = a.pg.URL("")
@@ -206,15 +207,17 @@ func TestSecretsAppearNowhere(t *testing.T) {
 		"Idempotency-Key: second-"+canaryHeader, "If-Match: *")
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	metrics := a.metrics(t)
+	postgres, err := os.ReadFile(filepath.Join(a.pg.Dir(), "server.log"))
+	require.NoError(t, err)
 	require.NoError(t, a.pg.Stop())
 	status, _ = a.do(t, http.MethodGet, "/tickets", "")
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	a.stop()
 
-	require.Contains(t, a.pgLog.String(), "lock timeout", "PostgreSQL's log was not read")
+	require.Contains(t, string(postgres), "lock timeout", "PostgreSQL's log was not read")
 	require.Contains(t, a.log.String(), `"level":"DEBUG"`)
 	for where, output := range map[string]string{
-		"the log": a.log.String(), "a problem": a.problems.String(), "PostgreSQL's log": a.pgLog.String(), "the metrics": metrics,
+		"the log": a.log.String(), "a problem": a.problems.String(), "PostgreSQL's log": string(postgres), "the metrics": metrics,
 	} {
 		for _, canary := range []string{
 			"q7zx", "canary", strings.Split(a.token, ".")[2], strings.TrimPrefix(testSecret, "JWT_SECRET="),

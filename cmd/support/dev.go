@@ -145,7 +145,7 @@ func (d *dev) start(ctx context.Context, o devOptions) error {
 		}
 	}
 	if err := migrateUp(d.cfg); err != nil {
-		return err
+		return d.schemaError(err)
 	}
 	// A database that dev did not start gets no accounts with well-known passwords.
 	if d.postgres != nil && !o.noDemo {
@@ -188,9 +188,18 @@ func dataDirError(err error) error {
 		strings.TrimPrefix(err.Error(), "pgembed: "))
 }
 
+// schemaError says what to do when the database that dev keeps cannot be migrated: another build may have created it.
+func (d *dev) schemaError(err error) error {
+	if d.postgres == nil {
+		return err
+	}
+	return fmt.Errorf("%w\nAnother build may have created the database. Delete %s, choose another folder with --data-dir, or keep nothing with --ephemeral",
+		err, d.postgres.Dir())
+}
+
 func (d *dev) startPostgres(ctx context.Context, dir string) error {
 	server, err := pgembed.Start(ctx, pgembed.Options{
-		Dir: dir, Unsafe: dir == "", Download: true,
+		Dir: dir, Unsafe: dir == "",
 		Progress: func(sentence string) { fmt.Fprintln(d.out, sentence) },
 	})
 	switch {

@@ -49,6 +49,9 @@ func checkCommands() error {
 	return nil
 }
 
+// patience is how long a program may run, so that a test fails whose program hangs.
+const patience = 2 * time.Minute
+
 // program returns a command that runs the program with its own environment.
 func program(t *testing.T, environ []string, args ...string) *exec.Cmd {
 	t.Helper()
@@ -57,7 +60,9 @@ func program(t *testing.T, environ []string, args ...string) *exec.Cmd {
 	}
 	self, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), self, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env = append([]string{
 		runMain + "=1", "PATH=" + os.Getenv("PATH"), "PGBIN=" + os.Getenv("PGBIN"), "HOME=" + os.Getenv("HOME"),
 	}, environ...)

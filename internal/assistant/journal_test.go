@@ -9,6 +9,7 @@ import (
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -67,9 +68,9 @@ func TestJournalEntriesOfAnswers(t *testing.T) {
 			reader, err := b.service.OpenResponse(t.Context(), b.customer, response.ID, eventlog.EventID{})
 			require.NoError(t, err)
 			if c.meddle != nil {
-				require.NoError(t, b.simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
+				groqtest.Wait(t, b.simulator, func(records []groqsim.RequestRecord) bool {
 					return len(records) == 1 && records[0].HeldAt == "second"
-				}))
+				})
 				c.meddle(t, b, response)
 			}
 			readAll(t, reader)

@@ -11,6 +11,7 @@ import (
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -74,13 +75,13 @@ func TestOwnerWithAnExpiredLeaseWritesNothing(t *testing.T) {
 	b.another(t)
 	b.hold(t, "frozen", 5)
 	reader := b.open(t)
-	require.NoError(t, b.simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
+	groqtest.Wait(t, b.simulator, func(records []groqsim.RequestRecord) bool {
 		return records[0].HeldAt == "frozen"
-	}))
+	})
 	b.expire(t) // As if the process had been frozen.
-	require.NoError(t, b.simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
+	groqtest.Wait(t, b.simulator, func(records []groqsim.RequestRecord) bool {
 		return len(records) == 2 && records[1].End == groqsim.EndCompleted
-	}))
+	})
 	b.simulator.Release("frozen")
 	events := readAll(t, reader)
 	done, ok := events[len(events)-1].(eventlog.Done)

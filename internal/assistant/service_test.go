@@ -135,9 +135,9 @@ func TestReaderMayLeaveWhileItWaits(t *testing.T) {
 		_, err := b.service.Open(ctx, b.customer, b.ticket.ID, eventlog.EventID{})
 		opened <- err
 	}()
-	require.NoError(t, b.simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
+	groqtest.Wait(t, b.simulator, func(records []groqsim.RequestRecord) bool {
 		return len(records) == 1 && records[0].HeldAt == "start"
-	}))
+	})
 	cancel()
 	require.ErrorIs(t, <-opened, context.Canceled)
 

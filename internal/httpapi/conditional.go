@@ -87,7 +87,7 @@ func ticketTag(actor auth.Actor, t ticket.View, messages ...ticket.Message) *str
 	if actor.IsStaff() && t.Ticket.NoteVersion > 0 {
 		version += "." + strconv.FormatInt(t.Ticket.NoteVersion, 10)
 	}
-	customer := textOf(t.DisplayName)
+	customer := valueOf(t.DisplayName)
 	names := customer
 	for _, m := range messages {
 		if m.AuthorName != customer && m.AuthorName != "" {

@@ -20,7 +20,7 @@ func (s *Server) ExportUser(ctx context.Context, r api.ExportUserRequestObject) 
 		return nil, err
 	}
 	ctx, stop := s.permits.whileAllowed(ctx)
-	things, err := s.accounts.Export(ctx, actorFrom(ctx), r.UserID)
+	things, err := s.Accounts.Export(ctx, actorFrom(ctx), r.UserID)
 	if err != nil {
 		stop()
 		leave()

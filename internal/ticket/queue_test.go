@@ -66,7 +66,7 @@ func (c *counter) say(t *testing.T, ctx context.Context, content string, waiting
 		m, err := c.AddMessage(ctx, c.customer, c.ticketID, content)
 		result <- said{m, err}
 	}()
-	require.Eventually(t, func() bool { return c.waiting() == waiting }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return c.waiting() == waiting }, time.Minute, time.Millisecond)
 	return result
 }
 
@@ -175,7 +175,7 @@ func TestQueueSurvivesALostConnection(t *testing.T) {
 		waits := "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '-- name: " + query + "%'"
 		require.Eventually(t, func() bool {
 			return storetest.QueryInt(t, c.url, "SELECT count(pg_terminate_backend(pid)) "+waits) == 1
-		}, 10*time.Second, 5*time.Millisecond)
+		}, time.Minute, 5*time.Millisecond)
 	}
 	for _, result := range results {
 		err := (<-result).err

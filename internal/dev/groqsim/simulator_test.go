@@ -65,7 +65,7 @@ func (b *bench) chat(body string) (*http.Response, string) {
 // wait waits until the last recorded request satisfies done.
 func (b *bench) wait(done func(RequestRecord) bool) RequestRecord {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
 	defer cancel()
 	var last RequestRecord
 	require.NoError(b.t, b.sim.Wait(ctx, func(records []RequestRecord) bool {

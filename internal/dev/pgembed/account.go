@@ -3,9 +3,9 @@
 package pgembed
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -54,14 +54,6 @@ func (a account) credential() *syscall.Credential {
 	return &syscall.Credential{Uid: a.uid, Gid: a.gid}
 }
 
-// folderMode is for folders on the way to the data: open to the account.
-func (a account) folderMode() os.FileMode {
-	if a.isOther() {
-		return 0o755
-	}
-	return 0o700
-}
-
 // own hands a file or folder to the account.
 func (a account) own(path string) error {
 	if !a.isOther() {
@@ -70,46 +62,18 @@ func (a account) own(path string) error {
 	return os.Lchown(path, int(a.uid), int(a.gid))
 }
 
-// mayEnter reports the topmost folder on an absolute path that is closed to the account: the programs' own messages about
-// this are hard to understand.
-func (a account) mayEnter(path string) error {
-	if !a.isOther() {
-		return nil
+// mayEnter reports a folder that is closed to the account: the programs' own messages about this are hard to understand.
+func (a account) mayEnter(ctx context.Context, dir string) error {
+	if a.isOther() && command(ctx, a, "/bin/sh", "-c", `cd -- "$0"`, dir).Run() != nil {
+		return fmt.Errorf("user %s, who runs the server for root, may not enter %s: open it and the folders above it", a.name, dir)
 	}
-	dir, err := filepath.EvalSymlinks(path)
-	closed := ""
-	for err == nil {
-		var info fs.FileInfo
-		if info, err = os.Stat(dir); err == nil && !a.enters(info) {
-			closed = dir
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	if err == nil && closed != "" {
-		err = fmt.Errorf("%s cannot be used: user %s, who runs the server for root, may not enter %s", path, a.name, closed)
-	}
-	return err
+	return nil
 }
 
-// enters reports whether the folder's mode lets the account in.
-func (a account) enters(folder fs.FileInfo) bool {
-	uid, gid := ownerOf(folder)
-	switch {
-	case uid == a.uid:
-		return folder.Mode()&0o100 != 0
-	case gid == a.gid:
-		return folder.Mode()&0o010 != 0
-	}
-	return folder.Mode()&0o001 != 0
-}
-
-// makeFolder creates a folder and its missing parents, with the mode whatever the umask says, and refuses one of somebody
-// else. As root this keeps its owner from leading root's file operations elsewhere by means of links.
-func makeFolder(dir string, mode os.FileMode) error {
-	if err := makeParents(dir, mode); err != nil {
+// makeFolder creates a folder and its missing parents, open to the server's account whatever the umask says, and refuses one
+// of somebody else. As root this keeps its owner from leading root's file operations elsewhere by means of links.
+func makeFolder(dir string) error {
+	if err := makeParents(dir); err != nil {
 		return err
 	}
 	info, err := os.Stat(dir)
@@ -122,21 +86,21 @@ func makeFolder(dir string, mode os.FileMode) error {
 	return nil
 }
 
-func makeParents(dir string, mode os.FileMode) error {
+func makeParents(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
-	if err := makeParents(filepath.Dir(dir), mode); err != nil {
+	if err := makeParents(filepath.Dir(dir)); err != nil {
 		return err
 	}
-	err := os.Mkdir(dir, mode)
+	err := os.Mkdir(dir, folderMode)
 	if errors.Is(err, os.ErrExist) {
 		return nil
 	}
-	return errors.Join(err, os.Chmod(dir, mode))
+	return errors.Join(err, os.Chmod(dir, folderMode))
 }
 
-func ownerOf(info fs.FileInfo) (uid, gid uint32) {
+func ownerOf(info os.FileInfo) (uid, gid uint32) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		panic("pgembed: file information without an owner")

@@ -7,15 +7,21 @@ import (
 	"runtime"
 )
 
-// downloads is the folder of downloaded programs in the cache folder.
-const downloads = "binaries"
-
 // DefaultDir is the Options.Dir that `support dev` uses. For an ordinary user it is below the system's cache folder for that
 // user. For root it is below the machine's cache folder, because the user that runs the server cannot enter root's home. It
 // creates nothing, and fails only when the user has no home folder.
 func DefaultDir() (string, error) {
 	root, err := cacheRoot()
 	return filepath.Join(root, "postgres"), err
+}
+
+// downloads is the folder of downloaded programs, or empty.
+func downloads() string {
+	root, err := cacheRoot()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(root, "binaries")
 }
 
 // cacheRoot is the folder for everything that this package keeps between runs.

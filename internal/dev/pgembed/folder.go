@@ -11,12 +11,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/supportbackend/support/internal/dev/pgembed/programs"
 )
 
 // superuser is the role that initdb creates and URL names.
 const superuser = "support"
+
+// folderMode is the mode of the folders around the data: open to the server's account. The data itself is not.
+const folderMode = 0o755
 
 // folder is where the data of one major version is: a subfolder of Options.Dir that appears complete, by one rename, or not
 // at all.
@@ -26,14 +33,13 @@ type folder struct {
 }
 
 func (f folder) path() string     { return filepath.Join(f.base, strconv.Itoa(f.major)) }
-func (f folder) lock() string     { return f.path() + ".lock" }
+func (f folder) lock() string     { return filepath.Join(f.base, "lock") }
 func (f folder) data() string     { return filepath.Join(f.path(), "data") }
 func (f folder) password() string { return filepath.Join(f.path(), "password") }
 func (f folder) log() string      { return filepath.Join(f.path(), "server.log") }
-func (f folder) port() string     { return filepath.Join(f.path(), "port") }
 
 // prepare makes sure that the folder holds a cluster of its major version, and returns its password. The lock must be held.
-func (f folder) prepare(ctx context.Context, programs binaries, who account, o Options) (password string, err error) {
+func (f folder) prepare(ctx context.Context, bin programs.Programs, who account, o Options) (password string, err error) {
 	// What an interrupted initdb has left behind may lack its passwords.
 	leftovers, err := filepath.Glob(f.path() + ".init-*")
 	for _, leftover := range leftovers {
@@ -46,10 +52,10 @@ func (f folder) prepare(ctx context.Context, programs binaries, who account, o O
 	if errors.Is(err, fs.ErrNotExist) {
 		if others := f.otherMajors(); len(others) > 0 {
 			o.tell("Starting with an empty database, because PostgreSQL %s cannot read the data of version %s, which stays in %s.",
-				programs.version, strings.Join(others, " and "), f.base)
+				bin.Version, strings.Join(others, " and "), f.base)
 		}
-		o.tell("Creating a PostgreSQL %s database in %s.", programs.version, f.path())
-		err = f.create(ctx, programs, who, o)
+		o.tell("Creating a PostgreSQL %s database in %s.", bin.Version, f.path())
+		err = f.create(ctx, bin, who, o)
 	}
 	if err != nil {
 		return "", err
@@ -70,22 +76,19 @@ func (f folder) check() (password string, err error) {
 	return string(text), nil
 }
 
-// lastPort returns the port of the last run, so that saved URLs stay valid, or 0 if it is unknown.
+// lastPort returns the port of the last run, so that saved URLs stay valid, or 0 if there was none.
 func (f folder) lastPort() int {
-	text, err := os.ReadFile(f.port())
-	if err != nil {
+	// The server writes its command line to this file.
+	text, _ := os.ReadFile(filepath.Join(f.data(), "postmaster.opts"))
+	match := portOption.FindSubmatch(text)
+	if match == nil {
 		return 0
 	}
-	port, err := strconv.ParseUint(string(text), 10, 16)
-	if err != nil {
-		return 0
-	}
-	return int(port)
+	port, _ := strconv.Atoi(string(match[1])) // It has digits only.
+	return port
 }
 
-func (f folder) keepPort(port int) error {
-	return os.WriteFile(f.port(), []byte(strconv.Itoa(port)), 0o600)
-}
+var portOption = regexp.MustCompile(`"-p" "(\d{1,5})"`)
 
 // otherMajors are the versions whose data is in the same base folder.
 func (f folder) otherMajors() (majors []string) {
@@ -98,27 +101,24 @@ func (f folder) otherMajors() (majors []string) {
 }
 
 // create copies the template or runs initdb, in a temporary sibling, and renames that when it is complete.
-func (f folder) create(ctx context.Context, programs binaries, who account, o Options) (err error) {
+func (f folder) create(ctx context.Context, bin programs.Programs, who account, o Options) error {
 	temp, err := os.MkdirTemp(f.base, filepath.Base(f.path())+".init-*")
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.RemoveAll(temp))
-		}
-	}()
 	template := filepath.Join(o.Template, strconv.Itoa(f.major))
 	if _, missing := os.Stat(template); o.Template != "" && missing == nil {
-		if err := copyFolder(ctx, template, temp); err != nil {
-			return err
-		}
-		return os.Rename(temp, f.path())
+		err = copyFolder(ctx, template, temp)
+	} else {
+		err = initialize(ctx, temp, bin, who, o)
 	}
-	if err := f.initialize(ctx, temp, programs, who, o); err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(temp, f.path())
 	}
-	return os.Rename(temp, f.path())
+	if err != nil {
+		err = errors.Join(err, os.RemoveAll(temp))
+	}
+	return err
 }
 
 // copyFolder copies what is in a folder to another one, with its owners.
@@ -131,43 +131,45 @@ func copyFolder(ctx context.Context, from, to string) error {
 }
 
 // initialize runs initdb for the data folder in temp.
-func (f folder) initialize(ctx context.Context, temp string, programs binaries, who account, o Options) error {
+func initialize(ctx context.Context, temp string, bin programs.Programs, who account, o Options) error {
 	password := filepath.Join(temp, "password")
-	if err := errors.Join(os.Chmod(temp, who.folderMode()), writeSynced(password, rand.Text()), who.own(password)); err != nil {
+	err := errors.Join(os.Chmod(temp, folderMode), writeSynced(password, rand.Text()), who.own(password))
+	if err != nil {
 		return err
 	}
-	data := filepath.Join(temp, "data")
 	auth := "scram-sha-256"
 	if o.Trust {
 		auth = "trust"
 	}
-	args := []string{"-D", data, "-U", superuser, "--auth=" + auth, "--pwfile=" + password, "-E", "UTF8"}
+	args := []string{"-U", superuser, "--auth=" + auth, "--pwfile=" + password, "-E", "UTF8"}
 	if o.Unsafe || o.Dir == "" {
 		args = append(args, "--no-sync")
 	}
-	output, err := initdb(ctx, programs, who, data, append(args, "--locale=C.UTF-8"))
+	data := filepath.Join(temp, "data")
+	output, err := initdb(ctx, bin, who, data, append(args, "--locale=C.UTF-8")...)
 	if err != nil && ctx.Err() == nil && strings.Contains(output, "locale") {
 		// Older systems, among them macOS before 15, lack this locale.
-		output, err = initdb(ctx, programs, who, data, append(args, "--locale=C"))
+		output, err = initdb(ctx, bin, who, data, append(args, "--locale=C")...)
 	}
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
 		return fmt.Errorf("initdb: %w; its last lines:\n%s", err, lastLines(output))
 	}
 	return nil
 }
 
 // initdb runs initdb once, in an empty data folder, and returns what it wrote.
-func initdb(ctx context.Context, programs binaries, who account, data string, args []string) (string, error) {
+func initdb(ctx context.Context, bin programs.Programs, who account, data string, args ...string) (string, error) {
 	if err := errors.Join(os.RemoveAll(data), os.Mkdir(data, 0o700), who.own(data)); err != nil {
 		return "", err
 	}
-	var output strings.Builder
-	p, err := startProcess(who, &output, programs.program("initdb"), args...)
-	if err != nil {
-		return "", err
-	}
-	err = p.succeed(ctx)
-	return output.String(), err
+	// Linux ties the child to the thread that started it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	output, err := command(ctx, who, bin.Path("initdb"), append(args, "-D", data)...).CombinedOutput()
+	return string(output), err
 }
 
 // writeSynced writes a secret so that a power cut cannot leave the file empty.

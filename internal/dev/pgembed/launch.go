@@ -12,75 +12,67 @@ import (
 	"time"
 )
 
-// portAttempts is how often another free port is tried when another program takes the chosen one before the server
-// does.
-const portAttempts = 10
+// ready is in the log of a server, or of a standby, as soon as it accepts connections.
+const ready = "database system is ready to accept"
 
 // launch runs the server until it is ready for connections.
-func (s *Server) launch(ctx context.Context, o Options) error {
+func (s *Server) launch(ctx context.Context, o Options) (err error) {
+	log, err := openLog(s.folder.log())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
 	port := o.Port
 	if port == 0 && !s.scratch {
 		port = s.folder.lastPort()
 	}
-	for attempt := 1; ; {
-		err := s.launchOnce(ctx, o, port)
-		if err == nil {
-			return s.folder.keepPort(s.port)
-		}
-		if ctx.Err() != nil || s.process == nil || !s.process.ended() {
+	for {
+		err := s.launchOnce(ctx, o, log, port)
+		if err == nil || ctx.Err() != nil || s.process == nil || !s.process.ended() {
 			return err
 		}
-		output := s.log.text()
-		switch {
-		case strings.Contains(output, "could not bind") && attempt < portAttempts:
-			attempt++
+		switch output := log.text(); {
+		case strings.Contains(output, "could not bind"):
 			port = o.Port // Another program uses the last port now.
 		case strings.Contains(output, "shared memory block"):
 			// The children of a killed server see its death a moment later.
-			select {
-			case <-time.After(pollInterval):
-			case <-ctx.Done():
-				return errors.Join(context.Cause(ctx), err)
-			}
 		default:
 			return err
+		}
+		select {
+		case <-time.After(pollInterval):
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
 		}
 	}
 }
 
 // launchOnce starts the server on the port, or on a free one when it is 0.
-func (s *Server) launchOnce(ctx context.Context, o Options, port int) error {
-	args, err := o.arguments()
-	if err == nil && port == 0 {
+func (s *Server) launchOnce(ctx context.Context, o Options, log *serverLog, port int) (err error) {
+	if port == 0 {
 		port, err = s.env.freePort(ctx)
 	}
-	if err != nil {
+	if err = errors.Join(err, log.begin()); err != nil {
 		return err
 	}
-	args = append(args, "-D", s.folder.data(), "-p", strconv.Itoa(port),
+	args := append(o.arguments(), "-D", s.folder.data(), "-p", strconv.Itoa(port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
-	s.log.forget()
-	started := time.Now()
-	p, err := startProcess(s.who, s.log, s.programs.program("postgres"), args...)
+	// The server runs until Stop.
+	cmd := command(context.WithoutCancel(ctx), s.who, s.programs.Path("postgres"), args...)
+	cmd.Stdout, cmd.Stderr = log.File, log.File
+	p, err := startProcess(cmd)
 	if err != nil {
 		return err
 	}
 	s.process, s.port = p, port
-	// The server keeps a line about its status in its pid file.
-	err = poll(ctx, func() bool { return p.ended() || s.describedBy(readPIDFile(s.folder.data()), started) })
+	err = poll(ctx, func() bool { return p.ended() || strings.Contains(log.text(), ready) })
 	switch {
 	case err != nil:
-		return s.log.explain(err)
+		return log.explain(err)
 	case p.ended():
-		return s.log.explain(fmt.Errorf("the server ended while starting: %w", p.err))
+		return log.explain(fmt.Errorf("the server ended while starting: %s", cmd.ProcessState))
 	}
 	return nil
-}
-
-// describedBy reports whether the file says that this server is ready. In a container, a stale file often has the same
-// process id, so the port and the time must match too.
-func (s *Server) describedBy(f pidFile, started time.Time) bool {
-	return f.status == "ready" && f.pid == s.process.cmd.Process.Pid && f.port == s.port && f.started >= started.Unix()
 }
 
 // freePort returns an unused port.

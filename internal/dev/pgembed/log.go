@@ -9,80 +9,45 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"sync"
 )
 
-const (
-	tailBytes = 4096
-	tailLines = 12
-)
+// tailLines is the maximum number of lines of a log in an error message.
+const tailLines = 12
 
-// serverLog passes the server's output on and remembers its end.
+// serverLog is the file that the server writes its log to.
 type serverLog struct {
-	out  io.Writer
-	file *os.File // what out is when this package opened it
-
-	mu   sync.Mutex
-	tail []byte
+	*os.File
+	// start is where the log of the last launch begins.
+	start int64
 }
 
-// openLog passes the output on to the writer, or to the file when there is no writer. The file of the run before is kept
-// under another name.
-func openLog(path string, w io.Writer) (*serverLog, error) {
-	if w != nil {
-		return &serverLog{out: w}, nil
-	}
+// openLog creates the file. That of the run before is kept under another name.
+func openLog(path string) (*serverLog, error) {
 	if err := os.Rename(path, path+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR|os.O_APPEND, 0o600)
+	return &serverLog{File: file}, err
+}
+
+// begin begins the log of a launch.
+func (l *serverLog) begin() error {
+	info, err := l.Stat()
+	if err == nil {
+		l.start = info.Size()
 	}
-	return &serverLog{out: file, file: file}, nil
+	return err
 }
 
-func (l *serverLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	l.tail = append(l.tail, p...)
-	if extra := len(l.tail) - tailBytes; extra > 0 {
-		l.tail = append([]byte(nil), l.tail[extra:]...)
-	}
-	l.mu.Unlock()
-	return l.out.Write(p)
-}
-
-// forget drops the text that was written so far.
-func (l *serverLog) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.tail = nil
-}
-
+// text is what the server has written since its launch.
 func (l *serverLog) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return string(l.tail)
+	text, _ := io.ReadAll(io.NewSectionReader(l, l.start, 1<<20)) // What cannot be read is missing.
+	return string(text)
 }
 
 // explain adds the last lines to an error, and where there are more of them.
 func (l *serverLog) explain(err error) error {
-	where := "its last lines"
-	if l.file != nil {
-		where = "the last lines of " + l.file.Name()
-	}
-	lines := lastLines(l.text())
-	if lines == "" {
-		lines = "(nothing)"
-	}
-	return fmt.Errorf("%w; %s:\n%s", err, where, lines)
-}
-
-func (l *serverLog) close() error {
-	if l.file == nil {
-		return nil
-	}
-	return l.file.Close()
+	return fmt.Errorf("%w; the last lines of %s:\n%s", err, l.Name(), lastLines(l.text()))
 }
 
 // lastLines is the end of a text, short enough for an error message.

@@ -21,7 +21,8 @@ import (
 )
 
 // helperDir is the variable that names the data directory. With it, the test binary runs a server instead of the tests.
-const helperDir = "PGEMBED_TEST_HELPER_DIR"
+// helperTemplate names the template, or is empty.
+const helperDir, helperTemplate = "PGEMBED_TEST_HELPER_DIR", "PGEMBED_TEST_HELPER_TEMPLATE"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(helperDir); dir != "" {
@@ -47,7 +48,7 @@ type helperReport struct {
 
 // serveAsHelper runs a server until standard input ends.
 func serveAsHelper(dir string) int {
-	s, err := Start(context.Background(), Options{Dir: dir, Unsafe: true})
+	s, err := Start(context.Background(), Options{Dir: dir, Unsafe: true, Template: os.Getenv(helperTemplate)})
 	if err != nil {
 		_, _ = os.Stderr.WriteString(err.Error())
 		return 1
@@ -70,12 +71,12 @@ type helper struct {
 	stdout *bufio.Reader
 }
 
-func startHelper(t *testing.T, dir string) helper {
+func startHelper(t *testing.T, dir, template string) helper {
 	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(program)
-	cmd.Env = append(os.Environ(), helperDir+"="+dir)
+	cmd.Env = append(os.Environ(), helperDir+"="+dir, helperTemplate+"="+template)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)

@@ -12,29 +12,25 @@ package pgembed
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
+
+	"github.com/supportbackend/support/internal/dev/pgembed/programs"
 )
 
 var (
 	// ErrInUse means that a running process uses the data folder. The error that wraps it names the folder and the process.
 	ErrInUse = errors.New("already in use")
 
-	// ErrNoBinaries means that no usable PostgreSQL programs were found. The error that wraps it lists what was rejected
-	// and why.
-	ErrNoBinaries = errors.New("no PostgreSQL programs found: " +
-		"install PostgreSQL with the package manager (for example apt install postgresql, or brew install postgresql), " +
-		"or set DATABASE_URL to the address of a running server, " +
-		"or set PGBIN to the folder that holds initdb and postgres")
+	// ErrNoBinaries means that no usable PostgreSQL programs were found, and none could be downloaded.
+	ErrNoBinaries = programs.ErrNone
 
 	// ErrUnsupported means that this operating system is neither Linux nor macOS.
 	ErrUnsupported = errors.New("a private PostgreSQL server is not supported on this operating system: " +
 		"set DATABASE_URL to the address of a running server")
 )
 
-// Options say where a server keeps its data and how it runs. The zero value is a safe, throw-away server that is never
-// downloaded.
+// Options say where a server keeps its data and how it runs. The zero value is a safe, throw-away server.
 type Options struct {
 	// Dir keeps the data between runs, in a subfolder for each major version of PostgreSQL, so that data of another major
 	// is neither used nor removed. Empty means a throw-away folder that Stop removes. As root, Dir has to belong to root
@@ -60,40 +56,23 @@ type Options struct {
 	// of times. It applies when the data folder is created.
 	Trust bool
 
-	// Log receives the server's own log, from another goroutine, until the server has ended; the server waits for a slow
-	// writer. Nil writes server.log in the data folder and keeps one older file beside it.
-	Log io.Writer
-
-	// Settings are further settings by name, such as max_connections. The address, the port and the folders cannot be
-	// changed.
+	// Settings are further settings by name, such as max_connections. Start reads the server's messages of level LOG, so
+	// they must not be turned off.
 	Settings map[string]string
-
-	// Download allows fetching the programs when the machine has none. They are kept in the cache folder and found there by
-	// later starts.
-	Download bool
 
 	// Progress, if not nil, is called with a sentence before each slow step, from the goroutine that called Start.
 	Progress func(string)
 }
 
-// reservedSettings are decided by this package: changing one would break a promise made in the package comment.
-var reservedSettings = []string{
-	"config_file", "data_directory", "external_pid_file", "hba_file", "ident_file",
-	"listen_addresses", "port", "unix_socket_directories",
-}
-
 // arguments are the command line options for Unsafe and Settings, in a stable order.
-func (o Options) arguments() (args []string, err error) {
+func (o Options) arguments() (args []string) {
 	if o.Unsafe {
 		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Settings)) {
-		if slices.Contains(reservedSettings, name) {
-			return nil, fmt.Errorf("pgembed: the setting %s cannot be changed", name)
-		}
 		args = append(args, "-c", name+"="+o.Settings[name])
 	}
-	return args, nil
+	return args
 }
 
 // tell passes a sentence to Progress, if it is set.

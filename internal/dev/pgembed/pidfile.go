@@ -4,7 +4,6 @@ package pgembed
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,37 +13,16 @@ import (
 	"time"
 )
 
+// pidFileName is the file in which a server keeps its process number, in the first line. It outlives a killed server.
 const pidFileName = "postmaster.pid"
 
-// pidFile is what a server writes about itself into its data folder.
-type pidFile struct {
-	pid     int
-	started int64 // seconds since 1970
-	port    int
-	status  string
-}
-
-// readPIDFile reads as much as the server has written. What is missing is zero.
-func readPIDFile(data string) pidFile {
+// lastServer is the process number of the last server that ran on a data folder, if that number is in use, and otherwise 0.
+func lastServer(data string) int {
 	text, _ := os.ReadFile(filepath.Join(data, pidFileName))
-	lines := append(strings.Split(string(text), "\n"), make([]string, 8)...)
-	number := func(line string) int64 {
-		n, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
-		if err != nil {
-			return 0
-		}
-		return n
-	}
-	return pidFile{
-		pid: int(number(lines[0])), started: number(lines[2]), port: int(number(lines[3])), status: strings.TrimSpace(lines[7]),
-	}
-}
-
-// liveServer is the process number of the server that runs on a data folder, or 0.
-func liveServer(data string) int {
-	pid := readPIDFile(data).pid
+	line, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(line)
 	// A process of another user cannot be the server of this folder.
-	if pid <= 0 || syscall.Kill(pid, 0) != nil || !runsIn(pid, data) {
+	if err != nil || pid <= 0 || syscall.Kill(pid, 0) != nil {
 		return 0
 	}
 	return pid
@@ -57,26 +35,24 @@ func awaitLeftover(ctx context.Context, data string, limit time.Duration) error 
 	defer cancel()
 	pid := 0
 	err := poll(waitCtx, func() bool {
-		pid = liveServer(data)
-		return pid == 0
+		pid = lastServer(data)
+		return pid == 0 || !runsIn(pid, data)
 	})
 	switch {
-	case err == nil:
-		return disownPIDFile(data)
 	case ctx.Err() != nil:
 		return err
+	case err != nil:
+		return fmt.Errorf("%s is %w by process %d, a PostgreSQL server left running: end it with kill -INT %[3]d", data, ErrInUse, pid)
+	case pid != 0:
+		return disownPIDFile(data)
 	}
-	return fmt.Errorf("%s is %w by process %d, a PostgreSQL server left running: end it with kill -INT %[3]d", data, ErrInUse, pid)
+	return nil
 }
 
 // disownPIDFile makes a stale file acceptable to the next server when its number now belongs to a stranger or a zombie,
 // which PostgreSQL would take for a running server. PostgreSQL accepts the number of its own parent. The file itself has to
 // stay: by its other lines PostgreSQL sees whether processes of the dead server still use the shared memory.
 func disownPIDFile(data string) error {
-	pid := readPIDFile(data).pid
-	if pid <= 0 || syscall.Kill(pid, 0) != nil {
-		return nil
-	}
 	// The folder belongs to the unprivileged user, who must not be able to lead root to another file by means of a link.
 	root, err := os.OpenRoot(data)
 	if err != nil {
@@ -87,9 +63,6 @@ func disownPIDFile(data string) error {
 	if err != nil {
 		return err
 	}
-	_, rest, found := strings.Cut(string(text), "\n")
-	if !found {
-		return errors.New("postmaster.pid has no second line")
-	}
+	_, rest, _ := strings.Cut(string(text), "\n")
 	return root.WriteFile(pidFileName, fmt.Appendf(nil, "%d\n%s", os.Getpid(), rest), 0o600)
 }

@@ -4,9 +4,7 @@ package pgembed
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -14,26 +12,27 @@ import (
 	"time"
 )
 
-// process is a child: initdb, or the server.
-type process struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-	err  error // how it ended, never nil; to be read after done is closed
-}
-
-var errExited = errors.New("exit status 0")
-
-// startProcess starts a program under the given account.
-func startProcess(who account, output io.Writer, program string, args ...string) (*process, error) {
-	cmd := exec.Command(program, args...)
-	cmd.Stdout, cmd.Stderr = output, output
+// command returns a program that runs under the given account. When ctx ends, it and its own children are killed.
+func command(ctx context.Context, who account, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.SysProcAttr = processAttributes(who)
 	// The current folder may be one that the account cannot enter.
 	cmd.Dir = "/"
 	cmd.Env = childEnvironment()
-	// A killed server's own children hold its output open for a moment.
+	// The child leads its group, so its number is the group's.
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	// The children of a killed program hold its output open for a moment.
 	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
 
+// process is a running server.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+func startProcess(cmd *exec.Cmd) (*process, error) {
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
@@ -44,19 +43,17 @@ func startProcess(who account, output io.Writer, program string, args ...string)
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			if p.err = cmd.Wait(); p.err == nil {
-				p.err = errExited
-			}
+			_ = cmd.Wait() // The command keeps how it ended.
 			close(p.done)
 		}
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start %s: %w", program, err)
+		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	return p, nil
 }
 
-// ended reports whether the child is gone.
+// ended reports whether the server is gone.
 func (p *process) ended() bool {
 	select {
 	case <-p.done:
@@ -66,23 +63,7 @@ func (p *process) ended() bool {
 	}
 }
 
-// succeed waits for the child to end by itself. When ctx ends first, the child and its own children are killed.
-func (p *process) succeed(ctx context.Context) error {
-	select {
-	case <-p.done:
-		if errors.Is(p.err, errExited) {
-			return nil
-		}
-		return p.err
-	case <-ctx.Done():
-		// The child leads its group, so its number is the group's.
-		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
-		<-p.done
-		return context.Cause(ctx)
-	}
-}
-
-// stop asks a server to shut down: at once but cleanly, then without a checkpoint, then it is killed. It returns an error
+// stop asks the server to shut down: at once but cleanly, then without a checkpoint, then it is killed. It returns an error
 // when the first was not enough, because the next start then has to recover the data.
 func (p *process) stop(l limits) error {
 	if p.endsWithin(l.fast, syscall.SIGINT) {

@@ -45,7 +45,7 @@ func TestStalePIDOfAStranger(t *testing.T) {
 func TestServerEndsWithItsParent(t *testing.T) {
 	t.Parallel()
 	dir := openDir(t)
-	h := startHelper(t, dir)
+	h := startHelper(t, dir, quick(t).template)
 	report := h.report(t)
 	execute(t, report.URL, "CREATE TABLE kept AS SELECT 'still here' AS word")
 

@@ -10,14 +10,18 @@ import (
 )
 
 const (
-	scratchPrefix = "support-pg-"
+	scratchPrefix = "support-postgres-"
 
 	// scratchAge is how old a throw-away folder has to be before it is taken for abandoned: a new one is not locked yet.
 	scratchAge = time.Minute
+
+	// removeLimit bounds the removal of a folder that is still being written to.
+	removeLimit = 5 * time.Second
 )
 
 // sweepScratch removes the throw-away folders of processes that were killed before they could do it, such as tests that ran
-// into their time limit. What it cannot remove stays for the next time.
+// into their time limit. A server that has outlived its parent ends without its folder. What cannot be removed stays for the
+// next time.
 func sweepScratch(temp string) {
 	// Glob fails only on a malformed pattern.
 	dirs, _ := filepath.Glob(filepath.Join(temp, scratchPrefix+"*"))
@@ -26,29 +30,14 @@ func sweepScratch(temp string) {
 		if err != nil || !info.IsDir() || time.Since(info.ModTime()) < scratchAge {
 			continue
 		}
-		if uid, _ := ownerOf(info); int(uid) == os.Geteuid() {
-			sweepFolder(dir)
+		if uid, _ := ownerOf(info); int(uid) != os.Geteuid() {
+			continue
+		}
+		if l, err := tryLock(folder{base: dir}.lock()); err == nil {
+			_ = os.RemoveAll(dir)
+			_ = l.release()
 		}
 	}
-}
-
-// sweepFolder removes one throw-away folder unless a process has its lock or a server still runs in it.
-func sweepFolder(dir string) {
-	locks, _ := filepath.Glob(filepath.Join(dir, "*.lock"))
-	for _, path := range locks {
-		l, err := tryLock(path)
-		if err != nil {
-			return
-		}
-		defer func() { _ = l.release() }() //nolint:gocritic // All of them are held until the end.
-	}
-	pidFiles, _ := filepath.Glob(filepath.Join(dir, "*", "data", pidFileName))
-	for _, path := range pidFiles {
-		if liveServer(filepath.Dir(path)) != 0 {
-			return
-		}
-	}
-	_ = os.RemoveAll(dir)
 }
 
 // removeFolder removes a folder to which the orphans of a killed process may still be writing for a moment.

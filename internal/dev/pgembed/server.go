@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/supportbackend/support/internal/dev/pgembed/programs"
 )
 
 // limits bound every wait for another process.
@@ -25,12 +27,9 @@ type limits struct {
 	download  time.Duration
 }
 
-// removeLimit bounds the removal of a folder that is still being written to.
-const removeLimit = 5 * time.Second
-
 // environment is what Start finds outside its options. Tests replace parts.
 type environment struct {
-	finder     finder
+	finder     programs.Finder
 	temp       string // where throw-away folders are made
 	repository string // where downloads come from
 	template   string // instead of none in the options
@@ -40,9 +39,9 @@ type environment struct {
 
 func newEnvironment() environment {
 	return environment{
-		finder:     newFinder(),
+		finder:     programs.Finder{Downloads: downloads(), Getenv: os.Getenv, Version: programs.AskVersion},
 		temp:       os.TempDir(),
-		repository: cmp.Or(os.Getenv("PGEMBED_REPOSITORY_URL"), mavenCentral),
+		repository: cmp.Or(os.Getenv("PGEMBED_REPOSITORY_URL"), programs.MavenCentral),
 		freePort:   freePort,
 		limits: limits{
 			start:     time.Minute,
@@ -57,14 +56,13 @@ func newEnvironment() environment {
 // Server is a running PostgreSQL server. Its methods may be called from several goroutines.
 type Server struct {
 	env      environment
-	programs binaries
+	programs programs.Programs
 	folder   folder
 	scratch  bool // the folder is a throw-away one
 	who      account
 	password string
 
-	lock    *fileLock
-	log     *serverLog
+	lock    fileLock
 	process *process
 	port    int
 
@@ -74,28 +72,25 @@ type Server struct {
 // Start starts a server and returns when it accepts connections. ctx bounds the start only, as does a limit of one minute to
 // which a download adds up to ten; when either ends, nothing is left running.
 //
+// Without PostgreSQL programs on the machine, Start downloads some and keeps them in the cache folder, where later starts find
+// them. PGEMBED_REPOSITORY_URL changes the address to that of a mirror with the layout of a Maven repository.
+//
 // It returns ErrInUse when another process uses the folder, ErrNoBinaries when there are no programs and none could be
 // downloaded, ErrUnsupported on systems other than Linux and macOS, and otherwise what PostgreSQL said.
-//
-// With Options.Download, the address to download from can be changed with PGEMBED_REPOSITORY_URL to a mirror with the layout
-// of a Maven repository.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	return newEnvironment().start(ctx, o)
 }
 
 func (e environment) start(ctx context.Context, o Options) (*Server, error) {
-	if _, err := o.arguments(); err != nil {
-		return nil, err
-	}
-	programs, err := e.findOrDownload(ctx, o)
+	found, err := e.findOrDownload(ctx, o)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("pgembed: %w", err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, e.limits.start,
 		fmt.Errorf("the server was not ready within %s: %w", e.limits.start, context.DeadlineExceeded))
 	defer cancel()
 
-	s := &Server{env: e, programs: programs, scratch: o.Dir == ""}
+	s := &Server{env: e, programs: found, scratch: o.Dir == ""}
 	s.stop = sync.OnceValue(s.shutDown)
 	if err := s.open(ctx, o); err != nil {
 		return nil, fmt.Errorf("pgembed: %w", errors.Join(err, s.shutDown()))
@@ -105,17 +100,17 @@ func (e environment) start(ctx context.Context, o Options) (*Server, error) {
 
 // open prepares the folder and launches the server. After an error, shutDown undoes whatever was done.
 func (s *Server) open(ctx context.Context, o Options) (err error) {
-	s.folder.major, o.Template = s.programs.major, cmp.Or(o.Template, s.env.template)
+	s.folder.major, o.Template = s.programs.Major, cmp.Or(o.Template, s.env.template)
 	if s.folder.base, err = s.makeBase(o); err != nil {
 		return err
 	}
 	if s.who, err = serverAccount(s.folder.data()); err != nil {
 		return err
 	}
-	if err := errors.Join(s.who.mayEnter(s.folder.base), s.who.mayEnter(s.programs.dir)); err != nil {
+	if err := errors.Join(s.who.mayEnter(ctx, s.folder.base), s.who.mayEnter(ctx, s.programs.Dir)); err != nil {
 		return err
 	}
-	if s.lock, err = lockFolder(ctx, s.folder.lock(), s.folder.path()); err != nil {
+	if s.lock, err = lockFolder(s.folder.lock(), s.folder.path()); err != nil {
 		return err
 	}
 	if s.password, err = s.folder.prepare(ctx, s.programs, s.who, o); err != nil {
@@ -124,28 +119,21 @@ func (s *Server) open(ctx context.Context, o Options) (err error) {
 	if err := awaitLeftover(ctx, s.folder.data(), s.env.limits.leftover); err != nil {
 		return err
 	}
-	if s.log, err = openLog(s.folder.log(), o.Log); err != nil {
-		return err
-	}
 	return s.launch(ctx, o)
 }
 
 // makeBase makes the absolute Options.Dir if it is missing, or a throw-away folder.
 func (s *Server) makeBase(o Options) (dir string, err error) {
-	who, err := serverAccount("")
-	if err != nil {
-		return "", err
-	}
 	if !s.scratch {
 		if dir, err = filepath.Abs(o.Dir); err == nil {
-			err = makeFolder(dir, who.folderMode())
+			err = makeFolder(dir)
 		}
 		return dir, err
 	}
 	temp := cmp.Or(o.Temp, s.env.temp)
 	sweepScratch(temp)
 	if dir, err = os.MkdirTemp(temp, scratchPrefix+"*"); err == nil {
-		err = os.Chmod(dir, who.folderMode())
+		err = os.Chmod(dir, folderMode)
 	}
 	return dir, err
 }
@@ -167,7 +155,7 @@ func (s *Server) URL(database string) string {
 func (s *Server) Dir() string { return s.folder.path() }
 
 // Version is the full version of the server, such as "16.9".
-func (s *Server) Version() string { return s.programs.version }
+func (s *Server) Version() string { return s.programs.Version }
 
 // Done is closed when the server has ended, by itself or through Stop.
 func (s *Server) Done() <-chan struct{} { return s.process.done }
@@ -181,14 +169,8 @@ func (s *Server) shutDown() (err error) {
 	if s.process != nil && !s.process.ended() {
 		err = s.process.stop(s.env.limits)
 	}
-	if s.log != nil {
-		err = errors.Join(err, s.log.close())
-	}
 	if s.scratch && s.folder.base != "" {
 		err = errors.Join(err, removeFolder(s.folder.base))
 	}
-	if s.lock != nil {
-		err = errors.Join(err, s.lock.release())
-	}
-	return err
+	return errors.Join(err, s.lock.release())
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,6 +19,9 @@ import (
 
 // Password is the password of accounts made for tests.
 const Password = "correct horse battery"
+
+// patience is how long a request may take, with its whole response, so that a test whose stream never ends fails.
+const patience = 2 * time.Minute
 
 // Client calls one server.
 type Client struct {
@@ -35,6 +39,7 @@ func NewClient(t testing.TB, url string, a *auth.Service) *Client {
 	t.Helper()
 	c := &Client{URL: url, sent: new(requests)}
 	c.HTTP = &http.Client{
+		Timeout:       patience,
 		Transport:     newTransport(t, a, c.sent),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -43,12 +42,12 @@ func prepare(t testing.TB) (admin, template string) {
 	return shared.admin, shared.template
 }
 
-// settings suit many small temporary databases: a minimal write-ahead log, no vacuum, and one plan per statement of a
-// connection, which rarely runs it more than a few times.
+// settings suit many small temporary databases: a minimal write-ahead log, no vacuum, no log of the errors that tests
+// provoke, and one plan per statement of a connection, which rarely runs it more than a few times.
 var settings = map[string]string{
 	"max_connections": "500", "shared_buffers": "64MB", "autovacuum": "off", "jit": "off",
 	"plan_cache_mode": "force_generic_plan", "wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "256MB",
-	"checkpoint_timeout": "1h",
+	"checkpoint_timeout": "1h", "log_min_messages": "log",
 }
 
 func startServer(t testing.TB) string {
@@ -57,7 +56,7 @@ func startServer(t testing.TB) string {
 		return databaseURL
 	}
 	server, err := pgembed.Start(context.Background(), pgembed.Options{
-		Template: migratedServer(t), Temp: memoryDir(), Unsafe: true, Trust: true, Download: true, Log: io.Discard, Settings: settings,
+		Template: migratedServer(t), Temp: memoryDir(), Unsafe: true, Trust: true, Settings: settings,
 	})
 	require.NoError(t, err)
 	shared.server = server
@@ -82,7 +81,7 @@ func migratedServer(t testing.TB) string {
 	}
 	unfinished := dir + "-" + randomName()
 	server, err := pgembed.Start(context.Background(), pgembed.Options{
-		Dir: unfinished, Unsafe: true, Trust: true, Download: true, Log: io.Discard, Settings: settings,
+		Dir: unfinished, Unsafe: true, Trust: true, Settings: settings,
 	})
 	if err != nil {
 		t.Log("no files of a migrated server are kept:", err)

@@ -166,7 +166,7 @@ func TestServerLimitsRunningAnswers(t *testing.T) {
 	// The slot becomes free a moment after the answer's end is published.
 	require.Eventually(t, func() bool {
 		return user.Ask(t, ticket.ID, client.CreateAIResponseRequest{}).StatusCode() == http.StatusCreated
-	}, 5*time.Second, 20*time.Millisecond)
+	}, patience, 20*time.Millisecond)
 }
 
 // With an Idempotency-Key, the answer starts inside a larger transaction.
@@ -225,5 +225,5 @@ func TestServerLimitsOpenStreams(t *testing.T) {
 		again := user.OpenStream(t, ticket.ID, "")
 		defer again.Close()
 		return again.Response.StatusCode == http.StatusOK
-	}, 5*time.Second, 20*time.Millisecond)
+	}, patience, 20*time.Millisecond)
 }

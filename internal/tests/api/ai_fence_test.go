@@ -13,6 +13,7 @@ import (
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/desk"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -84,9 +85,9 @@ func TestNewQuestionReplacesAnAnswerWithoutText(t *testing.T) {
 	answer := <-waiting
 	require.NotNil(t, answer.Done, "waiting readers get the answer to the new question")
 	require.Equal(t, answer.Text, user.Stream(t, ticket.ID).ReadAll().Text)
-	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
+	groqtest.Wait(t, s.Simulator, func(records []groqsim.RequestRecord) bool {
 		return records[0].End == groqsim.EndClientGone
-	}), "upstream is hung up on")
+	})
 	require.Equal(t, 1, countAIMessages(t, s, ticket.ID))
 	require.Equal(t, question.ID.String(), storetest.QueryText(t, s.DatabaseURL,
 		"SELECT turn_message_id::text FROM ai_responses WHERE status = 'completed'"))

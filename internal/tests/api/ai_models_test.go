@@ -19,6 +19,7 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/desk"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 )
 
 var twoModels = []string{"primary", "secondary"}
@@ -259,9 +260,9 @@ func TestCancelledAndRejectedAnswersDoNotOpenTheBreaker(t *testing.T) {
 // requireEnded waits until upstream has no running requests.
 func requireEnded(t *testing.T, s *desk.Desk) {
 	t.Helper()
-	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
+	groqtest.Wait(t, s.Simulator, func(records []groqsim.RequestRecord) bool {
 		return records[len(records)-1].End != groqsim.EndRunning
-	}))
+	})
 }
 
 func TestRetryAfterOfUpstreamIsPassedOn(t *testing.T) {

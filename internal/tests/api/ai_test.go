@@ -14,6 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/desk"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -26,9 +27,9 @@ func enqueue(t *testing.T, s *desk.Desk, scripts ...groqsim.Script) {
 // requireHeld waits until a request is held at the simulator's gate.
 func requireHeld(t *testing.T, s *desk.Desk, gate string) {
 	t.Helper()
-	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
+	groqtest.Wait(t, s.Simulator, func(records []groqsim.RequestRecord) bool {
 		return len(records) > 0 && records[len(records)-1].HeldAt == gate
-	}))
+	})
 }
 
 func countAIMessages(t *testing.T, s *desk.Desk, ticketID uuid.UUID) int {
@@ -130,9 +131,9 @@ func TestAnswerContinuesWithoutReaders(t *testing.T) {
 	requireHeld(t, s, "middle")
 	stream.Close()
 	s.Simulator.Release("middle")
-	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
+	groqtest.Wait(t, s.Simulator, func(records []groqsim.RequestRecord) bool {
 		return records[0].End == groqsim.EndCompleted
-	}))
+	})
 	again := user.Stream(t, ticket.ID).ReadAll()
 	require.NotNil(t, again.Done)
 	require.Len(t, s.Simulator.Requests(), 1)

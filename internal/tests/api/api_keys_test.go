@@ -202,7 +202,7 @@ func TestInventedKeysAreRateLimitedBeforeTheQuery(t *testing.T) {
 	require.Eventually(t, func() bool {
 		exhaust(t, func(int) apitest.Response { return limited.Do(t, http.MethodGet, "/me", "") })
 		return invented(1).Status == http.StatusTooManyRequests
-	}, 20*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 }
 
 func TestInvalidKeySettingsAreRefused(t *testing.T) {

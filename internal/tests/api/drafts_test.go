@@ -14,6 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/desk"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -223,9 +224,9 @@ func TestHumansWinOverDrafts(t *testing.T) {
 			running := newDraftDesk(t, groqsim.Script{Gates: []groqsim.Gate{{Name: "second", After: 1}}})
 			begun, err := running.agent.CreateAIResponseWithResponse(t.Context(), running.ticket.ID, nil, client.CreateAIResponseRequest{})
 			require.NoError(t, err)
-			require.NoError(t, running.Simulator.Wait(t.Context(), func(r []groqsim.RequestRecord) bool {
+			groqtest.Wait(t, running.Simulator, func(r []groqsim.RequestRecord) bool {
 				return len(r) == 1 && r[0].HeldAt == "second"
-			}))
+			})
 			require.Equal(t, http.StatusConflict, running.publish(t, begun.JSON201.ID, "").StatusCode(), "it is still being written")
 			win(t, running)
 			ended := running.get(t, begun.JSON201.ID)

@@ -19,6 +19,7 @@ import (
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/desk"
+	"github.com/supportbackend/support/internal/testing/groqtest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 	rooms "github.com/supportbackend/support/internal/ticket"
 )
@@ -118,9 +119,9 @@ func TestMergeCancelsRunningAnswers(t *testing.T) {
 	}
 	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "late", After: 5}}})
 	stream := customer.Stream(t, from.ID)
-	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
+	groqtest.Wait(t, s.Simulator, func(records []groqsim.RequestRecord) bool {
 		return len(records) == 3 && !slices.ContainsFunc(records, func(r groqsim.RequestRecord) bool { return r.HeldAt != "late" })
-	}))
+	})
 	got := merge(t, agent, from.ID, into.ID)
 	require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)
 	s.Simulator.Release("late")

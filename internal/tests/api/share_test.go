@@ -49,7 +49,7 @@ func TestOneAccountHasItsShareOfTheStreams(t *testing.T) {
 		again := one.OpenStream(t, ticket.ID, "")
 		defer again.Close()
 		return again.Response.StatusCode == http.StatusOK
-	}, 5*time.Second, 20*time.Millisecond, "a client that hangs up gives its place back")
+	}, patience, 20*time.Millisecond, "a client that hangs up gives its place back")
 }
 
 func TestDocumentationCountsForItsReadersAddress(t *testing.T) {

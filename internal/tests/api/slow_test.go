@@ -59,6 +59,14 @@ func endsAfter(conn net.Conn, begin time.Time) (time.Duration, error) {
 	return time.Since(begin), nil // A reset is an end too.
 }
 
+// requireBetween checks that a limit of the server has ended a connection, and not the next longer one. Until that, the
+// machine may be busy.
+func requireBetween(t *testing.T, limit, next, end time.Duration) {
+	t.Helper()
+	require.GreaterOrEqual(t, end, limit-time.Second)
+	require.Less(t, end, next)
+}
+
 func TestIncompleteHeadersTimeOutAfterFiveSeconds(t *testing.T) {
 	t.Parallel()
 	const sockets = 500
@@ -69,7 +77,7 @@ func TestIncompleteHeadersTimeOutAfterFiveSeconds(t *testing.T) {
 	for i := range sockets {
 		conn := d.dial(t)
 		begin := time.Now()
-		require.NoError(t, conn.SetDeadline(begin.Add(15*time.Second)))
+		require.NoError(t, conn.SetDeadline(begin.Add(patience)))
 		_, err := io.WriteString(conn, "GET /livez HTTP/1.1\r\nHost: support\r\nX-Half: a")
 		require.NoError(t, err)
 		waiting.Go(func() { ends[i], faults[i] = endsAfter(conn, begin) })
@@ -78,7 +86,7 @@ func TestIncompleteHeadersTimeOutAfterFiveSeconds(t *testing.T) {
 	waiting.Wait()
 	for i, end := range ends {
 		require.NoError(t, faults[i])
-		require.InDelta(t, 5, end.Seconds(), 3)
+		requireBetween(t, 5*time.Second, 15*time.Second, end)
 	}
 }
 
@@ -88,7 +96,7 @@ func TestSlowBodyTimesOutAfterFifteenSeconds(t *testing.T) {
 	d.keepStored(t)
 	conn := d.begin(t, d.call(t, "createTicket"), jsonType, "Content-Length: 1000")
 	begin := time.Now()
-	require.NoError(t, conn.SetDeadline(begin.Add(30*time.Second)))
+	require.NoError(t, conn.SetDeadline(begin.Add(patience)))
 	stop := make(chan struct{})
 	var dripping sync.WaitGroup
 	dripping.Go(func() {
@@ -105,7 +113,7 @@ func TestSlowBodyTimesOutAfterFifteenSeconds(t *testing.T) {
 	close(stop)
 	dripping.Wait()
 	require.NoError(t, err)
-	require.InDelta(t, 15, end.Seconds(), 4)
+	requireBetween(t, 15*time.Second, 30*time.Second, end)
 }
 
 func TestManyLogInsDoNotBlockOtherRequests(t *testing.T) {

@@ -29,7 +29,7 @@ type database struct {
 func startDatabase(ctx context.Context) (*database, error) {
 	d := &database{statements: true}
 	options := pgembed.Options{
-		Download: true, Settings: map[string]string{"shared_preload_libraries": "pg_stat_statements"},
+		Settings: map[string]string{"shared_preload_libraries": "pg_stat_statements"},
 	}
 	var err error
 	if d.server, err = pgembed.Start(ctx, options); err != nil {

@@ -30,7 +30,7 @@ func startPostgres(ctx context.Context, t *testing.T) *postgres {
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(dir, 0o755))
 	p := &postgres{options: pgembed.Options{
-		Dir: dir, Port: freePort(ctx, t), Download: true,
+		Dir: dir, Port: freePort(ctx, t),
 		Settings: map[string]string{
 			"max_connections": "150",
 			// The machine does not lose power here. Commits wait for their WAL, or not, as in production.

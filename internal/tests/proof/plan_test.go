@@ -80,7 +80,7 @@ func (p plan) emptyDatabase(t *testing.T) string {
 	if !p.full {
 		return storetest.NewEmptyURL(t)
 	}
-	server, err := pgembed.Start(t.Context(), pgembed.Options{Download: true, Settings: map[string]string{"max_connections": "300"}})
+	server, err := pgembed.Start(t.Context(), pgembed.Options{Settings: map[string]string{"max_connections": "300"}})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = server.Stop() })
 	url := server.URL("postgres")

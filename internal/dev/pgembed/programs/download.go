@@ -1,6 +1,4 @@
-//go:build linux || darwin
-
-package pgembed
+package programs
 
 import (
 	"archive/tar"
@@ -24,75 +22,36 @@ import (
 )
 
 const (
-	// downloadVersion is the PostgreSQL that is fetched when there is none.
-	downloadVersion = "17.5.0"
-	// mavenCentral is where it comes from, unless PGEMBED_REPOSITORY_URL names a mirror.
-	mavenCentral = "https://repo1.maven.org/maven2"
+	// DownloadVersion is the PostgreSQL that Download fetches.
+	DownloadVersion = "17.5.0"
+	// MavenCentral is the repository that publishes it. Others can mirror it.
+	MavenCentral = "https://repo1.maven.org/maven2"
 	// maxArchive bounds an archive, in bytes. They have about 20 MB.
 	maxArchive = 256 << 20
 )
 
-// findOrDownload returns the programs on this machine, or fetches some if that is allowed.
-func (e environment) findOrDownload(ctx context.Context, o Options) (binaries, error) {
-	programs, err := e.finder.find(ctx)
-	if !errors.Is(err, ErrNoBinaries) || !o.Download {
-		return programs, err
-	}
-	limit := fmt.Errorf("no complete download within %s: %w", e.limits.download, context.DeadlineExceeded)
-	downloadCtx, cancel := context.WithTimeoutCause(ctx, e.limits.download, limit)
-	defer cancel()
-	if failure := e.download(downloadCtx, o); failure != nil {
-		if downloadCtx.Err() != nil {
-			failure = context.Cause(downloadCtx)
-		}
-		return binaries{}, fmt.Errorf("%w; downloading PostgreSQL %s: %w", err, downloadVersion, failure)
-	}
-	return e.finder.find(ctx)
-}
-
-// download puts the programs into the cache folder, where the finder sees them, all or nothing.
-func (e environment) download(ctx context.Context, o Options) (err error) {
-	if e.finder.cache == "" {
-		return errors.New("there is no cache folder to keep it in")
-	}
-	base := filepath.Join(e.finder.cache, downloads)
-	who, err := serverAccount("")
-	if err != nil {
-		return err
-	}
-	if err := makeFolder(base, who.folderMode()); err != nil {
-		return err
-	}
-	lock, err := waitLock(ctx, filepath.Join(base, "lock"), func() bool { return false })
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock.release()) }()
-	target := filepath.Join(base, downloadVersion)
-	if _, err := os.Stat(target); err == nil {
-		return nil // Another process has downloaded the programs while this one waited.
-	}
-	o.tell("Downloading PostgreSQL %s to %s.", downloadVersion, base)
-	archive, err := e.fetch(ctx)
+// Download fetches the programs for this machine from a Maven repository, checks their checksum, and unpacks them to a new folder, of which nothing
+// stays after an error. Every user may read the folder and run the programs, because for root another user does.
+func Download(ctx context.Context, repository, dir string) error {
+	archive, err := fetch(ctx, repository)
 	if err != nil {
 		return err
 	}
 	// An interrupted download may have left it behind.
-	temp := filepath.Join(base, "unpack")
+	temp := dir + ".unpack"
 	if err := os.RemoveAll(temp); err != nil {
 		return err
 	}
 	if err := unpack(ctx, archive, temp); err != nil {
 		return errors.Join(fmt.Errorf("unpack: %w", err), os.RemoveAll(temp))
 	}
-	return os.Rename(temp, target)
+	return os.Rename(temp, dir)
 }
 
 // fetch returns the archive for this machine, whose checksum is right.
-func (e environment) fetch(ctx context.Context) ([]byte, error) {
+func fetch(ctx context.Context, repository string) ([]byte, error) {
 	name := "embedded-postgres-binaries-" + platform()
-	address := fmt.Sprintf("%s/io/zonky/test/postgres/%s/%s/%[2]s-%[3]s.jar",
-		strings.TrimRight(e.repository, "/"), name, downloadVersion)
+	address := fmt.Sprintf("%s/io/zonky/test/postgres/%s/%s/%[2]s-%[3]s.jar", strings.TrimRight(repository, "/"), name, DownloadVersion)
 	archive, err := get(ctx, address)
 	if err != nil {
 		return nil, err
@@ -183,8 +142,7 @@ func unpack(ctx context.Context, archive []byte, dir string) error {
 	return ctx.Err()
 }
 
-// unpackFile writes one file, symbolic link or folder of the tar. Every user may read the files and run the programs: for
-// root another user does.
+// unpackFile writes one file, symbolic link or folder of the tar.
 func unpackFile(root *os.Root, header *tar.Header, content io.Reader) error {
 	name := filepath.FromSlash(path.Clean(header.Name))
 	if header.Typeflag == tar.TypeDir {

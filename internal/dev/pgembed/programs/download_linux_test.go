@@ -1,21 +1,21 @@
-package pgembed
+package programs
 
 import (
 	"archive/tar"
 	"archive/zip"
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"hash/crc32"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,9 +25,9 @@ import (
 // not run without their libraries. The test is not parallel: if another test forks while the unpacked programs are open
 // for writing, the system refuses to run them.
 func TestDownload(t *testing.T) { //nolint:paralleltest // It forks.
-	local, err := newFinder().find(t.Context())
+	local, err := Finder{Getenv: os.Getenv, Version: AskVersion}.Find(t.Context())
 	require.NoError(t, err)
-	if prefix := filepath.Dir(local.dir); prefix == "/usr" || prefix == "/usr/local" {
+	if prefix := filepath.Dir(local.Dir); prefix == "/usr" || prefix == "/usr/local" {
 		t.Skip("the programs are not in a folder of their own")
 	}
 	jar := zipOf(t, "postgres-linux.txz", xzOf(tarOf(t, local)))
@@ -43,33 +43,33 @@ func TestDownload(t *testing.T) { //nolint:paralleltest // It forks.
 	}))
 	defer server.Close()
 
-	e := isolated(t)
-	e.finder = fakeMachine(t, nil)
-	e.finder.cache = filepath.Join(e.temp, "cache")
-	e.finder.version = programVersion
-	e.repository = server.URL + "/maven/"
-	var told []string
-	options := Options{
-		Dir: filepath.Join(e.temp, "data"), Unsafe: true,
-		Progress: func(sentence string) { told = append(told, sentence) },
-	}
-	_, err = e.start(t.Context(), options)
-	require.ErrorIs(t, err, ErrNoBinaries, "nothing is downloaded without permission")
-	require.Empty(t, requests)
-
-	options.Download = true
-	for range 2 {
-		s := startServer(t, e, options)
-		require.Equal(t, filepath.Join(e.finder.cache, "binaries", downloadVersion, "bin"), s.programs.dir)
-		require.Equal(t, "1", queryText(t, s.URL(""), "SELECT '1'"))
-		require.NoError(t, s.Stop())
-	}
-	require.Len(t, requests, 2, "the archive and its checksum, once")
-	require.True(t, strings.HasPrefix(requests[0], "/maven/io/zonky/test/postgres/"))
-	require.Contains(t, told[0], "Downloading PostgreSQL")
-	leftovers, err := filepath.Glob(filepath.Join(e.finder.cache, "binaries", "unpack-*"))
+	// Another user, who may not enter t.TempDir, runs the programs for root.
+	cache, err := os.MkdirTemp("", "programs-test-*")
 	require.NoError(t, err)
-	require.Empty(t, leftovers)
+	defer func() { require.NoError(t, os.RemoveAll(cache)) }()
+	require.NoError(t, os.Chmod(cache, 0o755))
+	dir := filepath.Join(cache, DownloadVersion)
+	require.NoError(t, Download(t.Context(), server.URL+"/maven/", dir))
+	require.Len(t, requests, 2, "the archive and its checksum")
+	require.True(t, strings.HasPrefix(requests[0], "/maven/io/zonky/test/postgres/"))
+	entries, err := os.ReadDir(cache)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+
+	found, err := Finder{Root: cache, Downloads: cache, Getenv: func(string) string { return "" }, Version: AskVersion}.Find(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(dir, "bin"), found.Dir)
+	data := filepath.Join(cache, "data")
+	require.NoError(t, os.Mkdir(data, 0o700))
+	initdb := exec.Command(found.Path("initdb"), "--no-sync", "-D", data)
+	initdb.Dir = "/"
+	if os.Geteuid() == 0 {
+		const nobody = 65534
+		require.NoError(t, os.Chown(data, nobody, nobody))
+		initdb.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	}
+	output, err := initdb.CombinedOutput()
+	require.NoError(t, err, "%s", output)
 }
 
 // TestFailedDownload serves missing and invalid archives. Nothing of them may stay, and nothing may be written outside
@@ -110,39 +110,16 @@ func TestFailedDownload(t *testing.T) {
 				}
 			}))
 			defer server.Close()
-			e := isolated(t)
-			e.finder = fakeMachine(t, nil)
-			e.finder.cache = filepath.Join(e.temp, "cache")
-			e.repository = server.URL
-			_, err := e.start(t.Context(), Options{Download: true})
-			require.ErrorIs(t, err, ErrNoBinaries)
-			require.ErrorContains(t, err, test.message)
-			require.ErrorContains(t, err, "DATABASE_URL")
-			entries, err := os.ReadDir(filepath.Join(e.finder.cache, "binaries"))
+			parent := t.TempDir()
+			cache := filepath.Join(parent, "cache")
+			require.NoError(t, os.Mkdir(cache, 0o755))
+			require.ErrorContains(t, Download(t.Context(), server.URL, filepath.Join(cache, "new")), test.message)
+			entries, err := os.ReadDir(cache)
 			require.NoError(t, err)
-			require.Len(t, entries, 1)
-			require.Equal(t, "lock", entries[0].Name())
-			require.NoFileExists(t, filepath.Join(e.temp, "outside"))
+			require.Empty(t, entries)
+			require.NoFileExists(t, filepath.Join(parent, "outside"))
 		})
 	}
-}
-
-// TestDownloadEndsWithItsContext cancels a download whose repository does not respond.
-func TestDownloadEndsWithItsContext(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancelCause(t.Context())
-	enough := errors.New("enough")
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		cancel(enough)
-		<-r.Context().Done()
-	}))
-	defer server.Close()
-	e := isolated(t)
-	e.finder = fakeMachine(t, nil)
-	e.finder.cache = filepath.Join(e.temp, "cache")
-	e.repository = server.URL
-	_, err := e.start(ctx, Options{Download: true})
-	require.ErrorIs(t, err, enough)
 }
 
 func same(sum string) string { return sum }
@@ -158,12 +135,12 @@ func tarOfOne(t *testing.T, header *tar.Header) []byte {
 
 // tarOf packs the programs that a server needs, with their libraries and data. Other users cannot read the files, as
 // with a strict umask.
-func tarOf(t *testing.T, programs binaries) []byte {
+func tarOf(t *testing.T, p Programs) []byte {
 	t.Helper()
-	prefix := filepath.Dir(programs.dir)
+	prefix := filepath.Dir(p.Dir)
 	var files []string
 	for _, name := range []string{"initdb", "pg_ctl", "postgres"} {
-		files = append(files, programs.program(name))
+		files = append(files, p.Path(name))
 	}
 	for _, pattern := range []string{"lib/*.so", "share/*", "share/*/*"} {
 		found, err := filepath.Glob(filepath.Join(prefix, pattern))
