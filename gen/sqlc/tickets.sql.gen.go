@@ -222,7 +222,7 @@ CROSS JOIN LATERAL (
         FROM messages AS n
         LEFT JOIN users AS u ON u.id = n.author_id
         WHERE n.ticket_id = t.id AND (NOT n.is_note OR $1::boolean)
-        ORDER BY n.created_at DESC, n.id DESC
+        ORDER BY n.created_at DESC -- No two messages of a ticket have the same time.
         LIMIT $2
     ) AS m
 ) AS latest
