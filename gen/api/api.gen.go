@@ -22,8 +22,6 @@ import (
 	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
-
-	"github.com/supportbackend/support/internal/wirejson"
 )
 
 // Defines values for AGUIEventName.
@@ -9370,13 +9368,13 @@ type RunAGUI400ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI400ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9386,14 +9384,14 @@ type RunAGUI401ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI401ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9403,14 +9401,14 @@ type RunAGUI403ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI403ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9420,13 +9418,13 @@ type RunAGUI404ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI404ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9436,13 +9434,13 @@ type RunAGUI406ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI406ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9452,13 +9450,13 @@ type RunAGUI409ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI409ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9468,13 +9466,13 @@ type RunAGUI413ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI413ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9484,14 +9482,14 @@ type RunAGUI415ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI415ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9501,13 +9499,13 @@ type RunAGUI422ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI422ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9517,8 +9515,8 @@ type RunAGUI429ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI429ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9532,7 +9530,7 @@ func (response RunAGUI429ApplicationProblemPlusJSONResponse) VisitRunAGUIRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9542,13 +9540,13 @@ type RunAGUI500ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI500ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9558,8 +9556,8 @@ type RunAGUI502ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI502ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9567,7 +9565,7 @@ func (response RunAGUI502ApplicationProblemPlusJSONResponse) VisitRunAGUIRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(502)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9577,8 +9575,8 @@ type RunAGUI503ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI503ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9586,7 +9584,7 @@ func (response RunAGUI503ApplicationProblemPlusJSONResponse) VisitRunAGUIRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9596,8 +9594,8 @@ type RunAGUI504ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI504ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9605,7 +9603,7 @@ func (response RunAGUI504ApplicationProblemPlusJSONResponse) VisitRunAGUIRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(504)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9629,8 +9627,8 @@ type GetAIResponse200JSONResponse struct {
 
 func (response GetAIResponse200JSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -9638,7 +9636,7 @@ func (response GetAIResponse200JSONResponse) VisitGetAIResponseResponse(w http.R
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9658,13 +9656,13 @@ type GetAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse400ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9674,14 +9672,14 @@ type GetAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse401ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9691,14 +9689,14 @@ type GetAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse403ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9708,13 +9706,13 @@ type GetAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse404ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9724,13 +9722,13 @@ type GetAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse406ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9740,8 +9738,8 @@ type GetAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse429ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9755,7 +9753,7 @@ func (response GetAIResponse429ApplicationProblemPlusJSONResponse) VisitGetAIRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9765,13 +9763,13 @@ type GetAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse500ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9781,8 +9779,8 @@ type GetAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9790,7 +9788,7 @@ func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9815,8 +9813,8 @@ type ApplyAIResponse200JSONResponse struct {
 
 func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -9827,7 +9825,7 @@ func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w ht
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9837,13 +9835,13 @@ type ApplyAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse400ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9853,14 +9851,14 @@ type ApplyAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse401ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9870,14 +9868,14 @@ type ApplyAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse403ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9887,13 +9885,13 @@ type ApplyAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse404ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9903,13 +9901,13 @@ type ApplyAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse406ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9919,8 +9917,8 @@ type ApplyAIResponse409ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9928,7 +9926,7 @@ func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyA
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9938,13 +9936,13 @@ type ApplyAIResponse422ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse422ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9954,8 +9952,8 @@ type ApplyAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9969,7 +9967,7 @@ func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyA
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9979,13 +9977,13 @@ type ApplyAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse500ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -9995,8 +9993,8 @@ type ApplyAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10004,7 +10002,7 @@ func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyA
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10021,13 +10019,13 @@ type CancelAIResponse202JSONResponse AIResponse
 
 func (response CancelAIResponse202JSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(202)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10037,13 +10035,13 @@ type CancelAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse400ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10053,14 +10051,14 @@ type CancelAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse401ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10070,14 +10068,14 @@ type CancelAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse403ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10087,13 +10085,13 @@ type CancelAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse404ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10103,13 +10101,13 @@ type CancelAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse406ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10119,8 +10117,8 @@ type CancelAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse429ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10134,7 +10132,7 @@ func (response CancelAIResponse429ApplicationProblemPlusJSONResponse) VisitCance
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10144,13 +10142,13 @@ type CancelAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse500ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10160,8 +10158,8 @@ type CancelAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10169,7 +10167,7 @@ func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCance
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10193,8 +10191,8 @@ type DiscardAIResponse200JSONResponse struct {
 
 func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -10202,7 +10200,7 @@ func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10212,13 +10210,13 @@ type DiscardAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse400ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10228,14 +10226,14 @@ type DiscardAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse401ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10245,14 +10243,14 @@ type DiscardAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse403ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10262,13 +10260,13 @@ type DiscardAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse404ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10278,13 +10276,13 @@ type DiscardAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse406ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10294,8 +10292,8 @@ type DiscardAIResponse409ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10303,7 +10301,7 @@ func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDisc
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10313,13 +10311,13 @@ type DiscardAIResponse422ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse422ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10329,8 +10327,8 @@ type DiscardAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10344,7 +10342,7 @@ func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDisc
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10354,13 +10352,13 @@ type DiscardAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse500ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10370,8 +10368,8 @@ type DiscardAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10379,7 +10377,7 @@ func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDisc
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10403,8 +10401,8 @@ type ListAIResponseEvents200JSONResponse struct {
 
 func (response ListAIResponseEvents200JSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -10412,7 +10410,7 @@ func (response ListAIResponseEvents200JSONResponse) VisitListAIResponseEventsRes
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10432,13 +10430,13 @@ type ListAIResponseEvents400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents400ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10448,14 +10446,14 @@ type ListAIResponseEvents401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents401ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10465,14 +10463,14 @@ type ListAIResponseEvents403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents403ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10482,13 +10480,13 @@ type ListAIResponseEvents404ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents404ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10498,13 +10496,13 @@ type ListAIResponseEvents406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents406ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10514,8 +10512,8 @@ type ListAIResponseEvents429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents429ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10529,7 +10527,7 @@ func (response ListAIResponseEvents429ApplicationProblemPlusJSONResponse) VisitL
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10539,13 +10537,13 @@ type ListAIResponseEvents500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents500ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10555,8 +10553,8 @@ type ListAIResponseEvents503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10564,7 +10562,7 @@ func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitL
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10589,8 +10587,8 @@ type PublishAIResponse201JSONResponse struct {
 
 func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -10598,7 +10596,7 @@ func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(201)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10608,13 +10606,13 @@ type PublishAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse400ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10624,14 +10622,14 @@ type PublishAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse401ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10641,14 +10639,14 @@ type PublishAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse403ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10658,13 +10656,13 @@ type PublishAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse404ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10674,13 +10672,13 @@ type PublishAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse406ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10690,8 +10688,8 @@ type PublishAIResponse409ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10699,7 +10697,7 @@ func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPubl
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10709,13 +10707,13 @@ type PublishAIResponse413ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse413ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10725,14 +10723,14 @@ type PublishAIResponse415ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse415ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10742,13 +10740,13 @@ type PublishAIResponse422ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse422ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10758,8 +10756,8 @@ type PublishAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10773,7 +10771,7 @@ func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPubl
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10783,13 +10781,13 @@ type PublishAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse500ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10799,8 +10797,8 @@ type PublishAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10808,7 +10806,7 @@ func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPubl
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10878,13 +10876,13 @@ type StreamAIResponseByID400ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID400ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10894,14 +10892,14 @@ type StreamAIResponseByID401ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID401ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10911,14 +10909,14 @@ type StreamAIResponseByID403ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID403ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10928,13 +10926,13 @@ type StreamAIResponseByID404ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID404ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10944,13 +10942,13 @@ type StreamAIResponseByID406ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID406ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10960,8 +10958,8 @@ type StreamAIResponseByID429ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID429ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10975,7 +10973,7 @@ func (response StreamAIResponseByID429ApplicationProblemPlusJSONResponse) VisitS
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -10985,13 +10983,13 @@ type StreamAIResponseByID500ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID500ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11001,8 +10999,8 @@ type StreamAIResponseByID503ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID503ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11010,7 +11008,7 @@ func (response StreamAIResponseByID503ApplicationProblemPlusJSONResponse) VisitS
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11034,8 +11032,8 @@ type ListAPIKeys200JSONResponse struct {
 
 func (response ListAPIKeys200JSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -11046,7 +11044,7 @@ func (response ListAPIKeys200JSONResponse) VisitListAPIKeysResponse(w http.Respo
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11066,13 +11064,13 @@ type ListAPIKeys400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys400ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11082,14 +11080,14 @@ type ListAPIKeys401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys401ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11099,14 +11097,14 @@ type ListAPIKeys403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys403ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11116,13 +11114,13 @@ type ListAPIKeys406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys406ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11132,8 +11130,8 @@ type ListAPIKeys429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys429ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11147,7 +11145,7 @@ func (response ListAPIKeys429ApplicationProblemPlusJSONResponse) VisitListAPIKey
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11157,13 +11155,13 @@ type ListAPIKeys500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys500ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11173,8 +11171,8 @@ type ListAPIKeys503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys503ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11182,7 +11180,7 @@ func (response ListAPIKeys503ApplicationProblemPlusJSONResponse) VisitListAPIKey
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11199,13 +11197,13 @@ type CreateAPIKey201JSONResponse CreatedAPIKey
 
 func (response CreateAPIKey201JSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11215,13 +11213,13 @@ type CreateAPIKey400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey400ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11231,14 +11229,14 @@ type CreateAPIKey401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey401ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11248,14 +11246,14 @@ type CreateAPIKey403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey403ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11265,13 +11263,13 @@ type CreateAPIKey406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey406ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11281,13 +11279,13 @@ type CreateAPIKey413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey413ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11297,14 +11295,14 @@ type CreateAPIKey415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey415ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11314,13 +11312,13 @@ type CreateAPIKey422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey422ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11330,8 +11328,8 @@ type CreateAPIKey429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey429ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11345,7 +11343,7 @@ func (response CreateAPIKey429ApplicationProblemPlusJSONResponse) VisitCreateAPI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11355,13 +11353,13 @@ type CreateAPIKey500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey500ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11371,8 +11369,8 @@ type CreateAPIKey503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey503ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11380,7 +11378,7 @@ func (response CreateAPIKey503ApplicationProblemPlusJSONResponse) VisitCreateAPI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11406,13 +11404,13 @@ type RevokeAPIKey400ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey400ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11422,14 +11420,14 @@ type RevokeAPIKey401ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey401ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11439,14 +11437,14 @@ type RevokeAPIKey403ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey403ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11456,13 +11454,13 @@ type RevokeAPIKey404ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey404ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11472,8 +11470,8 @@ type RevokeAPIKey429ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey429ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11487,7 +11485,7 @@ func (response RevokeAPIKey429ApplicationProblemPlusJSONResponse) VisitRevokeAPI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11497,13 +11495,13 @@ type RevokeAPIKey500ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey500ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11513,8 +11511,8 @@ type RevokeAPIKey503ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey503ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11522,7 +11520,7 @@ func (response RevokeAPIKey503ApplicationProblemPlusJSONResponse) VisitRevokeAPI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11540,13 +11538,13 @@ type LogIn200JSONResponse AccessToken
 
 func (response LogIn200JSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11556,13 +11554,13 @@ type LogIn400ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn400ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11572,14 +11570,14 @@ type LogIn401ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn401ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11589,13 +11587,13 @@ type LogIn406ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn406ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11605,13 +11603,13 @@ type LogIn413ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn413ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11621,14 +11619,14 @@ type LogIn415ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn415ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11638,13 +11636,13 @@ type LogIn422ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn422ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11654,8 +11652,8 @@ type LogIn429ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn429ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11669,7 +11667,7 @@ func (response LogIn429ApplicationProblemPlusJSONResponse) VisitLogInResponse(w 
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11679,13 +11677,13 @@ type LogIn500ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn500ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11695,8 +11693,8 @@ type LogIn503ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn503ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11704,7 +11702,7 @@ func (response LogIn503ApplicationProblemPlusJSONResponse) VisitLogInResponse(w 
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11730,13 +11728,13 @@ type LogOut400ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut400ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11746,14 +11744,14 @@ type LogOut401ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut401ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11763,14 +11761,14 @@ type LogOut403ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut403ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11780,8 +11778,8 @@ type LogOut429ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut429ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11795,7 +11793,7 @@ func (response LogOut429ApplicationProblemPlusJSONResponse) VisitLogOutResponse(
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11805,13 +11803,13 @@ type LogOut500ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut500ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11821,8 +11819,8 @@ type LogOut503ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut503ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11830,7 +11828,7 @@ func (response LogOut503ApplicationProblemPlusJSONResponse) VisitLogOutResponse(
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11847,13 +11845,13 @@ type RefreshSession200JSONResponse AccessToken
 
 func (response RefreshSession200JSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11863,13 +11861,13 @@ type RefreshSession400ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession400ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11879,14 +11877,14 @@ type RefreshSession401ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession401ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11896,13 +11894,13 @@ type RefreshSession406ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession406ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11912,13 +11910,13 @@ type RefreshSession413ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession413ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11928,14 +11926,14 @@ type RefreshSession415ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession415ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11945,13 +11943,13 @@ type RefreshSession422ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession422ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11961,8 +11959,8 @@ type RefreshSession429ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession429ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11976,7 +11974,7 @@ func (response RefreshSession429ApplicationProblemPlusJSONResponse) VisitRefresh
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -11986,13 +11984,13 @@ type RefreshSession500ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession500ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12002,8 +12000,8 @@ type RefreshSession503ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession503ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12011,7 +12009,7 @@ func (response RefreshSession503ApplicationProblemPlusJSONResponse) VisitRefresh
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12035,8 +12033,8 @@ type ListSessions200JSONResponse struct {
 
 func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -12047,7 +12045,7 @@ func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.Res
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12067,13 +12065,13 @@ type ListSessions400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions400ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12083,14 +12081,14 @@ type ListSessions401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions401ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12100,14 +12098,14 @@ type ListSessions403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions403ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12117,13 +12115,13 @@ type ListSessions406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions406ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12133,8 +12131,8 @@ type ListSessions429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions429ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12148,7 +12146,7 @@ func (response ListSessions429ApplicationProblemPlusJSONResponse) VisitListSessi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12158,13 +12156,13 @@ type ListSessions500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions500ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12174,8 +12172,8 @@ type ListSessions503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions503ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12183,7 +12181,7 @@ func (response ListSessions503ApplicationProblemPlusJSONResponse) VisitListSessi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12209,13 +12207,13 @@ type EndSession400ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession400ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12225,14 +12223,14 @@ type EndSession401ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession401ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12242,14 +12240,14 @@ type EndSession403ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession403ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12259,13 +12257,13 @@ type EndSession404ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession404ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12275,8 +12273,8 @@ type EndSession429ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession429ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12290,7 +12288,7 @@ func (response EndSession429ApplicationProblemPlusJSONResponse) VisitEndSessionR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12300,13 +12298,13 @@ type EndSession500ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession500ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12316,8 +12314,8 @@ type EndSession503ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession503ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12325,7 +12323,7 @@ func (response EndSession503ApplicationProblemPlusJSONResponse) VisitEndSessionR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12342,13 +12340,13 @@ type SignUp201JSONResponse User
 
 func (response SignUp201JSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12358,13 +12356,13 @@ type SignUp400ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp400ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12374,13 +12372,13 @@ type SignUp403ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp403ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12390,13 +12388,13 @@ type SignUp406ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp406ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12406,13 +12404,13 @@ type SignUp409ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp409ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12422,13 +12420,13 @@ type SignUp413ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp413ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12438,14 +12436,14 @@ type SignUp415ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp415ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12455,13 +12453,13 @@ type SignUp422ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp422ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12471,8 +12469,8 @@ type SignUp429ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp429ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12486,7 +12484,7 @@ func (response SignUp429ApplicationProblemPlusJSONResponse) VisitSignUpResponse(
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12496,13 +12494,13 @@ type SignUp500ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp500ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12512,8 +12510,8 @@ type SignUp503ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12521,7 +12519,7 @@ func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12544,8 +12542,8 @@ type ListEvents200JSONResponse struct {
 
 func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -12553,7 +12551,7 @@ func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.Respons
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12573,13 +12571,13 @@ type ListEvents400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents400ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12589,14 +12587,14 @@ type ListEvents401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents401ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12606,14 +12604,14 @@ type ListEvents403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents403ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12623,13 +12621,13 @@ type ListEvents406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents406ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12639,13 +12637,13 @@ type ListEvents410ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(410)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12655,8 +12653,8 @@ type ListEvents429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12670,7 +12668,7 @@ func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12680,13 +12678,13 @@ type ListEvents500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents500ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12696,8 +12694,8 @@ type ListEvents503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12705,7 +12703,7 @@ func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12766,13 +12764,13 @@ type StreamEvents400ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents400ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12782,14 +12780,14 @@ type StreamEvents401ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents401ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12799,14 +12797,14 @@ type StreamEvents403ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents403ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12816,13 +12814,13 @@ type StreamEvents406ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents406ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12832,13 +12830,13 @@ type StreamEvents410ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents410ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(410)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12848,8 +12846,8 @@ type StreamEvents429ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12863,7 +12861,7 @@ func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEve
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12873,13 +12871,13 @@ type StreamEvents500ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents500ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12889,8 +12887,8 @@ type StreamEvents503ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12898,7 +12896,7 @@ func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEve
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12913,13 +12911,13 @@ type GetLiveness200JSONResponse Health
 
 func (response GetLiveness200JSONResponse) VisitGetLivenessResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12929,13 +12927,13 @@ type GetLiveness400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetLiveness400ApplicationProblemPlusJSONResponse) VisitGetLivenessResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12945,13 +12943,13 @@ type GetLiveness406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetLiveness406ApplicationProblemPlusJSONResponse) VisitGetLivenessResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12975,8 +12973,8 @@ type ListMacros200JSONResponse struct {
 
 func (response ListMacros200JSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -12987,7 +12985,7 @@ func (response ListMacros200JSONResponse) VisitListMacrosResponse(w http.Respons
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13007,13 +13005,13 @@ type ListMacros400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros400ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13023,14 +13021,14 @@ type ListMacros401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros401ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13040,14 +13038,14 @@ type ListMacros403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros403ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13057,13 +13055,13 @@ type ListMacros406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros406ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13073,8 +13071,8 @@ type ListMacros429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros429ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13088,7 +13086,7 @@ func (response ListMacros429ApplicationProblemPlusJSONResponse) VisitListMacrosR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13098,13 +13096,13 @@ type ListMacros500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros500ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13114,8 +13112,8 @@ type ListMacros503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros503ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13123,7 +13121,7 @@ func (response ListMacros503ApplicationProblemPlusJSONResponse) VisitListMacrosR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13149,8 +13147,8 @@ type CreateMacro201JSONResponse struct {
 
 func (response CreateMacro201JSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -13162,7 +13160,7 @@ func (response CreateMacro201JSONResponse) VisitCreateMacroResponse(w http.Respo
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13172,13 +13170,13 @@ type CreateMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro400ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13188,14 +13186,14 @@ type CreateMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro401ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13205,14 +13203,14 @@ type CreateMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro403ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13222,13 +13220,13 @@ type CreateMacro406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro406ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13238,8 +13236,8 @@ type CreateMacro409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro409ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13247,7 +13245,7 @@ func (response CreateMacro409ApplicationProblemPlusJSONResponse) VisitCreateMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13257,13 +13255,13 @@ type CreateMacro413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro413ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13273,14 +13271,14 @@ type CreateMacro415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro415ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13290,13 +13288,13 @@ type CreateMacro422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro422ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13306,8 +13304,8 @@ type CreateMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro429ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13321,7 +13319,7 @@ func (response CreateMacro429ApplicationProblemPlusJSONResponse) VisitCreateMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13331,13 +13329,13 @@ type CreateMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro500ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13347,8 +13345,8 @@ type CreateMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro503ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13356,7 +13354,7 @@ func (response CreateMacro503ApplicationProblemPlusJSONResponse) VisitCreateMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13382,13 +13380,13 @@ type DeleteMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro400ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13398,14 +13396,14 @@ type DeleteMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro401ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13415,14 +13413,14 @@ type DeleteMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro403ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13432,13 +13430,13 @@ type DeleteMacro404ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro404ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13448,8 +13446,8 @@ type DeleteMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro429ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13463,7 +13461,7 @@ func (response DeleteMacro429ApplicationProblemPlusJSONResponse) VisitDeleteMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13473,13 +13471,13 @@ type DeleteMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro500ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13489,8 +13487,8 @@ type DeleteMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro503ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13498,7 +13496,7 @@ func (response DeleteMacro503ApplicationProblemPlusJSONResponse) VisitDeleteMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13522,8 +13520,8 @@ type GetMacro200JSONResponse struct {
 
 func (response GetMacro200JSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -13531,7 +13529,7 @@ func (response GetMacro200JSONResponse) VisitGetMacroResponse(w http.ResponseWri
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13551,13 +13549,13 @@ type GetMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro400ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13567,14 +13565,14 @@ type GetMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro401ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13584,14 +13582,14 @@ type GetMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro403ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13601,13 +13599,13 @@ type GetMacro404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro404ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13617,13 +13615,13 @@ type GetMacro406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro406ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13633,8 +13631,8 @@ type GetMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro429ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13648,7 +13646,7 @@ func (response GetMacro429ApplicationProblemPlusJSONResponse) VisitGetMacroRespo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13658,13 +13656,13 @@ type GetMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro500ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13674,8 +13672,8 @@ type GetMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro503ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13683,7 +13681,7 @@ func (response GetMacro503ApplicationProblemPlusJSONResponse) VisitGetMacroRespo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13708,8 +13706,8 @@ type UpdateMacro200JSONResponse struct {
 
 func (response UpdateMacro200JSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -13717,7 +13715,7 @@ func (response UpdateMacro200JSONResponse) VisitUpdateMacroResponse(w http.Respo
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13727,13 +13725,13 @@ type UpdateMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro400ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13743,14 +13741,14 @@ type UpdateMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro401ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13760,14 +13758,14 @@ type UpdateMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro403ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13777,13 +13775,13 @@ type UpdateMacro404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro404ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13793,13 +13791,13 @@ type UpdateMacro406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro406ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13809,13 +13807,13 @@ type UpdateMacro409ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro409ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13825,13 +13823,13 @@ type UpdateMacro412ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro412ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13841,13 +13839,13 @@ type UpdateMacro413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro413ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13857,14 +13855,14 @@ type UpdateMacro415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro415ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13874,13 +13872,13 @@ type UpdateMacro422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro422ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13890,8 +13888,8 @@ type UpdateMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro429ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13905,7 +13903,7 @@ func (response UpdateMacro429ApplicationProblemPlusJSONResponse) VisitUpdateMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13915,13 +13913,13 @@ type UpdateMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro500ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13931,8 +13929,8 @@ type UpdateMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro503ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13940,7 +13938,7 @@ func (response UpdateMacro503ApplicationProblemPlusJSONResponse) VisitUpdateMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13963,8 +13961,8 @@ type GetMe200JSONResponse struct {
 
 func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -13972,7 +13970,7 @@ func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) e
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -13992,13 +13990,13 @@ type GetMe400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe400ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14008,14 +14006,14 @@ type GetMe401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe401ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14025,14 +14023,14 @@ type GetMe403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe403ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14042,13 +14040,13 @@ type GetMe406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe406ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14058,8 +14056,8 @@ type GetMe429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe429ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14073,7 +14071,7 @@ func (response GetMe429ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w 
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14083,13 +14081,13 @@ type GetMe500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe500ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14099,8 +14097,8 @@ type GetMe503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe503ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14108,7 +14106,7 @@ func (response GetMe503ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w 
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14124,13 +14122,13 @@ type UpdateMe200JSONResponse User
 
 func (response UpdateMe200JSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14140,13 +14138,13 @@ type UpdateMe400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe400ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14156,14 +14154,14 @@ type UpdateMe401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe401ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14173,14 +14171,14 @@ type UpdateMe403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe403ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14190,13 +14188,13 @@ type UpdateMe406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe406ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14206,13 +14204,13 @@ type UpdateMe413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe413ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14222,14 +14220,14 @@ type UpdateMe415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe415ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14239,13 +14237,13 @@ type UpdateMe422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe422ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14255,8 +14253,8 @@ type UpdateMe429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe429ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14270,7 +14268,7 @@ func (response UpdateMe429ApplicationProblemPlusJSONResponse) VisitUpdateMeRespo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14280,13 +14278,13 @@ type UpdateMe500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe500ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14296,8 +14294,8 @@ type UpdateMe503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe503ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14305,7 +14303,7 @@ func (response UpdateMe503ApplicationProblemPlusJSONResponse) VisitUpdateMeRespo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14332,13 +14330,13 @@ type ChangePassword400ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword400ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14348,14 +14346,14 @@ type ChangePassword401ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword401ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14365,14 +14363,14 @@ type ChangePassword403ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword403ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14382,13 +14380,13 @@ type ChangePassword413ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword413ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14398,14 +14396,14 @@ type ChangePassword415ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword415ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14415,13 +14413,13 @@ type ChangePassword422ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword422ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14431,8 +14429,8 @@ type ChangePassword429ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword429ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14446,7 +14444,7 @@ func (response ChangePassword429ApplicationProblemPlusJSONResponse) VisitChangeP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14456,13 +14454,13 @@ type ChangePassword500ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword500ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14472,8 +14470,8 @@ type ChangePassword503ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword503ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14481,7 +14479,7 @@ func (response ChangePassword503ApplicationProblemPlusJSONResponse) VisitChangeP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14505,8 +14503,8 @@ type GetMessageFeedback200JSONResponse struct {
 
 func (response GetMessageFeedback200JSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -14514,7 +14512,7 @@ func (response GetMessageFeedback200JSONResponse) VisitGetMessageFeedbackRespons
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14534,13 +14532,13 @@ type GetMessageFeedback400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback400ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14550,14 +14548,14 @@ type GetMessageFeedback401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback401ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14567,14 +14565,14 @@ type GetMessageFeedback403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback403ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14584,13 +14582,13 @@ type GetMessageFeedback404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback404ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14600,13 +14598,13 @@ type GetMessageFeedback406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback406ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14616,8 +14614,8 @@ type GetMessageFeedback429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback429ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14631,7 +14629,7 @@ func (response GetMessageFeedback429ApplicationProblemPlusJSONResponse) VisitGet
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14641,13 +14639,13 @@ type GetMessageFeedback500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback500ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14657,8 +14655,8 @@ type GetMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback503ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14666,7 +14664,7 @@ func (response GetMessageFeedback503ApplicationProblemPlusJSONResponse) VisitGet
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14683,13 +14681,13 @@ type PutMessageFeedback200JSONResponse MessageFeedback
 
 func (response PutMessageFeedback200JSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14699,13 +14697,13 @@ type PutMessageFeedback400ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback400ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14715,14 +14713,14 @@ type PutMessageFeedback401ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback401ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14732,14 +14730,14 @@ type PutMessageFeedback403ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback403ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14749,13 +14747,13 @@ type PutMessageFeedback404ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback404ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14765,13 +14763,13 @@ type PutMessageFeedback406ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback406ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14781,13 +14779,13 @@ type PutMessageFeedback413ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback413ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14797,14 +14795,14 @@ type PutMessageFeedback415ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback415ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14814,13 +14812,13 @@ type PutMessageFeedback422ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback422ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14830,8 +14828,8 @@ type PutMessageFeedback429ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback429ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14845,7 +14843,7 @@ func (response PutMessageFeedback429ApplicationProblemPlusJSONResponse) VisitPut
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14855,13 +14853,13 @@ type PutMessageFeedback500ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback500ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14871,8 +14869,8 @@ type PutMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14880,7 +14878,7 @@ func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPut
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14897,13 +14895,13 @@ type RedactMessage200JSONResponse Message
 
 func (response RedactMessage200JSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14913,13 +14911,13 @@ type RedactMessage400ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage400ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14929,14 +14927,14 @@ type RedactMessage401ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage401ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14946,14 +14944,14 @@ type RedactMessage403ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage403ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14963,13 +14961,13 @@ type RedactMessage404ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage404ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14979,13 +14977,13 @@ type RedactMessage406ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage406ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -14995,8 +14993,8 @@ type RedactMessage429ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage429ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15010,7 +15008,7 @@ func (response RedactMessage429ApplicationProblemPlusJSONResponse) VisitRedactMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15020,13 +15018,13 @@ type RedactMessage500ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage500ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15036,8 +15034,8 @@ type RedactMessage503ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage503ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15045,7 +15043,7 @@ func (response RedactMessage503ApplicationProblemPlusJSONResponse) VisitRedactMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15069,8 +15067,8 @@ type ListPrompts200JSONResponse struct {
 
 func (response ListPrompts200JSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -15081,7 +15079,7 @@ func (response ListPrompts200JSONResponse) VisitListPromptsResponse(w http.Respo
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15101,13 +15099,13 @@ type ListPrompts400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts400ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15117,14 +15115,14 @@ type ListPrompts401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts401ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15134,14 +15132,14 @@ type ListPrompts403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts403ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15151,13 +15149,13 @@ type ListPrompts406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts406ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15167,8 +15165,8 @@ type ListPrompts429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts429ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15182,7 +15180,7 @@ func (response ListPrompts429ApplicationProblemPlusJSONResponse) VisitListPrompt
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15192,13 +15190,13 @@ type ListPrompts500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts500ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15208,8 +15206,8 @@ type ListPrompts503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts503ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15217,7 +15215,7 @@ func (response ListPrompts503ApplicationProblemPlusJSONResponse) VisitListPrompt
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15243,8 +15241,8 @@ type CreatePrompt201JSONResponse struct {
 
 func (response CreatePrompt201JSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -15256,7 +15254,7 @@ func (response CreatePrompt201JSONResponse) VisitCreatePromptResponse(w http.Res
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15266,13 +15264,13 @@ type CreatePrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt400ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15282,14 +15280,14 @@ type CreatePrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt401ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15299,14 +15297,14 @@ type CreatePrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt403ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15316,13 +15314,13 @@ type CreatePrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt406ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15332,8 +15330,8 @@ type CreatePrompt409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt409ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15341,7 +15339,7 @@ func (response CreatePrompt409ApplicationProblemPlusJSONResponse) VisitCreatePro
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15351,13 +15349,13 @@ type CreatePrompt413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt413ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15367,14 +15365,14 @@ type CreatePrompt415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt415ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15384,13 +15382,13 @@ type CreatePrompt422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt422ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15400,8 +15398,8 @@ type CreatePrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt429ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15415,7 +15413,7 @@ func (response CreatePrompt429ApplicationProblemPlusJSONResponse) VisitCreatePro
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15425,13 +15423,13 @@ type CreatePrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt500ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15441,8 +15439,8 @@ type CreatePrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt503ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15450,7 +15448,7 @@ func (response CreatePrompt503ApplicationProblemPlusJSONResponse) VisitCreatePro
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15474,8 +15472,8 @@ type GetPrompt200JSONResponse struct {
 
 func (response GetPrompt200JSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -15483,7 +15481,7 @@ func (response GetPrompt200JSONResponse) VisitGetPromptResponse(w http.ResponseW
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15503,13 +15501,13 @@ type GetPrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt400ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15519,14 +15517,14 @@ type GetPrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt401ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15536,14 +15534,14 @@ type GetPrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt403ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15553,13 +15551,13 @@ type GetPrompt404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt404ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15569,13 +15567,13 @@ type GetPrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt406ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15585,8 +15583,8 @@ type GetPrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt429ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15600,7 +15598,7 @@ func (response GetPrompt429ApplicationProblemPlusJSONResponse) VisitGetPromptRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15610,13 +15608,13 @@ type GetPrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt500ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15626,8 +15624,8 @@ type GetPrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt503ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15635,7 +15633,7 @@ func (response GetPrompt503ApplicationProblemPlusJSONResponse) VisitGetPromptRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15660,8 +15658,8 @@ type UpdatePrompt200JSONResponse struct {
 
 func (response UpdatePrompt200JSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -15669,7 +15667,7 @@ func (response UpdatePrompt200JSONResponse) VisitUpdatePromptResponse(w http.Res
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15679,13 +15677,13 @@ type UpdatePrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt400ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15695,14 +15693,14 @@ type UpdatePrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt401ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15712,14 +15710,14 @@ type UpdatePrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt403ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15729,13 +15727,13 @@ type UpdatePrompt404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt404ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15745,13 +15743,13 @@ type UpdatePrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt406ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15761,13 +15759,13 @@ type UpdatePrompt409ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt409ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15777,13 +15775,13 @@ type UpdatePrompt412ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt412ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15793,13 +15791,13 @@ type UpdatePrompt413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt413ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15809,14 +15807,14 @@ type UpdatePrompt415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt415ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15826,13 +15824,13 @@ type UpdatePrompt422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt422ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15842,8 +15840,8 @@ type UpdatePrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt429ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15857,7 +15855,7 @@ func (response UpdatePrompt429ApplicationProblemPlusJSONResponse) VisitUpdatePro
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15867,13 +15865,13 @@ type UpdatePrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt500ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15883,8 +15881,8 @@ type UpdatePrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt503ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15892,7 +15890,7 @@ func (response UpdatePrompt503ApplicationProblemPlusJSONResponse) VisitUpdatePro
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15916,8 +15914,8 @@ type PreviewPrompt200JSONResponse struct {
 
 func (response PreviewPrompt200JSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -15925,7 +15923,7 @@ func (response PreviewPrompt200JSONResponse) VisitPreviewPromptResponse(w http.R
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15945,13 +15943,13 @@ type PreviewPrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt400ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15961,14 +15959,14 @@ type PreviewPrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt401ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15978,14 +15976,14 @@ type PreviewPrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt403ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -15995,13 +15993,13 @@ type PreviewPrompt404ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt404ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16011,13 +16009,13 @@ type PreviewPrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt406ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16027,8 +16025,8 @@ type PreviewPrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt429ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16042,7 +16040,7 @@ func (response PreviewPrompt429ApplicationProblemPlusJSONResponse) VisitPreviewP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16052,13 +16050,13 @@ type PreviewPrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt500ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16068,8 +16066,8 @@ type PreviewPrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt503ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16077,7 +16075,7 @@ func (response PreviewPrompt503ApplicationProblemPlusJSONResponse) VisitPreviewP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16102,8 +16100,8 @@ type PublishPrompt200JSONResponse struct {
 
 func (response PublishPrompt200JSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -16114,7 +16112,7 @@ func (response PublishPrompt200JSONResponse) VisitPublishPromptResponse(w http.R
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16124,13 +16122,13 @@ type PublishPrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt400ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16140,14 +16138,14 @@ type PublishPrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt401ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16157,14 +16155,14 @@ type PublishPrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt403ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16174,13 +16172,13 @@ type PublishPrompt404ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt404ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16190,13 +16188,13 @@ type PublishPrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt406ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16206,8 +16204,8 @@ type PublishPrompt409ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt409ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16215,7 +16213,7 @@ func (response PublishPrompt409ApplicationProblemPlusJSONResponse) VisitPublishP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16225,13 +16223,13 @@ type PublishPrompt412ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt412ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16241,13 +16239,13 @@ type PublishPrompt422ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt422ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16257,8 +16255,8 @@ type PublishPrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt429ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16272,7 +16270,7 @@ func (response PublishPrompt429ApplicationProblemPlusJSONResponse) VisitPublishP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16282,13 +16280,13 @@ type PublishPrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt500ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16298,8 +16296,8 @@ type PublishPrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt503ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16307,7 +16305,7 @@ func (response PublishPrompt503ApplicationProblemPlusJSONResponse) VisitPublishP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16332,8 +16330,8 @@ type WithdrawPrompt200JSONResponse struct {
 
 func (response WithdrawPrompt200JSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -16344,7 +16342,7 @@ func (response WithdrawPrompt200JSONResponse) VisitWithdrawPromptResponse(w http
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16354,13 +16352,13 @@ type WithdrawPrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt400ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16370,14 +16368,14 @@ type WithdrawPrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt401ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16387,14 +16385,14 @@ type WithdrawPrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt403ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16404,13 +16402,13 @@ type WithdrawPrompt404ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt404ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16420,13 +16418,13 @@ type WithdrawPrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt406ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16436,8 +16434,8 @@ type WithdrawPrompt409ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt409ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16445,7 +16443,7 @@ func (response WithdrawPrompt409ApplicationProblemPlusJSONResponse) VisitWithdra
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16455,13 +16453,13 @@ type WithdrawPrompt422ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt422ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16471,8 +16469,8 @@ type WithdrawPrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt429ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16486,7 +16484,7 @@ func (response WithdrawPrompt429ApplicationProblemPlusJSONResponse) VisitWithdra
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16496,13 +16494,13 @@ type WithdrawPrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt500ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16512,8 +16510,8 @@ type WithdrawPrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt503ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16521,7 +16519,7 @@ func (response WithdrawPrompt503ApplicationProblemPlusJSONResponse) VisitWithdra
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16536,13 +16534,13 @@ type GetReadiness200JSONResponse Health
 
 func (response GetReadiness200JSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16552,13 +16550,13 @@ type GetReadiness400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReadiness400ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16568,13 +16566,13 @@ type GetReadiness406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReadiness406ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16584,13 +16582,13 @@ type GetReadiness500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReadiness500ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16600,8 +16598,8 @@ type GetReadiness503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16609,7 +16607,7 @@ func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadin
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16633,8 +16631,8 @@ type SearchTickets200JSONResponse struct {
 
 func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -16645,7 +16643,7 @@ func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.R
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16665,13 +16663,13 @@ type SearchTickets400ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets400ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16681,14 +16679,14 @@ type SearchTickets401ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets401ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16698,14 +16696,14 @@ type SearchTickets403ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets403ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16715,13 +16713,13 @@ type SearchTickets406ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets406ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16731,8 +16729,8 @@ type SearchTickets429ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16746,7 +16744,7 @@ func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16756,13 +16754,13 @@ type SearchTickets500ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets500ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16772,8 +16770,8 @@ type SearchTickets503ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16781,7 +16779,7 @@ func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16804,8 +16802,8 @@ type GetSLATargets200JSONResponse struct {
 
 func (response GetSLATargets200JSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -16813,7 +16811,7 @@ func (response GetSLATargets200JSONResponse) VisitGetSLATargetsResponse(w http.R
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16833,13 +16831,13 @@ type GetSLATargets400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets400ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16849,14 +16847,14 @@ type GetSLATargets401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets401ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16866,14 +16864,14 @@ type GetSLATargets403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets403ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16883,13 +16881,13 @@ type GetSLATargets406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets406ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16899,8 +16897,8 @@ type GetSLATargets429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets429ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16914,7 +16912,7 @@ func (response GetSLATargets429ApplicationProblemPlusJSONResponse) VisitGetSLATa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16924,13 +16922,13 @@ type GetSLATargets500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets500ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16940,8 +16938,8 @@ type GetSLATargets503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets503ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16949,7 +16947,7 @@ func (response GetSLATargets503ApplicationProblemPlusJSONResponse) VisitGetSLATa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16973,8 +16971,8 @@ type PutSLATargets200JSONResponse struct {
 
 func (response PutSLATargets200JSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -16982,7 +16980,7 @@ func (response PutSLATargets200JSONResponse) VisitPutSLATargetsResponse(w http.R
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -16992,13 +16990,13 @@ type PutSLATargets400ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets400ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17008,14 +17006,14 @@ type PutSLATargets401ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets401ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17025,14 +17023,14 @@ type PutSLATargets403ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets403ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17042,13 +17040,13 @@ type PutSLATargets406ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets406ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17058,13 +17056,13 @@ type PutSLATargets412ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets412ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17074,13 +17072,13 @@ type PutSLATargets413ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets413ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17090,14 +17088,14 @@ type PutSLATargets415ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets415ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17107,13 +17105,13 @@ type PutSLATargets422ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets422ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17123,8 +17121,8 @@ type PutSLATargets429ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets429ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17138,7 +17136,7 @@ func (response PutSLATargets429ApplicationProblemPlusJSONResponse) VisitPutSLATa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17148,13 +17146,13 @@ type PutSLATargets500ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets500ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17164,8 +17162,8 @@ type PutSLATargets503ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets503ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17173,7 +17171,7 @@ func (response PutSLATargets503ApplicationProblemPlusJSONResponse) VisitPutSLATa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17196,8 +17194,8 @@ type GetReportSummary200JSONResponse struct {
 
 func (response GetReportSummary200JSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -17205,7 +17203,7 @@ func (response GetReportSummary200JSONResponse) VisitGetReportSummaryResponse(w 
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17225,13 +17223,13 @@ type GetReportSummary400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary400ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17241,14 +17239,14 @@ type GetReportSummary401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary401ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17258,14 +17256,14 @@ type GetReportSummary403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary403ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17275,13 +17273,13 @@ type GetReportSummary406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary406ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17291,8 +17289,8 @@ type GetReportSummary429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary429ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17306,7 +17304,7 @@ func (response GetReportSummary429ApplicationProblemPlusJSONResponse) VisitGetRe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17316,13 +17314,13 @@ type GetReportSummary500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary500ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17332,8 +17330,8 @@ type GetReportSummary503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary503ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17341,7 +17339,7 @@ func (response GetReportSummary503ApplicationProblemPlusJSONResponse) VisitGetRe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17365,8 +17363,8 @@ type ListStaffTickets200JSONResponse struct {
 
 func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -17377,7 +17375,7 @@ func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w 
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17397,13 +17395,13 @@ type ListStaffTickets400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets400ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17413,14 +17411,14 @@ type ListStaffTickets401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets401ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17430,14 +17428,14 @@ type ListStaffTickets403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets403ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17447,13 +17445,13 @@ type ListStaffTickets406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets406ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17463,8 +17461,8 @@ type ListStaffTickets429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17478,7 +17476,7 @@ func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListS
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17488,13 +17486,13 @@ type ListStaffTickets500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets500ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17504,8 +17502,8 @@ type ListStaffTickets503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17513,7 +17511,7 @@ func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListS
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17530,13 +17528,13 @@ type UpdateTickets200JSONResponse []TicketResult
 
 func (response UpdateTickets200JSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17546,13 +17544,13 @@ type UpdateTickets400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets400ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17562,14 +17560,14 @@ type UpdateTickets401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets401ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17579,14 +17577,14 @@ type UpdateTickets403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets403ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17596,13 +17594,13 @@ type UpdateTickets406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets406ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17612,13 +17610,13 @@ type UpdateTickets413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets413ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17628,14 +17626,14 @@ type UpdateTickets415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets415ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17645,13 +17643,13 @@ type UpdateTickets422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets422ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17661,8 +17659,8 @@ type UpdateTickets429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17676,7 +17674,7 @@ func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17686,13 +17684,13 @@ type UpdateTickets500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets500ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17702,8 +17700,8 @@ type UpdateTickets503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17711,7 +17709,7 @@ func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17734,8 +17732,8 @@ type CountStaffTickets200JSONResponse struct {
 
 func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -17743,7 +17741,7 @@ func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17763,13 +17761,13 @@ type CountStaffTickets400ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets400ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17779,14 +17777,14 @@ type CountStaffTickets401ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets401ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17796,14 +17794,14 @@ type CountStaffTickets403ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets403ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17813,13 +17811,13 @@ type CountStaffTickets406ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets406ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17829,8 +17827,8 @@ type CountStaffTickets429ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17844,7 +17842,7 @@ func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCoun
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17854,13 +17852,13 @@ type CountStaffTickets500ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets500ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17870,8 +17868,8 @@ type CountStaffTickets503ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17879,7 +17877,7 @@ func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCoun
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17903,8 +17901,8 @@ type ListTeams200JSONResponse struct {
 
 func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -17915,7 +17913,7 @@ func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseW
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17935,13 +17933,13 @@ type ListTeams400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams400ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17951,14 +17949,14 @@ type ListTeams401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams401ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17968,14 +17966,14 @@ type ListTeams403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams403ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -17985,13 +17983,13 @@ type ListTeams406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams406ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18001,8 +17999,8 @@ type ListTeams429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18016,7 +18014,7 @@ func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18026,13 +18024,13 @@ type ListTeams500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams500ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18042,8 +18040,8 @@ type ListTeams503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18051,7 +18049,7 @@ func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18077,8 +18075,8 @@ type CreateTeam201JSONResponse struct {
 
 func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -18090,7 +18088,7 @@ func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.Respons
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18100,13 +18098,13 @@ type CreateTeam400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam400ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18116,14 +18114,14 @@ type CreateTeam401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam401ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18133,14 +18131,14 @@ type CreateTeam403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam403ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18150,13 +18148,13 @@ type CreateTeam406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam406ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18166,8 +18164,8 @@ type CreateTeam409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18175,7 +18173,7 @@ func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18185,13 +18183,13 @@ type CreateTeam413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam413ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18201,14 +18199,14 @@ type CreateTeam415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam415ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18218,13 +18216,13 @@ type CreateTeam422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam422ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18234,8 +18232,8 @@ type CreateTeam429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18249,7 +18247,7 @@ func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18259,13 +18257,13 @@ type CreateTeam500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam500ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18275,8 +18273,8 @@ type CreateTeam503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18284,7 +18282,7 @@ func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18310,13 +18308,13 @@ type DeleteTeam400ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam400ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18326,14 +18324,14 @@ type DeleteTeam401ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam401ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18343,14 +18341,14 @@ type DeleteTeam403ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam403ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18360,13 +18358,13 @@ type DeleteTeam404ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam404ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18376,8 +18374,8 @@ type DeleteTeam429ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18391,7 +18389,7 @@ func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18401,13 +18399,13 @@ type DeleteTeam500ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam500ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18417,8 +18415,8 @@ type DeleteTeam503ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18426,7 +18424,7 @@ func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18450,8 +18448,8 @@ type GetTeam200JSONResponse struct {
 
 func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -18459,7 +18457,7 @@ func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWrite
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18479,13 +18477,13 @@ type GetTeam400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam400ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18495,14 +18493,14 @@ type GetTeam401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam401ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18512,14 +18510,14 @@ type GetTeam403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam403ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18529,13 +18527,13 @@ type GetTeam404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam404ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18545,13 +18543,13 @@ type GetTeam406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam406ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18561,8 +18559,8 @@ type GetTeam429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18576,7 +18574,7 @@ func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18586,13 +18584,13 @@ type GetTeam500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam500ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18602,8 +18600,8 @@ type GetTeam503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18611,7 +18609,7 @@ func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18636,8 +18634,8 @@ type UpdateTeam200JSONResponse struct {
 
 func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -18645,7 +18643,7 @@ func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.Respons
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18655,13 +18653,13 @@ type UpdateTeam400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam400ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18671,14 +18669,14 @@ type UpdateTeam401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam401ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18688,14 +18686,14 @@ type UpdateTeam403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam403ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18705,13 +18703,13 @@ type UpdateTeam404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam404ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18721,13 +18719,13 @@ type UpdateTeam406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam406ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18737,13 +18735,13 @@ type UpdateTeam412ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam412ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18753,13 +18751,13 @@ type UpdateTeam413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam413ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18769,14 +18767,14 @@ type UpdateTeam415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam415ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18786,13 +18784,13 @@ type UpdateTeam422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam422ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18802,8 +18800,8 @@ type UpdateTeam429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18817,7 +18815,7 @@ func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18827,13 +18825,13 @@ type UpdateTeam500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam500ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18843,8 +18841,8 @@ type UpdateTeam503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18852,7 +18850,7 @@ func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18876,8 +18874,8 @@ type ListTickets200JSONResponse struct {
 
 func (response ListTickets200JSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -18888,7 +18886,7 @@ func (response ListTickets200JSONResponse) VisitListTicketsResponse(w http.Respo
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18908,13 +18906,13 @@ type ListTickets400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets400ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18924,14 +18922,14 @@ type ListTickets401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets401ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18941,14 +18939,14 @@ type ListTickets403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets403ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18958,13 +18956,13 @@ type ListTickets406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets406ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18974,8 +18972,8 @@ type ListTickets429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets429ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18989,7 +18987,7 @@ func (response ListTickets429ApplicationProblemPlusJSONResponse) VisitListTicket
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -18999,13 +18997,13 @@ type ListTickets500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets500ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19015,8 +19013,8 @@ type ListTickets503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets503ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19024,7 +19022,7 @@ func (response ListTickets503ApplicationProblemPlusJSONResponse) VisitListTicket
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19050,8 +19048,8 @@ type CreateTicket200JSONResponse struct {
 
 func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19063,7 +19061,7 @@ func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.Res
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19080,8 +19078,8 @@ type CreateTicket201JSONResponse struct {
 
 func (response CreateTicket201JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19093,7 +19091,7 @@ func (response CreateTicket201JSONResponse) VisitCreateTicketResponse(w http.Res
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19103,13 +19101,13 @@ type CreateTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket400ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19119,14 +19117,14 @@ type CreateTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket401ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19136,14 +19134,14 @@ type CreateTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket403ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19153,13 +19151,13 @@ type CreateTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19169,8 +19167,8 @@ type CreateTicket409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19178,7 +19176,7 @@ func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19188,13 +19186,13 @@ type CreateTicket413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket413ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19204,14 +19202,14 @@ type CreateTicket415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket415ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19221,13 +19219,13 @@ type CreateTicket422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket422ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19237,8 +19235,8 @@ type CreateTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket429ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19252,7 +19250,7 @@ func (response CreateTicket429ApplicationProblemPlusJSONResponse) VisitCreateTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19262,13 +19260,13 @@ type CreateTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket500ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19278,8 +19276,8 @@ type CreateTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket503ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19287,7 +19285,7 @@ func (response CreateTicket503ApplicationProblemPlusJSONResponse) VisitCreateTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19311,8 +19309,8 @@ type GetTicket200JSONResponse struct {
 
 func (response GetTicket200JSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19320,7 +19318,7 @@ func (response GetTicket200JSONResponse) VisitGetTicketResponse(w http.ResponseW
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19340,13 +19338,13 @@ type GetTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket400ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19356,14 +19354,14 @@ type GetTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket401ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19373,14 +19371,14 @@ type GetTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket403ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19390,13 +19388,13 @@ type GetTicket404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket404ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19406,13 +19404,13 @@ type GetTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket406ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19422,8 +19420,8 @@ type GetTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket429ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19437,7 +19435,7 @@ func (response GetTicket429ApplicationProblemPlusJSONResponse) VisitGetTicketRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19447,13 +19445,13 @@ type GetTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket500ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19463,8 +19461,8 @@ type GetTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket503ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19472,7 +19470,7 @@ func (response GetTicket503ApplicationProblemPlusJSONResponse) VisitGetTicketRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19497,8 +19495,8 @@ type UpdateTicket200JSONResponse struct {
 
 func (response UpdateTicket200JSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19506,7 +19504,7 @@ func (response UpdateTicket200JSONResponse) VisitUpdateTicketResponse(w http.Res
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19516,13 +19514,13 @@ type UpdateTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket400ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19532,14 +19530,14 @@ type UpdateTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket401ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19549,14 +19547,14 @@ type UpdateTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket403ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19566,13 +19564,13 @@ type UpdateTicket404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket404ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19582,13 +19580,13 @@ type UpdateTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket406ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19598,13 +19596,13 @@ type UpdateTicket409ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket409ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19614,13 +19612,13 @@ type UpdateTicket412ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket412ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19630,13 +19628,13 @@ type UpdateTicket413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket413ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19646,14 +19644,14 @@ type UpdateTicket415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket415ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19663,13 +19661,13 @@ type UpdateTicket422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket422ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19679,8 +19677,8 @@ type UpdateTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket429ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19694,7 +19692,7 @@ func (response UpdateTicket429ApplicationProblemPlusJSONResponse) VisitUpdateTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19704,13 +19702,13 @@ type UpdateTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket500ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19720,8 +19718,8 @@ type UpdateTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19729,7 +19727,7 @@ func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19754,8 +19752,8 @@ type CreateAIRequest200JSONResponse struct {
 
 func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19763,7 +19761,7 @@ func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w ht
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19779,8 +19777,8 @@ type CreateAIRequest201JSONResponse struct {
 
 func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19789,7 +19787,7 @@ func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w ht
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19799,13 +19797,13 @@ type CreateAIRequest400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest400ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19815,14 +19813,14 @@ type CreateAIRequest401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest401ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19832,14 +19830,14 @@ type CreateAIRequest403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest403ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19849,13 +19847,13 @@ type CreateAIRequest404ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest404ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19865,13 +19863,13 @@ type CreateAIRequest406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest406ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19881,8 +19879,8 @@ type CreateAIRequest409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19890,7 +19888,7 @@ func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreate
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19900,13 +19898,13 @@ type CreateAIRequest413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest413ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19916,14 +19914,14 @@ type CreateAIRequest415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest415ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19933,13 +19931,13 @@ type CreateAIRequest422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest422ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19949,8 +19947,8 @@ type CreateAIRequest429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19964,7 +19962,7 @@ func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreate
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19974,13 +19972,13 @@ type CreateAIRequest500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest500ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -19990,8 +19988,8 @@ type CreateAIRequest503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19999,7 +19997,7 @@ func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreate
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20069,13 +20067,13 @@ type StreamAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse400ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20085,14 +20083,14 @@ type StreamAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse401ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20102,14 +20100,14 @@ type StreamAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse403ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20119,13 +20117,13 @@ type StreamAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse404ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20135,13 +20133,13 @@ type StreamAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse406ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20151,13 +20149,13 @@ type StreamAIResponse409ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse409ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20167,13 +20165,13 @@ type StreamAIResponse422ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse422ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20183,8 +20181,8 @@ type StreamAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse429ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20198,7 +20196,7 @@ func (response StreamAIResponse429ApplicationProblemPlusJSONResponse) VisitStrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20208,13 +20206,13 @@ type StreamAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse500ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20224,8 +20222,8 @@ type StreamAIResponse502ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse502ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20233,7 +20231,7 @@ func (response StreamAIResponse502ApplicationProblemPlusJSONResponse) VisitStrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(502)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20243,8 +20241,8 @@ type StreamAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse503ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20252,7 +20250,7 @@ func (response StreamAIResponse503ApplicationProblemPlusJSONResponse) VisitStrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20262,8 +20260,8 @@ type StreamAIResponse504ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse504ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20271,7 +20269,7 @@ func (response StreamAIResponse504ApplicationProblemPlusJSONResponse) VisitStrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(504)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20296,8 +20294,8 @@ type ListAIResponses200JSONResponse struct {
 
 func (response ListAIResponses200JSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -20308,7 +20306,7 @@ func (response ListAIResponses200JSONResponse) VisitListAIResponsesResponse(w ht
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20328,13 +20326,13 @@ type ListAIResponses400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses400ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20344,14 +20342,14 @@ type ListAIResponses401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses401ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20361,14 +20359,14 @@ type ListAIResponses403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses403ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20378,13 +20376,13 @@ type ListAIResponses404ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses404ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20394,13 +20392,13 @@ type ListAIResponses406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses406ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20410,8 +20408,8 @@ type ListAIResponses429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses429ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20425,7 +20423,7 @@ func (response ListAIResponses429ApplicationProblemPlusJSONResponse) VisitListAI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20435,13 +20433,13 @@ type ListAIResponses500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses500ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20451,8 +20449,8 @@ type ListAIResponses503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses503ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20460,7 +20458,7 @@ func (response ListAIResponses503ApplicationProblemPlusJSONResponse) VisitListAI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20485,8 +20483,8 @@ type CreateAIResponse200JSONResponse struct {
 
 func (response CreateAIResponse200JSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -20494,7 +20492,7 @@ func (response CreateAIResponse200JSONResponse) VisitCreateAIResponseResponse(w 
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20510,8 +20508,8 @@ type CreateAIResponse201JSONResponse struct {
 
 func (response CreateAIResponse201JSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -20520,7 +20518,7 @@ func (response CreateAIResponse201JSONResponse) VisitCreateAIResponseResponse(w 
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20530,13 +20528,13 @@ type CreateAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse400ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20546,14 +20544,14 @@ type CreateAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse401ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20563,14 +20561,14 @@ type CreateAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse403ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20580,13 +20578,13 @@ type CreateAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse404ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20596,13 +20594,13 @@ type CreateAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse406ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20612,8 +20610,8 @@ type CreateAIResponse409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse409ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20621,7 +20619,7 @@ func (response CreateAIResponse409ApplicationProblemPlusJSONResponse) VisitCreat
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20631,13 +20629,13 @@ type CreateAIResponse413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse413ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20647,14 +20645,14 @@ type CreateAIResponse415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse415ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20664,13 +20662,13 @@ type CreateAIResponse422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse422ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20680,8 +20678,8 @@ type CreateAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse429ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20695,7 +20693,7 @@ func (response CreateAIResponse429ApplicationProblemPlusJSONResponse) VisitCreat
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20705,13 +20703,13 @@ type CreateAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse500ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20721,8 +20719,8 @@ type CreateAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20730,7 +20728,7 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20756,8 +20754,8 @@ type HandOffTicket200JSONResponse struct {
 
 func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -20768,7 +20766,7 @@ func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.R
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20778,13 +20776,13 @@ type HandOffTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket400ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20794,14 +20792,14 @@ type HandOffTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket401ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20811,14 +20809,14 @@ type HandOffTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket403ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20828,13 +20826,13 @@ type HandOffTicket404ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket404ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20844,13 +20842,13 @@ type HandOffTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket406ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20860,8 +20858,8 @@ type HandOffTicket409ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20869,7 +20867,7 @@ func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffT
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20879,13 +20877,13 @@ type HandOffTicket413ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket413ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20895,14 +20893,14 @@ type HandOffTicket415ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket415ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20912,13 +20910,13 @@ type HandOffTicket422ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket422ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20928,8 +20926,8 @@ type HandOffTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20943,7 +20941,7 @@ func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffT
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20953,13 +20951,13 @@ type HandOffTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket500ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -20969,8 +20967,8 @@ type HandOffTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20978,7 +20976,7 @@ func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffT
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21004,8 +21002,8 @@ type ApplyMacro200JSONResponse struct {
 
 func (response ApplyMacro200JSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21016,7 +21014,7 @@ func (response ApplyMacro200JSONResponse) VisitApplyMacroResponse(w http.Respons
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21026,13 +21024,13 @@ type ApplyMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro400ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21042,14 +21040,14 @@ type ApplyMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro401ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21059,14 +21057,14 @@ type ApplyMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro403ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21076,13 +21074,13 @@ type ApplyMacro404ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro404ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21092,13 +21090,13 @@ type ApplyMacro406ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro406ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21108,8 +21106,8 @@ type ApplyMacro409ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro409ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21117,7 +21115,7 @@ func (response ApplyMacro409ApplicationProblemPlusJSONResponse) VisitApplyMacroR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21127,13 +21125,13 @@ type ApplyMacro412ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro412ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21143,13 +21141,13 @@ type ApplyMacro422ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro422ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21159,8 +21157,8 @@ type ApplyMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro429ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21174,7 +21172,7 @@ func (response ApplyMacro429ApplicationProblemPlusJSONResponse) VisitApplyMacroR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21184,13 +21182,13 @@ type ApplyMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro500ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21200,8 +21198,8 @@ type ApplyMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro503ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21209,7 +21207,7 @@ func (response ApplyMacro503ApplicationProblemPlusJSONResponse) VisitApplyMacroR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21234,8 +21232,8 @@ type PreviewMacro200JSONResponse struct {
 
 func (response PreviewMacro200JSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21243,7 +21241,7 @@ func (response PreviewMacro200JSONResponse) VisitPreviewMacroResponse(w http.Res
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21263,13 +21261,13 @@ type PreviewMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro400ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21279,14 +21277,14 @@ type PreviewMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro401ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21296,14 +21294,14 @@ type PreviewMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro403ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21313,13 +21311,13 @@ type PreviewMacro404ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro404ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21329,13 +21327,13 @@ type PreviewMacro406ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro406ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21345,13 +21343,13 @@ type PreviewMacro422ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro422ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21361,8 +21359,8 @@ type PreviewMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro429ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21376,7 +21374,7 @@ func (response PreviewMacro429ApplicationProblemPlusJSONResponse) VisitPreviewMa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21386,13 +21384,13 @@ type PreviewMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro500ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21402,8 +21400,8 @@ type PreviewMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro503ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21411,7 +21409,7 @@ func (response PreviewMacro503ApplicationProblemPlusJSONResponse) VisitPreviewMa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21437,8 +21435,8 @@ type MergeTicket200JSONResponse struct {
 
 func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21449,7 +21447,7 @@ func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.Respo
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21459,13 +21457,13 @@ type MergeTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket400ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21475,14 +21473,14 @@ type MergeTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket401ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21492,14 +21490,14 @@ type MergeTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket403ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21509,13 +21507,13 @@ type MergeTicket404ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket404ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21525,13 +21523,13 @@ type MergeTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket406ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21541,8 +21539,8 @@ type MergeTicket409ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21550,7 +21548,7 @@ func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicke
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21560,13 +21558,13 @@ type MergeTicket413ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket413ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21576,14 +21574,14 @@ type MergeTicket415ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket415ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21593,13 +21591,13 @@ type MergeTicket422ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket422ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21609,8 +21607,8 @@ type MergeTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21624,7 +21622,7 @@ func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicke
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21634,13 +21632,13 @@ type MergeTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket500ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21650,8 +21648,8 @@ type MergeTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21659,7 +21657,7 @@ func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicke
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21684,8 +21682,8 @@ type ListMessages200JSONResponse struct {
 
 func (response ListMessages200JSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21696,7 +21694,7 @@ func (response ListMessages200JSONResponse) VisitListMessagesResponse(w http.Res
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21716,13 +21714,13 @@ type ListMessages400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages400ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21732,14 +21730,14 @@ type ListMessages401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages401ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21749,14 +21747,14 @@ type ListMessages403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages403ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21766,13 +21764,13 @@ type ListMessages404ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages404ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21782,13 +21780,13 @@ type ListMessages406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages406ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21798,8 +21796,8 @@ type ListMessages429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages429ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21813,7 +21811,7 @@ func (response ListMessages429ApplicationProblemPlusJSONResponse) VisitListMessa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21823,13 +21821,13 @@ type ListMessages500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages500ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21839,8 +21837,8 @@ type ListMessages503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages503ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21848,7 +21846,7 @@ func (response ListMessages503ApplicationProblemPlusJSONResponse) VisitListMessa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21873,8 +21871,8 @@ type CreateMessage200JSONResponse struct {
 
 func (response CreateMessage200JSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21882,7 +21880,7 @@ func (response CreateMessage200JSONResponse) VisitCreateMessageResponse(w http.R
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21897,8 +21895,8 @@ type CreateMessage201JSONResponse struct {
 
 func (response CreateMessage201JSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21906,7 +21904,7 @@ func (response CreateMessage201JSONResponse) VisitCreateMessageResponse(w http.R
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(201)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21916,13 +21914,13 @@ type CreateMessage400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage400ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21932,14 +21930,14 @@ type CreateMessage401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage401ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21949,14 +21947,14 @@ type CreateMessage403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage403ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21966,13 +21964,13 @@ type CreateMessage404ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage404ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21982,13 +21980,13 @@ type CreateMessage406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage406ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -21998,8 +21996,8 @@ type CreateMessage409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22007,7 +22005,7 @@ func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22017,13 +22015,13 @@ type CreateMessage412ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage412ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22033,13 +22031,13 @@ type CreateMessage413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage413ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22049,14 +22047,14 @@ type CreateMessage415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage415ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22066,13 +22064,13 @@ type CreateMessage422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage422ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22082,8 +22080,8 @@ type CreateMessage429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage429ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22097,7 +22095,7 @@ func (response CreateMessage429ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22107,13 +22105,13 @@ type CreateMessage500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage500ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22123,8 +22121,8 @@ type CreateMessage503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22132,7 +22130,7 @@ func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22157,8 +22155,8 @@ type CreateNote201JSONResponse struct {
 
 func (response CreateNote201JSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -22166,7 +22164,7 @@ func (response CreateNote201JSONResponse) VisitCreateNoteResponse(w http.Respons
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(201)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22176,13 +22174,13 @@ type CreateNote400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote400ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22192,14 +22190,14 @@ type CreateNote401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote401ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22209,14 +22207,14 @@ type CreateNote403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote403ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22226,13 +22224,13 @@ type CreateNote404ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote404ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22242,13 +22240,13 @@ type CreateNote406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote406ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22258,8 +22256,8 @@ type CreateNote409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote409ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22267,7 +22265,7 @@ func (response CreateNote409ApplicationProblemPlusJSONResponse) VisitCreateNoteR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22277,13 +22275,13 @@ type CreateNote413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote413ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22293,14 +22291,14 @@ type CreateNote415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote415ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22310,13 +22308,13 @@ type CreateNote422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote422ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22326,8 +22324,8 @@ type CreateNote429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote429ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22341,7 +22339,7 @@ func (response CreateNote429ApplicationProblemPlusJSONResponse) VisitCreateNoteR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22351,13 +22349,13 @@ type CreateNote500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote500ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22367,8 +22365,8 @@ type CreateNote503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22376,7 +22374,7 @@ func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22400,8 +22398,8 @@ type RedactTicket200JSONResponse struct {
 
 func (response RedactTicket200JSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -22409,7 +22407,7 @@ func (response RedactTicket200JSONResponse) VisitRedactTicketResponse(w http.Res
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22419,13 +22417,13 @@ type RedactTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket400ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22435,14 +22433,14 @@ type RedactTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket401ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22452,14 +22450,14 @@ type RedactTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket403ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22469,13 +22467,13 @@ type RedactTicket404ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket404ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22485,13 +22483,13 @@ type RedactTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket406ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22501,8 +22499,8 @@ type RedactTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket429ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22516,7 +22514,7 @@ func (response RedactTicket429ApplicationProblemPlusJSONResponse) VisitRedactTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22526,13 +22524,13 @@ type RedactTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket500ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22542,8 +22540,8 @@ type RedactTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket503ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22551,7 +22549,7 @@ func (response RedactTicket503ApplicationProblemPlusJSONResponse) VisitRedactTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22568,13 +22566,13 @@ type CreateStreamToken201JSONResponse StreamToken
 
 func (response CreateStreamToken201JSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22584,13 +22582,13 @@ type CreateStreamToken400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken400ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22600,14 +22598,14 @@ type CreateStreamToken401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken401ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22617,14 +22615,14 @@ type CreateStreamToken403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken403ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22634,13 +22632,13 @@ type CreateStreamToken404ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken404ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22650,13 +22648,13 @@ type CreateStreamToken406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken406ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22666,8 +22664,8 @@ type CreateStreamToken429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken429ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22681,7 +22679,7 @@ func (response CreateStreamToken429ApplicationProblemPlusJSONResponse) VisitCrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22691,13 +22689,13 @@ type CreateStreamToken500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken500ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22707,8 +22705,8 @@ type CreateStreamToken503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22716,7 +22714,7 @@ func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22740,8 +22738,8 @@ type GetTimeline200JSONResponse struct {
 
 func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -22749,7 +22747,7 @@ func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.Respo
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22769,13 +22767,13 @@ type GetTimeline400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline400ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22785,14 +22783,14 @@ type GetTimeline401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline401ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22802,14 +22800,14 @@ type GetTimeline403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline403ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22819,13 +22817,13 @@ type GetTimeline404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline404ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22835,13 +22833,13 @@ type GetTimeline406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline406ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22851,8 +22849,8 @@ type GetTimeline429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22866,7 +22864,7 @@ func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelin
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22876,13 +22874,13 @@ type GetTimeline500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline500ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22892,8 +22890,8 @@ type GetTimeline503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22901,7 +22899,7 @@ func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelin
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22969,13 +22967,13 @@ type SendUIMessage400ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage400ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -22985,14 +22983,14 @@ type SendUIMessage401ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage401ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23002,14 +23000,14 @@ type SendUIMessage403ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage403ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23019,13 +23017,13 @@ type SendUIMessage404ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage404ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23035,13 +23033,13 @@ type SendUIMessage406ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage406ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23051,13 +23049,13 @@ type SendUIMessage409ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage409ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23067,13 +23065,13 @@ type SendUIMessage413ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage413ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23083,14 +23081,14 @@ type SendUIMessage415ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage415ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23100,13 +23098,13 @@ type SendUIMessage422ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage422ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23116,8 +23114,8 @@ type SendUIMessage429ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage429ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23131,7 +23129,7 @@ func (response SendUIMessage429ApplicationProblemPlusJSONResponse) VisitSendUIMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23141,13 +23139,13 @@ type SendUIMessage500ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage500ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23157,8 +23155,8 @@ type SendUIMessage502ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage502ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23166,7 +23164,7 @@ func (response SendUIMessage502ApplicationProblemPlusJSONResponse) VisitSendUIMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(502)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23176,8 +23174,8 @@ type SendUIMessage503ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage503ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23185,7 +23183,7 @@ func (response SendUIMessage503ApplicationProblemPlusJSONResponse) VisitSendUIMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23195,8 +23193,8 @@ type SendUIMessage504ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage504ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23204,7 +23202,7 @@ func (response SendUIMessage504ApplicationProblemPlusJSONResponse) VisitSendUIMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(504)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23228,8 +23226,8 @@ type ListUIMessages200JSONResponse struct {
 
 func (response ListUIMessages200JSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -23237,7 +23235,7 @@ func (response ListUIMessages200JSONResponse) VisitListUIMessagesResponse(w http
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23257,13 +23255,13 @@ type ListUIMessages400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages400ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23273,14 +23271,14 @@ type ListUIMessages401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages401ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23290,14 +23288,14 @@ type ListUIMessages403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages403ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23307,13 +23305,13 @@ type ListUIMessages404ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages404ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23323,13 +23321,13 @@ type ListUIMessages406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages406ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23339,8 +23337,8 @@ type ListUIMessages429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages429ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23354,7 +23352,7 @@ func (response ListUIMessages429ApplicationProblemPlusJSONResponse) VisitListUIM
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23364,13 +23362,13 @@ type ListUIMessages500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages500ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23380,8 +23378,8 @@ type ListUIMessages503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages503ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23389,7 +23387,7 @@ func (response ListUIMessages503ApplicationProblemPlusJSONResponse) VisitListUIM
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23416,13 +23414,13 @@ type StopUIStream400ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream400ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23432,14 +23430,14 @@ type StopUIStream401ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream401ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23449,14 +23447,14 @@ type StopUIStream403ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream403ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23466,13 +23464,13 @@ type StopUIStream404ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream404ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23482,8 +23480,8 @@ type StopUIStream429ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream429ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23497,7 +23495,7 @@ func (response StopUIStream429ApplicationProblemPlusJSONResponse) VisitStopUIStr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23507,13 +23505,13 @@ type StopUIStream500ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream500ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23523,8 +23521,8 @@ type StopUIStream503ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream503ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23532,7 +23530,7 @@ func (response StopUIStream503ApplicationProblemPlusJSONResponse) VisitStopUIStr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23607,13 +23605,13 @@ type ResumeUIStream400ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream400ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23623,14 +23621,14 @@ type ResumeUIStream401ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream401ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23640,14 +23638,14 @@ type ResumeUIStream403ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream403ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23657,13 +23655,13 @@ type ResumeUIStream404ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream404ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23673,13 +23671,13 @@ type ResumeUIStream406ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream406ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23689,8 +23687,8 @@ type ResumeUIStream429ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream429ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23704,7 +23702,7 @@ func (response ResumeUIStream429ApplicationProblemPlusJSONResponse) VisitResumeU
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23714,13 +23712,13 @@ type ResumeUIStream500ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream500ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23730,8 +23728,8 @@ type ResumeUIStream503ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream503ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23739,7 +23737,7 @@ func (response ResumeUIStream503ApplicationProblemPlusJSONResponse) VisitResumeU
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23807,13 +23805,13 @@ type SendUIMessageV7400ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7400ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23823,14 +23821,14 @@ type SendUIMessageV7401ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7401ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23840,14 +23838,14 @@ type SendUIMessageV7403ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7403ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23857,13 +23855,13 @@ type SendUIMessageV7404ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7404ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23873,13 +23871,13 @@ type SendUIMessageV7406ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7406ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23889,13 +23887,13 @@ type SendUIMessageV7409ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7409ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23905,13 +23903,13 @@ type SendUIMessageV7413ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7413ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23921,14 +23919,14 @@ type SendUIMessageV7415ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7415ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23938,13 +23936,13 @@ type SendUIMessageV7422ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7422ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23954,8 +23952,8 @@ type SendUIMessageV7429ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7429ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23969,7 +23967,7 @@ func (response SendUIMessageV7429ApplicationProblemPlusJSONResponse) VisitSendUI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23979,13 +23977,13 @@ type SendUIMessageV7500ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7500ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -23995,8 +23993,8 @@ type SendUIMessageV7502ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7502ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24004,7 +24002,7 @@ func (response SendUIMessageV7502ApplicationProblemPlusJSONResponse) VisitSendUI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(502)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24014,8 +24012,8 @@ type SendUIMessageV7503ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7503ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24023,7 +24021,7 @@ func (response SendUIMessageV7503ApplicationProblemPlusJSONResponse) VisitSendUI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24033,8 +24031,8 @@ type SendUIMessageV7504ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7504ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24042,7 +24040,7 @@ func (response SendUIMessageV7504ApplicationProblemPlusJSONResponse) VisitSendUI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(504)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24117,13 +24115,13 @@ type ResumeUIStreamV7400ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7400ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24133,14 +24131,14 @@ type ResumeUIStreamV7401ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7401ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24150,14 +24148,14 @@ type ResumeUIStreamV7403ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7403ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24167,13 +24165,13 @@ type ResumeUIStreamV7404ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7404ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24183,13 +24181,13 @@ type ResumeUIStreamV7406ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7406ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24199,8 +24197,8 @@ type ResumeUIStreamV7429ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7429ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24214,7 +24212,7 @@ func (response ResumeUIStreamV7429ApplicationProblemPlusJSONResponse) VisitResum
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24224,13 +24222,13 @@ type ResumeUIStreamV7500ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7500ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24240,8 +24238,8 @@ type ResumeUIStreamV7503ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7503ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24249,7 +24247,7 @@ func (response ResumeUIStreamV7503ApplicationProblemPlusJSONResponse) VisitResum
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24273,8 +24271,8 @@ type ListUsers200JSONResponse struct {
 
 func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -24285,7 +24283,7 @@ func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseW
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24305,13 +24303,13 @@ type ListUsers400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers400ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24321,14 +24319,14 @@ type ListUsers401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers401ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24338,14 +24336,14 @@ type ListUsers403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers403ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24355,13 +24353,13 @@ type ListUsers406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers406ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24371,8 +24369,8 @@ type ListUsers429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers429ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24386,7 +24384,7 @@ func (response ListUsers429ApplicationProblemPlusJSONResponse) VisitListUsersRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24396,13 +24394,13 @@ type ListUsers500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers500ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24412,8 +24410,8 @@ type ListUsers503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers503ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24421,7 +24419,7 @@ func (response ListUsers503ApplicationProblemPlusJSONResponse) VisitListUsersRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24445,14 +24443,14 @@ type CreateUser201JSONResponse struct {
 
 func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24462,13 +24460,13 @@ type CreateUser400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser400ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24478,14 +24476,14 @@ type CreateUser401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser401ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24495,14 +24493,14 @@ type CreateUser403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser403ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24512,13 +24510,13 @@ type CreateUser406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser406ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24528,13 +24526,13 @@ type CreateUser409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser409ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24544,13 +24542,13 @@ type CreateUser413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser413ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24560,14 +24558,14 @@ type CreateUser415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser415ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24577,13 +24575,13 @@ type CreateUser422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser422ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24593,8 +24591,8 @@ type CreateUser429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser429ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24608,7 +24606,7 @@ func (response CreateUser429ApplicationProblemPlusJSONResponse) VisitCreateUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24618,13 +24616,13 @@ type CreateUser500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser500ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24634,8 +24632,8 @@ type CreateUser503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser503ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24643,7 +24641,7 @@ func (response CreateUser503ApplicationProblemPlusJSONResponse) VisitCreateUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24667,8 +24665,8 @@ type GetUser200JSONResponse struct {
 
 func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -24676,7 +24674,7 @@ func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWrite
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24696,13 +24694,13 @@ type GetUser400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser400ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24712,14 +24710,14 @@ type GetUser401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser401ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24729,14 +24727,14 @@ type GetUser403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser403ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24746,13 +24744,13 @@ type GetUser404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser404ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24762,13 +24760,13 @@ type GetUser406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser406ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24778,8 +24776,8 @@ type GetUser429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser429ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24793,7 +24791,7 @@ func (response GetUser429ApplicationProblemPlusJSONResponse) VisitGetUserRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24803,13 +24801,13 @@ type GetUser500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser500ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24819,8 +24817,8 @@ type GetUser503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser503ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24828,7 +24826,7 @@ func (response GetUser503ApplicationProblemPlusJSONResponse) VisitGetUserRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24845,13 +24843,13 @@ type UpdateUser200JSONResponse Account
 
 func (response UpdateUser200JSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24861,13 +24859,13 @@ type UpdateUser400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser400ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24877,14 +24875,14 @@ type UpdateUser401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser401ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24894,14 +24892,14 @@ type UpdateUser403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser403ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24911,13 +24909,13 @@ type UpdateUser404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser404ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24927,13 +24925,13 @@ type UpdateUser406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser406ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24943,13 +24941,13 @@ type UpdateUser409ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser409ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24959,13 +24957,13 @@ type UpdateUser413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser413ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24975,14 +24973,14 @@ type UpdateUser415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser415ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -24992,13 +24990,13 @@ type UpdateUser422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser422ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25008,8 +25006,8 @@ type UpdateUser429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser429ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25023,7 +25021,7 @@ func (response UpdateUser429ApplicationProblemPlusJSONResponse) VisitUpdateUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25033,13 +25031,13 @@ type UpdateUser500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser500ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25049,8 +25047,8 @@ type UpdateUser503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser503ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25058,7 +25056,7 @@ func (response UpdateUser503ApplicationProblemPlusJSONResponse) VisitUpdateUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25075,13 +25073,13 @@ type PutCustomer200JSONResponse Customer
 
 func (response PutCustomer200JSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25091,13 +25089,13 @@ type PutCustomer400ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer400ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25107,14 +25105,14 @@ type PutCustomer401ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer401ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25124,14 +25122,14 @@ type PutCustomer403ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer403ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25141,13 +25139,13 @@ type PutCustomer404ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer404ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25157,13 +25155,13 @@ type PutCustomer406ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer406ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25173,13 +25171,13 @@ type PutCustomer413ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer413ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25189,14 +25187,14 @@ type PutCustomer415ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer415ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25206,13 +25204,13 @@ type PutCustomer422ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer422ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25222,8 +25220,8 @@ type PutCustomer429ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer429ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25237,7 +25235,7 @@ func (response PutCustomer429ApplicationProblemPlusJSONResponse) VisitPutCustome
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25247,13 +25245,13 @@ type PutCustomer500ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer500ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25263,8 +25261,8 @@ type PutCustomer503ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25272,7 +25270,7 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25298,13 +25296,13 @@ type DeleteUserData400ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData400ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25314,14 +25312,14 @@ type DeleteUserData401ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData401ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25331,14 +25329,14 @@ type DeleteUserData403ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData403ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25348,13 +25346,13 @@ type DeleteUserData404ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData404ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25364,8 +25362,8 @@ type DeleteUserData429ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData429ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25379,7 +25377,7 @@ func (response DeleteUserData429ApplicationProblemPlusJSONResponse) VisitDeleteU
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25389,13 +25387,13 @@ type DeleteUserData500ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData500ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25405,8 +25403,8 @@ type DeleteUserData503ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData503ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25414,7 +25412,7 @@ func (response DeleteUserData503ApplicationProblemPlusJSONResponse) VisitDeleteU
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25475,13 +25473,13 @@ type ExportUser400ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser400ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25491,14 +25489,14 @@ type ExportUser401ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser401ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25508,14 +25506,14 @@ type ExportUser403ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser403ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25525,13 +25523,13 @@ type ExportUser404ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser404ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25541,13 +25539,13 @@ type ExportUser406ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser406ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25557,8 +25555,8 @@ type ExportUser429ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser429ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25572,7 +25570,7 @@ func (response ExportUser429ApplicationProblemPlusJSONResponse) VisitExportUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25582,13 +25580,13 @@ type ExportUser500ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser500ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25598,8 +25596,8 @@ type ExportUser503ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser503ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25607,7 +25605,7 @@ func (response ExportUser503ApplicationProblemPlusJSONResponse) VisitExportUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25631,8 +25629,8 @@ type GetWebhookDelivery200JSONResponse struct {
 
 func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -25640,7 +25638,7 @@ func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryRespons
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25660,13 +25658,13 @@ type GetWebhookDelivery400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery400ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25676,14 +25674,14 @@ type GetWebhookDelivery401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery401ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25693,14 +25691,14 @@ type GetWebhookDelivery403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery403ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25710,13 +25708,13 @@ type GetWebhookDelivery404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery404ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25726,13 +25724,13 @@ type GetWebhookDelivery406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery406ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25742,8 +25740,8 @@ type GetWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25757,7 +25755,7 @@ func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGet
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25767,13 +25765,13 @@ type GetWebhookDelivery500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery500ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25783,8 +25781,8 @@ type GetWebhookDelivery503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25792,7 +25790,7 @@ func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGet
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25816,8 +25814,8 @@ type RedeliverWebhook202JSONResponse struct {
 
 func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -25825,7 +25823,7 @@ func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w 
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(202)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25835,13 +25833,13 @@ type RedeliverWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook400ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25851,14 +25849,14 @@ type RedeliverWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook401ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25868,14 +25866,14 @@ type RedeliverWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook403ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25885,13 +25883,13 @@ type RedeliverWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook404ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25901,13 +25899,13 @@ type RedeliverWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook406ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25917,8 +25915,8 @@ type RedeliverWebhook409ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25926,7 +25924,7 @@ func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedel
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25936,13 +25934,13 @@ type RedeliverWebhook422ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook422ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25952,8 +25950,8 @@ type RedeliverWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25967,7 +25965,7 @@ func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedel
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25977,13 +25975,13 @@ type RedeliverWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook500ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -25993,8 +25991,8 @@ type RedeliverWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26002,7 +26000,7 @@ func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedel
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26026,8 +26024,8 @@ type ListWebhooks200JSONResponse struct {
 
 func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -26038,7 +26036,7 @@ func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.Res
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26058,13 +26056,13 @@ type ListWebhooks400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks400ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26074,14 +26072,14 @@ type ListWebhooks401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks401ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26091,14 +26089,14 @@ type ListWebhooks403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks403ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26108,13 +26106,13 @@ type ListWebhooks406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks406ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26124,8 +26122,8 @@ type ListWebhooks429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26139,7 +26137,7 @@ func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebho
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26149,13 +26147,13 @@ type ListWebhooks500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks500ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26165,8 +26163,8 @@ type ListWebhooks503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26174,7 +26172,7 @@ func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebho
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26191,13 +26189,13 @@ type CreateWebhook201JSONResponse CreatedWebhook
 
 func (response CreateWebhook201JSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26207,13 +26205,13 @@ type CreateWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook400ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26223,14 +26221,14 @@ type CreateWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook401ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26240,14 +26238,14 @@ type CreateWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook403ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26257,13 +26255,13 @@ type CreateWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook406ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26273,13 +26271,13 @@ type CreateWebhook413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook413ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26289,14 +26287,14 @@ type CreateWebhook415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook415ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26306,13 +26304,13 @@ type CreateWebhook422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook422ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26322,8 +26320,8 @@ type CreateWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26337,7 +26335,7 @@ func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26347,13 +26345,13 @@ type CreateWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook500ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26363,8 +26361,8 @@ type CreateWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26372,7 +26370,7 @@ func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26398,13 +26396,13 @@ type DeleteWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook400ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26414,14 +26412,14 @@ type DeleteWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook401ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26431,14 +26429,14 @@ type DeleteWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook403ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26448,13 +26446,13 @@ type DeleteWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook404ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26464,8 +26462,8 @@ type DeleteWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26479,7 +26477,7 @@ func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26489,13 +26487,13 @@ type DeleteWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook500ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26505,8 +26503,8 @@ type DeleteWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26514,7 +26512,7 @@ func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26538,8 +26536,8 @@ type GetWebhook200JSONResponse struct {
 
 func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -26547,7 +26545,7 @@ func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.Respons
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26567,13 +26565,13 @@ type GetWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook400ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26583,14 +26581,14 @@ type GetWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook401ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26600,14 +26598,14 @@ type GetWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook403ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26617,13 +26615,13 @@ type GetWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook404ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26633,13 +26631,13 @@ type GetWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook406ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26649,8 +26647,8 @@ type GetWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26664,7 +26662,7 @@ func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26674,13 +26672,13 @@ type GetWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook500ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26690,8 +26688,8 @@ type GetWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26699,7 +26697,7 @@ func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26716,13 +26714,13 @@ type UpdateWebhook200JSONResponse Webhook
 
 func (response UpdateWebhook200JSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26732,13 +26730,13 @@ type UpdateWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook400ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26748,14 +26746,14 @@ type UpdateWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook401ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26765,14 +26763,14 @@ type UpdateWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook403ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26782,13 +26780,13 @@ type UpdateWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook404ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26798,13 +26796,13 @@ type UpdateWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook406ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26814,13 +26812,13 @@ type UpdateWebhook413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook413ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26830,14 +26828,14 @@ type UpdateWebhook415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook415ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26847,13 +26845,13 @@ type UpdateWebhook422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook422ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26863,8 +26861,8 @@ type UpdateWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26878,7 +26876,7 @@ func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26888,13 +26886,13 @@ type UpdateWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook500ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26904,8 +26902,8 @@ type UpdateWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26913,7 +26911,7 @@ func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26938,8 +26936,8 @@ type ListWebhookDeliveries200JSONResponse struct {
 
 func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -26950,7 +26948,7 @@ func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesR
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26970,13 +26968,13 @@ type ListWebhookDeliveries400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries400ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -26986,14 +26984,14 @@ type ListWebhookDeliveries401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries401ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27003,14 +27001,14 @@ type ListWebhookDeliveries403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries403ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27020,13 +27018,13 @@ type ListWebhookDeliveries404ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries404ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27036,13 +27034,13 @@ type ListWebhookDeliveries406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries406ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27052,8 +27050,8 @@ type ListWebhookDeliveries429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27067,7 +27065,7 @@ func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) Visit
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27077,13 +27075,13 @@ type ListWebhookDeliveries500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries500ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27093,8 +27091,8 @@ type ListWebhookDeliveries503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27102,7 +27100,7 @@ func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) Visit
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27127,8 +27125,8 @@ type ReplayWebhook202JSONResponse struct {
 
 func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -27136,7 +27134,7 @@ func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.R
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(202)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27146,13 +27144,13 @@ type ReplayWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook400ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27162,14 +27160,14 @@ type ReplayWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook401ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27179,14 +27177,14 @@ type ReplayWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook403ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27196,13 +27194,13 @@ type ReplayWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook404ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27212,13 +27210,13 @@ type ReplayWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook406ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27228,8 +27226,8 @@ type ReplayWebhook409ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27237,7 +27235,7 @@ func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27247,13 +27245,13 @@ type ReplayWebhook413ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook413ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27263,14 +27261,14 @@ type ReplayWebhook415ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook415ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27280,13 +27278,13 @@ type ReplayWebhook422ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook422ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27296,8 +27294,8 @@ type ReplayWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27311,7 +27309,7 @@ func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27321,13 +27319,13 @@ type ReplayWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook500ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27337,8 +27335,8 @@ type ReplayWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27346,7 +27344,7 @@ func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27363,13 +27361,13 @@ type RotateWebhookSecret200JSONResponse WebhookSecret
 
 func (response RotateWebhookSecret200JSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27379,13 +27377,13 @@ type RotateWebhookSecret400ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret400ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27395,14 +27393,14 @@ type RotateWebhookSecret401ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret401ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27412,14 +27410,14 @@ type RotateWebhookSecret403ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret403ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27429,13 +27427,13 @@ type RotateWebhookSecret404ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret404ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27445,13 +27443,13 @@ type RotateWebhookSecret406ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret406ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27461,8 +27459,8 @@ type RotateWebhookSecret429ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27476,7 +27474,7 @@ func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27486,13 +27484,13 @@ type RotateWebhookSecret500ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret500ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27502,8 +27500,8 @@ type RotateWebhookSecret503ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27511,7 +27509,7 @@ func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27535,8 +27533,8 @@ type TestWebhook202JSONResponse struct {
 
 func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -27544,7 +27542,7 @@ func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.Respo
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(202)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27554,13 +27552,13 @@ type TestWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook400ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27570,14 +27568,14 @@ type TestWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook401ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27587,14 +27585,14 @@ type TestWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook403ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27604,13 +27602,13 @@ type TestWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook404ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27620,13 +27618,13 @@ type TestWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook406ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27636,8 +27634,8 @@ type TestWebhook409ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27645,7 +27643,7 @@ func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhoo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27655,13 +27653,13 @@ type TestWebhook422ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook422ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27671,8 +27669,8 @@ type TestWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27686,7 +27684,7 @@ func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhoo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27696,13 +27694,13 @@ type TestWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook500ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -27712,8 +27710,8 @@ type TestWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	buf, err := wirejson.Encode(response.Body)
-	if err != nil {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27721,7 +27719,7 @@ func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhoo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err = buf.WriteTo(w)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
