@@ -50,7 +50,8 @@ type Querier interface {
 	// Returns 0 if the dispatcher has nothing to do.
 	CountWebhookWork(ctx context.Context) (int32, error)
 	// No row: the user has used up the budget. A limit of 0 means none. The caller holds LockAIBudget, so that the counts
-	// stay correct.
+	// stay correct. With async, the commit does not wait for the disk: if the database crashes at this moment, the response is
+	// gone, and its readers ask again.
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	// No row: the account is not a service's.
 	CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (time.Time, error)

@@ -238,6 +238,8 @@ func (cl *claimer) create(ctx context.Context, c *claim, by claimant, response s
 	response.ID, response.RequestedBy, response.Model = c.response.ID, requester(by.actor), cmp.Or(by.Model, cl.models.Default())
 	response.OwnerID, response.LeaseSeconds = cl.writer.ID(), int32(writer.LeaseDuration.Seconds())
 	response.MaxRunning, response.MaxPerMinute, response.MaxPerDay = cl.budget.Running, cl.budget.PerMinute, cl.budget.PerDay
+	// If a crash of the database loses the answer to a read, its readers ask again.
+	response.Async = by.reading
 	c.started = true
 	var err error
 	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), response)

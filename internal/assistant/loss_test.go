@@ -74,19 +74,36 @@ func TestAnswerIsStoredAfterItsLastDeltasAreLost(t *testing.T) {
 	require.Equal(t, b.requireLog(t), textOf(events))
 }
 
+// A read starts its answer with an asynchronous commit.
+func TestReadersOfAnAnswerWhoseStartIsLostAskAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.simulator.Enqueue(words(20), groqsim.Script{Text: "Another answer."}))
+	reader := b.open(t)
+	shown := readText(t, reader, strings.Repeat("word ", 20))
+	storetest.Exec(t, b.url, "DELETE FROM ai_responses")
+	shown = slices.Concat(shown, readSoon(t, reader))
+	require.False(t, eventlog.IsEnd(last(shown)))
+	back, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.IDOf(last(shown)))
+	require.NoError(t, err)
+	shown = slices.Concat(shown, readSoon(t, back))
+	require.IsType(t, eventlog.Done{}, last(shown))
+	require.Equal(t, b.requireLog(t), textOf(shown))
+}
+
 // A ticket may be erased while its answer is written. That is not a bug of the server.
-func TestReadersOfAnErasedAnswerGetSuperseded(t *testing.T) {
+func TestReadersOfAnErasedAnswerAreToldWhenTheyReconnect(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	require.NoError(t, b.simulator.Enqueue(words(20)))
 	reader := b.open(t)
-	readText(t, reader, strings.Repeat("word ", 20))
-	storetest.Exec(t, b.url, "DELETE FROM ai_responses")
+	shown := readText(t, reader, strings.Repeat("word ", 20))
+	storetest.Exec(t, b.url, "DELETE FROM tickets")
 	b.simulator.Release("crash")
-	events := readSoon(t, reader)
-	failed, ok := events[len(events)-1].(eventlog.Failed)
-	require.True(t, ok)
-	require.Equal(t, apperr.Superseded, failed.Err.Code)
+	shown = slices.Concat(shown, readSoon(t, reader))
+	require.False(t, eventlog.IsEnd(last(shown)))
+	_, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.IDOf(last(shown)))
+	require.True(t, apperr.Is(err, apperr.NotFound), err)
 }
 
 func TestFailureAfterLostDeltasReachesTheReaders(t *testing.T) {
