@@ -79,8 +79,8 @@ var mutants = []mutant{
 	},
 	{
 		name: "contract-longer-than-the-database", file: contractFile,
-		from:  "terminals are removed.\n      minLength: 1\n      maxLength: 200\n",
-		to:    "terminals are removed.\n      minLength: 1\n      maxLength: 300\n",
+		from:  "sequences are removed.\n      minLength: 1\n      maxLength: 200\n",
+		to:    "sequences are removed.\n      minLength: 1\n      maxLength: 300\n",
 		tests: "TestOperationsAcceptExactlyWhatTheContractAllows/createTicket",
 	},
 	{
