@@ -82,6 +82,7 @@ var operations = map[string]usage{
 	"handOffTicket":    {refusals: []int{http.StatusConflict}},
 	"getReportSummary": {refusals: []int{http.StatusBadRequest}}, // There is no such day, or there are too many.
 	"listEvents":       {refusals: []int{http.StatusGone}},       // There is no such position.
+	"streamEvents":     {refusals: []int{http.StatusGone}},
 	"putSLATargets":    {refusals: []int{http.StatusPreconditionFailed}},
 
 	"createMessage":      {refusals: []int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity}}, // The client_id may be taken.
