@@ -65,7 +65,7 @@ func (p pair) awaitStandby(t *testing.T) {
 func startAt(t *testing.T, dir string, settings map[string]string) *pgembed.Server {
 	t.Helper()
 	server, err := pgembed.Start(t.Context(), pgembed.Options{
-		Dir: dir, Unsafe: true, Settings: settings,
+		Dir: dir, Template: storetest.Files(t), Unsafe: true, Settings: settings,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = server.Stop() })
