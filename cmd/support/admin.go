@@ -48,7 +48,7 @@ func adminCreateCommand() *cobra.Command {
 					return err
 				}
 			}
-			if err := createStaff(cmd, cfg, email, password, auth.Role(role)); err != nil {
+			if err := createStaff(cmd, cfg, account.NewAccount{Email: email, Password: password, Role: auth.Role(role)}); err != nil {
 				return err
 			}
 			if !passwordStdin {
@@ -63,7 +63,7 @@ func adminCreateCommand() *cobra.Command {
 	return cmd
 }
 
-func createStaff(cmd *cobra.Command, cfg config.Config, email, plain string, role auth.Role) error {
+func createStaff(cmd *cobra.Command, cfg config.Config, n account.NewAccount) error {
 	s, err := app.OpenStore(cmd.Context(), cfg, 1)
 	if err != nil {
 		return settingsError{err}
@@ -76,7 +76,7 @@ func createStaff(cmd *cobra.Command, cfg config.Config, email, plain string, rol
 	if err != nil {
 		return err
 	}
-	user, err := accounts.CreateAccount(cmd.Context(), nil, email, plain, role)
+	user, err := accounts.Create(cmd.Context(), nil, n)
 	if err != nil {
 		return err
 	}

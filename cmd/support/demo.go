@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/apikey"
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/apperr"
@@ -44,14 +45,13 @@ func makeDemo(ctx context.Context, cfg config.Config, dir string) (key string, e
 	if _, err := authn.Authenticate(ctx, string(kept)); err == nil {
 		return string(kept), nil
 	}
-	for email, person := range map[string]struct {
-		role auth.Role
-		name string
-	}{
-		demoAdmin: {auth.RoleAdmin, "Grace"}, demoStaff: {auth.RoleAgent, "Sam"}, demoCustomer: {auth.RoleUser, "Ada"},
+	for _, n := range []account.NewAccount{
+		{Email: demoAdmin, Role: auth.RoleAdmin, DisplayName: new("Grace")},
+		{Email: demoStaff, Role: auth.RoleAgent, DisplayName: new("Sam")},
+		{Email: demoCustomer, Role: auth.RoleUser, DisplayName: new("Ada")},
 	} {
-		_, err := accounts.CreateNamedAccount(ctx, nil, email, demoPassword, person.role, &person.name)
-		if err != nil && !apperr.Is(err, apperr.EmailTaken) {
+		n.Password = demoPassword
+		if _, err := accounts.Create(ctx, nil, n); err != nil && !apperr.Is(err, apperr.EmailTaken) {
 			return "", err
 		}
 	}

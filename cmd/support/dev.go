@@ -145,7 +145,7 @@ func (d *dev) start(ctx context.Context, o devOptions) error {
 		}
 	}
 	if err := migrateUp(d.cfg); err != nil {
-		return err
+		return d.schemaError(err)
 	}
 	// A database that dev did not start gets no accounts with well-known passwords.
 	if d.postgres != nil && !o.noDemo {
@@ -186,6 +186,15 @@ func (o devOptions) dir() (string, error) {
 func dataDirError(err error) error {
 	return fmt.Errorf("the data folder cannot be used: %s\nChoose another one with --data-dir, or keep nothing with --ephemeral",
 		strings.TrimPrefix(err.Error(), "pgembed: "))
+}
+
+// schemaError says what to do when the database that dev keeps cannot be migrated: another build may have created it.
+func (d *dev) schemaError(err error) error {
+	if d.postgres == nil {
+		return err
+	}
+	return fmt.Errorf("%w\nAnother build may have created the database. Delete %s, choose another folder with --data-dir, or keep nothing with --ephemeral",
+		err, d.postgres.Dir())
 }
 
 func (d *dev) startPostgres(ctx context.Context, dir string) error {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -125,5 +126,14 @@ func TestSecondDevOnTheSameDataSaysSo(t *testing.T) {
 	for _, want := range []string{dir, "already in use by process", "--data-dir", "--ephemeral"} {
 		require.Contains(t, out, want)
 	}
+
+	// Another build's database, whose schema does not fit.
+	database := regexp.MustCompile(`postgres://\S+`).FindString(first.output.String())
+	storetest.Exec(t, database, "UPDATE schema_migrations SET version = version - 1")
 	first.interrupt(t)
+	code, out = run(t, program(t, nil, "dev", "--addr", "127.0.0.1:0", "--data-dir", dir))
+	require.Equal(t, exitFailure, code, out)
+	for _, want := range []string{"migration", dir, "--data-dir", "--ephemeral"} {
+		require.Contains(t, out, want)
+	}
 }

@@ -42,8 +42,8 @@ CREATE INDEX team_members_user_id_idx ON team_members (user_id);
 -- which only staff see, raises note_version. last_message_at is the time of the newest message, or of the ticket
 -- itself. service_id is the service that opened the ticket, and external_id is the ticket's id in that service, or, for
 -- other tickets, an id that staff set. first_response_at is when the customer could first read a reply, from staff or
--- from the AI. waiting_since is when the customer began to wait for a human reply: an AI answer does not end the wait,
--- but resolving the ticket does. resolved_at is when a resolved or closed ticket was resolved. A ticket that was merged
+-- from the AI. waiting_since is when the customer began to wait for a human reply: an AI answer does not end the wait.
+-- A ticket that is resolved or closed has none. resolved_at is when a resolved or closed ticket was resolved. A ticket that was merged
 -- into another one stays closed.
 --
 -- ai_mode_before is set when the customer turned the AI off: the mode that they may restore. handoff_reason is set

@@ -1,6 +1,7 @@
 BEGIN;
 SET LOCAL lock_timeout = '2s';
 
+DROP FUNCTION unanswered_since(tickets);
 ALTER TABLE ai_response_events DROP CONSTRAINT ai_response_events_check;
 DROP FUNCTION is_valid_ai_response_event(ai_response_events);
 DROP TABLE ai_response_events;

@@ -150,4 +150,25 @@ $$;
 ALTER TABLE ai_response_events
     ADD CONSTRAINT ai_response_events_check CHECK (is_valid_ai_response_event(ai_response_events));
 
+-- When the customer of a ticket began to wait for a reply by staff that has not come, or NULL. A draft that staff have
+-- published is one.
+CREATE FUNCTION unanswered_since(t tickets) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN replied.at IS NULL THEN t.created_at ELSE (
+        SELECT min(m.created_at)
+        FROM messages AS m
+        WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note AND m.created_at > replied.at
+    ) END
+    FROM (
+        SELECT greatest(
+            (SELECT max(m.created_at) FROM messages AS m WHERE m.ticket_id = t.id AND m.author = 'agent' AND NOT m.is_note),
+            (
+                SELECT max(m.created_at)
+                FROM ai_responses AS r
+                JOIN messages AS m ON m.id = r.message_id
+                WHERE r.ticket_id = t.id AND r.review = 'published'
+            )
+        ) AS at
+    ) AS replied
+$$;
+
 COMMIT;

@@ -97,9 +97,10 @@ WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 
 -- name: CreateAIResponse :one
 -- No row: the user has used up the budget. A limit of 0 means none. The caller holds LockAIBudget, so that the counts
--- stay correct.
+-- stay correct. With async, the commit does not wait for the disk: if the database crashes at this moment, the response is
+-- gone, and its readers ask again.
 WITH allowed AS (
-    SELECT
+    SELECT set_config('synchronous_commit', CASE WHEN @async::boolean THEN 'off' ELSE current_setting('synchronous_commit') END, true)
     FROM (
         SELECT
             count(*) FILTER (WHERE r.status = 'streaming') AS running,

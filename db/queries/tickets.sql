@@ -76,7 +76,7 @@ CROSS JOIN LATERAL (
         FROM messages AS n
         LEFT JOIN users AS u ON u.id = n.author_id
         WHERE n.ticket_id = t.id AND (NOT n.is_note OR @staff::boolean)
-        ORDER BY n.created_at DESC, n.id DESC
+        ORDER BY n.created_at DESC -- No two messages of a ticket have the same time.
         LIMIT @max_rows
     ) AS m
 ) AS latest
@@ -123,7 +123,7 @@ LIMIT @max_rows;
 -- Returns the ticket with its customer, if the caller may see the customer. The ticket's row must be locked. Records a
 -- change of status, and adds the given entries to the journal in order; customers see the entries that are shown. With
 -- sorted, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
--- with waits.
+-- with waits. Otherwise, a ticket that is reopened continues the wait that no reply by staff has ended.
 WITH before AS (
     SELECT b.id, b.user_id, b.status, c.service_id, c.external_id, c.display_name, clock_timestamp() AS changed_at
     FROM tickets AS b
@@ -165,6 +165,7 @@ SET status = @status, ai_mode = @ai_mode, ai_mode_before = sqlc.narg(ai_mode_bef
     waiting_since = CASE
         WHEN @status IN ('resolved', 'closed') THEN NULL
         WHEN @waits::boolean THEN coalesce(t.waiting_since, before.changed_at)
+        WHEN before.status IN ('resolved', 'closed') THEN unanswered_since(t)
         ELSE t.waiting_since
     END,
     updated_at = before.changed_at, version = t.version + 1

@@ -22,6 +22,8 @@ import (
 	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
+
+	"github.com/supportbackend/support/internal/wirejson"
 )
 
 // Defines values for AGUIEventName.
@@ -3070,7 +3072,7 @@ type Ticket struct {
 	UserID ID `json:"user_id"`
 
 	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
-	// after a reply by staff, and once the ticket is resolved.
+	// after a reply by staff, and while the ticket is resolved or closed.
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
@@ -3196,7 +3198,7 @@ type TicketWithMessages struct {
 	UserID ID `json:"user_id"`
 
 	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
-	// after a reply by staff, and once the ticket is resolved.
+	// after a reply by staff, and while the ticket is resolved or closed.
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
@@ -9367,13 +9369,13 @@ type RunAGUI400ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI400ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9383,14 +9385,14 @@ type RunAGUI401ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI401ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9400,14 +9402,14 @@ type RunAGUI403ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI403ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9417,13 +9419,13 @@ type RunAGUI404ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI404ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9433,13 +9435,13 @@ type RunAGUI406ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI406ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9449,13 +9451,13 @@ type RunAGUI409ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI409ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9465,13 +9467,13 @@ type RunAGUI413ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI413ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9481,14 +9483,14 @@ type RunAGUI415ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI415ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9498,13 +9500,13 @@ type RunAGUI422ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI422ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9514,8 +9516,8 @@ type RunAGUI429ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI429ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9529,7 +9531,7 @@ func (response RunAGUI429ApplicationProblemPlusJSONResponse) VisitRunAGUIRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9539,13 +9541,13 @@ type RunAGUI500ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI500ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9555,8 +9557,8 @@ type RunAGUI502ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI502ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9564,7 +9566,7 @@ func (response RunAGUI502ApplicationProblemPlusJSONResponse) VisitRunAGUIRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(502)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9574,8 +9576,8 @@ type RunAGUI503ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI503ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9583,7 +9585,7 @@ func (response RunAGUI503ApplicationProblemPlusJSONResponse) VisitRunAGUIRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9593,8 +9595,8 @@ type RunAGUI504ApplicationProblemPlusJSONResponse struct {
 
 func (response RunAGUI504ApplicationProblemPlusJSONResponse) VisitRunAGUIResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9602,7 +9604,7 @@ func (response RunAGUI504ApplicationProblemPlusJSONResponse) VisitRunAGUIRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(504)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9626,8 +9628,8 @@ type GetAIResponse200JSONResponse struct {
 
 func (response GetAIResponse200JSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -9635,7 +9637,7 @@ func (response GetAIResponse200JSONResponse) VisitGetAIResponseResponse(w http.R
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9655,13 +9657,13 @@ type GetAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse400ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9671,14 +9673,14 @@ type GetAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse401ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9688,14 +9690,14 @@ type GetAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse403ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9705,13 +9707,13 @@ type GetAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse404ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9721,13 +9723,13 @@ type GetAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse406ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9737,8 +9739,8 @@ type GetAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse429ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9752,7 +9754,7 @@ func (response GetAIResponse429ApplicationProblemPlusJSONResponse) VisitGetAIRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9762,13 +9764,13 @@ type GetAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse500ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9778,8 +9780,8 @@ type GetAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9787,7 +9789,7 @@ func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9812,8 +9814,8 @@ type ApplyAIResponse200JSONResponse struct {
 
 func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -9824,7 +9826,7 @@ func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w ht
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9834,13 +9836,13 @@ type ApplyAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse400ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9850,14 +9852,14 @@ type ApplyAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse401ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9867,14 +9869,14 @@ type ApplyAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse403ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9884,13 +9886,13 @@ type ApplyAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse404ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9900,13 +9902,13 @@ type ApplyAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse406ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9916,8 +9918,8 @@ type ApplyAIResponse409ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9925,7 +9927,7 @@ func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyA
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9935,13 +9937,13 @@ type ApplyAIResponse422ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse422ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9951,8 +9953,8 @@ type ApplyAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -9966,7 +9968,7 @@ func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyA
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9976,13 +9978,13 @@ type ApplyAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse500ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -9992,8 +9994,8 @@ type ApplyAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10001,7 +10003,7 @@ func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyA
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10018,13 +10020,13 @@ type CancelAIResponse202JSONResponse AIResponse
 
 func (response CancelAIResponse202JSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10034,13 +10036,13 @@ type CancelAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse400ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10050,14 +10052,14 @@ type CancelAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse401ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10067,14 +10069,14 @@ type CancelAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse403ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10084,13 +10086,13 @@ type CancelAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse404ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10100,13 +10102,13 @@ type CancelAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse406ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10116,8 +10118,8 @@ type CancelAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse429ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10131,7 +10133,7 @@ func (response CancelAIResponse429ApplicationProblemPlusJSONResponse) VisitCance
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10141,13 +10143,13 @@ type CancelAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse500ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10157,8 +10159,8 @@ type CancelAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10166,7 +10168,7 @@ func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCance
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10190,8 +10192,8 @@ type DiscardAIResponse200JSONResponse struct {
 
 func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -10199,7 +10201,7 @@ func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10209,13 +10211,13 @@ type DiscardAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse400ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10225,14 +10227,14 @@ type DiscardAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse401ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10242,14 +10244,14 @@ type DiscardAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse403ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10259,13 +10261,13 @@ type DiscardAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse404ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10275,13 +10277,13 @@ type DiscardAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse406ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10291,8 +10293,8 @@ type DiscardAIResponse409ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10300,7 +10302,7 @@ func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDisc
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10310,13 +10312,13 @@ type DiscardAIResponse422ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse422ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10326,8 +10328,8 @@ type DiscardAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10341,7 +10343,7 @@ func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDisc
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10351,13 +10353,13 @@ type DiscardAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse500ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10367,8 +10369,8 @@ type DiscardAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10376,7 +10378,7 @@ func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDisc
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10400,8 +10402,8 @@ type ListAIResponseEvents200JSONResponse struct {
 
 func (response ListAIResponseEvents200JSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -10409,7 +10411,7 @@ func (response ListAIResponseEvents200JSONResponse) VisitListAIResponseEventsRes
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10429,13 +10431,13 @@ type ListAIResponseEvents400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents400ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10445,14 +10447,14 @@ type ListAIResponseEvents401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents401ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10462,14 +10464,14 @@ type ListAIResponseEvents403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents403ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10479,13 +10481,13 @@ type ListAIResponseEvents404ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents404ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10495,13 +10497,13 @@ type ListAIResponseEvents406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents406ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10511,8 +10513,8 @@ type ListAIResponseEvents429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents429ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10526,7 +10528,7 @@ func (response ListAIResponseEvents429ApplicationProblemPlusJSONResponse) VisitL
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10536,13 +10538,13 @@ type ListAIResponseEvents500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents500ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10552,8 +10554,8 @@ type ListAIResponseEvents503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10561,7 +10563,7 @@ func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitL
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10586,8 +10588,8 @@ type PublishAIResponse201JSONResponse struct {
 
 func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -10595,7 +10597,7 @@ func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10605,13 +10607,13 @@ type PublishAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse400ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10621,14 +10623,14 @@ type PublishAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse401ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10638,14 +10640,14 @@ type PublishAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse403ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10655,13 +10657,13 @@ type PublishAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse404ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10671,13 +10673,13 @@ type PublishAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse406ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10687,8 +10689,8 @@ type PublishAIResponse409ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10696,7 +10698,7 @@ func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPubl
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10706,13 +10708,13 @@ type PublishAIResponse413ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse413ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10722,14 +10724,14 @@ type PublishAIResponse415ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse415ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10739,13 +10741,13 @@ type PublishAIResponse422ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse422ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10755,8 +10757,8 @@ type PublishAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10770,7 +10772,7 @@ func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPubl
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10780,13 +10782,13 @@ type PublishAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse500ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10796,8 +10798,8 @@ type PublishAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10805,7 +10807,7 @@ func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPubl
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10875,13 +10877,13 @@ type StreamAIResponseByID400ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID400ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10891,14 +10893,14 @@ type StreamAIResponseByID401ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID401ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10908,14 +10910,14 @@ type StreamAIResponseByID403ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID403ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10925,13 +10927,13 @@ type StreamAIResponseByID404ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID404ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10941,13 +10943,13 @@ type StreamAIResponseByID406ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID406ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10957,8 +10959,8 @@ type StreamAIResponseByID429ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID429ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -10972,7 +10974,7 @@ func (response StreamAIResponseByID429ApplicationProblemPlusJSONResponse) VisitS
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10982,13 +10984,13 @@ type StreamAIResponseByID500ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID500ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -10998,8 +11000,8 @@ type StreamAIResponseByID503ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponseByID503ApplicationProblemPlusJSONResponse) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11007,7 +11009,7 @@ func (response StreamAIResponseByID503ApplicationProblemPlusJSONResponse) VisitS
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11031,8 +11033,8 @@ type ListAPIKeys200JSONResponse struct {
 
 func (response ListAPIKeys200JSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -11043,7 +11045,7 @@ func (response ListAPIKeys200JSONResponse) VisitListAPIKeysResponse(w http.Respo
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11063,13 +11065,13 @@ type ListAPIKeys400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys400ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11079,14 +11081,14 @@ type ListAPIKeys401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys401ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11096,14 +11098,14 @@ type ListAPIKeys403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys403ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11113,13 +11115,13 @@ type ListAPIKeys406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys406ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11129,8 +11131,8 @@ type ListAPIKeys429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys429ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11144,7 +11146,7 @@ func (response ListAPIKeys429ApplicationProblemPlusJSONResponse) VisitListAPIKey
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11154,13 +11156,13 @@ type ListAPIKeys500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys500ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11170,8 +11172,8 @@ type ListAPIKeys503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAPIKeys503ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11179,7 +11181,7 @@ func (response ListAPIKeys503ApplicationProblemPlusJSONResponse) VisitListAPIKey
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11196,13 +11198,13 @@ type CreateAPIKey201JSONResponse CreatedAPIKey
 
 func (response CreateAPIKey201JSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11212,13 +11214,13 @@ type CreateAPIKey400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey400ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11228,14 +11230,14 @@ type CreateAPIKey401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey401ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11245,14 +11247,14 @@ type CreateAPIKey403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey403ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11262,13 +11264,13 @@ type CreateAPIKey406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey406ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11278,13 +11280,13 @@ type CreateAPIKey413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey413ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11294,14 +11296,14 @@ type CreateAPIKey415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey415ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11311,13 +11313,13 @@ type CreateAPIKey422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey422ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11327,8 +11329,8 @@ type CreateAPIKey429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey429ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11342,7 +11344,7 @@ func (response CreateAPIKey429ApplicationProblemPlusJSONResponse) VisitCreateAPI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11352,13 +11354,13 @@ type CreateAPIKey500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey500ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11368,8 +11370,8 @@ type CreateAPIKey503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAPIKey503ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11377,7 +11379,7 @@ func (response CreateAPIKey503ApplicationProblemPlusJSONResponse) VisitCreateAPI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11403,13 +11405,13 @@ type RevokeAPIKey400ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey400ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11419,14 +11421,14 @@ type RevokeAPIKey401ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey401ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11436,14 +11438,14 @@ type RevokeAPIKey403ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey403ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11453,13 +11455,13 @@ type RevokeAPIKey404ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey404ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11469,8 +11471,8 @@ type RevokeAPIKey429ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey429ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11484,7 +11486,7 @@ func (response RevokeAPIKey429ApplicationProblemPlusJSONResponse) VisitRevokeAPI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11494,13 +11496,13 @@ type RevokeAPIKey500ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey500ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11510,8 +11512,8 @@ type RevokeAPIKey503ApplicationProblemPlusJSONResponse struct {
 
 func (response RevokeAPIKey503ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11519,7 +11521,7 @@ func (response RevokeAPIKey503ApplicationProblemPlusJSONResponse) VisitRevokeAPI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11537,13 +11539,13 @@ type LogIn200JSONResponse AccessToken
 
 func (response LogIn200JSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11553,13 +11555,13 @@ type LogIn400ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn400ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11569,14 +11571,14 @@ type LogIn401ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn401ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11586,13 +11588,13 @@ type LogIn406ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn406ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11602,13 +11604,13 @@ type LogIn413ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn413ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11618,14 +11620,14 @@ type LogIn415ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn415ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11635,13 +11637,13 @@ type LogIn422ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn422ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11651,8 +11653,8 @@ type LogIn429ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn429ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11666,7 +11668,7 @@ func (response LogIn429ApplicationProblemPlusJSONResponse) VisitLogInResponse(w 
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11676,13 +11678,13 @@ type LogIn500ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn500ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11692,8 +11694,8 @@ type LogIn503ApplicationProblemPlusJSONResponse struct {
 
 func (response LogIn503ApplicationProblemPlusJSONResponse) VisitLogInResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11701,7 +11703,7 @@ func (response LogIn503ApplicationProblemPlusJSONResponse) VisitLogInResponse(w 
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11727,13 +11729,13 @@ type LogOut400ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut400ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11743,14 +11745,14 @@ type LogOut401ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut401ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11760,14 +11762,14 @@ type LogOut403ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut403ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11777,8 +11779,8 @@ type LogOut429ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut429ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11792,7 +11794,7 @@ func (response LogOut429ApplicationProblemPlusJSONResponse) VisitLogOutResponse(
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11802,13 +11804,13 @@ type LogOut500ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut500ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11818,8 +11820,8 @@ type LogOut503ApplicationProblemPlusJSONResponse struct {
 
 func (response LogOut503ApplicationProblemPlusJSONResponse) VisitLogOutResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11827,7 +11829,7 @@ func (response LogOut503ApplicationProblemPlusJSONResponse) VisitLogOutResponse(
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11844,13 +11846,13 @@ type RefreshSession200JSONResponse AccessToken
 
 func (response RefreshSession200JSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11860,13 +11862,13 @@ type RefreshSession400ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession400ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11876,14 +11878,14 @@ type RefreshSession401ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession401ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11893,13 +11895,13 @@ type RefreshSession406ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession406ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11909,13 +11911,13 @@ type RefreshSession413ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession413ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11925,14 +11927,14 @@ type RefreshSession415ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession415ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11942,13 +11944,13 @@ type RefreshSession422ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession422ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11958,8 +11960,8 @@ type RefreshSession429ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession429ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -11973,7 +11975,7 @@ func (response RefreshSession429ApplicationProblemPlusJSONResponse) VisitRefresh
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11983,13 +11985,13 @@ type RefreshSession500ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession500ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -11999,8 +12001,8 @@ type RefreshSession503ApplicationProblemPlusJSONResponse struct {
 
 func (response RefreshSession503ApplicationProblemPlusJSONResponse) VisitRefreshSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12008,7 +12010,7 @@ func (response RefreshSession503ApplicationProblemPlusJSONResponse) VisitRefresh
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12032,8 +12034,8 @@ type ListSessions200JSONResponse struct {
 
 func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -12044,7 +12046,7 @@ func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.Res
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12064,13 +12066,13 @@ type ListSessions400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions400ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12080,14 +12082,14 @@ type ListSessions401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions401ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12097,14 +12099,14 @@ type ListSessions403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions403ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12114,13 +12116,13 @@ type ListSessions406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions406ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12130,8 +12132,8 @@ type ListSessions429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions429ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12145,7 +12147,7 @@ func (response ListSessions429ApplicationProblemPlusJSONResponse) VisitListSessi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12155,13 +12157,13 @@ type ListSessions500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions500ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12171,8 +12173,8 @@ type ListSessions503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListSessions503ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12180,7 +12182,7 @@ func (response ListSessions503ApplicationProblemPlusJSONResponse) VisitListSessi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12206,13 +12208,13 @@ type EndSession400ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession400ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12222,14 +12224,14 @@ type EndSession401ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession401ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12239,14 +12241,14 @@ type EndSession403ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession403ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12256,13 +12258,13 @@ type EndSession404ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession404ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12272,8 +12274,8 @@ type EndSession429ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession429ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12287,7 +12289,7 @@ func (response EndSession429ApplicationProblemPlusJSONResponse) VisitEndSessionR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12297,13 +12299,13 @@ type EndSession500ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession500ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12313,8 +12315,8 @@ type EndSession503ApplicationProblemPlusJSONResponse struct {
 
 func (response EndSession503ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12322,7 +12324,7 @@ func (response EndSession503ApplicationProblemPlusJSONResponse) VisitEndSessionR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12339,13 +12341,13 @@ type SignUp201JSONResponse User
 
 func (response SignUp201JSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12355,13 +12357,13 @@ type SignUp400ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp400ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12371,13 +12373,13 @@ type SignUp403ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp403ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12387,13 +12389,13 @@ type SignUp406ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp406ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12403,13 +12405,13 @@ type SignUp409ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp409ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12419,13 +12421,13 @@ type SignUp413ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp413ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12435,14 +12437,14 @@ type SignUp415ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp415ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12452,13 +12454,13 @@ type SignUp422ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp422ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12468,8 +12470,8 @@ type SignUp429ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp429ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12483,7 +12485,7 @@ func (response SignUp429ApplicationProblemPlusJSONResponse) VisitSignUpResponse(
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12493,13 +12495,13 @@ type SignUp500ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp500ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12509,8 +12511,8 @@ type SignUp503ApplicationProblemPlusJSONResponse struct {
 
 func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12518,7 +12520,7 @@ func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12541,8 +12543,8 @@ type ListEvents200JSONResponse struct {
 
 func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -12550,7 +12552,7 @@ func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.Respons
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12570,13 +12572,13 @@ type ListEvents400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents400ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12586,14 +12588,14 @@ type ListEvents401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents401ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12603,14 +12605,14 @@ type ListEvents403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents403ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12620,13 +12622,13 @@ type ListEvents406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents406ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12636,13 +12638,13 @@ type ListEvents410ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(410)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12652,8 +12654,8 @@ type ListEvents429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12667,7 +12669,7 @@ func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12677,13 +12679,13 @@ type ListEvents500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents500ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12693,8 +12695,8 @@ type ListEvents503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12702,7 +12704,7 @@ func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12763,13 +12765,13 @@ type StreamEvents400ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents400ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12779,14 +12781,14 @@ type StreamEvents401ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents401ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12796,14 +12798,14 @@ type StreamEvents403ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents403ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12813,13 +12815,13 @@ type StreamEvents406ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents406ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12829,13 +12831,13 @@ type StreamEvents410ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents410ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(410)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12845,8 +12847,8 @@ type StreamEvents429ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12860,7 +12862,7 @@ func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEve
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12870,13 +12872,13 @@ type StreamEvents500ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents500ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12886,8 +12888,8 @@ type StreamEvents503ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -12895,7 +12897,7 @@ func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEve
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12910,13 +12912,13 @@ type GetLiveness200JSONResponse Health
 
 func (response GetLiveness200JSONResponse) VisitGetLivenessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12926,13 +12928,13 @@ type GetLiveness400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetLiveness400ApplicationProblemPlusJSONResponse) VisitGetLivenessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12942,13 +12944,13 @@ type GetLiveness406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetLiveness406ApplicationProblemPlusJSONResponse) VisitGetLivenessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -12972,8 +12974,8 @@ type ListMacros200JSONResponse struct {
 
 func (response ListMacros200JSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -12984,7 +12986,7 @@ func (response ListMacros200JSONResponse) VisitListMacrosResponse(w http.Respons
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13004,13 +13006,13 @@ type ListMacros400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros400ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13020,14 +13022,14 @@ type ListMacros401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros401ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13037,14 +13039,14 @@ type ListMacros403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros403ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13054,13 +13056,13 @@ type ListMacros406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros406ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13070,8 +13072,8 @@ type ListMacros429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros429ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13085,7 +13087,7 @@ func (response ListMacros429ApplicationProblemPlusJSONResponse) VisitListMacrosR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13095,13 +13097,13 @@ type ListMacros500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros500ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13111,8 +13113,8 @@ type ListMacros503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMacros503ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13120,7 +13122,7 @@ func (response ListMacros503ApplicationProblemPlusJSONResponse) VisitListMacrosR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13146,8 +13148,8 @@ type CreateMacro201JSONResponse struct {
 
 func (response CreateMacro201JSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -13159,7 +13161,7 @@ func (response CreateMacro201JSONResponse) VisitCreateMacroResponse(w http.Respo
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13169,13 +13171,13 @@ type CreateMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro400ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13185,14 +13187,14 @@ type CreateMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro401ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13202,14 +13204,14 @@ type CreateMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro403ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13219,13 +13221,13 @@ type CreateMacro406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro406ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13235,8 +13237,8 @@ type CreateMacro409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro409ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13244,7 +13246,7 @@ func (response CreateMacro409ApplicationProblemPlusJSONResponse) VisitCreateMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13254,13 +13256,13 @@ type CreateMacro413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro413ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13270,14 +13272,14 @@ type CreateMacro415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro415ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13287,13 +13289,13 @@ type CreateMacro422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro422ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13303,8 +13305,8 @@ type CreateMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro429ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13318,7 +13320,7 @@ func (response CreateMacro429ApplicationProblemPlusJSONResponse) VisitCreateMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13328,13 +13330,13 @@ type CreateMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro500ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13344,8 +13346,8 @@ type CreateMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMacro503ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13353,7 +13355,7 @@ func (response CreateMacro503ApplicationProblemPlusJSONResponse) VisitCreateMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13379,13 +13381,13 @@ type DeleteMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro400ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13395,14 +13397,14 @@ type DeleteMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro401ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13412,14 +13414,14 @@ type DeleteMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro403ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13429,13 +13431,13 @@ type DeleteMacro404ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro404ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13445,8 +13447,8 @@ type DeleteMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro429ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13460,7 +13462,7 @@ func (response DeleteMacro429ApplicationProblemPlusJSONResponse) VisitDeleteMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13470,13 +13472,13 @@ type DeleteMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro500ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13486,8 +13488,8 @@ type DeleteMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteMacro503ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13495,7 +13497,7 @@ func (response DeleteMacro503ApplicationProblemPlusJSONResponse) VisitDeleteMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13519,8 +13521,8 @@ type GetMacro200JSONResponse struct {
 
 func (response GetMacro200JSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -13528,7 +13530,7 @@ func (response GetMacro200JSONResponse) VisitGetMacroResponse(w http.ResponseWri
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13548,13 +13550,13 @@ type GetMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro400ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13564,14 +13566,14 @@ type GetMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro401ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13581,14 +13583,14 @@ type GetMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro403ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13598,13 +13600,13 @@ type GetMacro404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro404ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13614,13 +13616,13 @@ type GetMacro406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro406ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13630,8 +13632,8 @@ type GetMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro429ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13645,7 +13647,7 @@ func (response GetMacro429ApplicationProblemPlusJSONResponse) VisitGetMacroRespo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13655,13 +13657,13 @@ type GetMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro500ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13671,8 +13673,8 @@ type GetMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMacro503ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13680,7 +13682,7 @@ func (response GetMacro503ApplicationProblemPlusJSONResponse) VisitGetMacroRespo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13705,8 +13707,8 @@ type UpdateMacro200JSONResponse struct {
 
 func (response UpdateMacro200JSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -13714,7 +13716,7 @@ func (response UpdateMacro200JSONResponse) VisitUpdateMacroResponse(w http.Respo
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13724,13 +13726,13 @@ type UpdateMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro400ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13740,14 +13742,14 @@ type UpdateMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro401ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13757,14 +13759,14 @@ type UpdateMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro403ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13774,13 +13776,13 @@ type UpdateMacro404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro404ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13790,13 +13792,13 @@ type UpdateMacro406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro406ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13806,13 +13808,13 @@ type UpdateMacro409ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro409ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13822,13 +13824,13 @@ type UpdateMacro412ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro412ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13838,13 +13840,13 @@ type UpdateMacro413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro413ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13854,14 +13856,14 @@ type UpdateMacro415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro415ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13871,13 +13873,13 @@ type UpdateMacro422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro422ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13887,8 +13889,8 @@ type UpdateMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro429ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13902,7 +13904,7 @@ func (response UpdateMacro429ApplicationProblemPlusJSONResponse) VisitUpdateMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13912,13 +13914,13 @@ type UpdateMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro500ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13928,8 +13930,8 @@ type UpdateMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMacro503ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -13937,7 +13939,7 @@ func (response UpdateMacro503ApplicationProblemPlusJSONResponse) VisitUpdateMacr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13960,8 +13962,8 @@ type GetMe200JSONResponse struct {
 
 func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -13969,7 +13971,7 @@ func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) e
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -13989,13 +13991,13 @@ type GetMe400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe400ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14005,14 +14007,14 @@ type GetMe401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe401ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14022,14 +14024,14 @@ type GetMe403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe403ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14039,13 +14041,13 @@ type GetMe406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe406ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14055,8 +14057,8 @@ type GetMe429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe429ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14070,7 +14072,7 @@ func (response GetMe429ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w 
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14080,13 +14082,13 @@ type GetMe500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe500ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14096,8 +14098,8 @@ type GetMe503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMe503ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14105,7 +14107,7 @@ func (response GetMe503ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w 
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14121,13 +14123,13 @@ type UpdateMe200JSONResponse User
 
 func (response UpdateMe200JSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14137,13 +14139,13 @@ type UpdateMe400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe400ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14153,14 +14155,14 @@ type UpdateMe401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe401ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14170,14 +14172,14 @@ type UpdateMe403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe403ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14187,13 +14189,13 @@ type UpdateMe406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe406ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14203,13 +14205,13 @@ type UpdateMe413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe413ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14219,14 +14221,14 @@ type UpdateMe415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe415ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14236,13 +14238,13 @@ type UpdateMe422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe422ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14252,8 +14254,8 @@ type UpdateMe429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe429ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14267,7 +14269,7 @@ func (response UpdateMe429ApplicationProblemPlusJSONResponse) VisitUpdateMeRespo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14277,13 +14279,13 @@ type UpdateMe500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe500ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14293,8 +14295,8 @@ type UpdateMe503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateMe503ApplicationProblemPlusJSONResponse) VisitUpdateMeResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14302,7 +14304,7 @@ func (response UpdateMe503ApplicationProblemPlusJSONResponse) VisitUpdateMeRespo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14329,13 +14331,13 @@ type ChangePassword400ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword400ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14345,14 +14347,14 @@ type ChangePassword401ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword401ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14362,14 +14364,14 @@ type ChangePassword403ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword403ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14379,13 +14381,13 @@ type ChangePassword413ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword413ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14395,14 +14397,14 @@ type ChangePassword415ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword415ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14412,13 +14414,13 @@ type ChangePassword422ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword422ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14428,8 +14430,8 @@ type ChangePassword429ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword429ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14443,7 +14445,7 @@ func (response ChangePassword429ApplicationProblemPlusJSONResponse) VisitChangeP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14453,13 +14455,13 @@ type ChangePassword500ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword500ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14469,8 +14471,8 @@ type ChangePassword503ApplicationProblemPlusJSONResponse struct {
 
 func (response ChangePassword503ApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14478,7 +14480,7 @@ func (response ChangePassword503ApplicationProblemPlusJSONResponse) VisitChangeP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14502,8 +14504,8 @@ type GetMessageFeedback200JSONResponse struct {
 
 func (response GetMessageFeedback200JSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -14511,7 +14513,7 @@ func (response GetMessageFeedback200JSONResponse) VisitGetMessageFeedbackRespons
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14531,13 +14533,13 @@ type GetMessageFeedback400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback400ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14547,14 +14549,14 @@ type GetMessageFeedback401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback401ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14564,14 +14566,14 @@ type GetMessageFeedback403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback403ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14581,13 +14583,13 @@ type GetMessageFeedback404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback404ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14597,13 +14599,13 @@ type GetMessageFeedback406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback406ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14613,8 +14615,8 @@ type GetMessageFeedback429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback429ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14628,7 +14630,7 @@ func (response GetMessageFeedback429ApplicationProblemPlusJSONResponse) VisitGet
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14638,13 +14640,13 @@ type GetMessageFeedback500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback500ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14654,8 +14656,8 @@ type GetMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetMessageFeedback503ApplicationProblemPlusJSONResponse) VisitGetMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14663,7 +14665,7 @@ func (response GetMessageFeedback503ApplicationProblemPlusJSONResponse) VisitGet
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14680,13 +14682,13 @@ type PutMessageFeedback200JSONResponse MessageFeedback
 
 func (response PutMessageFeedback200JSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14696,13 +14698,13 @@ type PutMessageFeedback400ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback400ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14712,14 +14714,14 @@ type PutMessageFeedback401ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback401ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14729,14 +14731,14 @@ type PutMessageFeedback403ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback403ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14746,13 +14748,13 @@ type PutMessageFeedback404ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback404ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14762,13 +14764,13 @@ type PutMessageFeedback406ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback406ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14778,13 +14780,13 @@ type PutMessageFeedback413ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback413ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14794,14 +14796,14 @@ type PutMessageFeedback415ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback415ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14811,13 +14813,13 @@ type PutMessageFeedback422ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback422ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14827,8 +14829,8 @@ type PutMessageFeedback429ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback429ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14842,7 +14844,7 @@ func (response PutMessageFeedback429ApplicationProblemPlusJSONResponse) VisitPut
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14852,13 +14854,13 @@ type PutMessageFeedback500ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback500ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14868,8 +14870,8 @@ type PutMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 
 func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -14877,7 +14879,7 @@ func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPut
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14894,13 +14896,13 @@ type RedactMessage200JSONResponse Message
 
 func (response RedactMessage200JSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14910,13 +14912,13 @@ type RedactMessage400ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage400ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14926,14 +14928,14 @@ type RedactMessage401ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage401ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14943,14 +14945,14 @@ type RedactMessage403ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage403ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14960,13 +14962,13 @@ type RedactMessage404ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage404ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14976,13 +14978,13 @@ type RedactMessage406ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage406ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -14992,8 +14994,8 @@ type RedactMessage429ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage429ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15007,7 +15009,7 @@ func (response RedactMessage429ApplicationProblemPlusJSONResponse) VisitRedactMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15017,13 +15019,13 @@ type RedactMessage500ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage500ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15033,8 +15035,8 @@ type RedactMessage503ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactMessage503ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15042,7 +15044,7 @@ func (response RedactMessage503ApplicationProblemPlusJSONResponse) VisitRedactMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15066,8 +15068,8 @@ type ListPrompts200JSONResponse struct {
 
 func (response ListPrompts200JSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -15078,7 +15080,7 @@ func (response ListPrompts200JSONResponse) VisitListPromptsResponse(w http.Respo
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15098,13 +15100,13 @@ type ListPrompts400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts400ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15114,14 +15116,14 @@ type ListPrompts401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts401ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15131,14 +15133,14 @@ type ListPrompts403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts403ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15148,13 +15150,13 @@ type ListPrompts406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts406ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15164,8 +15166,8 @@ type ListPrompts429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts429ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15179,7 +15181,7 @@ func (response ListPrompts429ApplicationProblemPlusJSONResponse) VisitListPrompt
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15189,13 +15191,13 @@ type ListPrompts500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts500ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15205,8 +15207,8 @@ type ListPrompts503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListPrompts503ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15214,7 +15216,7 @@ func (response ListPrompts503ApplicationProblemPlusJSONResponse) VisitListPrompt
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15240,8 +15242,8 @@ type CreatePrompt201JSONResponse struct {
 
 func (response CreatePrompt201JSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -15253,7 +15255,7 @@ func (response CreatePrompt201JSONResponse) VisitCreatePromptResponse(w http.Res
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15263,13 +15265,13 @@ type CreatePrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt400ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15279,14 +15281,14 @@ type CreatePrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt401ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15296,14 +15298,14 @@ type CreatePrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt403ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15313,13 +15315,13 @@ type CreatePrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt406ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15329,8 +15331,8 @@ type CreatePrompt409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt409ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15338,7 +15340,7 @@ func (response CreatePrompt409ApplicationProblemPlusJSONResponse) VisitCreatePro
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15348,13 +15350,13 @@ type CreatePrompt413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt413ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15364,14 +15366,14 @@ type CreatePrompt415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt415ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15381,13 +15383,13 @@ type CreatePrompt422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt422ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15397,8 +15399,8 @@ type CreatePrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt429ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15412,7 +15414,7 @@ func (response CreatePrompt429ApplicationProblemPlusJSONResponse) VisitCreatePro
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15422,13 +15424,13 @@ type CreatePrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt500ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15438,8 +15440,8 @@ type CreatePrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreatePrompt503ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15447,7 +15449,7 @@ func (response CreatePrompt503ApplicationProblemPlusJSONResponse) VisitCreatePro
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15471,8 +15473,8 @@ type GetPrompt200JSONResponse struct {
 
 func (response GetPrompt200JSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -15480,7 +15482,7 @@ func (response GetPrompt200JSONResponse) VisitGetPromptResponse(w http.ResponseW
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15500,13 +15502,13 @@ type GetPrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt400ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15516,14 +15518,14 @@ type GetPrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt401ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15533,14 +15535,14 @@ type GetPrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt403ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15550,13 +15552,13 @@ type GetPrompt404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt404ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15566,13 +15568,13 @@ type GetPrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt406ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15582,8 +15584,8 @@ type GetPrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt429ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15597,7 +15599,7 @@ func (response GetPrompt429ApplicationProblemPlusJSONResponse) VisitGetPromptRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15607,13 +15609,13 @@ type GetPrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt500ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15623,8 +15625,8 @@ type GetPrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetPrompt503ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15632,7 +15634,7 @@ func (response GetPrompt503ApplicationProblemPlusJSONResponse) VisitGetPromptRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15657,8 +15659,8 @@ type UpdatePrompt200JSONResponse struct {
 
 func (response UpdatePrompt200JSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -15666,7 +15668,7 @@ func (response UpdatePrompt200JSONResponse) VisitUpdatePromptResponse(w http.Res
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15676,13 +15678,13 @@ type UpdatePrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt400ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15692,14 +15694,14 @@ type UpdatePrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt401ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15709,14 +15711,14 @@ type UpdatePrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt403ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15726,13 +15728,13 @@ type UpdatePrompt404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt404ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15742,13 +15744,13 @@ type UpdatePrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt406ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15758,13 +15760,13 @@ type UpdatePrompt409ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt409ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15774,13 +15776,13 @@ type UpdatePrompt412ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt412ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15790,13 +15792,13 @@ type UpdatePrompt413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt413ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15806,14 +15808,14 @@ type UpdatePrompt415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt415ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15823,13 +15825,13 @@ type UpdatePrompt422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt422ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15839,8 +15841,8 @@ type UpdatePrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt429ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15854,7 +15856,7 @@ func (response UpdatePrompt429ApplicationProblemPlusJSONResponse) VisitUpdatePro
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15864,13 +15866,13 @@ type UpdatePrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt500ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15880,8 +15882,8 @@ type UpdatePrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdatePrompt503ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -15889,7 +15891,7 @@ func (response UpdatePrompt503ApplicationProblemPlusJSONResponse) VisitUpdatePro
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15913,8 +15915,8 @@ type PreviewPrompt200JSONResponse struct {
 
 func (response PreviewPrompt200JSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -15922,7 +15924,7 @@ func (response PreviewPrompt200JSONResponse) VisitPreviewPromptResponse(w http.R
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15942,13 +15944,13 @@ type PreviewPrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt400ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15958,14 +15960,14 @@ type PreviewPrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt401ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15975,14 +15977,14 @@ type PreviewPrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt403ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -15992,13 +15994,13 @@ type PreviewPrompt404ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt404ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16008,13 +16010,13 @@ type PreviewPrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt406ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16024,8 +16026,8 @@ type PreviewPrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt429ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16039,7 +16041,7 @@ func (response PreviewPrompt429ApplicationProblemPlusJSONResponse) VisitPreviewP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16049,13 +16051,13 @@ type PreviewPrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt500ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16065,8 +16067,8 @@ type PreviewPrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewPrompt503ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16074,7 +16076,7 @@ func (response PreviewPrompt503ApplicationProblemPlusJSONResponse) VisitPreviewP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16099,8 +16101,8 @@ type PublishPrompt200JSONResponse struct {
 
 func (response PublishPrompt200JSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -16111,7 +16113,7 @@ func (response PublishPrompt200JSONResponse) VisitPublishPromptResponse(w http.R
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16121,13 +16123,13 @@ type PublishPrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt400ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16137,14 +16139,14 @@ type PublishPrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt401ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16154,14 +16156,14 @@ type PublishPrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt403ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16171,13 +16173,13 @@ type PublishPrompt404ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt404ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16187,13 +16189,13 @@ type PublishPrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt406ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16203,8 +16205,8 @@ type PublishPrompt409ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt409ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16212,7 +16214,7 @@ func (response PublishPrompt409ApplicationProblemPlusJSONResponse) VisitPublishP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16222,13 +16224,13 @@ type PublishPrompt412ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt412ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16238,13 +16240,13 @@ type PublishPrompt422ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt422ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16254,8 +16256,8 @@ type PublishPrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt429ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16269,7 +16271,7 @@ func (response PublishPrompt429ApplicationProblemPlusJSONResponse) VisitPublishP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16279,13 +16281,13 @@ type PublishPrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt500ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16295,8 +16297,8 @@ type PublishPrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response PublishPrompt503ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16304,7 +16306,7 @@ func (response PublishPrompt503ApplicationProblemPlusJSONResponse) VisitPublishP
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16329,8 +16331,8 @@ type WithdrawPrompt200JSONResponse struct {
 
 func (response WithdrawPrompt200JSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -16341,7 +16343,7 @@ func (response WithdrawPrompt200JSONResponse) VisitWithdrawPromptResponse(w http
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16351,13 +16353,13 @@ type WithdrawPrompt400ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt400ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16367,14 +16369,14 @@ type WithdrawPrompt401ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt401ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16384,14 +16386,14 @@ type WithdrawPrompt403ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt403ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16401,13 +16403,13 @@ type WithdrawPrompt404ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt404ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16417,13 +16419,13 @@ type WithdrawPrompt406ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt406ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16433,8 +16435,8 @@ type WithdrawPrompt409ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt409ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16442,7 +16444,7 @@ func (response WithdrawPrompt409ApplicationProblemPlusJSONResponse) VisitWithdra
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16452,13 +16454,13 @@ type WithdrawPrompt422ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt422ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16468,8 +16470,8 @@ type WithdrawPrompt429ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt429ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16483,7 +16485,7 @@ func (response WithdrawPrompt429ApplicationProblemPlusJSONResponse) VisitWithdra
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16493,13 +16495,13 @@ type WithdrawPrompt500ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt500ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16509,8 +16511,8 @@ type WithdrawPrompt503ApplicationProblemPlusJSONResponse struct {
 
 func (response WithdrawPrompt503ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16518,7 +16520,7 @@ func (response WithdrawPrompt503ApplicationProblemPlusJSONResponse) VisitWithdra
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16533,13 +16535,13 @@ type GetReadiness200JSONResponse Health
 
 func (response GetReadiness200JSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16549,13 +16551,13 @@ type GetReadiness400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReadiness400ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16565,13 +16567,13 @@ type GetReadiness406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReadiness406ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16581,13 +16583,13 @@ type GetReadiness500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReadiness500ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16597,8 +16599,8 @@ type GetReadiness503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16606,7 +16608,7 @@ func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadin
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16630,8 +16632,8 @@ type SearchTickets200JSONResponse struct {
 
 func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -16642,7 +16644,7 @@ func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.R
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16662,13 +16664,13 @@ type SearchTickets400ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets400ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16678,14 +16680,14 @@ type SearchTickets401ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets401ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16695,14 +16697,14 @@ type SearchTickets403ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets403ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16712,13 +16714,13 @@ type SearchTickets406ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets406ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16728,8 +16730,8 @@ type SearchTickets429ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16743,7 +16745,7 @@ func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16753,13 +16755,13 @@ type SearchTickets500ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets500ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16769,8 +16771,8 @@ type SearchTickets503ApplicationProblemPlusJSONResponse struct {
 
 func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16778,7 +16780,7 @@ func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16801,8 +16803,8 @@ type GetSLATargets200JSONResponse struct {
 
 func (response GetSLATargets200JSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -16810,7 +16812,7 @@ func (response GetSLATargets200JSONResponse) VisitGetSLATargetsResponse(w http.R
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16830,13 +16832,13 @@ type GetSLATargets400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets400ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16846,14 +16848,14 @@ type GetSLATargets401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets401ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16863,14 +16865,14 @@ type GetSLATargets403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets403ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16880,13 +16882,13 @@ type GetSLATargets406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets406ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16896,8 +16898,8 @@ type GetSLATargets429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets429ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16911,7 +16913,7 @@ func (response GetSLATargets429ApplicationProblemPlusJSONResponse) VisitGetSLATa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16921,13 +16923,13 @@ type GetSLATargets500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets500ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16937,8 +16939,8 @@ type GetSLATargets503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetSLATargets503ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -16946,7 +16948,7 @@ func (response GetSLATargets503ApplicationProblemPlusJSONResponse) VisitGetSLATa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16970,8 +16972,8 @@ type PutSLATargets200JSONResponse struct {
 
 func (response PutSLATargets200JSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -16979,7 +16981,7 @@ func (response PutSLATargets200JSONResponse) VisitPutSLATargetsResponse(w http.R
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -16989,13 +16991,13 @@ type PutSLATargets400ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets400ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17005,14 +17007,14 @@ type PutSLATargets401ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets401ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17022,14 +17024,14 @@ type PutSLATargets403ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets403ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17039,13 +17041,13 @@ type PutSLATargets406ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets406ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17055,13 +17057,13 @@ type PutSLATargets412ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets412ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17071,13 +17073,13 @@ type PutSLATargets413ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets413ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17087,14 +17089,14 @@ type PutSLATargets415ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets415ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17104,13 +17106,13 @@ type PutSLATargets422ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets422ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17120,8 +17122,8 @@ type PutSLATargets429ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets429ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17135,7 +17137,7 @@ func (response PutSLATargets429ApplicationProblemPlusJSONResponse) VisitPutSLATa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17145,13 +17147,13 @@ type PutSLATargets500ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets500ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17161,8 +17163,8 @@ type PutSLATargets503ApplicationProblemPlusJSONResponse struct {
 
 func (response PutSLATargets503ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17170,7 +17172,7 @@ func (response PutSLATargets503ApplicationProblemPlusJSONResponse) VisitPutSLATa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17193,8 +17195,8 @@ type GetReportSummary200JSONResponse struct {
 
 func (response GetReportSummary200JSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -17202,7 +17204,7 @@ func (response GetReportSummary200JSONResponse) VisitGetReportSummaryResponse(w 
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17222,13 +17224,13 @@ type GetReportSummary400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary400ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17238,14 +17240,14 @@ type GetReportSummary401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary401ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17255,14 +17257,14 @@ type GetReportSummary403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary403ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17272,13 +17274,13 @@ type GetReportSummary406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary406ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17288,8 +17290,8 @@ type GetReportSummary429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary429ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17303,7 +17305,7 @@ func (response GetReportSummary429ApplicationProblemPlusJSONResponse) VisitGetRe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17313,13 +17315,13 @@ type GetReportSummary500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary500ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17329,8 +17331,8 @@ type GetReportSummary503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetReportSummary503ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17338,7 +17340,7 @@ func (response GetReportSummary503ApplicationProblemPlusJSONResponse) VisitGetRe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17362,8 +17364,8 @@ type ListStaffTickets200JSONResponse struct {
 
 func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -17374,7 +17376,7 @@ func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w 
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17394,13 +17396,13 @@ type ListStaffTickets400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets400ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17410,14 +17412,14 @@ type ListStaffTickets401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets401ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17427,14 +17429,14 @@ type ListStaffTickets403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets403ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17444,13 +17446,13 @@ type ListStaffTickets406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets406ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17460,8 +17462,8 @@ type ListStaffTickets429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17475,7 +17477,7 @@ func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListS
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17485,13 +17487,13 @@ type ListStaffTickets500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets500ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17501,8 +17503,8 @@ type ListStaffTickets503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17510,7 +17512,7 @@ func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListS
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17527,13 +17529,13 @@ type UpdateTickets200JSONResponse []TicketResult
 
 func (response UpdateTickets200JSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17543,13 +17545,13 @@ type UpdateTickets400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets400ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17559,14 +17561,14 @@ type UpdateTickets401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets401ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17576,14 +17578,14 @@ type UpdateTickets403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets403ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17593,13 +17595,13 @@ type UpdateTickets406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets406ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17609,13 +17611,13 @@ type UpdateTickets413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets413ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17625,14 +17627,14 @@ type UpdateTickets415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets415ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17642,13 +17644,13 @@ type UpdateTickets422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets422ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17658,8 +17660,8 @@ type UpdateTickets429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17673,7 +17675,7 @@ func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17683,13 +17685,13 @@ type UpdateTickets500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets500ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17699,8 +17701,8 @@ type UpdateTickets503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17708,7 +17710,7 @@ func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17731,8 +17733,8 @@ type CountStaffTickets200JSONResponse struct {
 
 func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -17740,7 +17742,7 @@ func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17760,13 +17762,13 @@ type CountStaffTickets400ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets400ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17776,14 +17778,14 @@ type CountStaffTickets401ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets401ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17793,14 +17795,14 @@ type CountStaffTickets403ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets403ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17810,13 +17812,13 @@ type CountStaffTickets406ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets406ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17826,8 +17828,8 @@ type CountStaffTickets429ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17841,7 +17843,7 @@ func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCoun
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17851,13 +17853,13 @@ type CountStaffTickets500ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets500ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17867,8 +17869,8 @@ type CountStaffTickets503ApplicationProblemPlusJSONResponse struct {
 
 func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -17876,7 +17878,7 @@ func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCoun
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17900,8 +17902,8 @@ type ListTeams200JSONResponse struct {
 
 func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -17912,7 +17914,7 @@ func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseW
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17932,13 +17934,13 @@ type ListTeams400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams400ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17948,14 +17950,14 @@ type ListTeams401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams401ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17965,14 +17967,14 @@ type ListTeams403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams403ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17982,13 +17984,13 @@ type ListTeams406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams406ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -17998,8 +18000,8 @@ type ListTeams429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18013,7 +18015,7 @@ func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18023,13 +18025,13 @@ type ListTeams500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams500ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18039,8 +18041,8 @@ type ListTeams503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18048,7 +18050,7 @@ func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18074,8 +18076,8 @@ type CreateTeam201JSONResponse struct {
 
 func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -18087,7 +18089,7 @@ func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.Respons
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18097,13 +18099,13 @@ type CreateTeam400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam400ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18113,14 +18115,14 @@ type CreateTeam401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam401ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18130,14 +18132,14 @@ type CreateTeam403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam403ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18147,13 +18149,13 @@ type CreateTeam406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam406ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18163,8 +18165,8 @@ type CreateTeam409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18172,7 +18174,7 @@ func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18182,13 +18184,13 @@ type CreateTeam413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam413ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18198,14 +18200,14 @@ type CreateTeam415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam415ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18215,13 +18217,13 @@ type CreateTeam422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam422ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18231,8 +18233,8 @@ type CreateTeam429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18246,7 +18248,7 @@ func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18256,13 +18258,13 @@ type CreateTeam500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam500ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18272,8 +18274,8 @@ type CreateTeam503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18281,7 +18283,7 @@ func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18307,13 +18309,13 @@ type DeleteTeam400ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam400ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18323,14 +18325,14 @@ type DeleteTeam401ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam401ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18340,14 +18342,14 @@ type DeleteTeam403ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam403ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18357,13 +18359,13 @@ type DeleteTeam404ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam404ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18373,8 +18375,8 @@ type DeleteTeam429ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18388,7 +18390,7 @@ func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18398,13 +18400,13 @@ type DeleteTeam500ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam500ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18414,8 +18416,8 @@ type DeleteTeam503ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18423,7 +18425,7 @@ func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18447,8 +18449,8 @@ type GetTeam200JSONResponse struct {
 
 func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -18456,7 +18458,7 @@ func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWrite
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18476,13 +18478,13 @@ type GetTeam400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam400ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18492,14 +18494,14 @@ type GetTeam401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam401ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18509,14 +18511,14 @@ type GetTeam403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam403ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18526,13 +18528,13 @@ type GetTeam404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam404ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18542,13 +18544,13 @@ type GetTeam406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam406ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18558,8 +18560,8 @@ type GetTeam429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18573,7 +18575,7 @@ func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18583,13 +18585,13 @@ type GetTeam500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam500ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18599,8 +18601,8 @@ type GetTeam503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18608,7 +18610,7 @@ func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18633,8 +18635,8 @@ type UpdateTeam200JSONResponse struct {
 
 func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -18642,7 +18644,7 @@ func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.Respons
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18652,13 +18654,13 @@ type UpdateTeam400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam400ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18668,14 +18670,14 @@ type UpdateTeam401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam401ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18685,14 +18687,14 @@ type UpdateTeam403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam403ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18702,13 +18704,13 @@ type UpdateTeam404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam404ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18718,13 +18720,13 @@ type UpdateTeam406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam406ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18734,13 +18736,13 @@ type UpdateTeam412ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam412ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18750,13 +18752,13 @@ type UpdateTeam413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam413ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18766,14 +18768,14 @@ type UpdateTeam415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam415ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18783,13 +18785,13 @@ type UpdateTeam422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam422ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18799,8 +18801,8 @@ type UpdateTeam429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18814,7 +18816,7 @@ func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18824,13 +18826,13 @@ type UpdateTeam500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam500ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18840,8 +18842,8 @@ type UpdateTeam503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18849,7 +18851,7 @@ func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18873,8 +18875,8 @@ type ListTickets200JSONResponse struct {
 
 func (response ListTickets200JSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -18885,7 +18887,7 @@ func (response ListTickets200JSONResponse) VisitListTicketsResponse(w http.Respo
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18905,13 +18907,13 @@ type ListTickets400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets400ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18921,14 +18923,14 @@ type ListTickets401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets401ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18938,14 +18940,14 @@ type ListTickets403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets403ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18955,13 +18957,13 @@ type ListTickets406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets406ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18971,8 +18973,8 @@ type ListTickets429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets429ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -18986,7 +18988,7 @@ func (response ListTickets429ApplicationProblemPlusJSONResponse) VisitListTicket
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -18996,13 +18998,13 @@ type ListTickets500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets500ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19012,8 +19014,8 @@ type ListTickets503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListTickets503ApplicationProblemPlusJSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19021,7 +19023,7 @@ func (response ListTickets503ApplicationProblemPlusJSONResponse) VisitListTicket
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19047,8 +19049,8 @@ type CreateTicket200JSONResponse struct {
 
 func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19060,7 +19062,7 @@ func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.Res
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19077,8 +19079,8 @@ type CreateTicket201JSONResponse struct {
 
 func (response CreateTicket201JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19090,7 +19092,7 @@ func (response CreateTicket201JSONResponse) VisitCreateTicketResponse(w http.Res
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19100,13 +19102,13 @@ type CreateTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket400ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19116,14 +19118,14 @@ type CreateTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket401ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19133,14 +19135,14 @@ type CreateTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket403ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19150,13 +19152,13 @@ type CreateTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19166,8 +19168,8 @@ type CreateTicket409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19175,7 +19177,7 @@ func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19185,13 +19187,13 @@ type CreateTicket413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket413ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19201,14 +19203,14 @@ type CreateTicket415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket415ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19218,13 +19220,13 @@ type CreateTicket422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket422ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19234,8 +19236,8 @@ type CreateTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket429ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19249,7 +19251,7 @@ func (response CreateTicket429ApplicationProblemPlusJSONResponse) VisitCreateTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19259,13 +19261,13 @@ type CreateTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket500ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19275,8 +19277,8 @@ type CreateTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateTicket503ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19284,7 +19286,7 @@ func (response CreateTicket503ApplicationProblemPlusJSONResponse) VisitCreateTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19308,8 +19310,8 @@ type GetTicket200JSONResponse struct {
 
 func (response GetTicket200JSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19317,7 +19319,7 @@ func (response GetTicket200JSONResponse) VisitGetTicketResponse(w http.ResponseW
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19337,13 +19339,13 @@ type GetTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket400ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19353,14 +19355,14 @@ type GetTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket401ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19370,14 +19372,14 @@ type GetTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket403ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19387,13 +19389,13 @@ type GetTicket404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket404ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19403,13 +19405,13 @@ type GetTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket406ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19419,8 +19421,8 @@ type GetTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket429ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19434,7 +19436,7 @@ func (response GetTicket429ApplicationProblemPlusJSONResponse) VisitGetTicketRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19444,13 +19446,13 @@ type GetTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket500ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19460,8 +19462,8 @@ type GetTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTicket503ApplicationProblemPlusJSONResponse) VisitGetTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19469,7 +19471,7 @@ func (response GetTicket503ApplicationProblemPlusJSONResponse) VisitGetTicketRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19494,8 +19496,8 @@ type UpdateTicket200JSONResponse struct {
 
 func (response UpdateTicket200JSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19503,7 +19505,7 @@ func (response UpdateTicket200JSONResponse) VisitUpdateTicketResponse(w http.Res
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19513,13 +19515,13 @@ type UpdateTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket400ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19529,14 +19531,14 @@ type UpdateTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket401ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19546,14 +19548,14 @@ type UpdateTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket403ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19563,13 +19565,13 @@ type UpdateTicket404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket404ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19579,13 +19581,13 @@ type UpdateTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket406ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19595,13 +19597,13 @@ type UpdateTicket409ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket409ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19611,13 +19613,13 @@ type UpdateTicket412ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket412ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19627,13 +19629,13 @@ type UpdateTicket413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket413ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19643,14 +19645,14 @@ type UpdateTicket415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket415ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19660,13 +19662,13 @@ type UpdateTicket422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket422ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19676,8 +19678,8 @@ type UpdateTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket429ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19691,7 +19693,7 @@ func (response UpdateTicket429ApplicationProblemPlusJSONResponse) VisitUpdateTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19701,13 +19703,13 @@ type UpdateTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket500ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19717,8 +19719,8 @@ type UpdateTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19726,7 +19728,7 @@ func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19751,8 +19753,8 @@ type CreateAIRequest200JSONResponse struct {
 
 func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19760,7 +19762,7 @@ func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w ht
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19776,8 +19778,8 @@ type CreateAIRequest201JSONResponse struct {
 
 func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -19786,7 +19788,7 @@ func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w ht
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19796,13 +19798,13 @@ type CreateAIRequest400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest400ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19812,14 +19814,14 @@ type CreateAIRequest401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest401ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19829,14 +19831,14 @@ type CreateAIRequest403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest403ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19846,13 +19848,13 @@ type CreateAIRequest404ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest404ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19862,13 +19864,13 @@ type CreateAIRequest406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest406ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19878,8 +19880,8 @@ type CreateAIRequest409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19887,7 +19889,7 @@ func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreate
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19897,13 +19899,13 @@ type CreateAIRequest413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest413ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19913,14 +19915,14 @@ type CreateAIRequest415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest415ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19930,13 +19932,13 @@ type CreateAIRequest422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest422ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19946,8 +19948,8 @@ type CreateAIRequest429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19961,7 +19963,7 @@ func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreate
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19971,13 +19973,13 @@ type CreateAIRequest500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest500ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -19987,8 +19989,8 @@ type CreateAIRequest503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -19996,7 +19998,7 @@ func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreate
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20066,13 +20068,13 @@ type StreamAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse400ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20082,14 +20084,14 @@ type StreamAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse401ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20099,14 +20101,14 @@ type StreamAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse403ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20116,13 +20118,13 @@ type StreamAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse404ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20132,13 +20134,13 @@ type StreamAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse406ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20148,13 +20150,13 @@ type StreamAIResponse409ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse409ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20164,13 +20166,13 @@ type StreamAIResponse422ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse422ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20180,8 +20182,8 @@ type StreamAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse429ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20195,7 +20197,7 @@ func (response StreamAIResponse429ApplicationProblemPlusJSONResponse) VisitStrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20205,13 +20207,13 @@ type StreamAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse500ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20221,8 +20223,8 @@ type StreamAIResponse502ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse502ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20230,7 +20232,7 @@ func (response StreamAIResponse502ApplicationProblemPlusJSONResponse) VisitStrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(502)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20240,8 +20242,8 @@ type StreamAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse503ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20249,7 +20251,7 @@ func (response StreamAIResponse503ApplicationProblemPlusJSONResponse) VisitStrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20259,8 +20261,8 @@ type StreamAIResponse504ApplicationProblemPlusJSONResponse struct {
 
 func (response StreamAIResponse504ApplicationProblemPlusJSONResponse) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20268,7 +20270,7 @@ func (response StreamAIResponse504ApplicationProblemPlusJSONResponse) VisitStrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(504)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20293,8 +20295,8 @@ type ListAIResponses200JSONResponse struct {
 
 func (response ListAIResponses200JSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -20305,7 +20307,7 @@ func (response ListAIResponses200JSONResponse) VisitListAIResponsesResponse(w ht
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20325,13 +20327,13 @@ type ListAIResponses400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses400ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20341,14 +20343,14 @@ type ListAIResponses401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses401ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20358,14 +20360,14 @@ type ListAIResponses403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses403ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20375,13 +20377,13 @@ type ListAIResponses404ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses404ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20391,13 +20393,13 @@ type ListAIResponses406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses406ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20407,8 +20409,8 @@ type ListAIResponses429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses429ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20422,7 +20424,7 @@ func (response ListAIResponses429ApplicationProblemPlusJSONResponse) VisitListAI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20432,13 +20434,13 @@ type ListAIResponses500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses500ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20448,8 +20450,8 @@ type ListAIResponses503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListAIResponses503ApplicationProblemPlusJSONResponse) VisitListAIResponsesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20457,7 +20459,7 @@ func (response ListAIResponses503ApplicationProblemPlusJSONResponse) VisitListAI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20482,8 +20484,8 @@ type CreateAIResponse200JSONResponse struct {
 
 func (response CreateAIResponse200JSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -20491,7 +20493,7 @@ func (response CreateAIResponse200JSONResponse) VisitCreateAIResponseResponse(w 
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20507,8 +20509,8 @@ type CreateAIResponse201JSONResponse struct {
 
 func (response CreateAIResponse201JSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -20517,7 +20519,7 @@ func (response CreateAIResponse201JSONResponse) VisitCreateAIResponseResponse(w 
 	}
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20527,13 +20529,13 @@ type CreateAIResponse400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse400ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20543,14 +20545,14 @@ type CreateAIResponse401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse401ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20560,14 +20562,14 @@ type CreateAIResponse403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse403ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20577,13 +20579,13 @@ type CreateAIResponse404ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse404ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20593,13 +20595,13 @@ type CreateAIResponse406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse406ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20609,8 +20611,8 @@ type CreateAIResponse409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse409ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20618,7 +20620,7 @@ func (response CreateAIResponse409ApplicationProblemPlusJSONResponse) VisitCreat
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20628,13 +20630,13 @@ type CreateAIResponse413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse413ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20644,14 +20646,14 @@ type CreateAIResponse415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse415ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20661,13 +20663,13 @@ type CreateAIResponse422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse422ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20677,8 +20679,8 @@ type CreateAIResponse429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse429ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20692,7 +20694,7 @@ func (response CreateAIResponse429ApplicationProblemPlusJSONResponse) VisitCreat
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20702,13 +20704,13 @@ type CreateAIResponse500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse500ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20718,8 +20720,8 @@ type CreateAIResponse503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreateAIResponseResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20727,7 +20729,7 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20753,8 +20755,8 @@ type HandOffTicket200JSONResponse struct {
 
 func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -20765,7 +20767,7 @@ func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.R
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20775,13 +20777,13 @@ type HandOffTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket400ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20791,14 +20793,14 @@ type HandOffTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket401ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20808,14 +20810,14 @@ type HandOffTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket403ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20825,13 +20827,13 @@ type HandOffTicket404ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket404ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20841,13 +20843,13 @@ type HandOffTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket406ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20857,8 +20859,8 @@ type HandOffTicket409ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20866,7 +20868,7 @@ func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffT
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20876,13 +20878,13 @@ type HandOffTicket413ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket413ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20892,14 +20894,14 @@ type HandOffTicket415ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket415ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20909,13 +20911,13 @@ type HandOffTicket422ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket422ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20925,8 +20927,8 @@ type HandOffTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20940,7 +20942,7 @@ func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffT
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20950,13 +20952,13 @@ type HandOffTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket500ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -20966,8 +20968,8 @@ type HandOffTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -20975,7 +20977,7 @@ func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffT
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21001,8 +21003,8 @@ type ApplyMacro200JSONResponse struct {
 
 func (response ApplyMacro200JSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21013,7 +21015,7 @@ func (response ApplyMacro200JSONResponse) VisitApplyMacroResponse(w http.Respons
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21023,13 +21025,13 @@ type ApplyMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro400ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21039,14 +21041,14 @@ type ApplyMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro401ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21056,14 +21058,14 @@ type ApplyMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro403ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21073,13 +21075,13 @@ type ApplyMacro404ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro404ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21089,13 +21091,13 @@ type ApplyMacro406ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro406ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21105,8 +21107,8 @@ type ApplyMacro409ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro409ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21114,7 +21116,7 @@ func (response ApplyMacro409ApplicationProblemPlusJSONResponse) VisitApplyMacroR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21124,13 +21126,13 @@ type ApplyMacro412ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro412ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21140,13 +21142,13 @@ type ApplyMacro422ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro422ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21156,8 +21158,8 @@ type ApplyMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro429ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21171,7 +21173,7 @@ func (response ApplyMacro429ApplicationProblemPlusJSONResponse) VisitApplyMacroR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21181,13 +21183,13 @@ type ApplyMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro500ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21197,8 +21199,8 @@ type ApplyMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response ApplyMacro503ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21206,7 +21208,7 @@ func (response ApplyMacro503ApplicationProblemPlusJSONResponse) VisitApplyMacroR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21231,8 +21233,8 @@ type PreviewMacro200JSONResponse struct {
 
 func (response PreviewMacro200JSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21240,7 +21242,7 @@ func (response PreviewMacro200JSONResponse) VisitPreviewMacroResponse(w http.Res
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21260,13 +21262,13 @@ type PreviewMacro400ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro400ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21276,14 +21278,14 @@ type PreviewMacro401ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro401ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21293,14 +21295,14 @@ type PreviewMacro403ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro403ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21310,13 +21312,13 @@ type PreviewMacro404ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro404ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21326,13 +21328,13 @@ type PreviewMacro406ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro406ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21342,13 +21344,13 @@ type PreviewMacro422ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro422ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21358,8 +21360,8 @@ type PreviewMacro429ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro429ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21373,7 +21375,7 @@ func (response PreviewMacro429ApplicationProblemPlusJSONResponse) VisitPreviewMa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21383,13 +21385,13 @@ type PreviewMacro500ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro500ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21399,8 +21401,8 @@ type PreviewMacro503ApplicationProblemPlusJSONResponse struct {
 
 func (response PreviewMacro503ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21408,7 +21410,7 @@ func (response PreviewMacro503ApplicationProblemPlusJSONResponse) VisitPreviewMa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21434,8 +21436,8 @@ type MergeTicket200JSONResponse struct {
 
 func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21446,7 +21448,7 @@ func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.Respo
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21456,13 +21458,13 @@ type MergeTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket400ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21472,14 +21474,14 @@ type MergeTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket401ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21489,14 +21491,14 @@ type MergeTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket403ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21506,13 +21508,13 @@ type MergeTicket404ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket404ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21522,13 +21524,13 @@ type MergeTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket406ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21538,8 +21540,8 @@ type MergeTicket409ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21547,7 +21549,7 @@ func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicke
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21557,13 +21559,13 @@ type MergeTicket413ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket413ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21573,14 +21575,14 @@ type MergeTicket415ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket415ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21590,13 +21592,13 @@ type MergeTicket422ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket422ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21606,8 +21608,8 @@ type MergeTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21621,7 +21623,7 @@ func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicke
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21631,13 +21633,13 @@ type MergeTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket500ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21647,8 +21649,8 @@ type MergeTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21656,7 +21658,7 @@ func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicke
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21681,8 +21683,8 @@ type ListMessages200JSONResponse struct {
 
 func (response ListMessages200JSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21693,7 +21695,7 @@ func (response ListMessages200JSONResponse) VisitListMessagesResponse(w http.Res
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21713,13 +21715,13 @@ type ListMessages400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages400ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21729,14 +21731,14 @@ type ListMessages401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages401ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21746,14 +21748,14 @@ type ListMessages403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages403ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21763,13 +21765,13 @@ type ListMessages404ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages404ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21779,13 +21781,13 @@ type ListMessages406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages406ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21795,8 +21797,8 @@ type ListMessages429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages429ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21810,7 +21812,7 @@ func (response ListMessages429ApplicationProblemPlusJSONResponse) VisitListMessa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21820,13 +21822,13 @@ type ListMessages500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages500ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21836,8 +21838,8 @@ type ListMessages503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListMessages503ApplicationProblemPlusJSONResponse) VisitListMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -21845,7 +21847,7 @@ func (response ListMessages503ApplicationProblemPlusJSONResponse) VisitListMessa
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21870,8 +21872,8 @@ type CreateMessage200JSONResponse struct {
 
 func (response CreateMessage200JSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21879,7 +21881,7 @@ func (response CreateMessage200JSONResponse) VisitCreateMessageResponse(w http.R
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21894,8 +21896,8 @@ type CreateMessage201JSONResponse struct {
 
 func (response CreateMessage201JSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -21903,7 +21905,7 @@ func (response CreateMessage201JSONResponse) VisitCreateMessageResponse(w http.R
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21913,13 +21915,13 @@ type CreateMessage400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage400ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21929,14 +21931,14 @@ type CreateMessage401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage401ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21946,14 +21948,14 @@ type CreateMessage403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage403ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21963,13 +21965,13 @@ type CreateMessage404ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage404ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21979,13 +21981,13 @@ type CreateMessage406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage406ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -21995,8 +21997,8 @@ type CreateMessage409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22004,7 +22006,7 @@ func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22014,13 +22016,13 @@ type CreateMessage412ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage412ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22030,13 +22032,13 @@ type CreateMessage413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage413ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22046,14 +22048,14 @@ type CreateMessage415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage415ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22063,13 +22065,13 @@ type CreateMessage422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage422ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22079,8 +22081,8 @@ type CreateMessage429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage429ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22094,7 +22096,7 @@ func (response CreateMessage429ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22104,13 +22106,13 @@ type CreateMessage500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage500ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22120,8 +22122,8 @@ type CreateMessage503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22129,7 +22131,7 @@ func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22154,8 +22156,8 @@ type CreateNote201JSONResponse struct {
 
 func (response CreateNote201JSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -22163,7 +22165,7 @@ func (response CreateNote201JSONResponse) VisitCreateNoteResponse(w http.Respons
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22173,13 +22175,13 @@ type CreateNote400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote400ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22189,14 +22191,14 @@ type CreateNote401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote401ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22206,14 +22208,14 @@ type CreateNote403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote403ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22223,13 +22225,13 @@ type CreateNote404ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote404ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22239,13 +22241,13 @@ type CreateNote406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote406ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22255,8 +22257,8 @@ type CreateNote409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote409ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22264,7 +22266,7 @@ func (response CreateNote409ApplicationProblemPlusJSONResponse) VisitCreateNoteR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22274,13 +22276,13 @@ type CreateNote413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote413ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22290,14 +22292,14 @@ type CreateNote415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote415ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22307,13 +22309,13 @@ type CreateNote422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote422ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22323,8 +22325,8 @@ type CreateNote429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote429ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22338,7 +22340,7 @@ func (response CreateNote429ApplicationProblemPlusJSONResponse) VisitCreateNoteR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22348,13 +22350,13 @@ type CreateNote500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote500ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22364,8 +22366,8 @@ type CreateNote503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22373,7 +22375,7 @@ func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22397,8 +22399,8 @@ type RedactTicket200JSONResponse struct {
 
 func (response RedactTicket200JSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -22406,7 +22408,7 @@ func (response RedactTicket200JSONResponse) VisitRedactTicketResponse(w http.Res
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22416,13 +22418,13 @@ type RedactTicket400ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket400ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22432,14 +22434,14 @@ type RedactTicket401ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket401ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22449,14 +22451,14 @@ type RedactTicket403ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket403ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22466,13 +22468,13 @@ type RedactTicket404ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket404ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22482,13 +22484,13 @@ type RedactTicket406ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket406ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22498,8 +22500,8 @@ type RedactTicket429ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket429ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22513,7 +22515,7 @@ func (response RedactTicket429ApplicationProblemPlusJSONResponse) VisitRedactTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22523,13 +22525,13 @@ type RedactTicket500ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket500ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22539,8 +22541,8 @@ type RedactTicket503ApplicationProblemPlusJSONResponse struct {
 
 func (response RedactTicket503ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22548,7 +22550,7 @@ func (response RedactTicket503ApplicationProblemPlusJSONResponse) VisitRedactTic
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22565,13 +22567,13 @@ type CreateStreamToken201JSONResponse StreamToken
 
 func (response CreateStreamToken201JSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22581,13 +22583,13 @@ type CreateStreamToken400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken400ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22597,14 +22599,14 @@ type CreateStreamToken401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken401ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22614,14 +22616,14 @@ type CreateStreamToken403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken403ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22631,13 +22633,13 @@ type CreateStreamToken404ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken404ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22647,13 +22649,13 @@ type CreateStreamToken406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken406ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22663,8 +22665,8 @@ type CreateStreamToken429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken429ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22678,7 +22680,7 @@ func (response CreateStreamToken429ApplicationProblemPlusJSONResponse) VisitCrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22688,13 +22690,13 @@ type CreateStreamToken500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken500ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22704,8 +22706,8 @@ type CreateStreamToken503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22713,7 +22715,7 @@ func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCrea
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22737,8 +22739,8 @@ type GetTimeline200JSONResponse struct {
 
 func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -22746,7 +22748,7 @@ func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.Respo
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22766,13 +22768,13 @@ type GetTimeline400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline400ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22782,14 +22784,14 @@ type GetTimeline401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline401ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22799,14 +22801,14 @@ type GetTimeline403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline403ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22816,13 +22818,13 @@ type GetTimeline404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline404ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22832,13 +22834,13 @@ type GetTimeline406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline406ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22848,8 +22850,8 @@ type GetTimeline429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22863,7 +22865,7 @@ func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelin
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22873,13 +22875,13 @@ type GetTimeline500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline500ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22889,8 +22891,8 @@ type GetTimeline503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -22898,7 +22900,7 @@ func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelin
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22966,13 +22968,13 @@ type SendUIMessage400ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage400ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22982,14 +22984,14 @@ type SendUIMessage401ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage401ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -22999,14 +23001,14 @@ type SendUIMessage403ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage403ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23016,13 +23018,13 @@ type SendUIMessage404ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage404ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23032,13 +23034,13 @@ type SendUIMessage406ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage406ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23048,13 +23050,13 @@ type SendUIMessage409ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage409ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23064,13 +23066,13 @@ type SendUIMessage413ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage413ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23080,14 +23082,14 @@ type SendUIMessage415ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage415ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23097,13 +23099,13 @@ type SendUIMessage422ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage422ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23113,8 +23115,8 @@ type SendUIMessage429ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage429ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23128,7 +23130,7 @@ func (response SendUIMessage429ApplicationProblemPlusJSONResponse) VisitSendUIMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23138,13 +23140,13 @@ type SendUIMessage500ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage500ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23154,8 +23156,8 @@ type SendUIMessage502ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage502ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23163,7 +23165,7 @@ func (response SendUIMessage502ApplicationProblemPlusJSONResponse) VisitSendUIMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(502)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23173,8 +23175,8 @@ type SendUIMessage503ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage503ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23182,7 +23184,7 @@ func (response SendUIMessage503ApplicationProblemPlusJSONResponse) VisitSendUIMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23192,8 +23194,8 @@ type SendUIMessage504ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessage504ApplicationProblemPlusJSONResponse) VisitSendUIMessageResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23201,7 +23203,7 @@ func (response SendUIMessage504ApplicationProblemPlusJSONResponse) VisitSendUIMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(504)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23225,8 +23227,8 @@ type ListUIMessages200JSONResponse struct {
 
 func (response ListUIMessages200JSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -23234,7 +23236,7 @@ func (response ListUIMessages200JSONResponse) VisitListUIMessagesResponse(w http
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23254,13 +23256,13 @@ type ListUIMessages400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages400ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23270,14 +23272,14 @@ type ListUIMessages401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages401ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23287,14 +23289,14 @@ type ListUIMessages403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages403ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23304,13 +23306,13 @@ type ListUIMessages404ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages404ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23320,13 +23322,13 @@ type ListUIMessages406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages406ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23336,8 +23338,8 @@ type ListUIMessages429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages429ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23351,7 +23353,7 @@ func (response ListUIMessages429ApplicationProblemPlusJSONResponse) VisitListUIM
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23361,13 +23363,13 @@ type ListUIMessages500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages500ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23377,8 +23379,8 @@ type ListUIMessages503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUIMessages503ApplicationProblemPlusJSONResponse) VisitListUIMessagesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23386,7 +23388,7 @@ func (response ListUIMessages503ApplicationProblemPlusJSONResponse) VisitListUIM
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23413,13 +23415,13 @@ type StopUIStream400ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream400ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23429,14 +23431,14 @@ type StopUIStream401ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream401ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23446,14 +23448,14 @@ type StopUIStream403ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream403ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23463,13 +23465,13 @@ type StopUIStream404ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream404ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23479,8 +23481,8 @@ type StopUIStream429ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream429ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23494,7 +23496,7 @@ func (response StopUIStream429ApplicationProblemPlusJSONResponse) VisitStopUIStr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23504,13 +23506,13 @@ type StopUIStream500ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream500ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23520,8 +23522,8 @@ type StopUIStream503ApplicationProblemPlusJSONResponse struct {
 
 func (response StopUIStream503ApplicationProblemPlusJSONResponse) VisitStopUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23529,7 +23531,7 @@ func (response StopUIStream503ApplicationProblemPlusJSONResponse) VisitStopUIStr
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23604,13 +23606,13 @@ type ResumeUIStream400ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream400ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23620,14 +23622,14 @@ type ResumeUIStream401ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream401ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23637,14 +23639,14 @@ type ResumeUIStream403ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream403ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23654,13 +23656,13 @@ type ResumeUIStream404ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream404ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23670,13 +23672,13 @@ type ResumeUIStream406ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream406ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23686,8 +23688,8 @@ type ResumeUIStream429ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream429ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23701,7 +23703,7 @@ func (response ResumeUIStream429ApplicationProblemPlusJSONResponse) VisitResumeU
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23711,13 +23713,13 @@ type ResumeUIStream500ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream500ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23727,8 +23729,8 @@ type ResumeUIStream503ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStream503ApplicationProblemPlusJSONResponse) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23736,7 +23738,7 @@ func (response ResumeUIStream503ApplicationProblemPlusJSONResponse) VisitResumeU
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23804,13 +23806,13 @@ type SendUIMessageV7400ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7400ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23820,14 +23822,14 @@ type SendUIMessageV7401ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7401ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23837,14 +23839,14 @@ type SendUIMessageV7403ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7403ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23854,13 +23856,13 @@ type SendUIMessageV7404ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7404ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23870,13 +23872,13 @@ type SendUIMessageV7406ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7406ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23886,13 +23888,13 @@ type SendUIMessageV7409ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7409ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23902,13 +23904,13 @@ type SendUIMessageV7413ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7413ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23918,14 +23920,14 @@ type SendUIMessageV7415ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7415ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23935,13 +23937,13 @@ type SendUIMessageV7422ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7422ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23951,8 +23953,8 @@ type SendUIMessageV7429ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7429ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -23966,7 +23968,7 @@ func (response SendUIMessageV7429ApplicationProblemPlusJSONResponse) VisitSendUI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23976,13 +23978,13 @@ type SendUIMessageV7500ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7500ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -23992,8 +23994,8 @@ type SendUIMessageV7502ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7502ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24001,7 +24003,7 @@ func (response SendUIMessageV7502ApplicationProblemPlusJSONResponse) VisitSendUI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(502)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24011,8 +24013,8 @@ type SendUIMessageV7503ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7503ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24020,7 +24022,7 @@ func (response SendUIMessageV7503ApplicationProblemPlusJSONResponse) VisitSendUI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24030,8 +24032,8 @@ type SendUIMessageV7504ApplicationProblemPlusJSONResponse struct {
 
 func (response SendUIMessageV7504ApplicationProblemPlusJSONResponse) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24039,7 +24041,7 @@ func (response SendUIMessageV7504ApplicationProblemPlusJSONResponse) VisitSendUI
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(504)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24114,13 +24116,13 @@ type ResumeUIStreamV7400ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7400ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24130,14 +24132,14 @@ type ResumeUIStreamV7401ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7401ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24147,14 +24149,14 @@ type ResumeUIStreamV7403ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7403ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24164,13 +24166,13 @@ type ResumeUIStreamV7404ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7404ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24180,13 +24182,13 @@ type ResumeUIStreamV7406ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7406ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24196,8 +24198,8 @@ type ResumeUIStreamV7429ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7429ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24211,7 +24213,7 @@ func (response ResumeUIStreamV7429ApplicationProblemPlusJSONResponse) VisitResum
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24221,13 +24223,13 @@ type ResumeUIStreamV7500ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7500ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24237,8 +24239,8 @@ type ResumeUIStreamV7503ApplicationProblemPlusJSONResponse struct {
 
 func (response ResumeUIStreamV7503ApplicationProblemPlusJSONResponse) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24246,7 +24248,7 @@ func (response ResumeUIStreamV7503ApplicationProblemPlusJSONResponse) VisitResum
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24270,8 +24272,8 @@ type ListUsers200JSONResponse struct {
 
 func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -24282,7 +24284,7 @@ func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseW
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24302,13 +24304,13 @@ type ListUsers400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers400ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24318,14 +24320,14 @@ type ListUsers401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers401ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24335,14 +24337,14 @@ type ListUsers403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers403ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24352,13 +24354,13 @@ type ListUsers406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers406ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24368,8 +24370,8 @@ type ListUsers429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers429ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24383,7 +24385,7 @@ func (response ListUsers429ApplicationProblemPlusJSONResponse) VisitListUsersRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24393,13 +24395,13 @@ type ListUsers500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers500ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24409,8 +24411,8 @@ type ListUsers503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListUsers503ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24418,7 +24420,7 @@ func (response ListUsers503ApplicationProblemPlusJSONResponse) VisitListUsersRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24442,14 +24444,14 @@ type CreateUser201JSONResponse struct {
 
 func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24459,13 +24461,13 @@ type CreateUser400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser400ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24475,14 +24477,14 @@ type CreateUser401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser401ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24492,14 +24494,14 @@ type CreateUser403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser403ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24509,13 +24511,13 @@ type CreateUser406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser406ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24525,13 +24527,13 @@ type CreateUser409ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser409ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24541,13 +24543,13 @@ type CreateUser413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser413ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24557,14 +24559,14 @@ type CreateUser415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser415ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24574,13 +24576,13 @@ type CreateUser422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser422ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24590,8 +24592,8 @@ type CreateUser429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser429ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24605,7 +24607,7 @@ func (response CreateUser429ApplicationProblemPlusJSONResponse) VisitCreateUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24615,13 +24617,13 @@ type CreateUser500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser500ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24631,8 +24633,8 @@ type CreateUser503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateUser503ApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24640,7 +24642,7 @@ func (response CreateUser503ApplicationProblemPlusJSONResponse) VisitCreateUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24664,8 +24666,8 @@ type GetUser200JSONResponse struct {
 
 func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -24673,7 +24675,7 @@ func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWrite
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24693,13 +24695,13 @@ type GetUser400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser400ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24709,14 +24711,14 @@ type GetUser401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser401ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24726,14 +24728,14 @@ type GetUser403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser403ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24743,13 +24745,13 @@ type GetUser404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser404ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24759,13 +24761,13 @@ type GetUser406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser406ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24775,8 +24777,8 @@ type GetUser429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser429ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24790,7 +24792,7 @@ func (response GetUser429ApplicationProblemPlusJSONResponse) VisitGetUserRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24800,13 +24802,13 @@ type GetUser500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser500ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24816,8 +24818,8 @@ type GetUser503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetUser503ApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -24825,7 +24827,7 @@ func (response GetUser503ApplicationProblemPlusJSONResponse) VisitGetUserRespons
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24842,13 +24844,13 @@ type UpdateUser200JSONResponse Account
 
 func (response UpdateUser200JSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24858,13 +24860,13 @@ type UpdateUser400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser400ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24874,14 +24876,14 @@ type UpdateUser401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser401ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24891,14 +24893,14 @@ type UpdateUser403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser403ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24908,13 +24910,13 @@ type UpdateUser404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser404ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24924,13 +24926,13 @@ type UpdateUser406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser406ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24940,13 +24942,13 @@ type UpdateUser409ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser409ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24956,13 +24958,13 @@ type UpdateUser413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser413ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24972,14 +24974,14 @@ type UpdateUser415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser415ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -24989,13 +24991,13 @@ type UpdateUser422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser422ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25005,8 +25007,8 @@ type UpdateUser429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser429ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25020,7 +25022,7 @@ func (response UpdateUser429ApplicationProblemPlusJSONResponse) VisitUpdateUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25030,13 +25032,13 @@ type UpdateUser500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser500ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25046,8 +25048,8 @@ type UpdateUser503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateUser503ApplicationProblemPlusJSONResponse) VisitUpdateUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25055,7 +25057,7 @@ func (response UpdateUser503ApplicationProblemPlusJSONResponse) VisitUpdateUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25072,13 +25074,13 @@ type PutCustomer200JSONResponse Customer
 
 func (response PutCustomer200JSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25088,13 +25090,13 @@ type PutCustomer400ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer400ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25104,14 +25106,14 @@ type PutCustomer401ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer401ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25121,14 +25123,14 @@ type PutCustomer403ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer403ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25138,13 +25140,13 @@ type PutCustomer404ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer404ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25154,13 +25156,13 @@ type PutCustomer406ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer406ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25170,13 +25172,13 @@ type PutCustomer413ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer413ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25186,14 +25188,14 @@ type PutCustomer415ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer415ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25203,13 +25205,13 @@ type PutCustomer422ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer422ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25219,8 +25221,8 @@ type PutCustomer429ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer429ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25234,7 +25236,7 @@ func (response PutCustomer429ApplicationProblemPlusJSONResponse) VisitPutCustome
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25244,13 +25246,13 @@ type PutCustomer500ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer500ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25260,8 +25262,8 @@ type PutCustomer503ApplicationProblemPlusJSONResponse struct {
 
 func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustomerResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25269,7 +25271,7 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25295,13 +25297,13 @@ type DeleteUserData400ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData400ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25311,14 +25313,14 @@ type DeleteUserData401ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData401ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25328,14 +25330,14 @@ type DeleteUserData403ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData403ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25345,13 +25347,13 @@ type DeleteUserData404ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData404ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25361,8 +25363,8 @@ type DeleteUserData429ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData429ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25376,7 +25378,7 @@ func (response DeleteUserData429ApplicationProblemPlusJSONResponse) VisitDeleteU
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25386,13 +25388,13 @@ type DeleteUserData500ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData500ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25402,8 +25404,8 @@ type DeleteUserData503ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteUserData503ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25411,7 +25413,7 @@ func (response DeleteUserData503ApplicationProblemPlusJSONResponse) VisitDeleteU
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25472,13 +25474,13 @@ type ExportUser400ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser400ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25488,14 +25490,14 @@ type ExportUser401ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser401ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25505,14 +25507,14 @@ type ExportUser403ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser403ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25522,13 +25524,13 @@ type ExportUser404ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser404ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25538,13 +25540,13 @@ type ExportUser406ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser406ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25554,8 +25556,8 @@ type ExportUser429ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser429ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25569,7 +25571,7 @@ func (response ExportUser429ApplicationProblemPlusJSONResponse) VisitExportUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25579,13 +25581,13 @@ type ExportUser500ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser500ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25595,8 +25597,8 @@ type ExportUser503ApplicationProblemPlusJSONResponse struct {
 
 func (response ExportUser503ApplicationProblemPlusJSONResponse) VisitExportUserResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25604,7 +25606,7 @@ func (response ExportUser503ApplicationProblemPlusJSONResponse) VisitExportUserR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25628,8 +25630,8 @@ type GetWebhookDelivery200JSONResponse struct {
 
 func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -25637,7 +25639,7 @@ func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryRespons
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25657,13 +25659,13 @@ type GetWebhookDelivery400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery400ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25673,14 +25675,14 @@ type GetWebhookDelivery401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery401ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25690,14 +25692,14 @@ type GetWebhookDelivery403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery403ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25707,13 +25709,13 @@ type GetWebhookDelivery404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery404ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25723,13 +25725,13 @@ type GetWebhookDelivery406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery406ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25739,8 +25741,8 @@ type GetWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25754,7 +25756,7 @@ func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGet
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25764,13 +25766,13 @@ type GetWebhookDelivery500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery500ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25780,8 +25782,8 @@ type GetWebhookDelivery503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25789,7 +25791,7 @@ func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGet
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25813,8 +25815,8 @@ type RedeliverWebhook202JSONResponse struct {
 
 func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -25822,7 +25824,7 @@ func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w 
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25832,13 +25834,13 @@ type RedeliverWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook400ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25848,14 +25850,14 @@ type RedeliverWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook401ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25865,14 +25867,14 @@ type RedeliverWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook403ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25882,13 +25884,13 @@ type RedeliverWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook404ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25898,13 +25900,13 @@ type RedeliverWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook406ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25914,8 +25916,8 @@ type RedeliverWebhook409ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25923,7 +25925,7 @@ func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedel
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25933,13 +25935,13 @@ type RedeliverWebhook422ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook422ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25949,8 +25951,8 @@ type RedeliverWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25964,7 +25966,7 @@ func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedel
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25974,13 +25976,13 @@ type RedeliverWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook500ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -25990,8 +25992,8 @@ type RedeliverWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -25999,7 +26001,7 @@ func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedel
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26023,8 +26025,8 @@ type ListWebhooks200JSONResponse struct {
 
 func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -26035,7 +26037,7 @@ func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.Res
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26055,13 +26057,13 @@ type ListWebhooks400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks400ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26071,14 +26073,14 @@ type ListWebhooks401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks401ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26088,14 +26090,14 @@ type ListWebhooks403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks403ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26105,13 +26107,13 @@ type ListWebhooks406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks406ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26121,8 +26123,8 @@ type ListWebhooks429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26136,7 +26138,7 @@ func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebho
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26146,13 +26148,13 @@ type ListWebhooks500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks500ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26162,8 +26164,8 @@ type ListWebhooks503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26171,7 +26173,7 @@ func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebho
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26188,13 +26190,13 @@ type CreateWebhook201JSONResponse CreatedWebhook
 
 func (response CreateWebhook201JSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26204,13 +26206,13 @@ type CreateWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook400ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26220,14 +26222,14 @@ type CreateWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook401ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26237,14 +26239,14 @@ type CreateWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook403ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26254,13 +26256,13 @@ type CreateWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook406ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26270,13 +26272,13 @@ type CreateWebhook413ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook413ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26286,14 +26288,14 @@ type CreateWebhook415ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook415ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26303,13 +26305,13 @@ type CreateWebhook422ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook422ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26319,8 +26321,8 @@ type CreateWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26334,7 +26336,7 @@ func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26344,13 +26346,13 @@ type CreateWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook500ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26360,8 +26362,8 @@ type CreateWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26369,7 +26371,7 @@ func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26395,13 +26397,13 @@ type DeleteWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook400ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26411,14 +26413,14 @@ type DeleteWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook401ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26428,14 +26430,14 @@ type DeleteWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook403ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26445,13 +26447,13 @@ type DeleteWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook404ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26461,8 +26463,8 @@ type DeleteWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26476,7 +26478,7 @@ func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26486,13 +26488,13 @@ type DeleteWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook500ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26502,8 +26504,8 @@ type DeleteWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26511,7 +26513,7 @@ func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26535,8 +26537,8 @@ type GetWebhook200JSONResponse struct {
 
 func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -26544,7 +26546,7 @@ func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.Respons
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26564,13 +26566,13 @@ type GetWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook400ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26580,14 +26582,14 @@ type GetWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook401ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26597,14 +26599,14 @@ type GetWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook403ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26614,13 +26616,13 @@ type GetWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook404ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26630,13 +26632,13 @@ type GetWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook406ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26646,8 +26648,8 @@ type GetWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26661,7 +26663,7 @@ func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26671,13 +26673,13 @@ type GetWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook500ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26687,8 +26689,8 @@ type GetWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26696,7 +26698,7 @@ func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26713,13 +26715,13 @@ type UpdateWebhook200JSONResponse Webhook
 
 func (response UpdateWebhook200JSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26729,13 +26731,13 @@ type UpdateWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook400ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26745,14 +26747,14 @@ type UpdateWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook401ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26762,14 +26764,14 @@ type UpdateWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook403ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26779,13 +26781,13 @@ type UpdateWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook404ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26795,13 +26797,13 @@ type UpdateWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook406ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26811,13 +26813,13 @@ type UpdateWebhook413ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook413ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26827,14 +26829,14 @@ type UpdateWebhook415ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook415ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26844,13 +26846,13 @@ type UpdateWebhook422ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook422ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26860,8 +26862,8 @@ type UpdateWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26875,7 +26877,7 @@ func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26885,13 +26887,13 @@ type UpdateWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook500ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26901,8 +26903,8 @@ type UpdateWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -26910,7 +26912,7 @@ func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26935,8 +26937,8 @@ type ListWebhookDeliveries200JSONResponse struct {
 
 func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -26947,7 +26949,7 @@ func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesR
 		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
 	}
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26967,13 +26969,13 @@ type ListWebhookDeliveries400ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries400ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -26983,14 +26985,14 @@ type ListWebhookDeliveries401ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries401ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27000,14 +27002,14 @@ type ListWebhookDeliveries403ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries403ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27017,13 +27019,13 @@ type ListWebhookDeliveries404ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries404ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27033,13 +27035,13 @@ type ListWebhookDeliveries406ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries406ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27049,8 +27051,8 @@ type ListWebhookDeliveries429ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27064,7 +27066,7 @@ func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) Visit
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27074,13 +27076,13 @@ type ListWebhookDeliveries500ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries500ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27090,8 +27092,8 @@ type ListWebhookDeliveries503ApplicationProblemPlusJSONResponse struct {
 
 func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27099,7 +27101,7 @@ func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) Visit
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27124,8 +27126,8 @@ type ReplayWebhook202JSONResponse struct {
 
 func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -27133,7 +27135,7 @@ func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.R
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27143,13 +27145,13 @@ type ReplayWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook400ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27159,14 +27161,14 @@ type ReplayWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook401ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27176,14 +27178,14 @@ type ReplayWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook403ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27193,13 +27195,13 @@ type ReplayWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook404ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27209,13 +27211,13 @@ type ReplayWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook406ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27225,8 +27227,8 @@ type ReplayWebhook409ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27234,7 +27236,7 @@ func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27244,13 +27246,13 @@ type ReplayWebhook413ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook413ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27260,14 +27262,14 @@ type ReplayWebhook415ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook415ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
 	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27277,13 +27279,13 @@ type ReplayWebhook422ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook422ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27293,8 +27295,8 @@ type ReplayWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27308,7 +27310,7 @@ func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27318,13 +27320,13 @@ type ReplayWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook500ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27334,8 +27336,8 @@ type ReplayWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27343,7 +27345,7 @@ func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27360,13 +27362,13 @@ type RotateWebhookSecret200JSONResponse WebhookSecret
 
 func (response RotateWebhookSecret200JSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27376,13 +27378,13 @@ type RotateWebhookSecret400ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret400ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27392,14 +27394,14 @@ type RotateWebhookSecret401ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret401ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27409,14 +27411,14 @@ type RotateWebhookSecret403ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret403ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27426,13 +27428,13 @@ type RotateWebhookSecret404ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret404ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27442,13 +27444,13 @@ type RotateWebhookSecret406ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret406ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27458,8 +27460,8 @@ type RotateWebhookSecret429ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27473,7 +27475,7 @@ func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27483,13 +27485,13 @@ type RotateWebhookSecret500ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret500ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27499,8 +27501,8 @@ type RotateWebhookSecret503ApplicationProblemPlusJSONResponse struct {
 
 func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27508,7 +27510,7 @@ func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27532,8 +27534,8 @@ type TestWebhook202JSONResponse struct {
 
 func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -27541,7 +27543,7 @@ func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.Respo
 		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
 	}
 	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27551,13 +27553,13 @@ type TestWebhook400ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook400ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27567,14 +27569,14 @@ type TestWebhook401ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook401ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27584,14 +27586,14 @@ type TestWebhook403ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook403ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
 	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27601,13 +27603,13 @@ type TestWebhook404ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook404ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27617,13 +27619,13 @@ type TestWebhook406ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook406ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27633,8 +27635,8 @@ type TestWebhook409ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27642,7 +27644,7 @@ func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhoo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27652,13 +27654,13 @@ type TestWebhook422ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook422ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27668,8 +27670,8 @@ type TestWebhook429ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27683,7 +27685,7 @@ func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhoo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27693,13 +27695,13 @@ type TestWebhook500ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook500ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	buf, err := wirejson.Encode(response)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -27709,8 +27711,8 @@ type TestWebhook503ApplicationProblemPlusJSONResponse struct {
 
 func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	buf, err := wirejson.Encode(response.Body)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
@@ -27718,7 +27720,7 @@ func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhoo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
+	_, err = buf.WriteTo(w)
 	return err
 }
 
@@ -31624,638 +31626,638 @@ var swaggerSpec = []string{
 	"knX/+zLmBVDJPINhQk4LOZUzYs0DwyD1ZLdp9BLMGV1JpYdsdQ3uyr6ey3P8QkI5j3NFfZrkl5LE/IEv",
 	"IodD6xeWdm6BMQAuo5ccAX/T2Nl/BqfilxjhPASWNlSytVm5zK+YHUMOpA27BxzLrWqTe9HNqsY3W0B0",
 	"FQsnLOutSoxWdImTg9ZP0Snc+jvxvzfT/8KR9uUTinLEJJ5KiHCeAcLKzfTzBMBaFrVMdzi7z1G2hES9",
-	"A+z2STHrhSBrBJXpyWeUztrpJ3nR9DVlxFLOO+vcmBpkGD8mkER7CdVfzvraTgOKeVRxp6M0K/YvxDlY",
-	"yzx4ixrTct/Hs6bl9g/IaSc2orT7S+Bz8aRHNvPqxMaApsq+BEyT5L2O2Ug5lG3yHVmeJW0W91tw2wo5",
-	"NnrYzPTu65AhrzN/hw+qRy8nXXsBdng1g97/2v//v/+nFePxOlJvl2qpzdJATBYyGtODsBiikSRTGKRK",
-	"IHA+qMfwJRDvlzZlWWI3Ua/UReWjoMbJqg+qdNspVLfNhVSWQVvETlu8iYlh0DRY9NVOAtvQZsKc6YmW",
-	"moykAwV9gjWpr0zbvBhEaXA005Aul6knK+hziDMnXkvRonHL280hpnc0q+eJvmL50jltz1ReDJquEuBl",
-	"/BeG7+oSRUCWl2rA4EaUwtQRzxclcV+3iuI5GftHRgvGAf01r0Y/R4DU21i+O5+TT1thWxeyitwQeDiS",
-	"RhJqN5H+0RQZxCPy0lZPfC3yQbdL8pN/ED/n38ewwxtF4JbAXS9kprez67YVYi/mqHnvCZPQxf6LDk7A",
-	"WL3Ii0qV7TUuY4XcZvfv33+8B2SDp09DVqwSMyVLAWd2I4znVKR99/RcYOlhE7W+yTa6e9jt97NPh59/",
-	"O3x3sP/4Pf3x7j79+/7nvf3dLlz67eBdd//wffj73cGhu+e3+++6B+/3Tnfdf9zfh++6+/ff7/Xedfcf",
-	"uh/8P3b7/Y576UHy+PPeP+/++2/v/mn//dLHWlggt5CcQdteLKw8fZoIHmAqGaNUCmHzj+LCiQh4rcjy",
-	"IYGqx+Seh93DR/sHB/uHh6fdx7373V632zk4vP/g4aN/bxB9LpmRw2+aM/JNY0bcAD34fHODTmP+6PO/",
-	"t0uDMl/KxgDQaRXcMC/U5woypV4CysVHMVku7KshoyXXtlIyawICL57OxUrOiBbqhjbOiM7vROYQuxO3",
-	"cSI6kcPO6wWNApROpxc5ZcIdRRFKbAu74JrkKhtXqays6vM3Rt6XuRmQQwYDolhOBY0tzBRqpq26er7O",
-	"wzVy2Q81NS5aKXEnk7A+/SC3KThvj5+OZLU2v74qa5W0VeimtVXuDambpcx2RJpnzHsxktUdm3BhC9sg",
-	"HfGzYvJQSixxhruWY5UJ73vKh9qUrGI0N97m6UGrjueGhx2x37hoYiRt8CF4MFl2voBLQG6Oz/IUXtp6",
-	"Ch+2I7SU+XDI5yQDjNv6fJxX+6HecS4zt3k9FbYyJaVrxK0HxPSh0qp0YtrfLS3yEHkbj4n+DRWrQETF",
-	"KY6NjNL5Ni2+en2+KSaULlU25oDmD7oPvn34zSNYuM9kJVu04wuRZrKS+5ScSouR/sI1h6VhHeHvRVY3",
-	"IGWBAL0ZK8vaRwospSn5h/iJWjNGA692kykmMIGS7grD+26JM3UjiQsrZ63Aw1tnJd8g4yts5pGcUDXv",
-	"Uj7OTUTt1rSm0l5C9cRQ5jqmNG07GT+3CrGlPEKpv5ZGNQQnz37qLJErLZICNjA6T0AjaFRhS5BzLDpc",
-	"5xL0mk1zqxocsfOh34cP147kWFUyo2W+EjOZO/kzPwD1SGVll/H3yECNtJEUe3t8qj5Wr2U5V+J6sKrg",
-	"fWl1U8PZ7Muxkka+CzKIuA0YWJPa8Fs25z7KmXhyJxpZHqf3q9bV01GtL9st8YsyAL/S0rpjxdtjv0oo",
-	"pV08l4ORcJ+A8wWrkqNzMDwuhvkHZZegk/Nq2Mx0JSHpLLYtUn+KNrl6ykWLPv2QrdCtqbVAoJ62Zgr+",
-	"OppRAAp8SXQOXVMeXcSY5lvin+etrjao/iJfelyFD0WbhdFOPTSbFKHSg8fb+7o2ns/xnGTYYvEsCJVt",
-	"vrtCs49ZBUASVWayiGe/ydQiU+4mpdWmyAItTJgkt8g8OkBrRuvaShuQAIuVNgn+d99WarKDmbH7fAX+",
-	"wI1GfyhN2JrKP4HLtvnXDu0eJ/jODbwrVnb4T89SO6erbFj+s1IWxgupnXPvUpupbhyVLem1dTUy5Ya+",
-	"qyO4+adcZ9fIPr0GDcI8IjC2vX2U/DHZ5uYiidkcivac6a15H65Ekt4gY5dlw3cN7dq0Xmzu5mhE9HK4",
-	"+QVpX1dmLKt84KtoF1EW/2war3cGoY7L9f8k/VDlBeb+DRTfJupghmZghVXXoQnvr4F29haCzj+rqxbc",
-	"U+TJXASyV66/X8vd06JvONXqXNk8U/g+thOfiFTXRZEiMZCl/LI/bnHHu+DMde1erJ1vjEXrNoKJOVVy",
-	"fP2poXSZBaalzIAnBm/cBG2wWYC1roSISLR+vzKiLdb9dvVgn5dPEMV8b2CKKC597Um6biFLC7+KdnIm",
-	"W1Kj0syemasPDIWoNTp+ophN8wxzf8Z7s7v/WO5fvP/07ed9/+8HG/z74PDzqn3YVpXSOmVrMT2iMpV/",
-	"lUVNZ08D2CKuUnG6pyWoKoTpQIlWGQqvdsQrODjodlux12gsP8YNu9/1Mw7cZusdkqGhXN649LzY6e2M",
-	"5eQdjtp7Is+cK+5Ym27STBzBejUtUtwr8yxD22V+tE3o1YMRCzmlS/NDtTk32UwAuoKbsoJApKPFH8KZ",
-	"XMwrLuqqLtEC+eIRzsN3j/Yfv//tsMthzT90sLNtHq+XL9sGxjqcO4mqBuabHNovW2a9TQ5MSK1dlS3b",
-	"lLXD/IPSf1RBu+7MtNc/NOeTp9afnXMnZZad8fJZn2SdfMWTtbX2/g94tl4nLuzOwK2m4yalt70V319J",
-	"fG8r+HAr/KFFX5TSaFcpTFc3h9iu3QJ4eFlCpF1hfr61V+X8bdg2EYb/ta2bLLcgMtcw2JI8za3gB1pc",
-	"LNsESbbyXaDFy3mApP4eYZvSP78vI0T5VjLBuHtWqAHXov1s2s4EDn4Ty2vzOnhq/1wh/ETWdtXqJIbS",
-	"XKEcM1qMTJF1xBEUqaTQWcowoF6JIdO6Em57ID2Gj3X4KSELa0ilsGFUGEDP9rXfC2BXXn03TOSsMDLb",
-	"cIRe0920FJaJRHfJA5lFyUI0Ysxfr81UGN0RRxrhS0WRW/Q8FEXMx7mRXAXcu9PZPKr7w5tV7gnna4Oh",
-	"evvm5ZIt057t4AH5fP6OuQSBU08Ioo+5//OqI44volqqqbSADmsuLlit8Q9BykbOuJs2wRKcvm6Egumi",
-	"+xpAuplLpZ+IWmM0iC+WSvynKk1baHsgByOVna3hhgTEBJh5bt4dK+DR1TwhoJp1G0whrWxKRDKeG72u",
-	"JZ4FFkNKuR4upaO8WlOQ5HKTAbmZ7/l+bNhzKhj1j91EKxayHeMhaJudVm3FtqaZbxGL2CxC/gyfQi9a",
-	"a/3JMi1gsX44ML98TjbDHvbAw5smRG51Si8kzjC8L7ylbdRJZrUFPt++ecmel4GC7BZmGrljScDfGHrc",
-	"3JG92Uy2Hd6tEzqpy4mxPuGHzlQomQMbpENs1nCu3jyIDOaSccKE1x70sKV+PsuzZmvWZWQsfTlSkNHc",
-	"lYGdKn1w0E3Bg41gCJxkiekHEOt8CJSHS1rXoIEZGtBw3bNOu2wri6JrX6gIudmHERANuX4s1sdHcdot",
-	"tt9VVcHTparenD4Ehc1TWWZ2ScHfVdU0qwalqs5uGoQ18sjM9R00V3Ju+WIpbEXwueSgaMwvLZgeSYwE",
-	"Xr/coL+ncO9CPf/Gcmd7rW5BxCKQKjY6TJdfOdtBPNLHjkJW8WLyos+KNpC+LyRPxKzliKxLieRty7hN",
-	"6QZn3Y7zosiJ33G1WnD/0Ua6CWY9tYoubYAaY1I5KRdwnwdyrHqxXBvLGVp/Rms1qDi5nTB10caC89qD",
-	"CVCxJid4w2PEvXP68oTEQwIwa7HG7f4HuEUSJ+hKhXWWwPRAJbLix9PT10+YwwcxsnF3MaGGe3LAEC9u",
-	"fQf8Ao+YQKWn6uOkkLkOGaMsUalnMez/TrKTkSLFvXErrkDil7EydQW5JNhkXAOVGZgA8NtesIoUp0uy",
-	"AHCR3bFEhJqg+n6wibq4Aaeg5whf/DLk+TMLLB5hePsdK85NNgPTCJKyGiXLmJI09RhRUmcRTpQzddiE",
-	"joSvOy/OldKC0YLgWCylbaluR6jlxRKlSpZXEDx2o+rkuPvN7rpOwm5ZPSGPHz+OZ6O7XnmnRdHoWNKQ",
-	"Iyvk1jMSRO2CC7eMQcCvqZy5zey64T0/DBSImiaT2e3nWUo+hXDUL6VNPduI05dutlsu53bj8zqpjV8I",
-	"oQllK65ndLPXk1b4Iypy30on0upjdcbDfdOtzy16LjSi5KJnRMmyyJWt2gGn4j4gO1UrjAoL7TtW8F0c",
-	"JMKVeaEivZGI4dxHr8pW3Cr8NouwzO2nKNSyNCOU++bugFOL90/HdWI+Y+NRs6r0/kJV6dn7TwfJ/e7n",
-	"fr8T/9laSUofOttsAbUpUdEbEs5ODag7jZ29ltqsfeyWSlpyP7MOJfaFrfKicMKJTvEkbCcCL2KrKmns",
-	"r5gkzWNH+MOGzKQlZ/Fco3/NqxEpgfYKBjFJ4UX0Axm9cyn6Ad/UxDjY2B87p8NuCWHgW7gRhIGfNQ9i",
-	"ECR7PKqr4JWWOgiomBSYk3JblbIypV0KCboNLNH37n+etsEHLQXDmDPwllDvhgEZGF05BbMn0mqU6xSZ",
-	"XSpy0mM8PLOJSC8gjgXG23RknImPvCUZ1kFGCOWgeXl4rr7OK7RzqeAVasLgW3NUsaMcIEfqBnnNQs/e",
-	"qEkhZytkW2s4AXKxF5UBp6yerT4L/BlAk47YvqSjsOrlmnSz8h8SHbZsGhQDg1YbFfZys9Wi5/oafPrz",
-	"27E5kAvNXyF/T8Dyb3MsajVlv0Ac+eNCXlqoiOKGZqEdmWmLs3FSqg+5qe0fysnRCc6XtZJyRIM0P+r0",
-	"eNLawxVjfrpFaM5w1zriV8/0NEti45tugLBcQnGS3KOCmQuqgShVoaRV9veI2IW+vn3zsr2n4Lc2tJjm",
-	"pg+P8/OZSF+/OjlN1wE7P26I8VFVTew/9+7d23UaUXf/8Xv+R2f//V3+be+ff+v331GaSe/9P/X77/d2",
-	"e5Dc4358/6mbPPi898+79yAt9u4ScA6/NNr1FlxwIA9d7y5c/0JXQ/KTKSn3psjPSwnD4BTbk0rqTJaZ",
-	"+JWZwVHD6axk4nnYTHiajqwanL072v937Pk/3Xv/6cH9z9+19Ad3RF3m1ezErQFcpOdKlqo8qqtR+OsF",
-	"i7F/+fV0ATABg0GeTxVdEjCT4p6sq9G9wgxzImeLfiXe0zQRH2SRo4s75Q3l7iefFzoNNLqBCEHRnXKW",
-	"+V0hYA0cUxRjNXVVUN0vtSkR53UF3qL4ub7u61dlzIy/m9rLs//5r/9O95q9mOT7l2pmPaoBpbuNAHQP",
-	"bfA7VqQf9+3ATFQKmdqUccG+sdIUhKQI+w38yTC2YV7cSnarzOjvgYT91cWacm+qmmcAQOaKT1ghzrOQ",
-	"4tXABAW3TMLRtCa1PFO3gxJxqWZ9HXoL3Yv56TviRCnxzq0Wpat8AEPxfresC2VhmsOve9j73PVipGQG",
-	"Pccg4c6/7b/S+9jp/VcXYUTkJP9JzSB/AqUUUq1cF9swYhjldd6ym+VYNRY24Y6pj5PClKq0PaG0E7RQ",
-	"TqX2xzIvPKsYlaUDmazrY0cgdombErecSVTYSs76GrliYbxhgC0jZsOisVGWFzheR/KDetLIxcrUIM+U",
-	"pcWZV5DXQpByhZniqRxRqlpP5I/8o6ynNlVq960M0gCJLhfvQlUzXATwALpGzqCose4e5np7WxY7vZ1I",
-	"JjQSMtzPh2iLb0J3F21PSvm798ln3n2+hy/Zx4lLE18syCKiwb8lZGG0itYn0PKE5YkPnTFJW3Nxfnad",
-	"yPWFaWXQRk4ciM8SPijWb+B2s0KNz1XWizhHkCyPMT8ZxQEd4iMo+dAZiKxjAdyBzGXIJCVirCQgFyU0",
-	"Uk4WAM+1E3f/+3+LF6BR20pNrPvloNOQyk6JqiepQGs+XntJm0wvVVWXmm8LnNp9fehEA6FPYEOkFSmW",
-	"H+f/CRKhJ74HCSj6dbd7fwB3wT9VSqhqES78QBZFp6/vd+ZmPYURCyxVyapVwTkDqduooG2Bo/9BR6Q/",
-	"PF/yjMz3WeNNafnYKDEIhvV7k7Eu8y8nr37BnOYX+9/Cpp7RMR5svTm0ityKzAxqIIdyK46OvDEyST96",
-	"IH7Kv4fT74nX8fo6JEEC8iE8gcl4Md+vODj81j2eBO3Q6fl89fDhI7xqTTgp4Jy1FbrnL3K3DEdm6uaC",
-	"PHtcOy2eBrgWi1GvMVFvxyH2vi6VzGyPSPjOcayodwjEiOzxmvlQ9MxXNYJUPHn2E2pIPxi4yympJ7DP",
-	"gFajIGGpKlSzJjguNFd9DaDITrEALRnzbiKj1e3Yc4VIBlPeJc0Tzf24L+7ePRITVVqj796FY1Rupvms",
-	"03CetOpFfm8xx3mH20DCIzRic/UFiW+AoiHYLqCa8RUE5fpgLiHY0vigpzpgaXX3LkKVwY/cCDfaafNA",
-	"T/2bzksztYC1l4K5cWLqcqBS7gqL5+vI+FIpMc51XQFTU18fxUc4tI5aGmyPFaLJjWYiNK5+LaSzY+io",
-	"jpsKBwikSiKlW19PZCnHqlLASD+AFINGl8VAaqeQwrZBfcg+ceOP4qx5VgViV1KGA2Y39PHu3RPUaW3n",
-	"7l1xJAoz3M81gXOBhghX4eElIhvPFUGrj8S4OGr+IKamvLQA/tHr69ZVy/z8EAZoUPRPZF5CpmQcPwNP",
-	"VmFsleBIVKx5UaOGMtdB/jjLttPXrzh1A96Ld/qgYW1VlhBrsopCwLBQUSrhYOymD7oH+PRZqWqr0r2O",
-	"ODHiUqlJA6sNLQipMwgYOwEnzwEOeFIaN4DKCjsCNwS/O/HDVusM4CsLM7ik4ZfUy8qUUHDk+ylyTdlt",
-	"nXkpYuoqXejBEzq18OCmBZBC1q7lpka6Y+4GeogUObRq3jj9EpeMtw92gdgfYaT2hFWYYZYjAkGgkQfF",
-	"ZBcVVKbOh62P3PnwJB3gXH/NoCbaVH3ttGYbkQ18zIlGcGbqXnOJ5FakD7oP0sTDrEqG2PMmTvNFtEPJ",
-	"uBXkxBmTE5FSbr3phocunX0w5TAE8F53TDnVQ+RVz2NrcX+dPMfuJkJJp3pHzhhYfwx9R+PNkgeGXDcV",
-	"7qByofl1XKFBJ+2cgRYhQSTs7XKHGf50x0LrmYOhmPFKAMuXzIuiABSUXmSyhjGgm/ClWkTDhGwEUTb4",
-	"E5FKPUtJwbE035dqlohUG63CFW36Gn6nqePl6k5rNEysBysD2Rzx7XlPWDBBW9bHfffe8zzLFLi6YbgH",
-	"FQOFeAXbDf2v3kU4b88mOPow7XIQBFgYff+i3sIpR2hjgFq41PRucgbgQvU3QD1CtGXpBegEt/VgxISb",
-	"iR8sZuDMccb6OuDZ9oDdSIFhiPB6y/c4vpAxJgykvjUaf8eKIh/nFalkIKPzjOUblqX3NWsK7iSkUnV+",
-	"AbhpGicOrd3c0vmXIDWLG//p/IwnODaL8/yKl6f1D6XBgZIGToW8DAIBXTBO0bmoCVoQmwCHQlfkGjS2",
-	"M3+Ip3udvj6JuX7igSGj3mc9+Znn4XATb1UldtPXb0/FPTfu9t4nYiv5fI9fle7Fdg+KzSe4niK+Stwb",
-	"eCczc4GGjey1VhUXc8sKREHT7kSNJjMdUJBw2qHul64TQieOW7BOUT9HJ4eyNPtph8YrZVcd72nah88x",
-	"LfnuXfEco2BYYAQ2mNQU3SE/2YVSmdjFgw2d4mkoGwWMMkTXZvF8ifh+iAkYZBWmFZV5pWxfw4noo2w+",
-	"hyeOX+Uo6mWWgTL4cZ++/STagDHZbbSZIPgAfYEN1aFAeMqmBPLh53ro/t7YzpSlM7z+wzgFzpQU9LLN",
-	"ipRm1T2pK75djFPLH40+YO99knkgvAzKNAUkYTl1xPemGqFahpbcPijLNGy7qTMQcY726em9Ds0wILum",
-	"Ird9HXNKg3EMC1eK1M1F2nOD8hstgd+Ee0z8Bj4MJ7l/6+vf9vf3/f+7W1MYm1T8JtIT9y9YXO7P08Vw",
-	"IW4kho2Ex+/u1hoAkvfuulc8U0UlG69YRGbsCYC2wkofbAOgy0Eb3rh/+Rc8LZQscVfOTI3bxY7MVPdC",
-	"xhvOrTAQ5MHXZXBWuuYYrRqtUTrrxZOeW1Yc3TJl1OHQLJnNqFkym82/iXIqSnmBYCmMqkteJnuJmeaN",
-	"kJ+PLPM3CODXfeQF/LO1vXOwk/BwXx9BomddKlgEHA7B0w1sYQKMRiUHU024gC8IVTSLcvSVkUPMvxhs",
-	"MG5kX+NSCDFBJ54HJnNaxTHgYjekgJszKmy81OQMuHv3jbK1279BgOFbz91ZQ6uRLPE8czYTm4bgEnVK",
-	"uz+ZYKITP1GmDOMZVY31RKkoq5Q5tkKiOrw1BYyyXsr+It9BCErnuDpeSlvtw+zsHz9Lg8rg69eIC1PI",
-	"MMDQM8jwknrGEUegLRkpwNuXRYFUFGAbwpk5HRkhC+iSB2R1qw1P7EPQ3HFFYZy2MhM3SUt8Ac5OUE3/",
-	"EQlzU6m5rTCkpFI83ADgHjeXs6MhE4gZymjHgnzi6jmgunLC/PCBGIE5EsZa6exJGHtaedMR2AVYoef0",
-	"ByrQA/hJNsTzQumBAjUzZMCi1ROItihLvBHXRVeKdK8ek5wtZ+LgIbuJOuLUnSzigf8lYu0Dxi5woThj",
-	"OsqwpmY9LYxluyRcvHs3GE5uWqLh7TXrWPKiYCD0vMIPMVIrnaZs5Z3iDAMDlrOcgp9g5fkzkHqgCpz9",
-	"UnlHK+3GIcRVS1MPR4mYGHjrBocaHeJ8Ej9zks+SoxF5hVEq+TM0JSCSNIqpGK90IaMFOdw74liLVNaV",
-	"SZtavhtRvAiSNo3laGYSkdUlKAMgt2CBEWFQDyd/UqhKoZQG8j40mEr1IVdTsZviP3qcX5nukesOPzCp",
-	"z4vcjmD0ax1RHqosr1TW17sbzQa9xqlephRZbgeyxPPvqEltGMHd876kLegPGkhqQtjYvnYDnOsz7ETa",
-	"ONr8llq6tNyYmouLtEGs6ecDpxJ5QmQxddrSFLDpjxb4CQe0G0wJCwHT2uNv8akSSuHBZ+pXB1V4wByh",
-	"/mj7+ly5F3FFpynbZs/WE1Valaks3XsirMH9N2dPgArCeK/ilV66GsAjiS3uazDxqpxLNeAl4DgkHdkK",
-	"gGqCcVrhVSUu7FQUSn5QIbASaKshvhz7gYlkPSJ/tDD6oyZ9sWfLOjp2aiFlicUrClRwOCNUFY12ZXDe",
-	"6Qhzr+HHUYGBSiVQttxFptmOGfth/8fxChgFz7jRAB1PhEdC369zdBn/sP/2OPLdQWwY110C3HNjeV5E",
-	"/I8kN4HJIELwJLsM2DzAR5CH8b1jn1DwLyBRYYonqsgEi/+bjzHHyrG7gSDPv3Ga2b06v/fhm3sD6Fx8",
-	"9SF059FcF+mJ+HbosPtdDvfrPEX9TQjhTg9bscdafCc+iTnPeUqu8799AjP/cyo+P2k8mruDZCa+E9LO",
-	"9EDs7onvMOwndqVb4uJCVYPRbvq3TziMn7lt9/5GC/U4juUl4pNvzue9vc5/WKN39xqfBLsRArHfQfzr",
-	"GeZGurk/5Uu7n4Sc5D3R/CwPYhJ9ovFq0sa/E9h06tzc94HX4DtBy233k8idlkxdSXwpc4/eloQG0+py",
-	"e7qsFX68r90qMmU+zH0y4sSJy3FtK3GumAExZkwQVLVEj+EB5XWwRKQwVylXeUTCKHbZPAHneF/7CIrR",
-	"uLbxM5aUjR9xEJwOdBqUCPcovp0GKfEOcRtiow2CGKaF8IwQGbqfvHWhFbjQueSuMO5gjfloerxsJ6Wa",
-	"yFKdKJ0xbx3ho/QETIgbdGCLCfMhPkdL8xPUOfXEknt7oSDdFvlA7e4f7InP4vOea8AbFhy89ll2Kc2s",
-	"F0jkamPTwFkG5Jhzin/uCyysGStUJgHy3Y2Ns5ihgqQXJWg4idjXIU8YMwfouOUb3FkG0c9qqkj6xI6O",
-	"RqvJgEBQClqZnNpiPf8QnvQecM0dvrmyPlCF5y0Kfwg9RHRAtJuMHih/yuQew4WU26gusShEasOU7u6l",
-	"kU5M7wUVpqyddgBCDb7ciy0h9LJEqkjkcMk5cME8Hxy4O1ekU3HHKjOZkJWYOg3YNQaWtdMhLJT6PIUG",
-	"49nLMq0Z0TSTlKS+QFpTFDq0m6l5Qzgdz03p5FKuUVj3dfrm7S9nz9+8efUmDQYhHEEpatdIzBNHEEGx",
-	"CQPP/rqyNOgpP4397JXBAGFtVRb7nQMpD6cxsL0XMXH4sKMNnhBzQZRAHe/I6OsjHfJdJBbAW0pp9bY0",
-	"MwmRloaZCh51/Emj8HOMOgyzGwA2e5OriF7pRipN+jpFIHAKZ3kwcG/EpkY/A+8WZFmJWKWDbcihE1JF",
-	"oYzVGaO9oD/QhuqAiZBrp8ZHjzrTILhrQY1gSz22z3D14yZEH+PuXgr2V8USJvE3MZuUu4WENOhyZKdC",
-	"8BLbO3WmHpOFNBg5guup6UhouDi8gAm2d3Ps3QAv0D7xInaW+tO3J6evfk7FnOsGPOtp9BT149RXkbqz",
-	"S0LKkxxcxgY4j2PkRwhycAM3Au5Fr18FhTArzaSv51RQ8Pc1HiGliyRHD0kI/Ik3QXPJux7gBJwn3pIW",
-	"XE0gO1+7B1hn7esoG8Z9DM3PhnpHEkvlrn+koI/M1IpzUyH7iiUj0qsSeCovHFnsEZPOXvUSgticwpD6",
-	"U42iUvPkLiG64IaIBUyPjzk3585GeXsqvJp37xNztjtBeaFU5mYZF8GLvFA2cTutCFHEwDWlbVXWA4wR",
-	"kdOcUuca7HhgIqDoc3+Qp8/93S7kENfy8YOH3yQilZNJQclC9+jGf3KKaLrnNZBP+B8h+pBB2N/pif4O",
-	"32zvQQQFy3lRLvV3kuiJvCrokX/1N4qWG9Fp6u58cHgY/Y5CDd8ABd0mmxH3vJPqdeFVRqA+loOq03iv",
-	"k4749OqG0rlwlmd4d/fg8ePs/uDR/sHFodz/ZnBf7T8+f3Sw/1B1L+7LbwYH2eFh4wUKZ2CnJ959Ev0d",
-	"gvyi0aJhSBoNqow5A80Pfocopbtw2O2Kz+/xxZ8hS6+UGtzaLOsh4QigDvJM6Sq/yFX5RKTwERL//iwo",
-	"VXTC+Pw8gr+jYAZrz2yh8Q51X7tjYWN1nDDmEUrDd20zmKubynthht6PAvYxVGL/2z5psPvHWcoBTB/1",
-	"4F31RMi+dscA6XyDkTG4zZzJTtoYbFIOgX7rdsmjB6JQVQUGLtLYgrdkNhkpbfc6dALbVMAEWQ5Vg4uB",
-	"Nj2srr6m1QW75dHj7sEemfGqKCgynQfzBDw7HUHEIxynLNVEyUp8kEXNL58qSt6CnXt8EZ/UWPNW1m6K",
-	"m1lFPMCof6PMTd+4B/dBxUyDs/UFRvlMplpjA4kYGsqz72uOVJyOFEHJsOplKTMkRGsrIzLTQ3Hzv0nB",
-	"gkZhkuG7dCyLC1OOAWUILqTvd72UWLi4J3YfdLt7vfhNBHdBWupEOu2kB7o07HoCznDnHATkYFh9zqrb",
-	"FVChkltnHkLuE9oBaHWFFE+PTddxm+zui/xjvIg7d7E7i7H0qDsLF313jjCRTvgr7tsEgUeJAuGSW5m4",
-	"eAN29zQfKHTwYWQGv4SdfeL0jEFdWqdDQuAlOEojQivWCIocvDBC3H3plLl6wuc2fR5DMrwhICTTEW/d",
-	"ShD4EUplfJnryzS4ZedHKM/UeGIqpQezs0s1axunuVsak58eh4v7P6kZbAOoLUgiGBUakXkme7bdaB9i",
-	"b0/Qqn779vgZrArIaHOzDnUQblmriws18FOtTXV2YWqdxU33P0JjH2BjvQEPSS0TWY0Sb5OEtBBnaJvS",
-	"X/DbEOh9lOo0zRMfyXCSBXV17MbTkRpcUkEMQ5AYyymGYP9wD5xdbbIY5qWx+RauQp8e0gS4bkTxFEr9",
-	"h57gk9gctzC8hwZEsRbpkXtfGg9kAOKZH81wBT7/iD4fkh9I34u1sbHKcolFxrhaj+AlvFqhYfhTU5cB",
-	"HQaBCxbD/ZQJQfF1ajthLZ3BqSzLYaP5CxddDw7uUw9AOrnVGWQMZr+7BiScd7HA7JLEEQN3izaVSkLq",
-	"O4FG0L0+590wfE6DdzTBlPRoAxQAaQS5z07QA/Gd9Qj53utD3a81TbzKzmDQz0A1iMag/Q4YiIcLU+mX",
-	"E9UQUPY8rB1YVzytUYNDlkX61OjKTZizESCNoTmx3OgFlS5u78JF19TDw3jOnAjFYwY5AWO1sgezAxAv",
-	"rsG5tbmTQ16UL4gmiLSWBhP3xrSFTVkC0NScijEndHkJQvgc6+9aOtRyGUafu0TOd0zwZQA7Pgs+qNJS",
-	"gpH2zjC3g48v9n+W1WCU9sA/h6BIE1WO5MQ6qZWw3IWDJq8QgQ67B/7BvGKjHWOP/BfWi0H6CST5iPT5",
-	"qRzC3KEO8evIID/QJSUZ4TqMyu+a/Z+7BELkYGHlYdWfjLLDYw3VY2yGZbcig37+pENnc8v5BhcaDcLP",
-	"mxLSAiPNhXcA68g4vASshVRA0lcyIF5YKP3Ee3XGB90bTnIfNUv+wBFJOeveF1UZkziNHAQrejGxd3Eq",
-	"edS36Gffs4W8emkhcR1SyCERBku4nKo/NeAi4KIZ8DHkPsW5tT8v49aJn5SaBHcDpYk1vs+eePwJhKIb",
-	"Y6R28XHF+VkclArMF1nYtrmMLscz6o/+eYaOcO7PF1PqLM4odCeVxfMcq3HAqHcnG7gzqNMvMB8IvdIE",
-	"1cwdCAmkUbP9j9BYPpLms6rJI04BkDucUp2waYCp1a4X/t5mLGUBPN93SM4nhLP7HZJ16e+QHhtyY7lb",
-	"7r5lqsv8Nd/JI8BN2K8nIf/LyzpOg9eUKkyLS7kVCF9LhamrjjhqFo5iAiRnlVF2KTcSsG/PwE8Xty/6",
-	"GZr2OF4sUUb0skXSWPcEO7MkbJDQ0YkFaHEdbdXI2/uP2llSmMzJrZ8qeXnGazFuf+NC44DkH0Eblxbw",
-	"1Ya1srYXx+nGmLUzHhuwq2wCrvYJfFxQTTOZPdaJYH90uJUTz5mTydTYQtrqDOsTopaGX/1AH3nfIx5P",
-	"CdO6oB3Jss4uLFE6nHG+uQVzixiCGf6s+tFMhbmolOZzqpSVOgOfzdyCjX6H8Xzc3JGe7c3UlObgfX4B",
-	"h3Lkw2NOoaSzy+KSRtwQ9DpMwNfu5C726FdJxUsN3wBGP7FOEG359I2s1EvXyBRTHnIrCsVJL+OcDs30",
-	"4/7AWEwz8AesDceGORtLPWPwNts8POYuhrEwRrgrVOxFudkEpEmyIw8ih41Q+FGramrKSxRR/B5PMQmu",
-	"FVr40UONndY+Qh3xzBDcJzhssKQGatE8Ia0sihl3XeZnf69NJeMe829tkw4TWipAt4fzHBaIG9ajY87H",
-	"6IUDKyHbB6oBQQVwf2bA/re0D0mohoz2Z1kj+iVXW4cD1y9tjmyC54GXd2yw5/psUpqhG8TGedl+S9id",
-	"XulqprG22vuYqUetXdVNOvFhmvL5V18qP0Vx68a5HYOKu6T1fL0h/xab6ZWdxlnDwXj+AaxpA/XCs454",
-	"hfIpxR0OvtPW13DWlLe0JajM7tCcc1ok8QhIP8YN7wz56DBLiqeU4rWDwtimyGpciKYPf/AFnL4iKtiO",
-	"pIRC+k8OZSJHp09/bM3PikK7hEiauscoUw/e0HIURDyTLWfv/MXQdnoTW0QXYYnEpS0gHuJvpJG3LMZZ",
-	"qCcocuRlOC5yf7g6G26xdeHXhWaN5aA0oQUAtAEfPo0/4H6Gz5LngApHBqVZMEsgUOmEc6tt4q/GGkrI",
-	"HaXpIOcLfazILxFgG4qxhs6ax/iimrgFOZVlJnZxBhORck4nZIgDYHLm/k1LbQ+2gxxcYkKcewY2RsjQ",
-	"CwWWdB0cN/xW2DEEoIgEb5H1OZ/7SGECyd3iKpmB1H4gTdgjmFbNW4SRyAggq2l9z10D07u71/OZ2aSM",
-	"5BEgKGV6EgLQpZpU0HFnRECQGKsGQqU1UCLISp5LqjAulU9wiDuMhUFkZzuT2IfayTPEsoga0hNpgae9",
-	"s/jZ90BRH4JlRDcz7T0cnNfgRgijg0wclGM775toXmssNXJHgLeFbwAbEYCOIIwbRolCUw0NDWQhvgVn",
-	"mdOFMUgbtzkcqJRwRoENH36C6Aa64XwNA8xGh/tJftuzypzhq+Ycmc2LjZ6SkdqaB8wrvGlbcd4TaEGY",
-	"ckSz/Qt+icLuFOH0CWKRKhLykpvqiP/dN/GEEpsgCXc+MRyjd25RYHMjZsNmoSfwKUETSWuSzgoM2Umb",
-	"5kVTD0bS6SNn5uIibn/4tUVqwVLCOzBlllN825sVd6UlZd4dApAP/6QtmST2bbeOdONCo7FRjgBPfiP5",
-	"ej4vuueTmtznG2nZSXP3RNnt5CXyLQfSClupck5mxI1hr1hzIuKlPZkUs2XL3l1b309fEVCVuddsvNVH",
-	"v1JYQ0KOYADy4GejRc5+h7k1zj+HM9bvf4TJmOYVaN1umcwtcKd36Ngb12ud/2stKe5BlGwVdSD8Gqld",
-	"c+lXSSxCIOYHpypMekiohOocn+oXNS7m9uJRxR6VZhJAWSH5pwn00FwcIRMvar//MUgYciELf6mJOcQ+",
-	"I8SNuGgs+KmMnV2xsDsL4aO5Biy7qaHKHx17tQ/TAEnxip/2aZuAAcduK7DVAKQt9iFFExIkT1iqbtYK",
-	"I7OFxRou7Indh95XFzUvx/pKvAl0P5+0Sebj/Bi25AJETSFCh7l20K/QiAeLjchyjMGHOBx4UZsfjj4C",
-	"xXULnaVfl33kQhWFsHkB4HIYkRjnWRbSeVqXTPRVpqWY+yz/DN9tWQCQGgDSANAcdBVtolqrjxM1qBZG",
-	"OfqsblMK4t/nP4zu8aIIqI6Qfh4Y40ACQnIfCdlOnH0OMRwqUqzK3O0nZ6evW454JpC7GX034DMRpcxJ",
-	"0UQPPuiFUf/GuR0YfZEP63JhShvXlg1wY4dhJ4KCSwVJgKgBZGgmUwX+0ycfNVIkyC5yiyXuyROKGtEm",
-	"8NHGkSomkQEc1WKSGIa/zs5r2zjdop8bO5PmIIc0oYbfhs+YymC1PkTdPCJIZcQAgvchBkGHMVrty/es",
-	"95tRIWGrT42utTV1qaMpAhq16xrzBM+YCDVOVuxaxRJ7am12vjCU9FOjbd6kaYo3SII+lzozWjWidJsO",
-	"VnZ+Vmv5QebFfLpB88rSxoCU47ughBM9wTSncAZjMIm87hT9XdfAxBkXgAm8zvflu8L51HEn6LclS9KO",
-	"6gpwYjIz1Yj3EGdfW28TNltbQXAQtlnbzGNedoA0w3h8syTbKzWAbXqW5WXV3E7R761jD/End0/YuRd5",
-	"FeUOJhBYKGYNdhFUiInzau0aEcegXRTSVjbB3JpYggQfCnp/mp4T/A3a3l3cYFKc18MlkgndfVGuZEeA",
-	"Cj6lYhm3ChCnHJYYaWozU3OsPJw4kNj7Wg4VmLIv0eYvlTgHe7Ys5Qzs2HoCfhU28Cs1tq7dTp8hLP0E",
-	"ckplBYO615kr8B6bkrDgvRIPnexrSvyiFDVcCaUqvusDaUt/J8XkyG8Pv/12rycuDMEzBV8kA/dJTM5G",
-	"izAKfiBJj89oA2gE+fdaIWhZlNEWR7vYeEGW3wp4i8DtwbnQbxBQ0f31Q/5Bhb0o9eIGRAvEjf9A6uYc",
-	"+EKAZvVOKNShkDf6Zdl4k30dD5ikNMWomlLscm6albM97/3K8osLVTJbDCbD4quheU47dmvJByjmvet9",
-	"zT7wkBTPwBKB9gnALvCtEW4V2kqM7DZEMYgpbHCGFUUPj9DTBVQZL+Au1czDYFB+nXjlXuRT9Uo3G6zs",
-	"EdwrGn+oa2P459BtLEYKoEXrQSA0FhE96D4Wy0IUANr4AsM/kAqRNMASksWsWk+nTb+ylQyLYBcdiQnR",
-	"haUvDWYipQkltOwllPgvmqsLKShUhiWQaUccRVPcHhoBvQiXTUs0AbGk4DsPDg9Fa4QDOo/FAD43slSY",
-	"x+T2IytinJs4AogY10jD4IR4Q27FRf6RIQn9yuJz0Hq2DLcuflIzSwmobrfCQm9sV6Tm8jFEXIaUvxtv",
-	"erBRJXDgzSrM13T/YHQFqSP4uztWRLDFGMf0kBe0BTHdx0dOIJmEfC6QKAxamso6In399tTNKAQw3D+e",
-	"PX/5/PQ5ZdP/8Pw0RTxx97ZLNetgdWRVznwm+FzFlazE0DitKYrfY9VX+uDwsfvCw+4h/uc+ursfdh+k",
-	"nNg3Kc3HWU9IcQGot2Nlk75GjK2PyH+QywJ86gZwljPxH3kFoJ2YeE7HSvNEJPH4r5gJZj2MjpMuTq3D",
-	"PhG2AlbNQc8Z3ZbWO64IzifjlyAn6shMqbzk4KCbuF0Mc/Nt59vO/T1CVgYcjr5Ojy/2fzFaUfZZjAwX",
-	"4ePdd4MSwYU4FRSQN53ub6Nl7FPU3D7zHhluJWN74kYF2Rrl5i4Ft0qx3ihpEDcHiu+oP1EeHZbHwhcJ",
-	"uaSv4wiFG26nBaMCoE0jvuOzOBBjVemeyBtO5KinTXYNUqRGbFLiMGZupB8cHIq23MJl9akeQfJciaxW",
-	"fksDizt8uzfvJoqEwfdYm03Qzs4UoQI837zdVJt9+Cnde8JzZH2tChZ9EIQJPDhXqQZ857SamXMCUTSI",
-	"/IUwaQI5CeDfBqYOqEt7t8Bb8X4XSDl69+5Np9OOpcv0TtsZmPGeOOh0O11hJ2oA5S8cxujrwIkBHBqQ",
-	"tDamU7NBPhgQKz29EkONeIDCOSriHpV7zSF0EXFYFsA6o09VzEgDepUnr2S+13M1lBoSDXzlyBtEFWSB",
-	"FpKZHzIwsZBTOUMZBQtiUJjBZfOzNh9qWdWlQmwpEPslJAP6KzYR6YeDJPU73pkEjx44UfLjz0dP909+",
-	"PDp8+Aj2iEjzrON70nHbP40UHkGEBHcsHBO2I06nJpA0M12Btx2gOHrgTjtKS8bSwg5jE3CZSfoprnUj",
-	"RyhllmC1lm8T3vI///Xf+LuzcNxPn/7nv/778+eU4AqINIvnO2GcORwhdyZllrbUFApp3RRrJBBkTi03",
-	"ku7+CPnMKkq1jKm5GUxBWqd32Aoh1xDtwD2FeDPkFSZIu8OPH1OGNjvoBuVLZyLD109NeRmzSyOgWOR7",
-	"BjWTwMySwHgbCcvAr0bIWJiW6tY9+LVinfthYFHxiy8R97vh34eJeJgId8gcPHD2DTQ26HiQMCFFkVdV",
-	"oagMW1ailDoDQwEOYTzc4QBG46aRaDIxtnJnLTjvIuafJq3bE6RA57xIjOdC6rNxY4fk55DcB0XYhOEb",
-	"06QD0g8LLqzw8JOJ2BNEeh6GClpLCF4kQULukKTcf8xX64hnoemAUwNqeF+7sdYzYUoEQs0SUcpSFbPE",
-	"OxhBvkKWmEXVgNLQQtYZiGxKdiPF1RqnQhszRuWtLm1leyGHxWfBuVZeYObHHA5qX3Py9i7fxEVQ6D7d",
-	"C69rJs51osS2/demyAczmuMo3w08AW5/sZDt62Dakegr1EUldiFSt5+r6mLfnQtyku+XslLQ332CVdnr",
-	"ibQPXCL9nSd//+6g230y/e4QRO5BtxtS93Lt7Bq/qMMz5XcPv3lSfXeQ4qn78BscU9cAycQEzm7m7clW",
-	"Z0d8r2aQcD3y9qDXm3B9i0aOItMNUZo8WRkhx4+S6KTl41/PfPM74gSTbS0XTHOmIiw2SuRDDAC3WNHi",
-	"gr1DVoDPzaYUPj//bnP5DL75u5I4C1rIiSydEv9B4WPk5+rrXejtYj7int+JXNoYRQepI9Q+fIXP69vr",
-	"zJdXIjCUwqTtRlk5ZFqNCXs2zzDvAH8olXh7+jQRTiO+f//+Y94j+UdxUSIerCy4TBUW6r+7IyOjR98e",
-	"P/PAywOpjc4HsgCs73J/IC0xcmEXy6qvsawzL0EQuA7CkQWY8e5dH77Bljx++OhwL8KW8twboxzoEPg0",
-	"jFT8JtnHXHX80etjT91E0bMLcaLGzsAfsLmBaX19fffurx6fnOB0EbPRtfnuXTZ/IeNjnGvjK1cYnpP0",
-	"Unc9yI6E/qYR9eEDYtFg4hJz4Zc0PsEXZCAzwJvICko48wQq6KkwFhLzcndAegK8JMIqxhBArvu6rSLb",
-	"43dOlwN3/tpAhsdhuns3SICx/I94XGKwczRVwGvg7SmDHlTAU3viq5ruWMowYwbPvib42ichLOxH1Fbg",
-	"baQ/n8R5fODNdENDPuiSyrkhSSnu0RSzGkSpxuaDyu7eRSdDad1yKC8VDJKzU6DwRyDXl6diJd0NYVpc",
-	"3/BsdGKCwdJlJQolbQUbbGx0NbLgYQwS3qJPCA1akT6jz+VGezcnmq/fPHi4h6ei94tkcoZ80lC4l57U",
-	"GrB048e+ffj4AfGFFflAESt9KNLf6e0cTZxFtH/Y6Qaepui3z8mOrcdjWc7c7yQXk0Cs5I1Q2PXgoldZ",
-	"LNaotDHib+oAsX9VuC+d0O/fy8Gl0tlOskOraKe30+0cYAPMRGk5yXd6O/fhJyAnGwHvFqKqAS+XsW10",
-	"nHYOJojoTZhsx1wgAgnwyDp99zjzeWjeaM8z9A81ILXMhYcNtmkTTrgFhdDzDGGOgaVNYD0VQgOpKc2z",
-	"yP8QYKo5OQFHuSPe1B69r+G285NSGcBkckIngmQCyKlJ4ZZPFaHEzoMqJyL9+fnJydEPz0/OTn45en3y",
-	"46tTckAsZH95lwhCWzZxx/p6IYklcHCUdfBrbw5ZI06NKWwCISXXbFx9kJsXsEh6HiQRBLUz471LwptY",
-	"1FREn0cYdMxldpvYygvVa8m8brjxQDDgJvNi7zjb6e2UtT764e0xrFeW/0uJW8Mt96LPATHa+4TRQL43",
-	"GXAID7AcFZjn5mpR3W/qoxxPCmSmg+eIi7ftu3zvPdfUNzVr1chq6bkCV/GdLjzYoHslWlMv8NzbDrvd",
-	"uV4s1ETPdwOnfqNOIIbTlh2AWCK2fZHCsKw18IhEuFlv3v5y9uL4l+OTH58/Q3dpAA0Dpr4H2Me27wa8",
-	"2O9l5ofNPXKw/pG3UHRqyvw/VYYP3V//0AuuycMnHqx/4hdTvTC1pk882uiBI19Pj0893ugptxtPDToA",
-	"4LmDDToEiJPGvJTlED928HCTofMF4z+rLJfM0fvg8HCzL/o+0tAfbtDDo+P/4zR4d//DTZbEMcV6T8CY",
-	"gMgJPnu40XL6QVZqKmf4yAYDeYJZMm9DcgI+usESoU+dYvJWgwYXpFxMgPsO6S3fA2d/gzI0vtL2RJPG",
-	"1d/9PtZL3DnI1hQSuRFAodvTyU4lh07u7rjz370QLcyd3kP3T9SX3WUueSG/Gmgp4GhDvfKMvNzR75j8",
-	"v5PsRLDPnZBDOX/BHa0qwxZEwbKd3o42WhE7qwFOTNKveuiTlzlezC75XjfYq6Gn3fwNWxnKWRUIpRaI",
-	"jMnpr6RiNjNfmxB2XMSA+QOdhZNvqKqjYw7dbH/+XfxitILgBR1+K8+OdScgdyFbf3qENn9OdjAosfYh",
-	"JG+IH9384Ikfaj15okxmN8pkErr3Pj+Vw2Xvp9vuwT3uxUWuL5E5HXO0ow8veQU8ce8Zp3QD4rsbFMr4",
-	"3vQFrzlBPHpBRSCjLwh7bvUbECLv1QUfEK479zc8wX42mTNzstvzeNPT6tSYn6WesWv1+qfWFY+gr3eW",
-	"/ADckPHGi04QmaP0nhfTznKExb2VnAub6PjZzuf3a0X6Pah0QBLqa3wnWWIrn3DWiTd8J2VugOerMt7B",
-	"tlBIQWkEGdlz+OMdK9yYNbmVmO0QYVmATw+rIg3UzsTRWwNxoYVzBQbgOidLm2V1rcMF27v2kMDS1y2O",
-	"Bv9A67HAMe45vIErHxHJTlui0Lpno2f8I9DgW1m7ne0D23pTQ+StJrpU9zHCpfqLyXdU3FsFPF9qyGwY",
-	"QF/D1SKvg5JPkqiSw4YqT0m8Tekuc9HQwzfQuqkC6YvJ6KfwerBxan2Rayy+Y6BoCOmqDwHwGon7gKEU",
-	"XdYYUYCUxQZodyvCeV8vwJtH5bIevJqpjcyEyX187cVCjPD/Ul6rpLo7EPl1qX3VZ18zm0kTvtzjRMzH",
-	"ISjhBRyj8gJyg7ALGDa+uvcO3/JFD5vDbS0Znpu1581TvvPL2yVxFsaton2raG+qaOMSXa9rB9kdO1PC",
-	"VljlTkFPPvQUHNFN6b6JPCeD+YsJdLKw7QaF2JxJy1QMnpaDJfHRMQt8bSj263mXgU63LnVfxyxnLIaN",
-	"VmJ3BZdVPEbpHmaOk2eAmo3xWP8rZDR1H4tmkTqiKyKGDjOjPZnn/2rWmcNpca5C+W6bqF70anx9w8AP",
-	"xVpZ7Z0sv7OsbtgKt/r/19D/j/Ub2Bm3yv/VlX/aPixGNj5BwgZ9v/2xwK9c4mM/DazYaKPrGoB7U0nl",
-	"mHEOAsg9qquHlFuPBI2AqYGiUSsxU1UjzR5PinrS15URqfvLQ+974c8MhrYjnjIsD0YxAcPQqr9TShDT",
-	"pHASAzxIbW7ewcdICjo5pkyUtSLuSKZ1DgF87H435vXh93LZqw5005j4FROaDJbxQbcdB0Vuo/ADwiEt",
-	"ngiLM0atpCwyyPbAJvEnn4guDCoA9u4kLO93et1kJ3dvAaj9kEcDPdyJJTkVQMITF6Ycy2qnt5Pr6tGD",
-	"nWRnLD/m43q80zvo8v8lO+Nc44/dBFLA8X41hBd/3B+afffrvr3MJ/ucDrVPZB87vQtZWPXZ7aXF7nLO",
-	"b4MVOFAXh9UQU+NRZr84roh4IvDOc96nL2iGIg5n/vX1oJQMiOuJz7gkCeCYceghLxqntHU8sUWNEY1H",
-	"8f7h/ChG43dwk+N3QlusMlgvmF80yLpp2aiqs6Qn7qGNFkazS4c3uCB+3yAcISluEYKjfXsVTcg/2qoP",
-	"cYYkJrLmJWYI3kh4rVXyrAxv/aI+VnFzb0Nbtxb3l7K4X5sCsVijo/UOV6X9caJcZBl+uTgX0q+vNLgX",
-	"YOIALAfGoSegplwQMjlzHoIkBDxDBOjgZ9RHhJiPMkADB/qTBSS0QO4KrbtjocjRvSWB+sOAuMZ1PSMz",
-	"xeIIgnoZKc5kB5ZyleXVWZYj4Yaz3Y+rqLRCLlB6E5grckO4w12WRQ4VOZyF2vAnIAt2i6kfaXq+N6zr",
-	"haQSQ+5dZnoIuGGIGQeOjxVIc0AZ5blRqQI1EKuXpgpY8wuQZUxbjmhsbZrkYrbDV83llPYsr85yu/YU",
-	"pbSLI3tcHdtI7CPR6qaPP4e7t08IfT0/alulhh5sOSh+ZWzaLcUst1t0KTzRqlJw6titT+UP5lPZJJf0",
-	"NXIp/b7ppLeOnAVHDm3PjRw5i7masWsniISlqZlX8PmExPR1Pp8WFwZU+Od6ObRD/HEA7MDcmLzFJY78",
-	"Tn2NuPnuQMfQANVu+FoPRDOK/BjADzmVMwtKQ14R8r6I3VWlAlzoBkTNE/RiUZk0FBuPgNJEfawCrC7V",
-	"/1ay7STFwQtHwvez42dbH6YvpUVjyel3yTa3H+v/Awb4BpbsjZUi+L5uX5DQNCGXnTqEiOaL/uZrFDKj",
-	"FdYmML6G2+2HKK6XLF6otckAmaKJscZqq2LK4ZxD9k88jgYibgHX+61demuXbmqXntA6blqmv6tBOsn3",
-	"L9VsuUP/qCiYqwoLbpWtsFQ0IUQJAJ5AJH6yoYAxjfzup4vAOAQlQ0hliGJuVfFB2U67R/v18U+uiVsL",
-	"zXycV5uIy6eAerfz+/sGeeRXi1PqflOKArrgWnEKj7qFMpYfj/GJw25wnwJ0YZuQfaXJ620ulsz+NTIu",
-	"X+b6ct29cM9f0i/4Dy5OgdtriW5Mlxoi8mVuK78EY8nIgqshH7FEaGkOIejMWCeFb+QibezGHB0ws3Lo",
-	"YkaurSlEOhhiMbc+EtfXv1IZcErvOoNK5uhW/JJWU/4aZS0i5uEiQZ0nyANUao+7FtEY/upvjL6JaBqY",
-	"AwMghsTYCM1o4HjKymcrgjeNACPdR3u+UtpdhPf0NZHyxXFVVIamcpZEkp+pTOAGAOrIyf/FxCK1Bd0b",
-	"zzIEJyPHVYxdiECaPFbA12EYs5rCrZ7fztOW+xn2I/Ck0SxoEgL7MNIMgNjZatVRheIP0i372gesq7qE",
-	"QMqYKTeunHAJrSZh/VX9bG5i1x5Iv6iPdCZH8tOOzGR9cmbU0e29a+1PfwHH2hZ9yfiI3bIX4blWAwco",
-	"OqX15JE7UagNlzM9v7qCDDWx+FN/uZPx1s/15znLPc0nH79Lz/OBydQJb8h3n3YKea4KJynrsnB7Qeqh",
-	"M59GqnB/WlOXA0WXRX/nbydvX79+9eb07Pujk+dnb9+89GZOf0f0+30txP6Por/TTjftnz599dPzX/o7",
-	"Yn/fCQlx55N7sA+JDIg1+Ks6dxrApL+T4CWk8nUX3/UbthpDFUY1FfiTzPG/Rp+dg7HY33nf15/v9DWY",
-	"I9zvH0zoNfw7dBklRCJUWYred4w304mF5e6g+phQ1lWnRYp+6ut+9Yscq4VO9asT6FKPn8Y/4YF+Ff9G",
-	"p/kbJbNEtFz41fU5WXzu6Lh5+ysymuHWz0lff97r6/wCuve/vhM6LwR8vTDDzgtZyWJXleVeX3/u64tx",
-	"1Xld5roq9C4Lzp/UbE/cu0esOqCuGD1Qc8PrNvYJiOAwzI3fwnAbHTh9xXdCQhIMD3p8kO/CctEwqnd4",
-	"UO/AQrE0pu/uxGvkTiLuNFaI+0Hm7n/96rjzHkbkSV+7hphCdQoz9J29VLO9J0t6O+dGrq0qYx/yJD9z",
-	"ahX/skmlflSOT7vr3id6D5fhZ6pQlVpUxJ8jpmVDCx8akxGYJWthTGBC7KJRPU0SoS55UHOF1BqK9OWI",
-	"uZXi0KRMBhptxOjyqiIBx1U20kdtJWcdAScp4PlCe6HApoETK3GkW8Fw4vN6QTdZ4pIko4F8KX85p+I/",
-	"7hmIOtkmZ2CUvEu7k1bDEpN3O1cgLMfgBqyr0b3CDHO9HFHsezXMtYUtaBHuTn1kNG+p2yj3g7VKDLsA",
-	"9muJfIluKdVFqewIf+uIfzl59QvvrNrWsgBoRUwXeeVGVhx2uv69fQ3AiwD59uibB48D0PmDzv3OYRKM",
-	"ad8uQh5zgjndE8hvDcA2ojKGQHwp1sP6gRLndVUB/iIAirmZUx8nhSkRZPDSelCtAG9HPSaemgin0xP3",
-	"N4D5pZiWzvD1I8ZAmVYylCyQ3vJPfeBswGrBiNqaWBrEQdLtdnmm7BMwfAHB1MOPIdmob/gSHy3AvHKl",
-	"4c1bvoUZHuuva/KyqF9r8L10bd3eal14LG7Qx/3pdLrv1vB+XRZKO703u14LX5hyvG3z6JkrwJetRQlw",
-	"C2i9ixvEwincu0WwsPFUqx3td5M7S/PhqJqzpEH0nOAuWWdLw71f1oo+RnTlp6XKkFjC3lrG7VrBESEL",
-	"/0G0gsYRDwdlOCfjA95pBl/GwPUH+KLBqtzBjBarzOT/j3ZdZ2DGaHv6wxRuGZiyBJFtSqvEuawqVc76",
-	"O1sZpbQ4vFFKBt4varpL//w1r0bfS6vevnm5299hsge2oxpN3NvYAOTTas4UBhHXsIFjmQwve+6GaMkA",
-	"vabhWTE4W5mpjcFpjI174Arjk8w9BxJxFwejEwlJd+PelS3fQnk717UaDEUCsd39BMQRb8uiJ+6saOsd",
-	"4U3Xigk4501o0AjQdlY4KXfm5uRO4sV6T9xpnZE7bCUvbbB7/2ZtTrClPWpwB1XYM/iLP0PmdRu43jZF",
-	"2p9jVdzU1XJd/DlrcSRjgs7a0LBDvIfRvBvsp0vMbVDs5g1uhO/e3OIGojwzBOIdU1fLTeZrKY+v6uoL",
-	"VDwvscl5rD0ixx/dLP8HSsJpHMDPkdupXHkCX2mHLvF/uS1LyuSKPRus5abRG4WGF+zjaI8ToPa8wXzU",
-	"lAFYaNDXdJdC0/sbJD9RQHkB5qae+efAJLzfxVuwahcIa4FMwkda4waDzUu791KpiY+tEkVCIDnEOt7F",
-	"aGuCBI+hogJ77KxJpFejN1HDGXYztwI05F6TegwKKNy2BDa8QKmc06CEXNSZqQEEiAPERisSbVD56kxn",
-	"6IcVH0yeOfN65rlcgWelthHuBBEpS7gZv5k06j+mRkxkWeXKYuUuxbR5PlEM9xbJ1h50D/DiWalqSIud",
-	"Www4aUDsYqoRMK1Bj6E1jQUREmYx0wDeTTQueIql8SIiUoewfB51kfaO+WojAkhAS0V6rMBVxCQgDcoT",
-	"JLk4lefAKk3qv6JRsiOgUfVNwL/dEvQ8mHgAy0sFDGmDyyRiPQsrJ/HLFKmcLvqa1gYU14yknee8ZD8y",
-	"56O5PchHp6eDLVWhJFF1E83W1/SZzFmtX9V5spl5T7bz9r6ThQf/eh4KEOlMRn8Rb/E/tquCPgJ9Q7q6",
-	"7NZX8afQrRZAX1t0DFyQN6c3BTWJXdJLE47/b0RZe8cSWz49tJiCupgtfMIf+OulC8djt1Ja+TG4Qs4w",
-	"i5jrJQ0vn7EvnzQciU2ls41E5nOnH/me36Yd/+NVcSwmHccWZLsoXGIJ8jP3PtG/NkuH8PovE9T7JIUW",
-	"1w1U1RFuXeQxSlEZDcimQOCLtfRtumS0P/6yXpB/4OSE7d0mwBJ8scHab6oB10tGoCXYzEaw+VDXk+Xu",
-	"FJ/MH1APaMNQWWczHyHwlOUaiRsFEDc6+++tzgECGHIJfnnx09PEJ9xPR3mlhJ1AInzplkhfM/5ElE0f",
-	"E2w627MjfglOicDSKWqdqVKkHbK/wfL2MUp377fubQeH34rBSJZy4IYHgvdUgZpboaQFWPphTd1Ct20G",
-	"xJmHYqrk5Rm/kuzuIz2DxgDVo5Mj1Si3nq+Y/E4+hcAzFSJDWw/JacEHAj+zF+E+/HmmTXUmCzeirjvM",
-	"OWdVaVOfjk+Ym55EL2W/PKTI0G0pfBlZCI1W61L8tfHUt/jeVjfKY4winFUSHR1XNbrdanw7+ZNkKpxA",
-	"Y7c3t+ef+wKp9Rv34Rc1fWuB9mTT1tPtrVa2r61ZklOPeSgrVUSIGV7Dpt5AwL8xhXJKGO6mLwwYASHP",
-	"U3lJp+RttsBXssBDUjwt0t8vXwCP2D9CwoA7Lxbi9iiOGoH7hoS6wcj9tbLBXeMX4th4YNxYIHtFhLmZ",
-	"y73MKwPmyRrw1l8xXjCZKA3124hfpewlRYUmxuaQXOnRXDGJkIx78ZquU7ADdEngIGZ6caJh4BBUXxPy",
-	"AoB4uO9KqAAEz7tHyvSwp+7pHjnZU24LYa02AVI5wEB54gPCfu1rxuEs1QLELOOALMOZFQsws6ChILGP",
-	"VRQIATiIJx5T5ByKNplU3bWFS1nhqzAuTgXKbVXKypS2I56G1HNF3NQ4JdbjNva1ZyGWDcaJed2t5XFj",
-	"PUKbT3KfD2ggFBv1wbXxMQYHE1HrAuKTI0VE14jIwrBrQIL7AqKZfq3QdIaUU4i5CXcTk/j0NTmJ4Mqi",
-	"FnfQ9a87I6SBdBn87TLQ23X50K4tvH43ce3Bd5xUsJvfDZO2GYILPBA8krcYrNdznJqxWo9Gr+zl1tCr",
-	"jYdWgq5CGTfWjxsxdCbjjQGvbgK3ivfAMj8dKeR5xGyejZ9GtJL4FbeOUo5fbdAfli7PUYLdwuRsDJMD",
-	"7thprJxEOjLpNA03lArbmHSe7TDMEKsM/wZMeDwY960TrLyhQZdgLHdTLsBGGY1o91GmCpHHa6pRKaSt",
-	"LNWm5QAupeRg5KS4O575yOuIIzEw43GDGH5Ql6X7wR+zCEZGyRgPWUUJ9SySVGj4q69LRe2wwslqi8Ob",
-	"V+AjglwGpRqICJBvwul/jOpgR3VlRWamuif8G5eDoP1FzmY3z9s0J77/JuHYwq+bnWtbo7H5JzfFYWNI",
-	"E58RozQgquWVVcVF51b034r+qyGkxXbMZrK/jTa8yD+o/1x6BCA2WmbnBTYZk8DHhMOUCSdQiwKVukxN",
-	"QDga7eEAVWGVk4iAS9l4CUtOt0OAZbBNWg5V9TL/oLSydufauq+5XCshflSyqEZbCAb/QHvRFfUVQDfz",
-	"D+rq+377DbnC0XbcnE5o2j9Hi2mEnXoPS2UsB6VZTXODt3DSVqbs5SbpKT/ji9eRsqiPlc9VhCfuAJQA",
-	"pE/S5NuOeCqtCsJ2DD6jBj3LTqkuap0tsQPdCdOwA8fy40ulh26THhCFiP/b23u2KnMNVshfIKUmzPPK",
-	"HUKzdoV0Gnjymsk02Mhb/L3bRJjfH5sabK8xCy2WlfTDamzSdWF7qbXKiIaBPcTExYBqJPDlFtaQe7FB",
-	"qH5cWZCI7pSpdf73WsUO60SUaijLDLyV5gJC/ZCY3n0MT1E8GMPjgcPCGT+cp28Vgv6NTBF81kwvaTHa",
-	"nu71RPrpEztSO+7Vnz+nifsRRpN/EbvTkREgjLDACod0L+nr9BNhYXfyzN0JbGP+tyqvCveCjvhXWdQK",
-	"3ca5tqqsVCY+qPJcVvm412gqHRxjhBAAGo4jcSGL4lwOLudwCfoaBpHxi6U4l2VPpD+qojBirme/ZUqW",
-	"3msMjTqF8QbnIbhqwQ2Zev61kJnhOgVOdQr8V0qO4b6+hqo1GKyl0HgoRL9q8J0O0o0OihNVVbkebuNH",
-	"nH/uC4Tet+nBti1fSg/hLs5H3b82UX+y89LgOK09Bfm+hssV0/iw3yu9ps/gxsyrAENVbfCUvx2p2Td4",
-	"4i1yuEcz8Zc7gDfJaID+/2IqQli8LSz4k6kanAmBUmOJtnHTiRD47ivhAkZPzGWV9cTfdus6z4ZK760C",
-	"EHwDIlkATBv4fKdy5sEESbTjna0H8ufPoaARMjbHRquZgGMekXmVuuyIpi4SwAorWdUWXz9ROsv1kDAJ",
-	"s+zMDT3hGOK5sS0uIYzrElRC2KiNvI7G8RfBEQqxapT6FW2cLzBC/eoExqcnuI3oIsZfX+N43UT2CB6R",
-	"7UiCOFAxkGDbWCCo4ICH4s7NjQTBFdJA3KFVMp+UEpHTuPY2U1HmrQNANtyJfCz3PsF/1+XI41lqWTp0",
-	"BBFThdpgSLXNMpUhZt8iV3p0bG+a7I6Tk1uBD9/muv+F2LNhRtecNvNLm5bByqWdtLsMX2laTglFRESe",
-	"ddpcv1c0dm6YtfZrGQtXT4q45ZC9dW5tKQN+UNUaAXAzxDuw7JmatW6NPTHvKLbmDvKnYvYiooaA2IDc",
-	"uLpQmKWAtRbY3PSJMOO8qlQmxmp8rkp0FQF9vMo6Asgi0uOLfRARRE2Br+7r3IqxzIjqYjrKCxV8VFQT",
-	"IivxQZVQl97ipolN1TWhjafBl4fvJ6wGEImp28spqjeKQitWJeh0m+ZWifTBwWHaEelduEvqmU9yQ3EQ",
-	"ohvc151NhdNzXeXV7FSCA+Yv5iz608j/kBVKq/NaB8KtcN+IO1SOVVQJsoH34jVk+2SQ1PACKPZuvS1/",
-	"Nm8LyuHt9F+U8xuYdmpl6JzLsdah1rXrx+prK8cbF7HdUAVbDIlxI0nDQ1XBt1Z7laE1oLA8XdNhfMCJ",
-	"kczfehs8vuXC3CbT6wd2TAFa+opSOM9drGeoibtd3Vuskagw0ArxTS4kKpmwHKnboAwFVGRPMiFSXRdF",
-	"Ol+Hw2/y+T4gU62YjgywEytiLBt7oEwuC/IlN77cxpfRhOIdKEIG/tk4bNoRR43ioDgO7htD8WjX9r5O",
-	"Xx+dPv2R6q/vfXL/Ocuzz2kn1B0RINkA8SRWKPNq51pMYnKDkou39KXtS5UXn/wCSvDmxcpu6r6AsAfq",
-	"bGSvdlrxVJaZ/Ytm0d5qjn8SlBDSG72oho2+EiEEC1RbVceQmztW9/jrKzA/CEB11sQIC5wZOsNCBQbL",
-	"YQgTcV5Xi4A4VKqIxBu+ooJfBoWJC6icjJw5CBj9KUFVEByFB6qgxlJS8BKUz9b3XZ1JEr7Jdc9fN2Mm",
-	"ns7VTIqNRl+BF3LJ8xucCEvCPg1IlnOlNBe4flHh+6tbh37uriZ9b2Ec/oxydBI2bBv0w7Ka/4ZI3Zit",
-	"jTXge5/oX05DvHehVHYuB5cr7XZWiO5Y4YSOHnptWNup01fTB90H6Vw9slZLzHj4+Av+7le26ev1jK/z",
-	"Ld7C7bnwZKsDFMf0NgJ2GwH7w1rolV+mSDROOz92H5J4udH4Gb5zZQSNmd2xQSyYjo474pUuZlHu+J2A",
-	"fCHGctbDotkAE874Zg8Idd0akZngN2DqC6jeoq/Z+HNBEcRxKjm25+HN2jS3Sd0iEa+ufG0gzl4vfHF7",
-	"1WvVO76AQf5HENKEIhhkdexVnX/HapxueMVtoOrWA/BXPjXeMLrZ6oMiqLasiXaG+QelNwg1tamzpcrk",
-	"AAmUrnPStHoh3qix+aA8moNbD8i7QQ0QSOdiKuWJjXuCkaf4piT8EnAn8AgJTgJKbezr3CYx9oPXwhkX",
-	"ApiXwrnMCKX+E4GW1DM3kRyjcqAFh0MHEaG4S7aSM0v4NeCRpPakONAqO5NV6klKeFTSd3z5PRULHR0L",
-	"baC8GginZGYBM+pI93WtL3KdA+cIneFjORN/r904ug4hn4aiCu3U1hNVWpWpLGVwHaZtPRbTkkcfHfGY",
-	"Y2JFCVMHVK+dvj6J2ayg7ksWrk0zYREpA8un2GUO/CN5BTmzT3BstZli3TeoD6A55Mip+gY6jpTRPIhA",
-	"/LHoF7o6EYj7BK3YL0CDtX3OCM71BnwgeCM3feszemkGCQ+0jZQ6q5BCXJtp59bc+cdOesCVF7bk0uPo",
-	"OmUm+/8mIDOvtdyET6u//fz85OToh+dnx8/osLpKDcrG5Ri8NxcqMt7EQgRrMsZ8Bl63tIE/ulDd0JBc",
-	"u/y9rL2mAK92vHRJdmR+5hnGwjEwdyHL7UCW2Rr32CqCtxZlY1IacEAuc5IhnyIlSsbQEHeswGebVfyJ",
-	"yEp54U4NPSjqTGXtoBGv6bN/PUqTaEBXG6t03xUQGPDRa0IwUDtvMRhu02i+EgbDxMsAPrH4l2ZWTL4e",
-	"e6Fi3rHVgkpaIVE+9Viv9lgztQVVuNZVXlCKwqQ+L0B974i38HM1UrqvZ6YGIAfKXWHTpCpnIeUG4Pao",
-	"O/c+4T/AjJuU6kOuphxhxStCZgh+io26Y8VF/lFlmBhPiL/MuufUfcgSB8AIp827J4cK6AycfQFK/SPx",
-	"U/696++/nLz6ZTkMAUmSrxpVtSMz2VBaXiGzfOHBL4BDsEUPtm75MsMAVjHgEIxlpv4KIARDRVrBah9j",
-	"OPxoK23+0Gt8ICARbPIoQRHEs/EPiUUQzfmxfl2aYamsvfVzfu2DNxvnesnBS5eaNaIgNiSdO8uO3puG",
-	"JKCX/66YBG6ApZ4hGsBzlMLiZZV5tIBJabJ6QGgE7uDlm6bqXDiR7u+EY5iwA7BcPYDdgzeuJ0bkKBwL",
-	"80GVnW2xBUCaL8EWQMnTABdoHmqfEDcAutvW2b6Tq66rKzvar964bvaEEO/eIyLep827+/kmgAPwTGsH",
-	"DqBR+ITAANTXO1FXsbJ/wj2909ZRvKfEfr67s1nn7rxfhg6woKZGBnWs9C01rp09tkpjRR2PSgjZywoK",
-	"Zu51P3AUI2EE6oCouyJMZUuWylVVvhvGr/8KKhON6W0yyq139vctx1592M7ZuVvtSlzwG9Vhc+zHYmQP",
-	"ZO2aCuujYAGzoYrENiyKAH6wr0nS+ZvTPU/Fx9INg3S6EQvEgg/A1J3KGbbQQm2L+oghpxUl3mJJhTee",
-	"IZtXeF9ZHMai8K9j+nb/NKbvzVVVRzYoLeGNTEpe7X8Wy/CPU51N1jgP4G2N9j+O/elrtGETLzsSt9aw",
-	"2a26VNM+GZmpDQkVzIRm6iITVjl9n52vHupVI1wJ5G1ANgpGzygXnA/EqSoVKNvoUbYzW6kxH4lx+og7",
-	"iUCOJs4UKStgpJOW01U43/y4gvb4ZArEOTF1JVL8/lmepQlSlbguQU0PfpWbBHS9bQmZDX/ZOrx2n13q",
-	"hoZatwx1nRvWACaRRQE5VKtFPekuf1iirVx/MPlAbXjGeQ/jlkddeK49jZ4KsEClwUV7riCl59aaubVm",
-	"fjdrhlbpFhaNuF6WfGTeLBX8qEVsnxfZNJ1ao4s/y0tlY2Hv/ulkvTBa9fgQY2z3aqR0lAroQa5QvitZ",
-	"Frkq2SBJnFQtTVEQXqXBLDvMtqBDB3b7uRrm2jZy82oL6V+J+zfSY+Fx1hFHlLvvUyLPVa6HUM5fKQ0s",
-	"mMi3advNq7mwZwRkJWyVF8WCXRXYuOBoHRqFnif3mukC1Wl7lUCscV83EJlsabh9edvnZf5BfRE/Fi87",
-	"8vVhMuDXjwLG1tQ0r0ZZKTeK0P1K9+pbc+oGI3NXN6pu7Zsr2Tdk1H7RCNuqbEw+Iv/2+s2rn1+fnh0/",
-	"4xPyiwbfNg50OVG1EOd6HZ8BGOia0Ol83ZASiMb5iFLjzNmlT7XnalLMwB+JOxtbpCz8vohm8kZVdal9",
-	"ytB5nRfVfq5ZTwETlSAnORYkjoIWIyssZKbx8TlQ5Elbokf09aIiwUGVlpN9Tvp//Wz+jc7rN6rKy8ip",
-	"94WObB77P8SRfXvSXvukvT0ur3Rcsta39rzcViJD0dNyZkwWcOlht5sihSUEj2Qlz6Vl9AebIOQObHG3",
-	"a4HyXysUruRDvNRmSjmakWeRtrgd1RB96esM4HleBdTfh937aVQBZzIl0uz8rA6DnSYixW+fZXlZzZCT",
-	"OStlrnM9THvouCTfkIVSbyhn64jjyn3QC3UFjAjg3CR4tiUcnW+UzPI/K0lnGHmY/N+To/MPsRebLLMj",
-	"8BLGC3WoKr9YlrKEWiVLBB9s3Tcvcp1ZduoQfHdeCuB0I+pYfzvuCY8y4G/2tB4MuJUIUyYhAScJlW53",
-	"LGIPgjveVAqpxcW5ApaRajBSUDBKIAQ9MTYlNqMEddaJH5vgf5h7FJpK1HcKvCwQEy+lvhSjfDhSJdWJ",
-	"4kiIC+ixxLJJt13de6aG6cgpDJljKi7pR8jB9/fUe0EmykwKJarZRIlcVwZwEuH15+ZjRxwVBTVyXHPP",
-	"Eog56BnlBeWlG6Cx7wbO6R0rnA5cy6Hb0Wl/x7UM3tTfQTRxMRmV0qpEpKZMxVhJbYXKnRTCMUj33e2p",
-	"UB+hWsc94X7oiF8i4l/3JjtRg1wW4PBBpxMEAdwlgPvqiKO+xp8MVadOaj2oaop5YJgeOmnrwUhIi8lo",
-	"/R3wkMFlbIxNadA5AuJG89UFTm41klo87HZ5+hMK1UAJi/vdaatuMiF/Icvok5VxQmEwEsAn6GS4fSK0",
-	"wVl1gt0Yd8ndd67EhVMlcBJhuRCFodX5ZKKqFL5R5BZTKawajt1e7UFABvnupRWTQrqpUh+pOsCtrSIf",
-	"jiqCz8QyAehF2sovD+sDGXrsJsEa31FeuGaOOJciGU7JL4cqE9U0H6glEZ2/78ynCiwh1T1cJNWdAGmv",
-	"e+n/e/f/+v2P3e5+v//x4EW///GbF+6fj1+8/6e/7bSy77YUwBoou7N1UbE9giVMzGzZ6ORht70/BZSN",
-	"xX0gjsed3sNusuO2lqxgjKr7hztQV5WP6zFeHeca/wiMwbmu1BBq/28ucPXVKtZodNee1yewsN7Q3Veo",
-	"W4tf0Kxee7hl8Ro1GXf/+W352m352h+X7x/FMetMsU4UKWGkd83D47WDTYGiVsj9ygnyag2ne67rirKG",
-	"c00OCJ/LYC7wwJqUuXFj484wii6jCaQQgrRU1hQf3Jl6DOelGk+qGdXKSS1kDOosrKpsX1PjllgaJy+P",
-	"Tqn1XzkTORrE1dIvtHhzi6XxUKvVwsN0G8e/lUZXhoCQaCLRWsLqbtjQeUPIlGpiymodjl1bFjFgz8ui",
-	"8J+QlTB6oJ6A44ZkB/uVC3VRCVNXBPqiFVhtM5G5/TvOtRIpnNYe2eAsqxWj7fR1CsKmdl/2F5wRRALU",
-	"+6TNBFKoTBmByINDmpoThczJ8eLfEfzXfV3lY0Xh8JHSQoqL/KIaYZK0h9dzN3HXUOn4D1O7FYEIOVIL",
-	"patyJlJbyM5UluCgQcUf8I6sUGBBFLJzDoaIytIeil43jH3trF/4Ewc4/nzCslueu0GtlGbjcwnq3rVk",
-	"602kNf+uIvWmM5r/GOeBgEQLNYOVfp3Q/l+yXvU2WfgfIjpAtSvbn23t+cMt6DfgcLxHz97zX16iTz81",
-	"NTKkALjaBM+fXIt6IiojHh+KTM6s2H17+nQP3HeVqWQBh8D5zF1LRKXkGBLCgJJYHLEePsA3c+ox3AaH",
-	"oSdm8aTAuZMNNh9qAH1zsuEJPDMsTT1xw1PrcJ3OO0Jf03KsOuIHdyMaBO48uciHdamw8scdb31t6srH",
-	"M0oFF2SFjpiDpNvtomeseYSTiywc3akYmA9UoNE4uiFhGh4OJoYpvYUhoFhIWQWDmYiRmULJEXjnSCB2",
-	"+jqtNT+R8ugtfIq1BPd+YnrG8RriEOCsiMxAnATS1Nr5YyA04tbICa2QDfxx2MVMzkIGd066A643mEk8",
-	"0kdK3O/i6kGbKq1M2vTeHXYPH+0fHOx3D5a47Jy6s7PES3cw56TrNr103f3H7z89+LyP/zgM/9jYS1fI",
-	"1r6aDGmrF7tx+GhZLrn5Kp34FSoDDO2i87lWu/24pL3wwNn/x967LreRJPfir1Lm3xGUNkBImpH/4wXD",
-	"EYemNLP0zkiyLjt2DCbYBXQBrGWjCu4qCKJlnfCn8wDnIfxg+yQnKjPr0o1uoAHeRhzshx0Rfauqrs7r",
-	"L385umoOLh7k3B0RajFzQgr/oruRLd84uLt1gd2wNuMi0v3f3eKpX9do9KgFVB/uneC9E3wtJ7iqmbUK",
-	"FfVthgKF2p5uiLWBlUC/t2MKnHucqh9I7oDXTLX9E1lYRBXgyHSZI697ZnRps56vBZJqpD8RQZQv/Si0",
-	"vgS3m7ORXqhc5PTVJL4xJOdq6RE2EYQlVyyDNEjGIFgPaTfnnfcYL5zMnl5gMVEhjYUkrVQLYQaYmuNs",
-	"Jo1xCjT7UarLzCPPoEgKHwi5RW+lLNF/AcWQ2DlwOBAZQNHulV4MlVtrGPJMfxQwjSu9wB+kAa5TiCsC",
-	"QxfkrZq0tBv4O/eqOmbNMkwbQqJ05Pn0Z5BfcFYDFF9lSy6tc+Yp4ZfaGEtI5AXmfXcmlXOxi8WMK1T2",
-	"UA5gLBwOZPmZj1L4+y4pdpK5JyPQgywWqnoG82tRgilIRIvO4oKdpQ3ayLrIhefij8qLZtCiv9zOa9Fd",
-	"uDyJ+go/xFv6ebTosSayeW4X5phVDLjmiVd1cDy/bSZw58pc/MDdvd1g8cYIbvG3GhfawD+SB3SdjJ99",
-	"W2FcWJ2u2hJ37ht/WctjV5rN+srEimvQY9lMZPCZZ+47z2BvrnoH1WWetaWE6TLRZp59+/9XzLNvKtbZ",
-	"o5n4LzeG/3JGGT+a/Pr5H9FAg38/7/DvZ998edzZHAX/adPqVNclfNRkv3K4SWvFI5pwXRbieXUh7mgV",
-	"Tpjl0x4y5TgPS3ziY1u0blTLp23T+YeVBH+nV+D3KKm+0AC0ZQCk5iClHocR8vKLBRSXtq+y+7PmDey6",
-	"wKvru1WWv62M9tAwmSOoBxqcUqlw24KIT2ht1atqU4fom39ch734u6P/vQXO4uSMzTQSCTZ+/fLcHe4s",
-	"yE7OfnKnNzwsQ68fdKr0BPyETpQIoQKOeV8S3WOZEiI350ScSVdQ8R32Bkh0L55F4KYL7gylcz2ZZEMV",
-	"n0QCwdkoeAbTk4mzaEBtm7oCTR/fvjxO/YhG7RMm7M6v3isOsJPO+bkByUYmboK6W+3aAMyn2X9k/msk",
-	"iJD19Y2zPqsArCDM47lFL7gdKsKkJWAr7N3tTDtqKBCQU00wOT2p1iLW17grKOnuQUg/V2i1jNL6P5HU",
-	"Ogwevv0WmwRPrwycnjjSuhBcXUe4vEY/B9ScpCSVLlnBrSjZo7ffn7Jvv/32j4/bvmkkVsvPAcK4hYky",
-	"E9+DI3PQPiRf7Qq7KQ6u+5hGYqJLcUODQtKJHKNUu64WtSa80dWqDGznNfMju9E1S5sjQvzYiVjfXQUF",
-	"JTNSjcVuq0kexI2uZvch40pttch+wNdc5K+e3j6JgqxPj6aO+A5YQbz0mhz3iYezhwXuY5B3wmrvHclQ",
-	"z5Ci/ODvJPL4zRaBxyejRXG5uZM4JiOfOfvNRwUBWCIV4FD0UjFbcmX42F2IBRWBku+CwnaIr2URlQK3",
-	"Gvim0b2hokzlvNSjAuxHFf6I9aTG6jlGppwJhSib95HCDycwEtWwGqiEJYfSDeyQ5ewuPhGI4p8LbgcR",
-	"wYiJPmpy5YePoSCA+Zihknb39uOoW1sDinfJk0/RqY2S90M65O0bYLZcfgtIm664cxzLNXDn6Q2qGuVZ",
-	"F43yvvWDWI3k28jW1H+Q0n2Pn/l69BGR7c24uvLSda0yelqttMVLQk/2nv8Bpes56YL4u4+uxl8sn1bO",
-	"iO5wS8OrG2xsVdWdCBHZhOxJdTdUlvDcqVTsC41ZOXbCQmDz2VOIkySZL1hqXUIoZZV9Gy5cn6G6W2M+",
-	"rkpXWx4XahvEY8O1jRIWx7KHAOzN753FHSbFbtD+toLP1pfX2Nhu1T+YQqGVXFO9x9pq4vo9POrhtcML",
-	"S7jexIOzdjHtBJ9dN0jgnr1vg7eXWPcVMKAv3wsp/Ht9jc7aZnicYMYTJpQbdU4toykla6CIb8avnJSC",
-	"Qr5+S3e495jlvkefF/Lsm4THaRjs9t5u07W30CGu0zxQlnUeOp3eXEXiNsCSG0b5lIfQHy4XhaA9uZZJ",
-	"8gWcl3vNMBV28zX+ZAr3bDyfmsLFV7BvCbdvCfe1UvKDiCCt0ayHkpiA4DPqyJUfbKqugTs8+ez+49tg",
-	"4Ue8qrvwo/W6i3qbBjCtUIhlBcYWPhv48lMAcRHawBe6Iz0/1a04f7wprJvIkhXZ/rzd0mfSMLw0f3CN",
-	"93/HPRHhjW7zAdAeWPsB9Npbvrl79GIfN+q91NitbTcT7OZduLs2XvZxoH1fgzvu0tb+9be6YVt9lW7L",
-	"e1Jf+DRbU7g4lkMDBZu9VEaAwhtpe9FnGf50LnOTsdJ3eUvlCWtqnzZU6/ungZrr3j6tWT41TSvePXYV",
-	"CL0tiasYE2jG6fVIlPn82TdZn2V/QEI7FTHM+OFHiI6faGdwzktlpb16z6E52rX8VBxBt8TsTn5q07W3",
-	"QX5wH37qzXVy28vxPTnC766TWmer1SdyN7ptGwod/10vygguSuPmxy0srn12VvHKAtCcKhIRWE6VhfhN",
-	"U3dQ0FihyLCt6m/XdOrDgVv+RpCW95FGSUKEM1FOCbq0Pn73kzsx9zPfZ2L2jI5bMDqmMM9U8NIvO2Ru",
-	"Xs+FMhHT6OEnY14Uouyzd5i+ISJsaKFMjG/JbdKq4HGonmLSxmAZ1TYOlS9Bo0IhwGXSGiNDJSaMZvyK",
-	"GWFZlhSjkaxeX9NGnsdibkRpB8zZppmnPiGkqTRDdRUViWfCl+6OvRjEI8fgERD1PyYiOTcuXhiNgwul",
-	"1D2WuXdBVDRYCXA+kaLITXYMlNswQyRbc85HKBawWvfZKf0Fhd2MG+DMnxlRfBQGHqm0hY7X32a9SNzv",
-	"G2dLxTLhNrXJHjepKcqoocS515xa146Wp8mIEwkGUMeOF9Oeqt1j2+Rc7epbcHu6LklQGNvVc7d6PwmE",
-	"GV1uaaofm0c2f7X5uy+9HbKl9/s6ltwQt+RDyJqi3Dk589/PWrPolVjGM7/0kovx89p8NSideOlPqGA2",
-	"XufPCxe+0nbzVXBSuOSdLQWfvdeXQm28Mj2XcsQdrMZoKTunIy6LWX8ZNZvx1/3k2Z83WKh0Fki3nI87",
-	"jfAtnBkt216tj8DaiyHwkFwJa9T15eMkcV2TTHqHMftcevJt/i6z6bgAr7TFGtp9QOYBuxDuFQd7v82H",
-	"uE6PyKbekHTzW20EyY6OnEZnh5/d+cMDICkYHgzcddR/5Pl3z54h04NW0+FBD09M1DGdjvillBcAHKPX",
-	"Y6tHouwPD4bqy2HnxpO+YKfWejI1MbHz5LiQQlUP0Eb9PFRD+95NaMDwf+smNbQv4pS6Tag3VF+u2/CS",
-	"jJh6y8vU/XgE78biRA4bZ3AIbyVPJ3C4afyHMPymJppU/dEZNkI1G5/xHx460o7Bxik7r895dQW3wlio",
-	"gPSNFnpEjUVhKZb98PI9a3rOE39FxkpqsYkdg/zvLeygu/p1Nxss3M5udj56tDK2tKFrF6+xp3fP5iRW",
-	"LCzxTBRSiU0mGp1FxtaHs27m1ukFt1WTyyxm4sMZGTQbjC53bu5usXrpX77rfPFfvoPLF+rkhw9nG6yt",
-	"Hz6cvV0oNPBUHmbZeZIrV24aZ3ItjtNYPe+2Pu+sns/9+uzxGfvg7G1aVoTlSIKKEOnT6qMoDfrH24Zs",
-	"t0N5wNXdcB5p/DCw1Y10foXJr17CHTrzbJ1Ivo0lmBnQZabV84wXWk09meLf/s//jWyK+FfkXIQ/kfww",
-	"60GQ1VgxR4ZRK2eIrSyFhtC0tAPGhyrhpEzupMtwIz+MGb9iU81GfHzJrKbx9Nn3wG96hegOyvZDolB5",
-	"PlHDZ758n+AqScSYZc+f/pFJBQ0Hz4HFADLYmQ+Ru8fSuBhXfhloTLksBXDgsdNCA5Vp2CdjrsaiMIyr",
-	"oVqoiVTQWZadnFEU/ZhYCBRQkYfWs3ViU2cfQQoqpy6PFBXHxeVXhuEyEbUrAXH0hGVEr5YxAT0lVXx0",
-	"6KpSoc8C3OsK59lCJUOrsOG4hXHmDC7pyRnL9GRCDUq0YnzKoTcUbkEijnXne2q0GAh/lCJznn7rno+i",
-	"kKLzMTMQHl5NKNCsAcTk+SB8NgI/BV6KmEc+Ju4IaF9ae2KfZWpRFBkbF4KXkClwr4SqjGM871IYxq37",
-	"bPDIOZCsIzWmZ10KPYAjn6uzSA3TnvrLb/hjYsRVTZylyY5iI+GHMlSP2rbuY2w904DUYhuAWvigOlRr",
-	"QDNZauwbYIDlLW51kjLuO8PeN70EeTXDdjYIudrAhnFPvWUuuMr1ZLK5uTBX+evJJDEHPPvrNvwZyeW2",
-	"lGsMrGhbw2nXo9241VxH12V4g+fdToz95iBfiZNwga+8S8zxT8C7+Hoy2YPGdghQEm3dHm22N8GbTPCI",
-	"TFsb3rx/opHtYlBPuDzy/dNBkF7DL2hEgbyzvLQAA+Hm0pMJnZxFW4hacWJcilAdgcBrUSDFtUKACBnN",
-	"cBduWXYplbPzsf8nmBJwy6EyQgwQUCIt9szD6BjM1m+wz8kywlpgcghtn7/99/88wZcJDwDYBnW8czY7",
-	"JLDR2OKGZaSqPBctWKPhDbEzS0b2SIz1DLDwFHojZAsRtWggCIMVorLmQ+MmDnhCwwp5KSKFcJ+9EssQ",
-	"whuqQKCLfgG2/4Hh2h4bLSzDhBu6CCtkukBvVrN1owEfuM9mwEAL1t0Ry8xiOhXQL2leXGXetuQA3KfO",
-	"iSnmRuVurcLDfdvVmeAqgQeRpQo0abRXwuPdqg8Vw7b5DBEvfRqK+1Dlf4qMGeeTLBt40kfQAwqvlQpa",
-	"w+d99gF6EyWnUieHHuPmElYL/Ai/Q+HtMnLpUDoEIA+MBE2qjNHimKSZZI85mQGvfEkEvFYDW3P6fD2Z",
-	"rI4y+R5wC0kFJu5cirGAuDY37F/evX6F7RlNGEefZW9ev9u49Z2BdZUxsLOg4iJa8MitbGHnZD6FcnJ2",
-	"/v7t2ckPL8msPzlj+ECDVGJKLMN8UpgW7nV3K7/buSI8LW3zvnNpcO0y+qYv9JLiAfCIPsv8cAkvZarw",
-	"rdAtE1aWTw11q+cqN7WVZo+yMVdK23P8qrLHFU5teB7j+UdpYFWcO1oIY2pbCz1gFkQauJpGYJPM2tt3",
-	"wiV8WLr0ZN3SDpWeTPBN+z6cAS4MrrOXDFaX1NrTuU3R0cFN6WTiqmtdkQ4rqDX8VlNMWivYK0Ip7hXv",
-	"BR0+Nln7J+bye13WnJdEqW9iiPIyZVeQV1irW/V9tpvONm2uEphEi+eTauUQLSJMfCPI68YgRKmPBNKg",
-	"M6YDRFyOu4JwMtvhQVaxMi/J6lt3LZ7zehLvUcei/PPV2YtNSQd3RbzHbkg040yy9mVPGdLceTe9b85w",
-	"l9Aobmt/XBdi9rveU/vQQZfQAc3+lbb0pTzgAMDJ2b8utOUPpDb6BHHwFT808ei5vFWs0pO/f392+ueX",
-	"78/PXqTu9x1BmNjwwJmIiEcKbtPwgG2BO6KVbAEeBbMHsUeWggQ1FFLdOAIg0p+lygfrz3OnBMvsJsBF",
-	"3otrRhfFydA88h77DEb2gB2G5TtkzSChSqCGhEQlSsPlhtBMVCGNUCGU3uQZUG5NVzrahGyZd/knqfPy",
-	"yGpwUtKam7RORWklHjNuhsrAl3xkhLIMJwgtmmUJi+FdLL1EQnOzmIkeJL2kYr/gKKWa/vqoXDjTwvgf",
-	"KL+GfYXHvCjQLkgn1BuqyaLE5CovCsP+qoH2ndJG0rJyoYxP+40FZbZCwhOSf8AlcIUpX0waQljJt2pG",
-	"F/VCQ5SGm0szVDQd7NM8we4+zudyC4NeHmYo6S5uAGGxD01lLtTWKXUeQxUQjpsyVE//yLg8l8q3hRok",
-	"yzBUFDsyafwmfZk+YRwLqdxTYdiQo7asEBzwYuCdYg8jTFpwNuGyWJSixTWko8chx8HBiZRQVIA+YvLi",
-	"3OLBVoTQSYhAbNjjhuJMRscwICyJ0vZCqum51d5JT9mJE4/bM+a7ly0xk61ijKzetS3yS8TCslC1orRl",
-	"IzFdqGNwi8Pv8Ftle/nul0N1wkalXhp4/RmYZu9A0oQIJUYaMBKWVQR81oNfIU6qL4WCmOVQrVk4/IKO",
-	"4GyTQcQHfzqHnxoznSvg961Li7mxMLGzF13KhpPTz9S/QuuZDoBAKz5ZDL0emQDESv0XfFebvf8wTw/g",
-	"38GBgeG3eb84POCkBIEIEU14jYDRyXJoxKhLlk0gQZQBv1YrGRfcBGI+0Fs/c8t3BAM4OnuR4bcoIKQL",
-	"OzkIsGP/hbCJLgq9hPDdHl7W1Yx/hYv3XkcvqpM9fZrAr8KTRX73JvU3nV7yD9yKJb+6lhXuLu3w4uhR",
-	"7+VM6IW946xd7zPJOSqaak7noUggJ+DQf0k37AMcvdrKDcDl28UN6Gy4Q6sPJ1GC6V5CWtPbvO9qGqJq",
-	"wT9mYKTLCVz8d//ElCzwp6Et9LT/Pbe8eCTK8rH77Yv7P7OUdnxBom3wT/iP/iN7NRd0tzE3wlv8L0Rh",
-	"+QBvOJnZ/ptSKvsIryGP9XH9mrfCCFu/plCPhgfsb//9P5j8AwiimEqlpJoOhgcrN3mhlWi8x3CojNXO",
-	"RuRmeNCj8RNmuH/2YuVOCAVou5fStNMG8WanOhd+wb7s7MtAPzjwXx6hW4NLrifh3da1f3BoHsObYIze",
-	"Fa13eEWMMQYzPMzd6zkc4E+MUTihb2yuF7YP6T+6mNS584nw3FEp+OVxerPSvbd4MzdoXYh+oaePDtve",
-	"3OG6Gzpt23K/9C0e+nX3aUiZr7srau72+8Y3Gm7sRAbe0r/RXbzCa2B0OziU6zv+J2F9U/UxqlwoPciz",
-	"gouEriCCG5qbAaSlpQ+P04a8wC2s0p14bdLQ+rW4bdJXfM8EN1sEy1/BONNQ9b7sYl92cbucONU0JzZO",
-	"WkWBeXvxNgou1gGrVgN/AQYBYa4GdNXxzsgo6JCYQqP6DEEICTXPJuSBxmAIKo1FqVoiTj7oRYCEY4pK",
-	"xtgdxXp8DK9HYT9wkT9JQ/3WASkF1SWlmArldJIg7h6I82EfXSppiOvIfWEBt2mg0E1XKHqSe3OFsMBl",
-	"GmNJEP6al+Kj1AsI8A2oiRYFobBkghblQjqz5IrCBRHJdz66ypAiNU2we/RYcmLWw0AlbVKlWaHVFGJb",
-	"PIc4ADthaMKwsABSKw9y8pGD7WKblLG4dnjTByynwg5VDFiyE5ZLM+ZlLnJqiO/LBRCLRUUDQnkEobmM",
-	"YLChymY6F0WNf5XBj0lJEsazmZ5MRGmOAz5JEjoGI9K+goDWgd4/x5tRPM9HO3vpbW0pibiWykDg6YO6",
-	"NEkQPiHMiDC69QicHeN3NwrBgXex0d55Gz67tGqh6HLpaW2614Hh1O9wG50/F+CkdIBVUO6jApN4aJgc",
-	"rD7ratedwtmFyGMMbg/Luaf9Q1rwK8Do/N732N6P6RLfxxXbo3QetKsG7/aWw/nbx/LvENMT3ZvhATo4",
-	"2wB6/IDXIHqaEgINkJ6KoQUB/rc1x+smMDvBwGkH7dSC3D32mdVdwNsA7SSlvDfu8v8oeI0ZwWp2sZhx",
-	"RQS3WPlyNdix2B5z10nBPXpvSisxVBCFd0etLMjv8sX37lmh4P5R9ubk/emfGlELGXm6vv7hcZ1sIDr2",
-	"Q0WFEXoyYZdCzNGbQresFNxo1WeZ0laAoxdgfIMqxgPrrozwNS0rPlW1vvZeHSp4k11rwHeln225/Bb8",
-	"IXx/513r2kXyGm62MNvDb6RhcU/9FmhQ9zbcdlXap1BmtS+zfsB23J+gfDEt0AsqrnPJdSJ4eqtl2DdY",
-	"Oz3j41KbJ5/hv7GM8jq6f3Pe8if3sLVmwklOZY4wrkPDrPhkKapNArECIh1dJcT8VNGMVcGo/2fANQOM",
-	"U6E0FjmcpEUGJ4gh9+hGQwUYX6AAascvRk5CILZfYzMMQkVxZDRiTYRGvdBNANPQRCS1ygLVZ3/hxUIk",
-	"weBANIVJhQtuqILadxZrJ7SBRQbDBYuAOlPaKA2sWO4AAVZ9WgAqot04G+wV2GGwB65trPS2ZLe5XnRU",
-	"TJya2Jgex0XECW4R1apetpGlBUqP437xUJC9TfAV2QTwst2l+O6vS9yyV+67lVI5eeSUCYjBRMkk6hr1",
-	"5A3gKf+NgULpGIgh9fz3P52cvn0NkRk31p1CMpuDMZ1DLaQmViItJ0Gw12MsM9T4142ZeP1UD5lEjZIE",
-	"S/CZeWN8xEtLT33cO3C2QvLnDTLd3K35Nsc4yHpiZjCmvOGA236pF0XOeJ6nHwBUA2BVh8+ysxOFBHbQ",
-	"jWfJkfXFc+JZf3e8SNqKmTZUUhkreN5kFdDAd7QLbhYJ11HTw1jf0IJ31/S1y1oacPpXJG18N/vuy3cP",
-	"M9vr1F106huPvkHx0qJJbxppto3r2SpSRYl0kjce+/4pkAKntMdVStoQNYhsOJFOSio2vii10oWeyjEv",
-	"GPT8GqT2P7LzVmphnQQeqpYKwl61fR1tEKxorYwIeIqmgafIk0DhfRh2cwOBNVTSRrqrC/5R9Nhi7pF9",
-	"xAOWABCPEWK0VLV7XQoxJ0j2R3B1U2ovH2p380Je38BgNNElm2qdUy+4DE84d6ucHfv2gIQqEaWoEANL",
-	"y0Zigl1QhcI5K/cObG05+kP1cwIbd4sHLRokYPakYkImZ/dgUOPQx06XaT9WN3Sf129SjGnzzHsN7ucL",
-	"PL6ZbPWnOOTtw/uNFz+c5nK6sjFgj460vajIBLN3479KAlZsX7uP7n9lxgq8thiyr3PEJ8YL0qw0x+xR",
-	"kRz0GpzLDd5k3Xe8HVcx6bfS6hmmQqjanKeX0J2GJqtA8dhnvkGLJ8sAbelMEwbs9XJ8keKKOVUZA156",
-	"BiSZHMDewPauQwW4u2QOt8VINPHNwzTZTBojkNsjwrPhL2iA1NaQPLSSeXjVW5VWGpsVdGN/oU71W0mn",
-	"mmsUb7W0gLqTwq29M7yvubrtmisei5hmUegEJ9j/dLcFV5BWbcmaDvyfK41CgCJ6RMTUffZaFVepPJ/x",
-	"8jJO0nO8npwdmj478V6Z9yJhPzlJHS/AFhykqahfzeMBtbiBEq+EniYZOuqiDQnVAeOYe2e8WAK2TCqz",
-	"JhNKt5eG8Tz3mVBZ4ZsyVhZFt2SokWosaOQZ4gyxe3T1PcBDPIETeZUXfA4dfioVcUnmDwByemFH+lPk",
-	"psZ4K1A9uX9IO1SFvBTphPGjySvN3wlkR7VQpMAh9gANUfgYzQFugNOlIxPSMSD43pwN1aWgtvBKCErr",
-	"w45nGZdZ4IX21R5CwRJmaf3eoiwytxImUl7QmCelnvV8i8GhyqpVf1ko6OIqdJShK2cLg+Ti1HsQyqJC",
-	"KbxfjEfRuwdS67bSsv9YaMvdWQu32xfzHvvbf//P45VNhXsHC/lh2EOVLZSvzcuYFUVh2JVesOXFVXv9",
-	"lFfBd50+3zVygPt0c7UUfCE0uUSLwj+6mDWn6eokN6BN36HSC87btUqr/uDbiFp0XwuS3sFc23Iyebyw",
-	"MY7hd3WtS34q5W65VGunEiX/rW2GcdCJibm7+9r3DuJXvrnRUTj1tt/dkpOeu813tDebd4OH7hv47B2L",
-	"GlAlzxOrsQWoUvEs7qBWKLRvucv25STwqSN5YE2gkD7TE/Zs14bkoa1NYxkRCda1NURVMwAKiGivdxrt",
-	"TRQX+T3SXFvkJ5EUFrllHftBHm4YY3tH8a1DnxsbQvU21zJ1DIBCsPJWErvkVkMToopPDfSt7ldpWCGN",
-	"FXmMna6EB5IAq3MIBzFh2ANXW44BCQxhU1myEQiLHqVIx84Kw11o0pRuQkRikAcCy4mm0NkF8D3gmtXI",
-	"NAI6yDmWoscU5jOR4iKys8gZXFJCCpcQy/7P7OV7PqVWph1qudzmkwrSvC1Bg6HCjkJW63bP6JW298wp",
-	"4QbZ0VFxg93V16he28HReHYb84Dl3ia1u9YshU/l9m3SpPweG4p1atL+Fk6tmdZ727aLbZu8hjP1ptTT",
-	"Uhizt1S/Npg0WJ/wjf5GTE/QB/dnd/6zLAqnwi6VXppAaA3Nrn92Rhf1A5xta4Fi2VKj+enk7VrbM1EL",
-	"dcNzi+HehAkKG6XZ/oRZtBqfncfZboZWwNy72IqoF27FWHwrsKaLp3aULUSvCtqjZn9HejLBpfS4tkFk",
-	"lQ3oMv+DEbwcX6DNFX6MTA4KrUFgSAMqWWSOY1ntG8gqUDuge/NoupK04Dm3WbAzrfjkDL5f/MFf6QYp",
-	"ndtQIZ8bvDl2UsnW+Ig8v4I4OmQBEBggiYye1yjjqAElD9yGy9KvUbSgsTm8W+18qJzVWAUq+NHSzDCt",
-	"4WXYk8/0r2Q7ZMcwJLOCsAQ0I+EIq/XaIzGGhu4r7S5qYMKhepu0NvV2L5AR1Czzwerbom4PTEwmYmzZ",
-	"hSgb8Q84iZsEEl4TY4/L3yEojyfeUsdzw5xDBA08PckCU3p5Laj93iz8/ZpJuF03dtm+wyIy/NJulZTf",
-	"f8wrZsvbROjUmPivzZ9D4rtuY6RyLhLEN5kJJH6DJOoYhArMnvgmZRSNYLwBYPDTUSnmguMHAR75DlZI",
-	"pUHO7USuqFcPGAZeQRPpaGyiDey6GxL+GfHsYPhIFEb0yFIrhWAzqRbICPqD/ChY5hP6mRJLlvQZerQo",
-	"i8dZn53EVD+xP+q5UFReLmcihosYdf8SKgc9+j4CU0IRAlg7OFPjzQpqZIS8wsSQ6vTt7voV7c13SeOO",
-	"m1ey2wZxLDYQ6UTHiGPurl6rVzXrWHdw38dnn+LqnOL6QdjYQAxa+8eGZImcaKDFC2J9V6G8jhLNyZxC",
-	"KrG+rNYLTBxKFdk6qLKPRLicStBq0LGfTXjpUXREaIIAL0HO0ynJvqFCz2WuDWSAM3+VEp8sywArlhHb",
-	"GfJ9Z85Uzfq4kugFXYo5GMHOS8PrtQEvBaW+J0lvkHdTYd/7ZdlW0p24sb2hcXfBIcGInTlgOp/dGbJ9",
-	"w0Bso2ebA+cvhLkk3tXuErdyUaPA9TsP3WMBWo9NNdNqd3+m2ubiffIltAfL/Vnwnt9fCE/Vu4dd71XH",
-	"rcKul4hGmwdrscEPI01xO9Brp0EW8sn4gmP4sKXxhS6pFLjgSbreid2EVcpUSnUPDQr2AFCQE9AppS4g",
-	"wZy5RaHQmGnsqQv0kZnMQyNGr7GcwV1BqerYUnZ0helcQNNWusmSUjEQtg34Ywha+ZashTZ2qCI1a2S3",
-	"Auv+r1qqyiA1tTS9wsYP2fNvvmGJKj+fSTMDuHbaPhVwCjkbCafDDCYnAuMEqMhQXS0+2QHuEeAG5zL3",
-	"jsBIMJFLiy1XK9hGDyBfyqIINF0jMeYLIxLVjXFV6D+G9IzQacSfh1FJ6DwsbS9ZZKv1yrKE/pt6YZO+",
-	"JH5RAZQt3a2ynFt+lACI6y4Qso4mfTog44+OnvY4ftiCla1HnYgnuABwIr7/zG22GPidA0ZaT4bKXs0F",
-	"y9z6ZsewL6YqbPFShDYUbKTzqz57JwQbHpwmmIXhQb3FyRGNJsOVitAEABS09z1JGkc71w5ue1pog6gG",
-	"8ByVAER7xUGcJ9vw2EeD6UOuOeV6jm1+3ccEgBTfh+0sflky9zNO6uqTZa3hZ5NPgFqkECA9EqogHl1/",
-	"hJp9evPcWjGbUySeQ6dgOBlL6AYsL2le+KJibTu+8+pNwt6hkR0aNwtkzkO72S2h4ROxu4/spMSHs5uC",
-	"r99B748PZ26XNnYA6YwG9vfYFuhRv24HNPlNNSIO72zrPsThytOLhS++a2vYgFkj2JoT99JBq7k9OmC/",
-	"vHj96uWvWc2K/bejv4hyLIqjk7OjD2dH9KSjd2Gq68zb1Tntjc1r9BvuAuVw+/lucRzuifvOxr+ZzsbV",
-	"hgdCpXjmaLfWzFaeohsTOx5sbEqmOCv7H+4Ri9oSb2oM+DMu8WB+6c/9krgN16vah1R5EG2//Joldsi7",
-	"F3+uB6UqeM40p71QOXHbhMMy72F9XjSxhurZ06chmLViOoOR7QzV0VX1LVLBENhJwQCiQ1P+UYCRHC3f",
-	"5Mwmm8tZ8As1drb7+6rDVPWNjn2ztYiPdUZ7xo2RxnJlsx7Lse/eApEJoytnFVvulFAfJXiGFHgJlnVJ",
-	"FZ98LHKola0iXP0h9tcFwGKWYP47s5PPNBqlsza+gvAizX1T4m1FL5AMeweCgWggVigGnj19tplioJXE",
-	"wu/L69EM7GNY+xjWXVIHVCQ75kM26cLGiFZd3dxMgGvFL76VHPUpVfinRkFjCUGtTatThOjGr28MiwwC",
-	"6NITUxvFJBAvhyzqAEeESJjM2RVQo06QcKY+jl6IVFANP8RcpAHXGavYnVe+lOPrONJWzz+ckedy83nm",
-	"56uv4ZVu64/74BK8e1nVrV9ZJWjW/FE2iqjmPlWBBPHgGhncrnZ1jIY0WtXf6xKoMhaz0Gq5YkYPtpZG",
-	"AMeVEISbSuiy2vOnQKwDw6jVuGMGkoP6P1GjYhU7QjcgPN2AE7Gwjw7dbHTo9y4Y96bf7YnTt/Dx7iZQ",
-	"78jm+/jdhrzmiallTrIg5IgmKTAbJ/C+KFbZd5ibGmBr9Obkh5PLwkksMc+YhfTEiI8vhyrm9S70Uh2z",
-	"DAsM0KTi/s+30HiPUlwZH+nSZu4oNuS7+yzIX77b50G+1jzIX77bZ0L2mZB9JmSfCbmbTEiqKR92IoRM",
-	"jW18thNfqdDu72WrPldisNAzs82uFejsvcrZu1d792rvXt2Qe2Xos2qWbUXB+HisF4DuJngbEZf+u16w",
-	"MVdsIguLudIZG11h6tNpEmIkCnEn74KJoxmXBeN5XgoDHSca8o8wqpWpNQDPKzdjxAEUntlnp9zgcD4o",
-	"OdY51GrPfGx9xq0VpRsCib2DwQHP+f866B0438S5GOXVQe9A8Zk7JNyzDlIhOOOffhRq6jbFN//wvHcw",
-	"k8r/HZOGxpZSAaK9aQZ+eQ9h5WpjmWK2pWkw7uyDrgL5rcav4AHwzfv12kyk6U/cIRVM116Ta77ly9lz",
-	"ze+m1n7vBeH5TKqWgnA61JDT9R9B1C8o8SsKBn/60poJBQMekwB4v7QrBzBcnK0UBDj5n4sJXxSWuLah",
-	"tTWxqNQFN0FjhspPDRAysSiMEqoLe/HEyKlazDOiN8fYmMgZRaLYmAarNDPAUurHPKiwksBAnz/9IwOh",
-	"fm75pVBZ/5pFuE5t3XdUjU7sQAPnRrsrDVz12lugges2kSCnu7e7Dlc0+yR4GMK55LfW5PWPerwWjBTk",
-	"sD+vXskGm2RtFRuc8aV3gP14OpyPfXvwsi8PUYp3CYm9dB/ye35JD9pTvH09qgplSqJfGJVPoTvRrLwa",
-	"Y07ueJWBa0NgiFRfcIWefHb/OZf5l1anyJl4QQ9SmZrM++wd1VoJZPaJ5wQWVaqllmXSdxKrr1VepwMK",
-	"5w0V3ajPMn9JBu0hTWiHIscioEsTGCpgV1s0lpdE94zv3FLO9w789DqT4d+WjtiDOfchp98ul0UQpV0t",
-	"/62EgJMcHjwJkmDVZyD6uDgQgsUTUl34BrfQajxhozYXegnn5BI0JAR1hMJ/SgvU1mJJt8JzqDpzqOA0",
-	"4AEiWRgfzcdO5RIZD6gXKNImF0ErktlYv3rMeKgKEBZpiWLzQXo6QKsCdApck1JMSmEusj57kQwsKDVg",
-	"vKYG9U4ZGCO1IulPXZzGXLFCQytfLJyO0XFcg3yoQIVKY0tudZnUEVM+ZYB+jbvmHE5FV+k0tAEmLUQq",
-	"hKJyIIcNNteHHAmmfWa9FX4lukKWwblsUi+J7Xqt3r+4CTaz9eGCV/0SHyvbRCbNZ/XrwOrYmCEJU9wB",
-	"W9Bw7S107blnLworx8Eogb25z5x09mZ+5MaegK28d2a+MmcGtjrjqCSgdsKJIa+sRNRnG7V0za/x/Xl/",
-	"7ebAPElN5d31+6KJSMQ35AcljjV7yDxrghPklKZH3eGiJ70dzTHLPn/J2LgQvDRB0fnDSFgADAvBeco1",
-	"dGKAe0sbOuxRa2DQWdJ6tELsIQkYvBkfl5oIdz9/9gf7bvRfvhCrQmwwmXhQ4H95DwvpsJy9Mki8NdCJ",
-	"YCZkz58+Rwri4LOhE0bkDBm9mQDqTh5EOb7IyQF8KWAeIbpgJjJiDXT2CLXhqN+oSRPPF9br/mup4k66",
-	"9E182PZKsfHi29CKOe/sPW4TGY2XNNcHhs3td63Sy8ivdpCECXNRCDQPXnDL10f/XpbciDw+vHcgPjlx",
-	"vjlu+PITiv3qwPf6ea9tH6Zj7Ax959lFaXjzOjen7xW/4Aa/uNAGWPgT2e/NZU+1j+FA91n7MCDioUhH",
-	"BFdUlkk7c2hK0UtpfzCrVgJy3PScGvMOJ3FAhRN7bClGF1pfslKMhfwoSnOY3MZqlovC/SzdTUd6YRPf",
-	"MLqS0A43J3asoLen/KPAnvt99jPy/c64VAaaHcfoZiSeInPJ3e2veuG2HhPKwrNx5ldzehg0guqx0SJe",
-	"TWogwFOcxbBQuQZ+YexH7CH+IRUIxEe9iiIFRzw0ESCXPHIjlQLykxAymHF1FdV30qAa3yD2rgIuKoo6",
-	"EClxD1gTkU0NjvPSmj5z4hzp+KO+AG4z2hCh2gAbRWOrZ+bBDlDNFdkG4ksQFs2TAZQu0O5BrM6SX4Ve",
-	"1yvWQ00TdanYTD1AaaipVkI2lq4O2lEYXFgxivYFng/GKQIjpSr1ctxPW2V2cDfmNxvDbBLjaEK1poBe",
-	"xl0bSolyYS7ZhS5yLyJ51Z2JfCP+V6LX7QHZDHHtBRwDASWi8E+8il5DADEWfbYoCFIEnvk3vH0o9nRi",
-	"E4Sy0l6TKM3ykk+or18lAhjp+YK75+OEzG8HiNtiuDXUNqXgCyWWhVTiyGmWmbQiZ//y7vWrAbiNGVqm",
-	"P0olMjZ38lcqeoLg4wvfQ4N45UAiJiyMzjlE9o2hIqxiCKK6GwUSGCQPFCpHIjuSoEBTJ5UIvHXOOf3D",
-	"H04Uw00RVA2sAtxQGiaV22Vud/7hDwOU+SToKNyd8P9NoGVun9E3Hugr+8xHzfNF6XkD6aFur2jcMhTu",
-	"nfMS6A0lNnKJ46N5cAi+67lQBOofgK+R+V4L796/fXny07vzNy/fnp+cnr7+8Oo99c+hgYNPbXDF6dZE",
-	"el/oaVQ5Q6UnbJ3KaVIriYuylTv36UjlTS5d/F7XenW4r7bw6eJGbKU+hjN6sG9hM8SgJwQw9jHP37vq",
-	"w09ne913k/qN7PujaMc/+Uy/ndNvVxtBD/7EXkyGlcIsChBDICaI0xPYRpCYt0r81W+CIfyM43hBd79v",
-	"RALNskPOqTbwn6W9OMEF2IZdff1dGmWOfxH4HpxEpoU3e1DCXrLdmWTDphntmzGRcCRrauiD8OvWwq32",
-	"0Wwt556Ugv7cPjnS9Ow26PQ7bCMYF4l4yi2xnDvbFXhWgFEdhemSm0TCGj4TLPPzknkGDFDSghVpekSG",
-	"XgpbSpEPVSEvBVEya9XWjw8HQ/O4BRqnb7YUuXOhcqmmm7MLeF5dYewsazfJV99OUYaol3aWtxEr6K+b",
-	"6xK9l6nX7u68D6XvJM6pGrwqqlpleLXv0apET6Tx+vpCf1K1SqqXuNlClsyIcSlsS7ngz/4524qy3365",
-	"W7qEXYzRncrdvCa4Xrlb84u8m3K3aomFn8/a7OcrGGSY+r5ibl8xB518oizZwnhdXzfnb0o9tJV2xlkl",
-	"V2TATvRh5NDLzQfcPrz90YfmIIQ4VL/47/3XR/8f/RhEwGNi1B6FRij4mrC7t166uzrjeHJFnd3qsVkI",
-	"XqniigGDtO/ohY8vBZKKXuilCoHdD29/ZLOFgbhkdmHt3GBItRA8Ryr1+WJUyLGv9+sxrRiERf7xaY89",
-	"f/4tIH6fPf3mObYUGemPwk/YWqmmQxXilj+//Oc/vX795/OTH398/XOWQoxEyXhR6KVh81J+5FYwJexS",
-	"l5cUIoeRZR7ZCvcvEdUzEmwxdweePX06VP7Nbiox9E1g6PxjhukJWj63btokC7uEdnc+HE0DRpZFD+zh",
-	"tMJDdSNNQW/Uwt8VN2QukKC3Q0UijXfXosSVy2+hLnGL2eRRt2w3j7yilFbdE5+srxUp1tBDnZTgC0yo",
-	"JQZAV/WZXJKYYC+C393p6uR0eDXOC+r0dO8wJaMotY174B18RhvuARfk1Su+9A5sYhas7zYoTHXtECzS",
-	"6Vqq2ay86QdnSuyBVF9fDaaXLq32z3U6yDd1jvd336VRPDs6ckKaHX52Fw4PFmUxPBiw4QHYIIMnT5y4",
-	"7pNc7o/17Ak86gltneFBD68DSJG78pehJyMjwTo86LFhncpsePDrUH057Nymni5b6VJfUVvYph7LjvpN",
-	"Cu3zUA3th7c/DhjbboZD7GA7YL/8ilw0nzvO8ktvqL48Hio5gZH/3T8xJQsG4yj0tP89t7x4JMry8VB9",
-	"GarJzPbflFLZQj3yagml6mP25AlajL7N+1hcsw0/PWClC3/F8HkE22JRFgN22G29DmFDWFquw+oqHfbY",
-	"YW2NDn+FJToeKjcsXYh+oadh9mjMPT5umX73/tHrwysxxE0ZvDbwIWr7xCFByJ41Cb6vz5xPH8AqZKZi",
-	"v80c+srI6QX0k0H8ioX2lGUpP4p+C3osmqHdwGN+cNKQRZ3vkWAPRs/gHuygZzYFGHvtiWo6KcYQES7l",
-	"PsZ1Gej7zjx38i22dyq6eRP7zPE+c3zHmeNNEuDG0sTdStWxO+5sJMqkwTOUeAG8naJBc74wIg86KnY6",
-	"TiDyVNXOLjhFnqA8TGk2WZQQMdIqdNpF8PcCEOiS6s1taKmP+G7qpbswgnoDhRPYRIiclDA8DeHkhHCU",
-	"JYHlkYsR43UZzmDAJrwwIvNV6VhgHy2D0GLOl2APkqHG9PSaWYfa+EY75Ql6+xmFPpfxYjaTxoi8vao8",
-	"tSd2jUpNFkXRscK7HlZyG8mt4OZ0tTtt55hW88Nvox7uXvXOvkh8Hzt5GCXfPRTRaX33tY3cVjfvSV6J",
-	"tDZn1/3jD1MHr4etUZ1aItxNndn3e2hYIvJK1Vcp2KWYY13Cs+cs51frk/FJaPea4K53QBd/8CDYa/ON",
-	"8fEWdKkU18nsR8DTtTL86Sb6jeT4w8y65/qr6K+967J3Xban1W2UrHfkyLTrBDSpd0a0rkWy0ldTcU4A",
-	"zcDZXBtpkyZbiWei1ZKXuUEsGXgnNjH9am5Kn52EAuSh8iyIqwhYAtE6TVR3P4KaekQ66jHAZaH1hhtP",
-	"LOnFZ3MbRt/zlbpuDZFC3kRMM1UxwNRwnHCaJ/Pn5lLkMCIqGuOKCV4WEp09eNrEq1WpxsUiD3Rm6E0E",
-	"2IHvOoaIYHjKsuooNqN609zp/XIQd/Cs3qbD3d43arm8g2+0LTQ5flJdlDWOa3sfKVzXXGJGWCDwyJ2n",
-	"Pwp+t8ipdHAPR/7NwpH3ntxXhoGGWBQ20fYMC6mWuzlcdE17Ax7lyAToys0r8YhIVGJJGRFf5KCR/gqK",
-	"SQixZi700vTZ956xU3yy7Jvn7EIvSqSvKK8iXFwaZuTUrRgozZHGCOFQxUeFQvV5KT5KvQBmzQ5wOLYN",
-	"Go51QOz5mfvxkHZ3mjpaCG42zbq2AWl080U027qW7u101VMe7LStngrXNeqp+KL3MbzfuRwFC2IsKo6S",
-	"8V9KF8F5fSDEEyvMLYnRlao+cnyQUMInVN3zs54XiliYp66IFYC9BWh0WswLRdMiqQSMzgHT5VD5RExw",
-	"nwxxCXfxD1JQ477g77dU8HeNsFZDdG+lunMDjDb4EV8NEnVfgfjQKxCdrAqf5O6GNozNTbOteSDZnIGu",
-	"DoJI0rBcjxcz+uQXZXEwOHgCQo/GsaIN5BT6Gy7mPVbo6dT9W6pe4GdCKxOZkGL/PvchgErLpXGy4BX+",
-	"7G8mER5ZT+gQ85FETvqEUcR3Q+9hUA4CXrKEdQx38NVE40IbqabJYIg4qmE87+lIw2CKItLeYRNIkfeY",
-	"AWc0EipRWAysfqHnBZTFxF6YSHxKwwAWoaZFAXYhqUb6U8NAfij1Yg5E9tSQDBASRIXFS8G4IR1sdTpn",
-	"wWeNM4bfVx9zypUCl2JeQAKEe0/RXogrlmuscyLEaHwMUA83PecnPND+lg8NG2vl9i8oUjYSdimIuzDy",
-	"G0fmJezSnJAyauvDolWurnR0RA/WND5/qLlvJdWpTeR0UfrlcJvL8hIwLO6lB0cSiBqTx5ZirsvG/faW",
-	"jqw+9HuJ+NPwZlUeu0YgwEWWDKjH0i0leDlu/NDwQMPyw9b0t4QVRf4st6sNCY0jyKGiCEo/atnwpJMz",
-	"2u5tS1lp6GAOmVTGlguo6TOx/Tb0kHa7wf2cPHNeaiLbqD/4DR1pfiqE1Wlg4ROlLt+PsoURpxfcZo97",
-	"8PkYy5U9Wkhkj/vh6MNZMgLoWLv6eHc94dkbt3nojglklukSsKICDJn5j02bhD0PCIc0sK8lY1lQ59iV",
-	"lxC6ga4M5M/iigL9FAip8o6PuRN0bm3epJPmc3l0Ka4an/XmjMGh1WfViQMxygSM3r74E94zkKeXOTan",
-	"9e1nUeGtPu/lx5YlftdeVXqlFyXt5XT5kurX+lNigfnKc96UepT0dpwX3EKbXZhiuVAmgZInD7sQvGhU",
-	"gn/CA19+/fL/AgAA//8=",
+	"A+z2STHrhSBrBJXpyWeUztrpJ3nR9DVlxFLOO+vcmBrkt0DEEs0yyM0BSiA2ptrWUDsjKKZUxf2PMq7Y",
+	"1RCnYy1z5i0qT8vdIM+aRtw/IL2d2Ijd7i8B1cWTHpnPq3McA7AquxUwY5K3PSYm5VDByXdkeZa0Gd9v",
+	"wYMr5NjoYTPpu69DsrzO/B0+vh69nNTuBQTi1WR6/2v////+n1aMx+tI012qsDarBDFvyGjMFMK6iEa+",
+	"TGGQNYFw+qA0w1dDvF/alGU53sTCUheVD4gaJ7Y+qNJtp1DoNhddWYZyEftv8SbmiEErYdFtOwnEQ5vJ",
+	"dWYqWmo9kjoUVAtWqr4yg/NiPKVB10xDulymnqxg0iH6nHgtRYvGLW83h5jp0SykJyaL5UvntD1peTF+",
+	"ukqAl/FfGMmrSxQBWV6qAeMcUTZTRzxflMR93SqK52TsHxk4GAf017wa/RxhU29jBO98Tj5tBXNdyCry",
+	"SODhSMpJKONEJkhTZBCayEtbPfFlyQfdLslP/kH8nH8fIxBvFIxbgny9kKTeTrTbVpO9mK7mHSnMRxe7",
+	"Mjo4AWP1Ii8qVbaXu4wV0pzdv3//8R7wDp4+DQmySsyULAWc2Y2InlOR9t3TczGmh00A+ybx6O5ht9/P",
+	"Ph1+/u3w3cH+4/f0x7v79O/7n/f2d7tw6beDd939w/fh73cHh+6e3+6/6x683zvddf9xfx++6+7ff7/X",
+	"e9fdf+h+8P/Y7fc77qUHyePPe/+8+++/vfun/fdLH2shhNxCcgbFe7HG8vRpIniAqXqMsiqEzT+KCyci",
+	"4LUiy4eErx7zfB52Dx/tHxzsHx6edh/37nd73W7n4PD+g4eP/r3B+blkRg6/ac7IN40ZcQP04PPNDTqN",
+	"+aPP/94uDcp8KTEDoKhVcMO8UJ+rzZR6CT4XH8VkxLDbhuyXXNtKyayJDbx4Ohcr6SNaWBza6CM6vxOv",
+	"Q+xZ3Maf6EQO+7EXNApQOp1e5JQJdxRFgLEtRINr8qxsXLCyssDP3xg5YuZmQA4ZF4jCOhU0tjBTKJ+2",
+	"6uqpOw/XyGU/1NS4aKXEnUzC+vSD3KbgvD1+OpLV2lT7qqxV0lasm9ZWuTekbpYy2xFpnjEFxkhWd2zC",
+	"NS5sg3TEz4p5RCnHxNnwWo5VJrwbKh9qU7KK0dx4m2cKrTqeG852hIHj+omRtMGd4HFl2Q8DzgG5OVTL",
+	"U3hp6yl82A7WUubDIZ+TjDVu6/NxXu2H0se5JN3m9VTYypSUuRG3HsDTh0qr0olpf7e0SEnkbTzm/DdU",
+	"twLBFac4NpJL59u0+Or1qaeYW7pU2ZjDnD/oPvj24TePYOE+k5Vs0Y4vRJrJSu5TniotRvoL1xxWiXWE",
+	"vxcJ3oCfBWL1Zqwsax8pEJamqIoZfqLWDNfAq91kirlMoLq7wki/W+LM4kjiwspZKwbx1gnKN0j+Cpt5",
+	"JCdU2LuUmnMTUbs1w6m0l1BIMZS5jtlN207Gz61CbCmlUOqvpVE5wcmznzpL5EqLpIANjM4T0AgaBdkS",
+	"5ByLDte5BL1m09yqBl3sfBT44cO1IzlWlcxoma+ET+ZO/swPQGlSWdllVD4ysCRtJMXeHp+qj9VrWc5V",
+	"ux6sqn1fWujU8Dv7yqykkfqCZCJuAwYCpTYol81pkHLmoNyJRpbH6f2qdfV0VOvLdkv8ogwYsLS07ljx",
+	"9tivEspuF8/lYCTcJ+B8wQLl6BwMj4th/kHZJUDlvBo2M11JSDqLbYssoKJNrp5y/aLPRGQrdGuWLRCo",
+	"p61Jg7+OZhSLAl8SnUPXlEcXMbz5llDoeaurDQrByJceF+RD/WZhtFMPzSb1qPTg8fa+ro3nczwnGbZY",
+	"PAtCZZvvrtDsY4IBkESVmSxC228ytUiau0mVtSmywBATJsktMg8U0JrcurboBiTAYtFNgv/dt5Wa7GCS",
+	"7D5fgT9wo9EfShPMpvJP4LJt/rVDu8cJvnMD74qVHf7TE9bO6SobVgKtlIXxQmqn37vUZqobR2VLpm1d",
+	"jUy5oe/qCG7+KdfZNRJRr8GIMA8OjG1vHyV/TLa5uUhiNoeiPX16awqIK/GlN3jZZdnwXUO7Ni0dm7s5",
+	"GhG9HHl+QdrXlRnLKh/4gtpFwMU/m8brnUGo4zIUAEk/VHmBxH8DxbcJQJihGVhhAXZowvtrAJ+9haDz",
+	"z+qqtfcUeTIXgfeVS/HX0vi06BtOtTpXNs8Uvo/txCci1XVRpMgRZCnV7I9b5/EuOHNduxfL6Btj0bqN",
+	"YGJOlRxff2ooc2aBdCkz4InBGzcBHmzWYq2rJiI+rd+vomiLdb9dadjn5RNEMd8bmCKKS197kq5b09JC",
+	"taKdnMmWlKs082jmSgVDTWqNjp8oZtM8w9yf8d7s7j+W+xfvP337ed//+8EG/z44/LxqH7YVqLRO2Vp4",
+	"j6hi5V9lUdPZ08C4iAtWnO5pCbUKETtQolWGwqsd8QoODrrdVuw1GsuPccPud/2MA83ZeodkaChXOi49",
+	"L3Z6O2M5eYej9p54NOfqPNammzQTR7B0TYsU98o84dB2mR9tE3r1YMRCeunSVFFtzk02EwC04KasIDzp",
+	"aPGHcCbX9YqLuqpLtEC+eITz8N2j/cfvfzvscljzDx3sbJvH66XOtuGyDudOoqoB/yaH9stWXG+TAxOy",
+	"bFclzjZl7TD/oPQfVdCuOzPt9Q/N+eSp9Wfn3EmZZWe8fNbnWydf8WRtLcP/A56t14kLuzNwq+m4Selt",
+	"b8X3VxLf2wo+3Ap/aNEXpTTaVQrT1c0htmu3wCBelhBpV5ifb+1V6X8btk0E539t6ybLLYjMNWS2JE9z",
+	"K/iBFhfLNkGSrXwXaPFyHiCpv0fYpvTP78sIUb6VpDDunhVqwLUYQJu2M+GE38Ty2rwknto/VxM/kbVd",
+	"tTqJrDRXKMeMFiNTZB1xBPUqKXSWMgyoV2LIDK8E4R74j+FjHX5KyMIaUilsGBXG0rN97fcC2JVX3w0T",
+	"OSuMzDYcodd0Ny2FZSLRXfKYZlGyEI0YU9lrMxVGd8SRRiRTUeQWPQ9FEVNzbiRXAQLvdDYP8P7wZpV7",
+	"gvzaYKjevnm5ZMu0Zzt4bD6fv2MuQeDUE0LrA5lDaBPHF1FZ1VRaAIo1Fxes1viHIGUjZwhOm2AJTl83",
+	"QsF00X0N0N3MpdJPRK0xGsQXSyX+U5WmLbQ9kIORys7W0EQCeALMPDfvjhXw6GrKEFDNug3SkFZiJeIb",
+	"z41e1xJPCIshpVwPlzJTXq0pyHe5yYDczPd8PzbsORXO+cduohUL2Y7xELTNTqu2YlvTzLeIRWwWIX+G",
+	"T6EXrbX+ZJkWsFhKHEhgPiebwRB7DOJNEyK3OqUXEmcY6Rfe0jbqJLPaAp9v37xkz8tAQXYLk47csSTg",
+	"bwxIbu7I3mwm2w7v1gmd1OXEWJ/wQ2cqlMyBDdIhYms4V28eTwZzyThhwmsPethSSp/lWbM16zIylr4c",
+	"2cho7spAVJU+OOim4MFGXAROssT0A4h1PgT2wyWtazDCDA1ouO5Zp122lUXRtS9Uj9zswwg4h1w/Fkvl",
+	"ozjtFtvvqqrg6VJVb04fghrnqSwzu6Tg76pqmlWDUlVnN43HGnlk5voOmis5t3yxFLYi+FxyUDTmlxZM",
+	"jyRyAq9fbtDfU7h3obR/Y7mzvVa3IGIRUxUbHabLr5zt0B7pY0chq3gxedFnRRtI3xeSJ2LWckTWpUQe",
+	"t2U0p3SDs27HeVHkRPW4Wi24/2gj3QSznlpFlzbAkjGpnJQLENADOVa9WK6N5QytP6O1GlSc3E7wumhj",
+	"wXntcQWoWJMTvOExouE5fXlC4iEBxLVY43b/AzQjiRN0pcI6SyB9oBJZ8ePp6esnTOeDcNm4u5hbwz05",
+	"YLQXt74DlIEHT6DSU/VxUshch4xRlqjUs5gBYCfZyUiR4t64FVcgB8xYmbqCXBJsMq6BygxMwPptL1hF",
+	"ttMlWQC4yO5Y4kRNUH0/2ERd3IBe0NOFL34Z8vyZEBaPMLz9jhXnJpuBaQRJWY2SZUxJmnq4KMSIYMgo",
+	"Z+qwCR0JX3denCulBQMHwbFYSttS3Y6oy4slSpUsryB47EbVyXH3m911nYTdsnpCHj9+HM9Gd73yToui",
+	"0bGkIUdWyK1nJIjaBRduGYPYX1M5c5vZdcN7fhgzEDVN5rXbz7OUfArhqF/KoHq2Eb0v3Wy3XM7txud1",
+	"Uhu/EFgTylZcz+hmryetSEhU5L6VTqTVx+qMh/umW59b9FxoBMxFz4iSZZErW7VjT8V9QKKqVhgVFtp3",
+	"rOC7OEiEK/NCRXojccS5j16VuLhV+G0WYZnbT1GoZWlGKPfN3QGnFu+fjuvEfMbGo2ZV6f2FqtKz958O",
+	"kvvdz/1+J/6ztZKUPnS22QJqU6KiNyScnRpQdxo7ey3LWfvYLZW05H5mHUrsC1vlReGEE53iSdhOhGPE",
+	"VlXS2F8xX5rHjvCHDZlJS87iuUb/mlcjUgLtFQxiksKL6AcyeudS9AO+qYlxsLE/dk6H3RLCwLdwIwgD",
+	"P2sexCBI9nhUV8ErLXUQUDEpkCjltiplZUq7FB10G1ii793/PG2DD1oKhjFn4C1h4Q0DMjC6cgpmT6TV",
+	"KNcpkrxU5KTHeHhmE5FeQBwLjLfpyDgTHylMMqyDjMDKQfPySF19nVdo51LBK9SEwbfmWGNHOUCO1A0e",
+	"m4WevVGTQs5WyLbWcALkYi8qA05ZPVt9FvgzgCYdYX5JR2HVyzXpZuU/JDps2TQoBgatNirs5WarRc/1",
+	"Naj157djcyAXmr9C/p6A5d/mWNRqyn6BOPLHhby0UBHPDc1COzLTFmfjpFQfclPbP5SToxOcL2sl5YgG",
+	"aX7U6fGktYcrxvx0i9Cc4a51xK+e9GmWxMY33QBhuYTiJLlHBTMXVANRqkJJq+zvEbELfX375mV7T8Fv",
+	"bWgxzU0fHufnM5G+fnVymq7DeH7cEOOjqprYf+7du7frNKLu/uP3/I/O/vu7/NveP//W77+jNJPe+3/q",
+	"99/v7fYgucf9+P5TN3nwee+fd+9BWuzdJeAcfmm06y244EAeut5duP6FrobkJ1NS7k2Rn5cShsEptieV",
+	"1JksM/Erk4SjhtNZScrzsJnwNB1ZNTh7d7T/79jzf7r3/tOD+5+/a+kP7oi6zKvZiVsDuEjPlSxVeVRX",
+	"o/DXCxZj//Lr6QJgAgaDPLUquiRgJsU9WVeje4UZ5sTTFv1KFKhpIj7IIkcXd8obyt1PPi90Gmh0AxGC",
+	"ojvlLFO9QsAa6KYoxmrqqqC6X2pTIs7rCrxF8XN93devypgkfze1l2f/81//ne41ezHJ9y/VzHpUA0p3",
+	"GwHoHtrgd6xIP+7bgZmoFDK1KeOCfWOlKQhJEfYb+JNhbMO8uJXsVpnR3wMf+6uLNeXeVDXPAIBMG5+w",
+	"QpxnIcWrAQ8KbpmEo2lNlnlmcQcl4lLN+jr0FroXU9V3xIlS4p1bLUpX+QCG4v1uWRfKwjSHX/ew97nr",
+	"xUjJDHqOQcKdf9t/pfex0/uvLsKIyEn+k5pB/gRKKWRduS62YUQ2yuu8ZTfLsWosbMIdUx8nhSlVaXtC",
+	"aSdooZxK7Y9lXniCMSpLB15Z18eOQOwSNyVuOZOosJWc9TXSxsJ4wwBbBs+GRWOjLC9wvI7kB/WkkYuV",
+	"qUGeKUuLM68gr4Ug5QozxVM5Yle1ntMfqUhZT22q1O5bGaQBEnMu3oWqZrgI4AF0jZxBUWPdPUz79rYs",
+	"dno7kUxoJGS4nw/RFt+E+S7anpTyd++Tz7z7fA9fso8Tlya+WJBFRIOKS8jCaBWtT2DoCcsTHzpjvrbm",
+	"4vzsOpHrC9NKpo30OBCfJXxQrN/A7WaFGp+rrBfRjyBvHmN+MooDOsRHUPKhMxBZxwJoBJnWkPlKxFhJ",
+	"QC5KaKScLADKayfu/vf/Fi9Ao7aVmlj3y0GnIZWdElVPUoHWfLz2kjaZXqqqLjXfFui1+/rQiQZCn8CG",
+	"SCtSLD/O/xMkQk98DxJQ9Otu9/4A7oJ/qpRQ1SKI+IEsik5f3+/MzXoKIxYIq5JVq4JzBlK3UUHbAkf/",
+	"g45If3i+5BmZ77PGm9LysVFiEAzr9yZjXeZfTl79gjnNL/a/hU09o2M82HpzaBW5FZkZ1MAT5VYcHXlj",
+	"JJV+9ED8lH8Pp98Tr+P1dUiCBORDeAKT8WLqX3Fw+K17PAnaodPz+erhw0d41ZpwUsA5ayt0z1/kbhmO",
+	"zNTNBXn2uHZaPA1wLRajXmNi4Y5D7H1dKpnZHvHxneNYUe8QiBGJ5DVTo+iZr2oEqXjy7CfUkH4wcJdT",
+	"Uk9gnwHDBiFOl6pCNWuC40Jz1dcAiuwUC9CSMe8mMlrdjj1XiGQw5V3SPNHcj/vi7t0jMVGlNfruXThG",
+	"5WaazzoN50mrXuT3FtOdd7gNJDxCIzZXX5ADB9gagu0CqhlfQVCuD+YSgi2ND3rWA5ZWd+8iVBn8yI1w",
+	"o502D/TUv+m8NFMLWHspmBsnpi4HKuWusHi+jowvlRLjXNcVkDb19VF8hEPrqKXB9lghmtxoJkLj6tdC",
+	"OjuGjuq4qXCAQKoksrv19USWcqwqBeT0A0gxaHRZDKR2CilsG9SH7BM3/ijOmmdV4HglZThgdkMf7949",
+	"QZ3Wdu7eFUeiMMP9XBM4F2iIcBUeXiKy8VwRtPpIjIuj5g9iaspLC+Afvb5uXbVM1Q9hgAZb/0TmJWRK",
+	"xvEz8GQVxlYJjkTFmhc1aihzHeSPs2w7ff2KUzfgvXinDxrWVmUJESirKAQMCxWlEg7Gbvqge4BPn5Wq",
+	"tird64gTIy6VmjSw2tCCkDqDgLETcPIc4IAnpXEDqKywI3BD8LsTP2y1zgC+sjCDSxp+Sb2sTAkFR76f",
+	"IteU3daZlyKmrtKFHjyhUwsPbloAKWTtWm5qpDvmbqCHyJZDq+aN0y9xyXj7YBc4/hFGak9YhRlmOSIQ",
+	"BEZ5UEx2UUFlFn3Y+kijD0/SAc711wxqok3V105rthHvwMecGAVnpu41l0huRfqg+yBNPMyqZIg9b+I0",
+	"X0Q7lIxbQU6cMTkRKeXWm2546NLZB1MOQwDvdceUUz1EXvU8thb318lz7G4ilHSqd+SMgfXH0Hc03ix5",
+	"YMh1U+EOKheaX8cVGnTSzhloERJEwt4ud5jhT3cstJ4w9nQx45UAli+ZF0UBKCi9yGQNY0A34Uu1iIYJ",
+	"2QiibPAnIpV6lpKCY2m+L9UsEak2WoUr2vQ1/E5Tx8vVndZomFgPVgayOaLe856wYIK2rI/77r3neZYp",
+	"cHXDcA8qBgrxCrYb+l+9i3Denk1w9GHa5SAIsDD6/kW9hVOO0MYAtXCp6d3kDMCF6m+AeoRoy9IL0Alu",
+	"68GIuTcTP1hMxpnjjPV1wLPtAdGRAsMQ4fWW73F8IWNMGEh9azT+jhVFPs4rUslARucZyzcsS+9r1hTc",
+	"SUil6vwCcNM0Thxau7ml8y9BlhY3/tP5GU9wbBbn+RUvT+sfSoMDJQ2cCnkZBAK6YJyic1ETtCA2AQ6F",
+	"rsg1aGxn/hBP9zp9fRLT/sQDQ0a9z3ryM8/D4Sbeqkrspq/fnop7btztvU/EVvL5Hr8q3YvtHhSbT3A9",
+	"RdSVuDfwTibpAg0biWytKi7mlhWIgqbdiRpNZjqgIOG0Q90vXSeEThy3YJ2ifo5ODmVp9tMOjVfKrjre",
+	"07QPn2Na8t274jlGwbDACGwwqSm6Q36yC6UysYsHGzrF01A2ChhliK7N4vkS8f0QEzDIKkwrKvNK2b6G",
+	"E9FH2XwOTxy/ylHUyywDZfDjPn37SbQBY97baDNB8AH6AhuqQ4HwlE0JpMbP9dD9vbGdKUtneP2HcQqc",
+	"KSnoZZsVKc2qe1JXfLsYp5Y/Gn3A3vsk88B9GZRpCkjCcuqI7001QrUMLbl9UJZp2HZTZyDiHO3T03sd",
+	"mmFAdk1Fbvs6ppcG4xgWrhSpm4u05wblN1oCvwn3mPgNfBhOcv/W17/t7+/7/3e3pjA2qfhNpCfuX7C4",
+	"3J+ni+FC3EgMGwmP392tNQAk7911r3imiko2XrGIzNgTAG2FlT7YBkCXgza8cf/yL3haKFnirpyZGreL",
+	"HZmp7oWMN5xbYSDIg6/L4Kx0zTFaNVqjdNaLJz23rDi6Zcqow6FZMptRs2Q2m38T5VSU8gLBUhhVl7xM",
+	"9hIzzRshPx9Z5m8QwK/7yAv4Z2t752An4eG+PoJEz7pUsAg4HIKnG9jCBBiNSg6mmnABXxCqaBbl6Csj",
+	"h5h/Mdhg3Mi+xqUQYoJOPA9M5rSKY8DFbkgBN2dU2HipyRlw9+4bZWu3f4MAw7eeu7OGViNZ4nnmbCY2",
+	"DcEl6pR2fzLBRCd+okwZxjOqGuuJUlFWKdNthUR1eGsKGGW9lP1FvoMQlM5xdbyUttqH2dk/fpYGlcHX",
+	"rxEtppBhgKFnkOEl9YwjjkBbMlKAty+LAqkowDaEM3M6MkIW0CUPyOpWG57Yh6C544rCOG1lJm6SlvgC",
+	"nJ2gmv4jEuamUnNbYUhJpXi4AcA9bi5nR0MmEJOV0Y4F+cTVc0B15YT54QMxAnMkjLXS2ZMw9rTypiOw",
+	"C7BCz+kPVKAH8JNsiOeF0gMFambIgEWrJxBtUZZ4I66LrhTpXj0mOVvOxMFDdhN1xKk7WcQD/0tE4AeM",
+	"XeBCccZ0lGFNzXpaGMt2Sbh4924wnNy0RMPba9ax5EXBQOh5hR9ipFY6TdnKO8UZBgYsZzkFP8HK82cg",
+	"9UAVOPul8o5W2o1DiKuWph6OEjEx8NYNDjU6xPkkfuYknyVHI1IMo1TyZ2hKQCRpFFMxXulCRgtyuHfE",
+	"sRaprCuTNrV8N6J4ESRtGsvRzCQiq0tQBkBuwQIjwqAeTv6kUJVCKQ08fmgwlepDrqZiN8V/9Di/Mt0j",
+	"1x1+YFKfF7kdwejXOmI/VFleqayvdzeaDXqNU71MKbLcDmSJ599Rk+UwgrvnfUlb0B80kNSEsLF97QY4",
+	"12fYibRxtPkttXRpuTE1Fxdpg2PTzwdOJfKEyGLqtKUpYNMfLVAVDmg3mBIWAqa1x9/iUyWUwoPP1K8O",
+	"qvCAOUL90fb1uXIv4opOU7bNnq0nqrQqU1m690RYg/tvzp4AFYTxXsUrvXQ1gEcSW9zXYOJVOZdqwEvA",
+	"cUg6shUA1QTjtMKrSrTYqSiU/KBCYCUwWEN8OfYDE996xANpYfRHTSZjz5Z1dOzUQsoSi1cUqOBwRqgq",
+	"Gu3K4LzTEeZew4+jAgOVSqBsuYvMuB2T98P+j+MVMAqecaMBOp4Ij4S+X+foMv5h/+1x5LuD2DCuuwS4",
+	"58byvIj4H0luApNBhOBJdhmweYCPIA/je8c+oeBfQKLCFE9UkQkW/zcfY46VY3cDQZ5/4zSze3V+78M3",
+	"9wbQufjqQ+jOo7ku0hPx7dBh97sc7td5ivqbEMKdHrZij7X4TnwSc57zlFznf/sEZv7nVHx+0ng0dwfJ",
+	"THwnpJ3pgdjdE99h2E/sSrfExYWqBqPd9G+fcBg/c9vu/Y0W6nEcy0vEJ9+cz3t7nf+wRu/uNT4JdiME",
+	"Yr+D+NczzI10c3/Kl3Y/CTnJe6L5WR7EJPpE49WkjX8nsOnUubnvA6/Bd4KW2+4nkTstmbqS+FLmHr0t",
+	"CQ2m1eX2dFkr/Hhfu1VkynyY+2TEiROX49pW4lwxA2LMmCCoaokewwPK62CJSGGuUq7yiIRR7LJ5As7x",
+	"vvYRFKNxbeNnLCkbP+IgOB3oNCgR7lF8Ow1S4h3iNsRGGwQxTAvhGSEydD9560IrcKFzyV1h3MEa89H0",
+	"eNlOSjWRpTpROmPeOsJH6QmYEDfowBYT5kN8jpbmJ6hz6okl9/ZCQbot8oHa3T/YE5/F5z3XgDcsOHjt",
+	"s+xSmlkvkMjVxqaBswzIMecU/9wXWFgzVqhMAuS7GxtnMUMFSS9K0HASsa9DnjBmDtBxyze4swyin9VU",
+	"kfSJHR2NVpMBgaAUtDI5tcV6/iE86T3gmjt8c2V9oArPWxT+EHqI6IBoNxk9UP6UyT2GCym3UV1iUYjU",
+	"hind3UsjnZjeCypMWTvtAIQafLkXW0LoZYlUkcjhknPggnk+OHB3rkin4o5VZjIhKzF1GrBrDCxrp0NY",
+	"KPV5Cg3Gs5dlWjOiaSYpSX2BtKYodGg3U/OGcDqem9LJpVyjsO7r9M3bX86ev3nz6k0aDEI4glLUrpGY",
+	"J44ggmITBp79dWVp0FN+GvvZK4MBwtqqLPY7B1IeTmNgey9i4vBhRxs8IeaCKIE63pHR10c65LtILIC3",
+	"lNLqbWlmEiItDTMVPOr4k0bh5xh1GGY3AGz2JlcRvdKNVJr0dYpA4BTO8mDg3ohNjX4G3i3IshKxSgfb",
+	"kEMnpIpCGaszRntBf6AN1QETIddOjY8edaZBcNeCGsGWemyf4erHTYg+xt29FOyviiVM4m9iNil3Cwlp",
+	"0OXIToXgJbZ36kw9JgtpMHIE11PTkdBwcXgBE2zv5ti7AV6gfeJF7Cz1p29PTl/9nIo51w141tPoKerH",
+	"qa8idWeXhJQnObiMDXAex8iPEOTgBm4E3ItevwoKYVaaSV/PqaDg72s8QkoXSY4ekhD4E2+C5pJ3PcAJ",
+	"OE+8JS24mkB2vnYPsM7a11E2jPsYmp8N9Y4klspd/0hBH5mpFeemQvYVS0akVyXwVF44stgjJp296iUE",
+	"sTmFIfWnGkWl5sldQnTBDRELmB4fc27OnY3y9lR4Ne/eJ+Zsd4LyQqnMzTIughd5oWzidloRooiBa0rb",
+	"qqwHGCMipzmlzjXY8cBEQNHn/iBPn/u7XcghruXjBw+/SUQqJ5OCkoXu0Y3/5BTRdM9rIJ/wP0L0IYOw",
+	"v9MT/R2+2d6DCAqW86Jc6u8k0RN5VdAj/+pvFC03otPU3fng8DD6HYUavgEKuk02I+55J9XrwquMQH0s",
+	"B1Wn8V4nHfHp1Q2lc+Esz/Du7sHjx9n9waP9g4tDuf/N4L7af3z+6GD/oepe3JffDA6yw8PGCxTOwE5P",
+	"vPsk+jsE+UWjRcOQNBpUGXMGmh/8DlFKd+Gw2xWf3+OLP0OWXik1uLVZ1kPCEUAd5JnSVX6Rq/KJSOEj",
+	"JP79WVCq6ITx+XkEf0fBDNae2ULjHeq+dsfCxuo4YcwjlIbv2mYwVzeV98IMvR8F7GOoxP63fdJg94+z",
+	"lAOYPurBu+qJkH3tjgHS+QYjY3CbOZOdtDHYpBwC/dbtkkcPRKGqCgxcpLEFb8lsMlLa7nXoBLapgAmy",
+	"HKoGFwNtelhdfU2rC3bLo8fdgz0y41VRUGQ6D+YJeHY6gohHOE5ZqomSlfggi5pfPlWUvAU79/giPqmx",
+	"5q2s3RQ3s4p4gFH/RpmbvnEP7oOKmQZn6wuM8plMtcYGEjE0lGff1xypOB0pgpJh1ctSZkiI1lZGZKaH",
+	"4uZ/k4IFjcIkw3fpWBYXphwDyhBcSN/veimxcHFP7D7odvd68ZsI7oK01Il02kkPdGnY9QSc4c45CMjB",
+	"sPqcVbcroEIlt848hNwntAPQ6gopnh6bruM22d0X+cd4EXfuYncWY+lRdxYu+u4cYSKd8FfctwkCjxIF",
+	"wiW3MnHxBuzuaT5Q6ODDyAx+CTv7xOkZg7q0ToeEwEtwlEaEVqwRFDl4YYS4+9Ipc/WEz236PIZkeENA",
+	"SKYj3rqVIPAjlMr4MteXaXDLzo9QnqnxxFRKD2Znl2rWNk5ztzQmPz0OF/d/UjPYBlBbkEQwKjQi80z2",
+	"bLvRPsTenqBV/fbt8TNYFZDR5mYd6iDcslYXF2rgp1qb6uzC1DqLm+5/hMY+wMZ6Ax6SWiayGiXeJglp",
+	"Ic7QNqW/4Lch0Pso1WmaJz6S4SQL6urYjacjNbikghiGIDGWUwzB/uEeOLvaZDHMS2PzLVyFPj2kCXDd",
+	"iOIplPoPPcEnsTluYXgPDYhiLdIj9740HsgAxDM/muEKfP4RfT4kP5C+F2tjY5XlEouMcbUewUt4tULD",
+	"8KemLgM6DAIXLIb7KROC4uvUdsJaOoNTWZbDRvMXLroeHNynHoB0cqszyBjMfncNSDjvYoHZJYkjBu4W",
+	"bSqVhNR3Ao2ge33Ou2H4nAbvaIIp6dEGKADSCHKfnaAH4jvrEfK914e6X2uaeJWdwaCfgWoQjUH7HTAQ",
+	"Dxem0i8nqiGg7HlYO7CueFqjBocsi/Sp0ZWbMGcjQBpDc2K50QsqXdzehYuuqYeH8Zw5EYrHDHICxmpl",
+	"D2YHIF5cg3NrcyeHvChfEE0QaS0NJu6NaQubsgSgqTkVY07o8hKE8DnW37V0qOUyjD53iZzvmODLAHZ8",
+	"FnxQpaUEI+2dYW4HH1/s/yyrwSjtgX8OQZEmqhzJiXVSK2G5CwdNXiECHXYP/IN5xUY7xh75L6wXg/QT",
+	"SPIR6fNTOYS5Qx3i15FBfqBLSjLCdRiV3zX7P3cJhMjBwsrDqj8ZZYfHGqrH2AzLbkUG/fxJh87mlvMN",
+	"LjQahJ83JaQFRpoL7wDWkXF4CVgLqYCkr2RAvLBQ+on36owPujec5D5qlvyBI5Jy1r0vqjImcRo5CFb0",
+	"YmLv4lTyqG/Rz75nC3n10kLiOqSQQyIMlnA5VX9qwEXARTPgY8h9inNrf17GrRM/KTUJ7gZKE2t8nz3x",
+	"+BMIRTfGSO3i44rzszgoFZgvsrBtcxldjmfUH/3zDB3h3J8vptRZnFHoTiqL5zlW44BR7042cGdQp19g",
+	"PhB6pQmqmTsQEkijZvsfobF8JM1nVZNHnAIgdzilOmHTAFOrXS/8vc1YygJ4vu+QnE8IZ/c7JOvS3yE9",
+	"NuTGcrfcfctUl/lrvpNHgJuwX09C/peXdZwGrylVmBaXcisQvpYKU1cdcdQsHMUESM4qo+xSbiRg356B",
+	"ny5uX/QzNO1xvFiijOhli6Sx7gl2ZknYIKGjEwvQ4jraqpG39x+1s6QwmZNbP1Xy8ozXYtz+xoXGAck/",
+	"gjYuLeCrDWtlbS+O040xa2c8NmBX2QRc7RP4uKCaZjJ7rBPB/uhwKyeeMyeTqbGFtNUZ1idELQ2/+oE+",
+	"8r5HPJ4SpnVBO5JlnV1YonQ443xzC+YWMQQz/Fn1o5kKc1EpzedUKSt1Bj6buQUb/Q7j+bi5Iz3bm6kp",
+	"zcH7/AIO5ciHx5xCSWeXxSWNuCHodZiAr93JXezRr5KKlxq+AYx+Yp0g2vLpG1mpl66RKaY85FYUipNe",
+	"xjkdmunH/YGxmGbgD1gbjg1zNpZ6xuBttnl4zF0MY2GMcFeo2ItyswlIk2RHHkQOG6Hwo1bV1JSXKKL4",
+	"PZ5iElwrtPCjhxo7rX2EOuKZIbhPcNhgSQ3UonlCWlkUM+66zM/+XptKxj3m39omHSa0VIBuD+c5LBA3",
+	"rEfHnI/RCwdWQrYPVAOCCuD+zID9b2kfklANGe3Pskb0S662DgeuX9oc2QTPAy/v2GDP9dmkNEM3iI3z",
+	"sv2WsDu90tVMY2219zFTj1q7qpt04sM05fOvvlR+iuLWjXM7BhV3Sev5ekP+LTbTKzuNs4aD8fwDWNMG",
+	"6oVnHfEK5VOKOxx8p62v4awpb2lLUJndoTnntEjiEZB+jBveGfLRYZYUTynFaweFsU2R1bgQTR/+4As4",
+	"fUVUsB1JCYX0nxzKRI5On/7Ymp8VhXYJkTR1j1GmHryh5SiIeCZbzt75i6Ht9Ca2iC7CEolLW0A8xN9I",
+	"I29ZjLNQT1DkyMtwXOT+cHU23GLrwq8LzRrLQWlCCwBoAz58Gn/A/QyfJc8BFY4MSrNglkCg0gnnVtvE",
+	"X401lJA7StNBzhf6WJFfIsA2FGMNnTWP8UU1cQtyKstM7OIMJiLlnE7IEAfA5Mz9m5baHmwHObjEhDj3",
+	"DGyMkKEXCizpOjhu+K2wYwhAEQneIutzPveRwgSSu8VVMgOp/UCasEcwrZq3CCOREUBW0/qeuwamd3ev",
+	"5zOzSRnJI0BQyvQkBKBLNamg486IgCAxVg2ESmugRJCVPJdUYVwqn+AQdxgLg8jOdiaxD7WTZ4hlETWk",
+	"J9ICT3tn8bPvgaI+BMuIbmbaezg4r8GNEEYHmTgox3beN9G81lhq5I4AbwvfADYiAB1BGDeMEoWmGhoa",
+	"yEJ8C84ypwtjkDZuczhQKeGMAhs+/ATRDXTD+RoGmI0O95P8tmeVOcNXzTkymxcbPSUjtTUPmFd407bi",
+	"vCfQgjDliGb7F/wShd0pwukTxCJVJOQlN9UR/7tv4gklNkES7nxiOEbv3KLA5kbMhs1CT+BTgiaS1iSd",
+	"FRiykzbNi6YejKTTR87MxUXc/vBri9SCpYR3YMosp/i2NyvuSkvKvDsEIB/+SVsySezbbh3pxoVGY6Mc",
+	"AZ78RvL1fF50zyc1uc830rKT5u6JstvJS+RbDqQVtlLlnMyIG8NeseZExEt7Milmy5a9u7a+n74ioCpz",
+	"r9l4q49+pbCGhBzBAOTBz0aLnP0Oc2ucfw5nrN//CJMxzSvQut0ymVvgTu/QsTeu1zr/11pS3IMo2Srq",
+	"QPg1Urvm0q+SWIRAzA9OVZj0kFAJ1Tk+1S9qXMztxaOKPSrNJICyQvJPE+ihuThCJl7Ufv9jkDDkQhb+",
+	"UhNziH1GiBtx0VjwUxk7u2JhdxbCR3MNWHZTQ5U/OvZqH6YBkuIVP+3TNgEDjt1WYKsBSFvsQ4omJEie",
+	"sFTdrBVGZguLNVzYE7sPva8ual6O9ZV4E+h+PmmTzMf5MWzJBYiaQoQOc+2gX6ERDxYbkeUYgw9xOPCi",
+	"Nj8cfQSK6xY6S78u+8iFKgph8wLA5TAiMc6zLKTztC6Z6KtMSzH3Wf4ZvtuyACA1AKQBoDnoKtpEtVYf",
+	"J2pQLYxy9FndphTEv89/GN3jRRFQHSH9PDDGgQSE5D4Ssp04+xxiOFSkWJW520/OTl+3HPFMIHcz+m7A",
+	"ZyJKmZOiiR580Auj/o1zOzD6Ih/W5cKUNq4tG+DGDsNOBAWXCpIAUQPI0EymCvynTz5qpEiQXeQWS9yT",
+	"JxQ1ok3go40jVUwiAziqxSQxDH+dnde2cbpFPzd2Js1BDmlCDb8NnzGVwWp9iLp5RJDKiAEE70MMgg5j",
+	"tNqX71nvN6NCwlafGl1ra+pSR1MENGrXNeYJnjERapys2LWKJfbU2ux8YSjpp0bbvEnTFG+QBH0udWa0",
+	"akTpNh2s7Pys1vKDzIv5dIPmlaWNASnHd0EJJ3qCaU7hDMZgEnndKfq7roGJMy4AE3id78t3hfOp407Q",
+	"b0uWpB3VFeDEZGaqEe8hzr623iZstraC4CBss7aZx7zsAGmG8fhmSbZXagDb9CzLy6q5naLfW8ce4k/u",
+	"nrBzL/Iqyh1MILBQzBrsIqgQE+fV2jUijkG7KKStbIK5NbEECT4U9P40PSf4G7S9u7jBpDivh0skE7r7",
+	"olzJjgAVfErFMm4VIE45LDHS1Gam5lh5OHEgsfe1HCowZV+izV8qcQ72bFnKGdix9QT8KmzgV2psXbud",
+	"PkNY+gnklMoKBnWvM1fgPTYlYcF7JR462deU+EUpargSSlV81wfSlv5OismR3x5+++1eT1wYgmcKvkgG",
+	"7pOYnI0WYRT8QJIen9EG0Ajy77VC0LIooy2OdrHxgiy/FfAWgduDc6HfIKCi++uH/IMKe1HqxQ2IFogb",
+	"/4HUzTnwhQDN6p1QqEMhb/TLsvEm+zoeMElpilE1pdjl3DQrZ3ve+5XlFxeqZLYYTIbFV0PznHbs1pIP",
+	"UMx71/uafeAhKZ6BJQLtE4Bd4Fsj3Cq0lRjZbYhiEFPY4Awrih4eoacLqDJewF2qmYfBoPw68cq9yKfq",
+	"lW42WNkjuFc0/lDXxvDPodtYjBRAi9aDQGgsInrQfSyWhSgAtPEFhn8gFSJpgCUki1m1nk6bfmUrGRbB",
+	"LjoSE6ILS18azERKE0po2Uso8V80VxdSUKgMSyDTjjiKprg9NAJ6ES6blmgCYknBdx4cHorWCAd0HosB",
+	"fG5kqTCPye1HVsQ4N3EEEDGukYbBCfGG3IqL/CNDEvqVxeeg9WwZbl38pGaWElDdboWF3tiuSM3lY4i4",
+	"DCl/N970YKNK4MCbVZiv6f7B6ApSR/B3d6yIYIsxjukhL2gLYrqPj5xAMgn5XCBRGLQ0lXVE+vrtqZtR",
+	"CGC4fzx7/vL56XPKpv/h+WmKeOLubZdq1sHqyKqc+UzwuYorWYmhcVpTFL/Hqq/0weFj94WH3UP8z310",
+	"dz/sPkg5sW9Smo+znpDiAlBvx8omfY0YWx+R/yCXBfjUDeAsZ+I/8gpAOzHxnI6V5olI4vFfMRPMehgd",
+	"J12cWod9ImwFrJqDnjO6La13XBGcT8YvQU7UkZlSecnBQTdxuxjm5tvOt537e4SsDDgcfZ0eX+z/YrSi",
+	"7LMYGS7Cx7vvBiWCC3EqKCBvOt3fRsvYp6i5feY9MtxKxvbEjQqyNcrNXQpulWK9UdIgbg4U31F/ojw6",
+	"LI+FLxJySV/HEQo33E4LRgVAm0Z8x2dxIMaq0j2RN5zIUU+b7BqkSI3YpMRhzNxIPzg4FG25hcvqUz2C",
+	"5LkSWa38lgYWd/h2b95NFAmD77E2m6CdnSlCBXi+ebupNvvwU7r3hOfI+loVLPogCBN4cK5SDfjOaTUz",
+	"5wSiaBD5C2HSBHISwL8NTB1Ql/Zugbfi/S6QcvTu3ZtOpx1Ll+mdtjMw4z1x0Ol2usJO1ADKXziM0deB",
+	"EwM4NCBpbUynZoN8MCBWenolhhrxAIVzVMQ9KveaQ+gi4rAsgHVGn6qYkQb0Kk9eyXyv52ooNSQa+MqR",
+	"N4gqyAItJDM/ZGBiIadyhjIKFsSgMIPL5mdtPtSyqkuF2FIg9ktIBvRXbCLSDwdJ6ne8MwkePXCi5Mef",
+	"j57un/x4dPjwEewRkeZZx/ek47Z/Gik8gggJ7lg4JmxHnE5NIGlmugJvO0Bx9MCddpSWjKWFHcYm4DKT",
+	"9FNc60aOUMoswWot3ya85X/+67/xd2fhuJ8+/c9//ffnzynBFRBpFs93wjhzOELuTMosbakpFNK6KdZI",
+	"IMicWm4k3f0R8plVlGoZU3MzmIK0Tu+wFUKuIdqBewrxZsgrTJB2hx8/pgxtdtANypfORIavn5ryMmaX",
+	"RkCxyPcMaiaBmSWB8TYSloFfjZCxMC3VrXvwa8U698PAouIXXyLud8O/DxPxMBHukDl44OwbaGzQ8SBh",
+	"Qooir6pCURm2rEQpdQaGAhzCeLjDAYzGTSPRZGJs5c5acN5FzD9NWrcnSIHOeZEYz4XUZ+PGDsnPIbkP",
+	"irAJwzemSQekHxZcWOHhJxOxJ4j0PAwVtJYQvEiChNwhSbn/mK/WEc9C0wGnBtTwvnZjrWfClAiEmiWi",
+	"lKUqZol3MIJ8hSwxi6oBpaGFrDMQ2ZTsRoqrNU6FNmaMyltd2sr2Qg6Lz4JzrbzAzI85HNS+5uTtXb6J",
+	"i6DQfboXXtdMnOtEiW37r02RD2Y0x1G+G3gC3P5iIdvXwbQj0Veoi0rsQqRuP1fVxb47F+Qk3y9lpaC/",
+	"+wSrstcTaR+4RPo7T/7+3UG3+2T63SGI3INuN6Tu5drZNX5Rh2fK7x5+86T67iDFU/fhNzimrgGSiQmc",
+	"3czbk63OjvhezSDheuTtQa834foWjRxFphuiNHmyMkKOHyXRScvHv5755nfECSbbWi6Y5kxFWGyUyIcY",
+	"AG6xosUFe4esAJ+bTSl8fv7d5vIZfPN3JXEWtJATWTol/oPCx8jP1de70NvFfMQ9vxO5tDGKDlJHqH34",
+	"Cp/Xt9eZL69EYCiFSduNsnLItBoT9myeYd4B/lAq8fb0aSKcRnz//v3HvEfyj+KiRDxYWXCZKizUf3dH",
+	"RkaPvj1+5oGXB1IbnQ9kAVjf5f5AWmLkwi6WVV9jWWdegiBwHYQjCzDj3bs+fIMtefzw0eFehC3luTdG",
+	"OdAh8GkYqfhNso+56vij18eeuomiZxfiRI2dgT9gcwPT+vr67t1fPT45wekiZqNr8927bP5Cxsc418ZX",
+	"rjA8J+ml7nqQHQn9TSPqwwfEosHEJebCL2l8gi/IQGaAN5EVlHDmCVTQU2EsJObl7oD0BHhJhFWMIYBc",
+	"93VbRbbH75wuB+78tYEMj8N0926QAGP5H/G4xGDnaKqA18DbUwY9qICn9sRXNd2xlGHGDJ59TfC1T0JY",
+	"2I+orcDbSH8+ifP4wJvphoZ80CWVc0OSUtyjKWY1iFKNzQeV3b2LTobSuuVQXioYJGenQOGPQK4vT8VK",
+	"uhvCtLi+4dnoxASDpctKFEraCjbY2OhqZMHDGCS8RZ8QGrQifUafy432bk40X7958HAPT0XvF8nkDPmk",
+	"oXAvPak1YOnGj3378PED4gsr8oEiVvpQpL/T2zmaOIto/7DTDTxN0W+fkx1bj8eynLnfSS4mgVjJG6Gw",
+	"68FFr7JYrFFpY8Tf1AFi/6pwXzqh37+Xg0uls51kh1bRTm+n2znABpiJ0nKS7/R27sNPQE42At4tRFUD",
+	"Xi5j2+g47RxMENGbMNmOuUAEEuCRdfrucebz0LzRnmfoH2pAapkLDxts0yaccAsKoecZwhwDS5vAeiqE",
+	"BlJTmmeR/yHAVHNyAo5yR7ypPXpfw23nJ6UygMnkhE4EyQSQU5PCLZ8qQomdB1VORPrz85OTox+en5yd",
+	"/HL0+uTHV6fkgFjI/vIuEYS2bOKO9fVCEkvg4Cjr4NfeHLJGnBpT2ARCSq7ZuPogNy9gkfQ8SCIIamfG",
+	"e5eEN7GoqYg+jzDomMvsNrGVF6rXknndcOOBYMBN5sXecbbT2ylrffTD22NYryz/lxK3hlvuRZ8DYrT3",
+	"CaOBfG8y4BAeYDkqMM/N1aK639RHOZ4UyEwHzxEXb9t3+d57rqlvataqkdXScwWu4jtdeLBB90q0pl7g",
+	"ubcddrtzvVioiZ7vBk79Rp1ADKctOwCxRGz7IoVhWWvgEYlws968/eXsxfEvxyc/Pn+G7tIAGgZMfQ+w",
+	"j23fDXix38vMD5t75GD9I2+h6NSU+X+qDB+6v/6hF1yTh088WP/EL6Z6YWpNn3i00QNHvp4en3q80VNu",
+	"N54adADAcwcbdAgQJ415Kcshfuzg4SZD5wvGf1ZZLpmj98Hh4WZf9H2koT/coIdHx//HafDu/oebLIlj",
+	"ivWegDEBkRN89nCj5fSDrNRUzvCRDQbyBLNk3obkBHx0gyVCnzrF5K0GDS5IuZgA9x3SW74Hzv4GZWh8",
+	"pe2JJo2rv/t9rJe4c5CtKSRyI4BCt6eTnUoOndzdcee/eyFamDu9h+6fqC+7y1zyQn410FLA0YZ65Rl5",
+	"uaPfMfl/J9mJYJ87IYdy/oI7WlWGLYiCZTu9HW20InZWA5yYpF/10Ccvc7yYXfK9brBXQ0+7+Ru2MpSz",
+	"KhBKLRAZk9NfScVsZr42Iey4iAHzBzoLJ99QVUfHHLrZ/vy7+MVoBcELOvxWnh3rTkDuQrb+9Aht/pzs",
+	"YFBi7UNI3hA/uvnBEz/UevJEmcxulMkkdO99fiqHy95Pt92De9yLi1xfInM65mhHH17yCnji3jNO6QbE",
+	"dzcolPG96Qtec4J49IKKQEZfEPbc6jcgRN6rCz4gXHfub3iC/WwyZ+Zkt+fxpqfVqTE/Sz1j1+r1T60r",
+	"HkFf7yz5Abgh440XnSAyR+k9L6ad5QiLeys5FzbR8bOdz+/XivR7UOmAJNTX+E6yxFY+4awTb/hOytwA",
+	"z1dlvINtoZCC0ggysufwxztWuDFrcisx2yHCsgCfHlZFGqidiaO3BuJCC+cKDMB1TpY2y+pahwu2d+0h",
+	"gaWvWxwN/oHWY4Fj3HN4A1c+IpKdtkShdc9Gz/hHoMG3snY72we29aaGyFtNdKnuY4RL9ReT76i4twp4",
+	"vtSQ2TCAvoarRV4HJZ8kUSWHDVWeknib0l3moqGHb6B1UwXSF5PRT+H1YOPU+iLXWHzHQNEQ0lUfAuA1",
+	"EvcBQym6rDGiACmLDdDuVoTzvl6AN4/KZT14NVMbmQmT+/jai4UY4f+lvFZJdXcg8utS+6rPvmY2kyZ8",
+	"uceJmI9DUMILOEblBeQGYRcwbHx17x2+5YseNofbWjI8N2vPm6d855e3S+IsjFtF+1bR3lTRxiW6XtcO",
+	"sjt2poStsMqdgp586Ck4opvSfRN5TgbzFxPoZGHbDQqxOZOWqRg8LQdL4qNjFvjaUOzX8y4DnW5d6r6O",
+	"Wc5YDButxO4KLqt4jNI9zBwnzwA1G+Ox/lfIaOo+Fs0idURXRAwdZkZ7Ms//1awzh9PiXIXy3TZRvejV",
+	"+PqGgR+KtbLaO1l+Z1ndsBVu9f+vof8f6zewM26V/6sr/7R9WIxsfIKEDfp++2OBX7nEx34aWLHRRtc1",
+	"APemksox4xwEkHtUVw8ptx4JGgFTA0WjVmKmqkaaPZ4U9aSvKyNS95eH3vfCnxkMbUc8ZVgejGIChqFV",
+	"f6eUIKZJ4SQGeJDa3LyDj5EUdHJMmShrRdyRTOscAvjY/W7M68Pv5bJXHeimMfErJjQZLOODbjsOitxG",
+	"4QeEQ1o8ERZnjFpJWWSQ7YFN4k8+EV0YVADs3UlY3u/0uslO7t4CUPshjwZ6uBNLciqAhCcuTDmW1U5v",
+	"J9fVowc7yc5YfszH9Xind9Dl/0t2xrnGH7sJpIDj/WoIL/64PzT77td9e5lP9jkdap/IPnZ6F7Kw6rPb",
+	"S4vd5ZzfBitwoC4OqyGmxqPMfnFcEfFE4J3nvE9f0AxFHM786+tBKRkQ1xOfcUkSwDHj0ENeNE5p63hi",
+	"ixojGo/i/cP5UYzG7+Amx++EtlhlsF4wv2iQddOyUVVnSU/cQxstjGaXDm9wQfy+QThCUtwiBEf79iqa",
+	"kH+0VR/iDElMZM1LzBC8kfBaq+RZGd76RX2s4ubehrZuLe4vZXG/NgVisUZH6x2uSvvjRLnIMvxycS6k",
+	"X19pcC/AxAFYDoxDT0BNuSBkcuY8BEkIeIYI0MHPqI8IMR9lgAYO9CcLSGiB3BVad8dCkaN7SwL1hwFx",
+	"jet6RmaKxREE9TJSnMkOLOUqy6uzLEfCDWe7H1dRaYVcoPQmMFfkhnCHuyyLHCpyOAu14U9AFuwWUz/S",
+	"9HxvWNcLSSWG3LvM9BBwwxAzDhwfK5DmgDLKc6NSBWogVi9NFbDmFyDLmLYc0djaNMnFbIevmssp7Vle",
+	"neV27SlKaRdH9rg6tpHYR6LVTR9/DndvnxD6en7UtkoNPdhyUPzK2LRbillut+hSeKJVpeDUsVufyh/M",
+	"p7JJLulr5FL6fdNJbx05C44c2p4bOXIWczVj104QCUtTM6/g8wmJ6et8Pi0uDKjwz/VyaIf44wDYgbkx",
+	"eYtLHPmd+hpx892BjqEBqt3wtR6IZhT5MYAfcipnFpSGvCLkfRG7q0oFuNANiJon6MWiMmkoNh4BpYn6",
+	"WAVYXar/rWTbSYqDF46E72fHz7Y+TF9Ki8aS0++SbW4/1v8HDPANLNkbK0Xwfd2+IKFpQi47dQgRzRf9",
+	"zdcoZEYrrE1gfA232w9RXC9ZvFBrkwEyRRNjjdVWxZTDOYfsn3gcDUTcAq73W7v01i7d1C49oXXctEx/",
+	"V4N0ku9fqtlyh/5RUTBXFRbcKlthqWhCiBIAPIFI/GRDAWMa+d1PF4FxCEqGkMoQxdyq4oOynXaP9uvj",
+	"n1wTtxaa+TivNhGXTwH1buf39w3yyK8Wp9T9phQFdMG14hQedQtlLD8e4xOH3eA+BejCNiH7SpPX21ws",
+	"mf1rZFy+zPXlunvhnr+kX/AfXJwCt9cS3ZguNUTky9xWfgnGkpEFV0M+YonQ0hxC0JmxTgrfyEXa2I05",
+	"OmBm5dDFjFxbU4h0MMRibn0krq9/pTLglN51BpXM0a34Ja2m/DXKWkTMw0WCOk+QB6jUHnctojH81d8Y",
+	"fRPRNDAHBkAMibERmtHA8ZSVz1YEbxoBRrqP9nyltLsI7+lrIuWL46qoDE3lLIkkP1OZwA0A1JGT/4uJ",
+	"RWoLujeeZQhORo6rGLsQgTR5rICvwzBmNYVbPb+dpy33M+xH4EmjWdAkBPZhpBkAsbPVqqMKxR+kW/a1",
+	"D1hXdQmBlDFTblw54RJaTcL6q/rZ3MSuPZB+UR/pTI7kpx2ZyfrkzKij23vX2p/+Ao61LfqS8RG7ZS/C",
+	"c60GDlB0SuvJI3eiUBsuZ3p+dQUZamLxp/5yJ+Otn+vPc5Z7mk8+fpee5wOTqRPekO8+7RTyXBVOUtZl",
+	"4faC1ENnPo1U4f60pi4Hii6L/s7fTt6+fv3qzenZ90cnz8/evnnpzZz+juj3+1qI/R9Ff6edbto/ffrq",
+	"p+e/9HfE/r4TEuLOJ/dgHxIZEGvwV3XuNIBJfyfBS0jl6y6+6zdsNYYqjGoq8CeZ43+NPjsHY7G/876v",
+	"P9/pazBHuN8/mNBr+HfoMkqIRKiyFL3vGG+mEwvL3UH1MaGsq06LFP3U1/3qFzlWC53qVyfQpR4/jX/C",
+	"A/0q/o1O8zdKZoloufCr63Oy+NzRcfP2V2Q0w62fk77+vNfX+QV07399J3ReCPh6YYadF7KSxa4qy72+",
+	"/tzXF+Oq87rMdVXoXRacP6nZnrh3j1h1QF0xeqDmhtdt7BMQwWGYG7+F4TY6cPqK74SEJBge9Pgg34Xl",
+	"omFU7/Cg3oGFYmlM392J18idRNxprBD3g8zd//rVcec9jMiTvnYNMYXqFGboO3upZntPlvR2zo1cW1XG",
+	"PuRJfubUKv5lk0r9qByfdte9T/QeLsPPVKEqtaiIP0dMy4YWPjQmIzBL1sKYwITYRaN6miRCXfKg5gqp",
+	"NRTpyxFzK8WhSZkMNNqI0eVVRQKOq2ykj9pKzjoCTlLA84X2QoFNAydW4ki3guHE5/WCbrLEJUlGA/lS",
+	"/nJOxX/cMxB1sk3OwCh5l3YnrYYlJu92rkBYjsENWFeje4UZ5no5otj3aphrC1vQItyd+sho3lK3Ue4H",
+	"a5UYdgHs1xL5Et1SqotS2RH+1hH/cvLqF95Zta1lAdCKmC7yyo2sOOx0/Xv7GoAXAfLt0TcPHgeg8wed",
+	"+53DJBjTvl2EPOYEc7onkN8agG1EZQyB+FKsh/UDJc7rqgL8RQAUczOnPk4KUyLI4KX1oFoB3o56TDw1",
+	"EU6nJ+5vAPNLMS2d4etHjIEyrWQoWSC95Z/6wNmA1YIRtTWxNIiDpNvt8kzZJ2D4AoKphx9DslHf8CU+",
+	"WoB55UrDm7d8CzM81l/X5GVRv9bge+naur3VuvBY3KCP+9PpdN+t4f26LJR2em92vRa+MOV42+bRM1eA",
+	"L1uLEuAW0HoXN4iFU7h3i2Bh46lWO9rvJneW5sNRNWdJg+g5wV2yzpaGe7+sFX2M6MpPS5UhsYS9tYzb",
+	"tYIjQhb+g2gFjSMeDspwTsYHvNMMvoyB6w/wRYNVuYMZLVaZyf8f7brOwIzR9vSHKdwyMGUJItuUVolz",
+	"WVWqnPV3tjJKaXF4o5QMvF/UdJf++Wtejb6XVr1983K3v8NkD2xHNZq4t7EByKfVnCkMIq5hA8cyGV72",
+	"3A3RkgF6TcOzYnC2MlMbg9MYG/fAFcYnmXsOJOIuDkYnEpLuxr0rW76F8nauazUYigRiu/sJiCPelkVP",
+	"3FnR1jvCm64VE3DOm9CgEaDtrHBS7szNyZ3Ei/WeuNM6I3fYSl7aYPf+zdqcYEt71OAOqrBn8Bd/hszr",
+	"NnC9bYq0P8equKmr5br4c9biSMYEnbWhYYd4D6N5N9hPl5jboNjNG9wI3725xQ1EeWYIxDumrpabzNdS",
+	"Hl/V1ReoeF5ik/NYe0SOP7pZ/g+UhNM4gJ8jt1O58gS+0g5d4v9yW5aUyRV7NljLTaM3Cg0v2MfRHidA",
+	"7XmD+agpA7DQoK/pLoWm9zdIfqKA8gLMTT3zz4FJeL+Lt2DVLhDWApmEj7TGDQabl3bvpVITH1slioRA",
+	"coh1vIvR1gQJHkNFBfbYWZNIr0ZvooYz7GZuBWjIvSb1GBRQuG0JbHiBUjmnQQm5qDNTAwgQB4iNViTa",
+	"oPLVmc7QDys+mDxz5vXMc7kCz0ptI9wJIlKWcDN+M2nUf0yNmMiyypXFyl2KafN8ohjuLZKtPege4MWz",
+	"UtWQFju3GHDSgNjFVCNgWoMeQ2saCyIkzGKmAbybaFzwFEvjRUSkDmH5POoi7R3z1UYEkICWivRYgauI",
+	"SUAalCdIcnEqz4FVmtR/RaNkR0Cj6puAf7sl6Hkw8QCWlwoY0gaXScR6FlZO4pcpUjld9DWtDSiuGUk7",
+	"z3nJfmTOR3N7kI9OTwdbqkJJouommq2v6TOZs1q/qvNkM/OebOftfScLD/71PBQg0pmM/iLe4n9sVwV9",
+	"BPqGdHXZra/iT6FbLYC+tugYuCBvTm8KahK7pJcmHP/fiLL2jiW2fHpoMQV1MVv4hD/w10sXjsdupbTy",
+	"Y3CFnGEWMddLGl4+Y18+aTgSm0pnG4nM504/8j2/TTv+x6viWEw6ji3IdlG4xBLkZ+59on9tlg7h9V8m",
+	"qPdJCi2uG6iqI9y6yGOUojIakE2BwBdr6dt0yWh//GW9IP/AyQnbu02AJfhig7XfVAOul4xAS7CZjWDz",
+	"oa4ny90pPpk/oB7QhqGyzmY+QuApyzUSNwogbnT231udAwQw5BL88uKnp4lPuJ+O8koJO4FE+NItkb5m",
+	"/Ikomz4m2HS2Z0f8EpwSgaVT1DpTpUg7ZH+D5e1jlO7eb93bDg6/FYORLOXADQ8E76kCNbdCSQuw9MOa",
+	"uoVu2wyIMw/FVMnLM34l2d1HegaNAapHJ0eqUW49XzH5nXwKgWcqRIa2HpLTgg8EfmYvwn3480yb6kwW",
+	"bkRdd5hzzqrSpj4dnzA3PYleyn55SJGh21L4MrIQGq3Wpfhr46lv8b2tbpTHGEU4qyQ6Oq5qdLvV+Hby",
+	"J8lUOIHGbm9uzz/3BVLrN+7DL2r61gLtyaatp9tbrWxfW7Mkpx7zUFaqiBAzvIZNvYGAf2MK5ZQw3E1f",
+	"GDACQp6n8pJOydtsga9kgYekeFqkv1++AB6xf4SEAXdeLMTtURw1AvcNCXWDkftrZYO7xi/EsfHAuLFA",
+	"9ooIczOXe5lXBsyTNeCtv2K8YDJRGuq3Eb9K2UuKCk2MzSG50qO5YhIhGffiNV2nYAfoksBBzPTiRMPA",
+	"Iai+JuQFAPFw35VQAQied4+U6WFP3dM9crKn3BbCWm0CpHKAgfLEB4T92teMw1mqBYhZxgFZhjMrFmBm",
+	"QUNBYh+rKBACcBBPPKbIORRtMqm6awuXssJXYVycCpTbqpSVKW1HPA2p54q4qXFKrMdt7GvPQiwbjBPz",
+	"ulvL48Z6hDaf5D4f0EAoNuqDa+NjDA4motYFxCdHioiuEZGFYdeABPcFRDP9WqHpDCmnEHMT7iYm8elr",
+	"chLBlUUt7qDrX3dGSAPpMvjbZaC36/KhXVt4/W7i2oPvOKlgN78bJm0zBBd4IHgkbzFYr+c4NWO1Ho1e",
+	"2cutoVcbD60EXYUybqwfN2LoTMYbA17dBG4V74FlfjpSyPOI2TwbP41oJfErbh2lHL/aoD8sXZ6jBLuF",
+	"ydkYJgfcsdNYOYl0ZNJpGm4oFbYx6TzbYZghVhn+DZjweDDuWydYeUODLsFY7qZcgI0yGtHuo0wVIo/X",
+	"VKNSSFtZqk3LAVxKycHISXF3PPOR1xFHYmDG4wYx/KAuS/eDP2YRjIySMR6yihLqWSSp0PBXX5eK2mGF",
+	"k9UWhzevwEcEuQxKNRARIN+E0/8Y1cGO6sqKzEx1T/g3LgdB+4uczW6et2lOfP9NwrGFXzc717ZGY/NP",
+	"borDxpAmPiNGaUBUyyuriovOrei/Ff1XQ0iL7ZjNZH8bbXiRf1D/ufQIQGy0zM4LbDImgY8JhykTTqAW",
+	"BSp1mZqAcDTawwGqwionEQGXsvESlpxuhwDLYJu0HKrqZf5BaWXtzrV1X3O5VkL8qGRRjbYQDP6B9qIr",
+	"6iuAbuYf1NX3/fYbcoWj7bg5ndC0f44W0wg79R6WylgOSrOa5gZv4aStTNnLTdJTfsYXryNlUR8rn6sI",
+	"T9wBKAFIn6TJtx3xVFoVhO0YfEYNepadUl3UOltiB7oTpmEHjuXHl0oP3SY9IAoR/7drsXu/e8//e/f/",
+	"+v2P3e5+v//x4EW///GbF+6fj1+8/6e/7XjD0FZlrsFc+Qvk3oQFsXIr0fReIe8Gnrxm1g028hao7zZj",
+	"5vcHsQYjbczSjYUq/bAaxHRdfF9qrTLia2BXMpE2oL4JxLqFNeSHbDCvH1cWRKc7jmqd/71WsWc7EaUa",
+	"yjIDt6a5gJwAyGDvPoanKHCMcfRAduGsJE7otwrRAUemCM5t5qG0GJZP93oi/fSJPa4d9+rPn9PE/Qij",
+	"yb+I3enICBBGWImFQ7qX9HX6iUCzO3nm7gRaMv9blVeFe0FH/KssaoX+5VxbVVYqEx9UeS6rfNxrNJVO",
+	"mDFiDQBfx5G4kEVxLgeXcwAGfQ2DyEDHUpzLsifSH1VRGDHXs98yJUvvXoZGncJ4g5cRfLrgr0w9UVtI",
+	"4XCdAu87ZQhUSo7hvr6G8jYYrKUYeihEv2qUnk7cjQ6KE1VVuR5u43Ccf+4LxOi36cG2LV/KI+Euzofn",
+	"vzajf7Lz0uA4rT0F+b6Gbxbz/bDfK92rz+DGzKsAQ1Vt8JS/HTncN3jiLZK9RzPxlzuAN0l9gP7/YiqC",
+	"YrytQPiTqRqcMoFSY4m2cdMZE/juKwEIRk/MpZ/1xN926zrPhkrvrUIafAMiWQCeGziHp3LmUQdJtOOd",
+	"rQfy58+h8hFSO8dGq5mAYx4hfJW67IimLhJQDStZ1RZfP1E6y/WQwAuz7MwNPQEe4rmxLYAhjOsS+ELY",
+	"qI0EkMbxF+EWCrFqlPoVbZwvMEL96gTGpye4jehLxl9f43jdRJoJHpHtkIM4UDHiYNtYIPrggIfizs2N",
+	"BOEa0kDcoVUyn70Ssdi49jZzVuatA4BA3ImcMfc+wX/XJdPjWWpZOnQEMViFImLIyc0ylSG43yKpenRs",
+	"b5oVj5OTW4EP3ybF/4VotmFG15w280ublsHKpZ20+xZfaVpOCYVORJ512nzEVzR2bpje9msZC1fPnrgl",
+	"m711bm0pA35Q1RoBcDMMPbDsmcO1bg1SMUEptuYOEq1imiPCi4DYgCS6ulCYzoBFGdjc9Ikw47yqVCbG",
+	"anyuSnQVAc+8yjoCWCXS44t9EBHEYYGv7uvcirHMiBNjOsoLFXxUVDwiK/FBlVDA3uKmiU3VNTGQp8GX",
+	"h+8nUAcQianbyymqN4piMFYl6HSb5laJ9MHBYdoR6V24S+qZz4ZDcRDCINzXnU2F03Nd5dXsVIID5i/m",
+	"LPrTyP+QPkqr81oHwq1w34hkVI5VVDKygffiNaQFZZD98AK4+G69LX82bwvK4e30X5TzG5h2amWMneu2",
+	"1sHbtevH6msrxxtXu91QqVuMnXEj2cVDVcG3VnuVoTWgsDxd02F8wImRzN96Gzy+Jc3cJiXsB3ZMAaz6",
+	"ipo5T3KsZ6iJu13dWyymqDDQCvFNrjgqmdkcOd6gXgVUZM9GIVJdF0U6X7DDb/KJQSBTrZiODNAYK6I2",
+	"G3tETa4f8rU5vi7H19uEKh+oVgai2jhs2hFHjSqiOA7uG0PxaNf2vk5fH50+/ZEKte99cv85y7PPaScU",
+	"KBFy2QCBJ1Yo82rnWpRjcoPajLf0pe1rmhef/AJK8OZVzW7qvoCwB45tpLl2WvFUlpn9i6bb3mqOfxI4",
+	"EdIbvaiGjb4SSgQrWVtVx5DEO1b3+OsrwEEIaXXWBBML5Bo6w4oGRtVhrBNxXleLyDlU04gMHb70gl8G",
+	"FYwL8J0MsTkIYP4pYVoQboVHtKDGUvbwEjjQ1vddnXISvskF0l83YyaeztWUi41GX4FAcsnzG5wIS8I+",
+	"DeyWc6U0V8J+UeH7q1uHfu6uJn1v8R7+jHJ0EjZsG0bEMnCAhkjdmNaNNeB7n+hfTkO8d6FUdi4Hlyvt",
+	"dlaI7ljhhI4eem1Y26nTV9MH3QfpXOGyVkvMePj4C/7uV7bp6/XUsPMt3sLtufBkqwMUx/Q2AnYbAfvD",
+	"WuiVX6bISE47P3Yfkni50fgZvnNlBI0p4LFBLJiOjjvilS5mUe74nQCRIcZy1sPq2oAnzkBoDwie3RqR",
+	"meA3YI4MKPOir9n4c0ERxHEqObbncdDaNLdJ3SIRr658bSDOXi98cXvVa9U7voBB/kcQ0gQ3GGR17FWd",
+	"f8dqQG94xW2g6tYD8Fc+Nd4wDNrqgyKotqyJdob5B6U3CDW1qbOlyuQAmZauc9K0eiHeqLH5oDzsg1sP",
+	"SNBBDRDI+2Iq5RmQe4IhqvimJPwSACrwCAlOAkpt7OvcJjFIhNfCGUACKJrCucxQpv4Tgb/UUzyRHKNy",
+	"oAWHQweho7hLtpIzS0A34JGk9qQ40Co7k1Xq2Ux4VNJ3fPk9FQsdHQttoA4bmKlkZgFc6kj3da0vcp0D",
+	"OQmd4WM5E3+v3Ti6DiHxhqJS7tTWE1ValaksZRQe5nc9FtOSRx8d8ZhjYkUJUwecsJ2+Polpr6DuSxau",
+	"TTNhEVIDy6fYZQ5EJXkFObNPcGy1mWKBOKgPoDnkSL76BjqO3NI8iMAQsugXujpjiPsErdgvwJe1fc4I",
+	"zvUGxCF4Izd96zN6aQYJD7SNlDqrkGtcm2nn1tz5x056wJUXtuTS4+g6ZSb7/yYgM6+13IRPq7/9/Pzk",
+	"5OiH52fHz+iwukoNysblGLw3Fyoy3sRCBGsyxnwGXre0gT+6UN3QkFy7/L2svaYAr3a8dEl2ZH7mqcjC",
+	"MTB3IcvtQJbZGvfYKia4FmVjUhpwQC5zkiHxIiVKxhgSd6zAZ5tV/InISnnhTg09KOpMZe3oEq/ps389",
+	"7pNoQFcbq3TfFRAY8NFrQjBQO28xGG7TaL4SBsPEywA+sfiXZlZMvh57oWKCstWCSlohUT71WK/2oDS1",
+	"BVW41lVeUIrCpD4vQH3viLfwczVSuq9npgYgB8pdYdOkKmch5QZw+ag79z7hP8CMm5TqQ66mHGHFK0Jm",
+	"iJKKjbpjxUX+UWWYGE/QwEzP59R9yBIHwAinzbsnhwp4D5x9AUr9I/FT/r3r77+cvPplOQwBSZKvGlW1",
+	"IzPZUFpeIbN84cEvgEOwRQ+2bvkywwBWMeAQjGWm/gogBENFWsFqH2M4/Ggrbf7Qa3wgIBFs8ihBEcSz",
+	"8Q+JRRDN+bF+XZphqay99XN+7YM3G+d6ycFLl5o1oiA2JJ07y47em4YkoJf/rpgEboClniEawHOUwuJl",
+	"lXm0gElpsnpAaATu4OWbpupcOJHu74RjmLADsFw9oOKDN64nRuQoHAvzQZWdbbEFQJovwRZAydMAF2ge",
+	"ap8QNwC629bZvpOrrqsrO9qv3rhu9oQQ794jIt6nzbv7+SaAA/BMawcOoFH4hMAA1Nc7UVexsn/CPb3T",
+	"1lG8p8R+vruzWefuvF+GDrCgpkYGdaz0LTWunT22SmNFHY9KCNnLCgpm7nU/cBQjswTqgKi7Ip5lS5bK",
+	"VVW+Gwa6/woqE43pbTLKrXf29y3HXn3Yztm5W+1KXPAb1WFz7MdiZA9k7ZoK66NgAbOhigw4LIoAfrCv",
+	"SdL5m9M9z9nH0g2DdLoRC8SCDwDfncoZttBCbYv6iCGnFSXeYkmFN54hm1d4X1kcxqLwr2P6dv80pu/N",
+	"VVVHNigt4Y1MSl7tfxbL8I9TnU3WOA/gbY32P4796Wu0YRMvOxK31rDZrbpU0z4ZmakNCRVMmWbqIhNW",
+	"OX2fna8e6lUjXAnkbUA2CkbPKBecD8SpKhUo2+hRtjNbqTEfiXH6iDuJQI4mzhQpK6Cuk5bTVTjf/LiC",
+	"9vhkCsQ5MXUlUvz+WZ6lCXKauC5BTQ9+lZsEvL5tCZkNf9k6YHefXeqGhlq3DJ6dG9YAJpFFATlUq0U9",
+	"6S5/WEauXH8w+UBteMZ5D+OWR114rj2NngqwQKXBRXuuIKXn1pq5tWZ+N2uGVukWFo24XpZ8ZN4sFfyo",
+	"RWyfF9k0nVqjiz/LS2VjYe/+6WS9MFr1+BBjbPdqpHSUCuhBrlC+K1kWuSrZIEmcVC1NURBepcEsO8y2",
+	"oEMHdvu5GubaNnLzagvpX4n7N/Jo4XHWEUeUu+9TIs9VrodQzl8pDXSZSMxp282rubBnBGQlbJUXxYJd",
+	"FWi74GgdGoWeJ/ea6QInanuVQKxxXzcQmWxpuH152+dl/kF9ET8WLzvy9WEy4NePAsbW1DSvRlkpN4rQ",
+	"/Ur36ltz6gYjc1c3qm7tmyvZN2TUftEI26psTD4i//b6zaufX5+eHT/jE/KLBt82DnQ5UbUQ53odnwEY",
+	"6JrQ6XzdkBKIxvmIUuPM2aVPtedqUszAH4k7G1ukLPy+iGbyRlV1qX3K0HmdF9V+rllPAROVICc5FiSO",
+	"ghYjKyxkpvHxOVDkSVuiR/T1oiLBQZWWk31O+n/9bP6Nzus3qsrLyKn3hY5sHvs/xJF9e9Je+6S9PS6v",
+	"dFyy1rf2vNxWIkPR03IKTRZw6WG3myLXJQSPZCXPpWX0B5sg5A5scbdr3T1OpoJwJR/ipTZTytGMPIu0",
+	"xe2ohuhLX2cAz/MqoP4+7N5Powo4kymRZudndRjsNBEpfvssy8tqhuTNWSlzneth2kPHJfmGLJR6Qzlb",
+	"RxxX7oNeqCtgRADnJsGzLSHzfKNklv9Z2TzDyMPk/55knn+Ivdikox2BlzBeqENV+cWylE7UKlki+GDr",
+	"vnmR68yyU4fgu/NSAKcbccz623FPeJQBf7On9WDArUSYMgkJOEmodLtjEXsQ3PGmUshBLs4VsIxUg5GC",
+	"glECIeiJsSmxGSWos0782AT/wySl0FSivlPgZYGYeCn1pRjlw5EqqU4UR0JcQI8llk267ereMzXMW05h",
+	"yBxTcUk/Qg6+v6feCzJRZlIoUc0mSuS6MoCTCK8/Nx874qgoqJHjmnuWQMxBzygvKC/dAI19N3BO71jh",
+	"dOBaDt2OTvs7rmXwpv4OoomLyaiUViUiNWUqxkpqK1TupBCOQbrvbk+F+gjVOu4J90NH/BIxBLs32Yka",
+	"5LIAhw86nSAI4C4B3FdHHPU1/mSoOnVS60FVU8wDw/TQSVsPRkJaTEbr74CHDC5jY2xKg84REDeary5w",
+	"cquR1OJht8vTn1CoBkpY3O9OW3WTCfkLWUafrIwTCoORAD5BJ8PtE6ENzqoT7Ma4S+6+cyUunCqBkwjL",
+	"hSgMrc4nE1Wl8I0it5hKYdVw7PZqDwIySIwvrZgU0k2V+kjVAW5tFflwVBF8JpYJQC/SViJ6WB/I0GM3",
+	"Cdb4jvLCNXMMuxTJcEp+OVSZqKb5QC2J6Px9Zz5VYAn77uHNsu+2FMAaKLuzdVGxPYIlTMxs2ejkYbe9",
+	"PwWUjcV9II7Hnd7DbrLjtpasYIyq+4c7UFeVj+sxXh3nGv848G3OdaWGUPt/c4Grr1axRqO79rw+gYX1",
+	"hu6+Qt1a/IJm9drDLYvXqMm4+89vy9duy9f+sGghuOi9zhTrRJESRnpXBI930F2ONgWaWiH3KyfJqzXs",
+	"77muK0obzjV5IHwyg7nAE2tS5sYNjjvEKLyMNpBCDNJSWVN8cIfqMRyYajypZlQsJ7WQMaqzsKqyfU2N",
+	"W2JqnLw8OqXWf+VU5GgQV4u/0OLNTZbGQ61mCw/TbSD/VhxdGQNCoo1EawnLu2FD5w0pU6qJKat1QHZt",
+	"acQAPi+Lwn9CVsLogXoCnhuSHexYLtRFJUxdEeqLVmC2zUTm9u8410qkcFx7aIOzrFYMt9PXKQib2n3Z",
+	"X3BWEElQ75Q2E8ihMmWEIg8eaWpOFDMnz4t/R3Bg93WVjxXFw0dKCyku8otqhFnSHl/P3cRdQ63jP0zt",
+	"VgRC5EgtlK7KmUhtITtTWYKHBjV/ADyyQoEJUcjOOVgiKkt7KHrdMPa1M3/hTxzg+PMJy2557ga1Upqt",
+	"zyWwe9eSrTeR1/y7itSbTmn+Y5wHAjIt1AxW+nVi+3/JgtXbbOF/iPAAFa9sf7a1JxC3wN+Ax/EePXvP",
+	"f3mJPv3U1EiRAuhqEzx/ci3qiaiMeHwoMjmzYvft6dM98N9VppIFHALnM3ctEZWSY8gIA05iccR6+ADf",
+	"zLnHcBschp6ZxbMC50422HyoAfXNyYYn8MywNPXEDU+tw3U67wh+Tcux6ogf3I1oELjz5CIf1qXC0h93",
+	"vPW1qSsf0CgVXJAVemIOkm63i66x5hFOPrJwdKdiYD5QhUbj6IaMaXg4mBim9BaGgGohZRUMZiJGZgo1",
+	"R+CeI4HY6eu01vxEyqO38CnWEtz7ieoZx2uIQ4CzIjIDgRLIU2snkIHYiFsjJ7RCNnDIYRczOQsp3Dnp",
+	"DrjeYCbxSB8pcb+LqwdtqrQyadN9d9g9fLR/cLDfPVjis3Pqzs4SN93BnJeu23TTdfcfv//04PM+/uMw",
+	"/GNjN10hW/tqMuStXuzG4aNlyeTmq3TiVygNMLSLzuda7fbjkvbCA2fn/x9737rcRpKd+SppriMozYKQ",
+	"1C1ve8BwxNKU1ENPtyTr0m1HV5uVQCXAHBYy4cqEIFrWhn/tA+xD+MHmSTbynJOXAqqAAnhRi435MS2i",
+	"bplZWef6ne9cNUcXDwrujgg1nzohhX/R3ciWbxzc3brAblibgRHp/u9u8Sxf12j0qDmUH+6d4L0TfC0n",
+	"uK6ZtQol9W2GArWi2BRrAyuBfm8HFTj3OFU/kN0Br5mK+8eytAgrwJHpqkBi99zoyuY9Xwwk1VB/JIYo",
+	"X/tRan0JbjdnQz1XhSjoq0l8Y8jOLeVH2FgQmFyxHPIgOYNoPeTdnHfeY7x0MntygdVEpTQWsrRSzYUZ",
+	"YG6Os6k0xinQ/AepLnMPPYMqKXwgJBe9lbJA/wUUQ2LnwOHAZABVu1d6nim31jDkqf4gYBpXeo4/SANk",
+	"pxBXBIouSFw1aWk38LfuVXVMm+WYN4RM6dAT6k8hweCsBqi+yhdcWufMU8YvtTEWkMkL1PvuTKrnYhfz",
+	"KVeo7KEewFg4HNjycx+l8PddUOwkd09GpAdZLFT2DObXvAJTkJgWncUFO0sbtJF1WQhPxh+VF82gRX+5",
+	"ndeiu3B5EvUVfoi39PNo0WNNbPPczs0xqxlwzROv6+B4fttM4M61ufiBu3u7weKNEd3ibzUqtYF/JA/o",
+	"Ohk/+7bKuLA6XbUl7tzX/rKWx650m/WliTXXoMfyqcjhM8/dd57D3lz1DurLPG3LCdNlos08+/Z/1cyz",
+	"b2rW2YOp+E83hv90Rhk/Gv/66e/RQIN/P+3w7yfffH7Y2RwF/2nT6tTXJXzUZL9yuElrySOacF0W4ml9",
+	"Ie5oFU6Y5ZMeUuU4D0t85CNbtm5Uyydt0/m7W87w+81MOjK0Cm0ZKelDSL7H8YYM/nwOZajtr8P9ueQ2",
+	"7PomVqe4FR6greD20DBZIPwHWqFSUXHbgoiPaJYt19+mntM3f7/uHf7N0f/Z4n2dnLGpRsrBRjEhz93h",
+	"zhLv5OxHd3rDw3IMD4DylZ6qn3CMEsFWwEbvi6d7LFdCFOacKDbpCirTwy4CiZLGswgGdcGdRXWux+M8",
+	"U/FJJDmcMYNnMD0eO9MH9LtZ1rTp49uXx+kp0aimwoTd+fV7xQF2Uk4/N2DeyBZO8Hmr/R2AIzX/99x/",
+	"jQQmsr4SctpnNSgWxIM8C+kFt5ki9FoCy8Iu384GpNYDAWPVBKjT43rV4vIad4Uv3T1c6ecaAZdRWv8H",
+	"0l+HwcO332K84Om1gdMTh1qXgqvrCJdX6BCBPpSUzdIVK7kVFXvw5sUp+/bbb//4sO2bRgq24hzAjlvY",
+	"MlPxAjyeg/Yh+bpY2E1xcN3HNBRjXYkbGhTSUxQYztp1taiJ4Y2uVm1gO6+ZH9mNrlnaRhECzU7E+j4s",
+	"KCiZkWokdltNcjVudDW7DxlXaqtF9gO+5iJ/9UT4SbhkfR419dh3QBXipddkw09coT2AcB+svBP+e+9x",
+	"hsqHFA8Ifychym+2iFA+Gs7Ly809xzFr+cTZbz58CAgUqQCwoheK2Yorw0fuQiy9COR9FxTfQyQui/AV",
+	"uNXAt5fuZYpSmrNKD0uwH1X4I1aeGqtnGMJyJhTCcd5Fsj+cwFDU42+gEhYcijywl5azu/hYIN5/Jrgd",
+	"RKgjZgSpHZYfPsaMAA9kMiXt7o3KUbe2Rh7vklGfwlgbJe/7dMjbt8psufwWIDldEeo4lmsg1NMb1DXK",
+	"ky4a5V3rB7Ea8reR16l/L6X7Hmjz9egjouWbcnXlpetaZfS4XpOLl4Tu7T3/A0rXc9IF8Xcfho2/WD6p",
+	"nRHd4ZbWWDfYAquuOxFLsgkClOpuqEHhhVOp2EEa03fshIXA5pPHECdJUmSw1LqCUMoqTzdcuD6VdbfG",
+	"fFyVrrY8LtQ20MiGaxslLI5ljxXYm987izvMnt2g/W0Fn66vw7GxMat/MIVCa0mp5W5sqxnud/Co+9c4",
+	"LyzhehMPztrFtBN8et0ggXv2vmHeXmJ9qYABffleSOHf64t51rbN44RHHjOh3KgLai5NKVkD1X5TfuWk",
+	"FFT89Vv6yL3DdPgX9HkhIb9JeJyGwW7v7TZdewu95DrNA2VZ56HT6c3lJm4DLLhhlE+5D53kClEK2pNr",
+	"OSefwXmF1wwTYTdf40+mcM/G86l9XHwF++Zx++ZxXyt5P4gI0hrNeiiJCQg+pd5dxcGmMhy4w6NP7j++",
+	"YRZ+xKu6Cz9ar7uoC2pA3QqFoFfgduHTga9TBbQXoQ18RTwS+VOBi/PHm8K6iSxZke1P2y19Jg3DS4t7",
+	"16L/d9w9Ed7oNh8A7YG1H0CvvTmcu0cvdnyjLk2Nfd12M8Fu3oW7a+NlHwfad0C4435u7V9/qxu21Vfp",
+	"tryn/4VPszWFi2M5NFDZ2UtlBCi8obYXfZbjT+eyMDmrfD+4VJ6wpkZrmVrfaQ3UXPdGa83yqWla8e6x",
+	"/0DogkmsxphAM06vR0rNp0++yfss/wNS36kIdsYPP0J0/EQ7g3OeKyvt1TsObdSu5afiCLolZnfyU5uu",
+	"vQ2WhC/hp95cz7e9HN+zKPzueq51tlp9Inej27ahIvJf9byK4KI0bn7cwvfaZ2c1rywAzal0EYHlVIKI",
+	"3zT1EQWNFaoR28oDd02n3h+45W8Eafkl0ihJiHAqqglBl9bH7350JxZ+5vtMzJ77cQvuxxTmmQpe+mWH",
+	"zM2rmVAmYho9/GTEy1JUffYW0zdEmQ3NlokaLrlNWj48CtVTTNoYLKMiyEz5EjQqFAJcJq0xclliwmjK",
+	"r5gRluVJMRrJ6vU1beR5zGdGVHbAnG2ae44UQppKk6mrqEg8Z750d+zFIB45Bg+A0v8hMc65cfHSaBxc",
+	"qLnusdy9C+KswUqA87EUZWHyYyDnhhkiK5tzPkKxgNW6z07pL6gAZ9wAu/7UiPKDMPBIpS30xv4270WK",
+	"f99iWyqWC7epTf6wSU1RRg0lzhfNqXXtfXmajDiRYAB17Hgx7amle2ybnFu6+hbcnq5LEhTGdoXfrd5P",
+	"AmFGl1ua+sfmkc1fbf7uc2+HbOmXfR0LboiE8j5kTVHunJz572etWfRSLOKZn3vJxfh5bb4alE689EdU",
+	"MBuv8+eFC19qu/kqOClc8tZWgk/f6UuhNl6Znks54g5WY7SUndMRl8Wsv4za0vjrfvQ80RssVDoLpFvB",
+	"R51G+AbOjJZtb6njwNqLIfCQXAlr1PXl4yRxXZNMeocx+1x68m3+LrPpuAAvtcUa2n1A5h67EO4VB3u/",
+	"zYe4TjfJpi6SdPNbbRnJjo6cRmeHn9z52QGQFGQHA3cddSp5+t2TJ8j0oNUkO+jhiYk6ptMRv5TyAoBj",
+	"9Gpk9VBU/ewgU58PO7eo9AU7S00qUxMTe1SOSilU/QBt1E+Zyuw7N6EBw/+tm1Rmn8UpdZtQL1Ofr9sa",
+	"k4yY5eaYqfvxAN6NxYkcNs7gEN5KkU7gcNP4D2H4Te02qfqjM2yEajY+4T88dKQdg41Tdl6f8+pKboWx",
+	"UAHpWzL0iEOLwlIs//75O9b0nEf+ipxV1IwTewv531toRHf16242WLid3ex89GhlbGlDL128xp7ePZuT",
+	"WLGwxFNRSiU2mWh0Fhlb78+6mVunF9zWTS4zn4r3Z2TQbDC63LmFu8XqpT991/nin76Dy+fq5Pv3Zxus",
+	"re/fn72ZKzTwVBFm2XmSK1duGmdyLY7TWD3rtj5vrZ7N/Prs8Rn74OxtWlaE5UiCihDp0+qDqAz6x9uG",
+	"bLdDecDV3XAeafww0NoNdXGFya9eQjI69bSeyNKNJZg58Gqm1fOMl1pNPOviX//v/4u0i/hXJGeEP5El",
+	"Me9BkNVYMUMqUiuniK2shIbQtLQDxjOVkFcmd9JVuJEfxpRfsYlmQz66ZFbTePrsBRChXiG6g7L9kChU",
+	"nnjU8Kkv3ye4ShIxZvnTx39kUkFrwnNgMYAMdu5D5O6xNC7GlV8GGlMhKwFkeey01MB5GvbJiKuRKA3j",
+	"KlNzNZYKetCykzOKoh8TC4ECzvLQpHaZAdXZR5CCKqgfJEXFcXH5lWG4TMQBS0AcPWY50avlTED3SRUf",
+	"Hdqv1OizAPe6wnk2V8nQamw4bmGcOYNLenLGcj0eUycTrRifcGgihVuQGGbd+Z4aLQbCH6TInMffuuej",
+	"KKTofMwMhIfXEwo0awAxeT4In43AT4FXIuaRj4k7AhqdLj2xz3I1L8ucjUrBK8gUuFdCVcYxnncpDOPW",
+	"fTZ45BzY2JFD07MuhW7BkfjVWaSGaU/95Tf8MVHnqiZy02RHsaHwQ8nUg7at+xB71DQgtdgGoBY+aBmq",
+	"NaCZLDQ2GDDA8ha3OkkZ951hk5xegryaYt8bhFxtYMP4Qk1oLrgq9Hi8uQ0xV8Wr8TgxBzxN7Db8Gcnl",
+	"tpJrDKxoW8Np16PduNVcR9dleI3n3U6M/eYgX4mTcIGvvEvM8U/Au/hqPN6DxnYIUBJt3R5ttjfBm0zw",
+	"iExbG9788kQj28WgHnF55DutgyC9hl/QiAJ5a3llAQbCzaUnEzo5i7YQ9ezEuBShOgKB17xELmyFABEy",
+	"muEu3LL8Uipn52OjUDAl4JaZMkIMEFAiLTbXw+gYzNZvsE/JMsJaYHIIbZ+//td/P8KXCQ8A2Aa1xnM2",
+	"OySw0djihuWkqjwXLVij4Q2xM0tG9lCM9BSw8BR6I2QLEbVoIAiDFaKy5kPjJg54QsNKeSkihXCfvRSL",
+	"EMLLVCDQRb8A+wTBcG2PDeeWYcINXYQVMl2gN1uydaMBH7jPpsBAC9bdEcvNfDIR0FhpVl7l3rbkANyn",
+	"Fosp5kYVbq3Cw31/1qngKoEHkaUKNGm0V8Lj3apnimGDfYaIlz4NxX2o8j9EzozzSRYNhOpDaBaF10oF",
+	"TeSLPnsPTYySU6nlQ49xcwmrBX6E36Hwdhm5dCgdApAHRoImVc5ocUzSdbLHnMyAV74gAl6rga05fb4e",
+	"j1dHmXwPuIWkAhN3JsVIQFybG/ZPb1+9xD6OJoyjz/LXr95u3PrOwLrKGdhZUHERLXjkVrawc3KfQjk5",
+	"O3/35uzk++dk1p+cMXygQSoxJRZhPilMC/e6u5Xf7VwRnpa2ed+5NLh2OX3TF3pB8QB4RJ/lfriElzJ1",
+	"+FZoqwkryyeG+tpzVZillWYP8hFXSttz/KryhzVObXge48UHaWBVnDtaCmOWthZ6wCyINHA1jcBumktv",
+	"3wmX8GHpypN1S5spPR7jm/YNOwNcGFxnLxmsrqgHqHOboqODm9LJxFXXuiYdVlBr+K2mmLRWsFeEUnxR",
+	"vBe0Atlk7Z+Yyxe6WnJeEqW+iSHKy5RdQV5hrW7V99luOtv0w0pgEi2eT6qVQ7SIMPGNIK8bgxClPhJI",
+	"g86YDhBxBe4KwslshwdZxco8J6tv3bV4zqtxvMcyFuUfr86ebUo6uCviPXZDohlnkrUve8qQ5s676X1z",
+	"hruERnFb++O6ELPf9Z7ahw66hA5o9i+1pS/lHgcATs7+ea4tvye10SeIg6/5oYlHz+WtYpUe/e27s9M/",
+	"P393fvYsdb/vCMLEsgNnIiIeKbhN2QHbAndEK9kCPApmD2KPLAUJllBIy8YRAJH+LFUxWH+eOyVYZjcB",
+	"LvJeXDO6KE6G5lH02CcwsgfsMCzfIWsGCdUCNSQkalEaLjeEZqIKaYQKofQmz4Bya7rW0SZky7zLP06d",
+	"lwdWg5OS1tykdSpKK/GQcZMpA1/ykRHKMpwg9HKWFSyGd7H0AgnNzXwqepD0kor9gqOUavLrg2ruTAvj",
+	"f6D8GjYgHvGyRLsgnVAvU+N5hclVXpaG/UUD7TuljaRl1VwZn/YbCcpshYQnJP+AS+AKU76YNISwku/p",
+	"jC7qhYYoDTeXJlM0HWzoPMbuPs7ncguDXh5mKOkubgBhsQ9NbS7U1il1HkMVEI6bMlSP/8i4PJfKt4Ua",
+	"JMuQKYodmTR+k75MnzCOhVTuqTBsyFFbVgoOeDHwTrGHESYtOBtzWc4r0eIa0tHjkOPg4ERKKCpAHzF5",
+	"cW7xYCtC6CREIDbscUNxJqNjGBCWRGl7IdXk3GrvpKfsxInH7Rnz3cuWmMlWMUa23LUt8kvEwrJQtaK0",
+	"ZUMxmatjcIvD7/BbbXv5NpmZOmHDSi8MvP4cTLO3IGlChBIjDRgJy2sCPu/BrxAn1ZdCQcwyU2sWDr+g",
+	"Izjb5BDxwZ/O4afGTOcK+H3r0mJuLEzs7FmXsuHk9DP1z9B6pgMg0IqPFkOvRyYAsVL/Bd/VZu8/zNMD",
+	"+HdwYGD4bd4vDg84KUEgQkQTXiNgdPICOjbqiuVjSBDlwK/VSsYFN4GYDzThz93yHcEAjs6e5fgtCgjp",
+	"wk4OAuzYfyFsrMtSLyB8t4eXdTXjX+LivdPRi+pkT58m8KvwZFHcvUn9TaeX/D23YsGvrmWFu0s7vDh6",
+	"1Ds5FXpu7zhr1/tEco6KpprTeSgSyAk49F/SDfsARy+3cgNw+XZxAzob7tDqw0mUYLpXkNb0Nu/bJQ1R",
+	"t+AfMjDS5Rgu/pt/YEqW+FNmSz3pv+CWlw9EVT10v312/2cW0o4uSLQN/gH/0X9gr2aC7jbiRniL/5ko",
+	"LR/gDcdT239dSWUf4DXksT5cvuaNMMIuX1OqB9kB++t//Tcm/wCCKCZSKakmg+xg5SbPtBKN98gyZax2",
+	"NiI32UGPxk+Y4f7Zs5U7IRSg7V5K004bxJud6kL4Bfu8sy8D/eDAf3mAbg0uuR6Hd7us/YND8xDeBGP0",
+	"rmi9wytijDGY4WHhXs/hAH9ijMIJfWMLPbd9SP/RxaTOnU+E5w4rwS+P05tV7r3Fm7lB61L0Sz15cNj2",
+	"5g7X3dBp25b7pW/x0K+7T0PKYt1dUXO33ze+0XBjJzLwlv6N7uIVXgOj28GhbCfCOSnLNKxv6j5GnQul",
+	"B3lWcJHQFURwQ3MzgLS09P5x2pAXuIVVuhOvTRpavxa3TfqKvzDBzRbB8pcwzjRUvS+72Jdd3C4nTj3N",
+	"iY2TVlFg3l68jYKLdcCq1cBfgEFAmKsBXXW8MzIKOiSm0Kg+QxBCQs2zCXmgMRiCSmNeqZaIkw96ESDh",
+	"mKKSMXZHsR4fw+tR2A9c5I/SUL91QEpBdUklJkI5nSSIuwfifNhHl0oa4jpyX1jAbRoodNMVip7k3lwp",
+	"LHCZxlgShL9mlfgg9RwCfANqokVBKCyZoEW5kM4suaJwQUTynQ+vcqRITRPsHj2WnJj3MFBJm1RpVmo1",
+	"gdgWLyAOwE4YmjAsLIDUyoOcfORgu9gmZSyuHd70AcuJsJmKAUt2wgppRrwqREEN8X25AGKxqGhAKI8g",
+	"NJcRDJapfKoLUS7xrzL4MSlJwng20+OxqMxxwCdJQsdgRNpXENA60PvneDOK5/loZy+9ra0kEddSGQg8",
+	"fbAsTRKETwgzIoxuPQJnx/jdjUJw4F1stHfehM8urVoou1x6ujTd68Bwlu9wG50/5+CkdIBVUO6jBpO4",
+	"b5gcrD7ratedwtmlKGIMbg/L+UL7h7TgV4DR+b3vsb0f0yW+jyu2R+nca1cN3u0th/O3j+XfIaYnujfZ",
+	"ATo42wB6/IDXIHqaEgINkJ6aoQUB/jdLjtdNYHaCgdMO2lkKcvfYJ7bsAt4GaCcp5b1xl/8HwZeYEaxm",
+	"F/MpV0Rwi5UvV4Mdi+0xd50U3KP3prQSmYIovDtqZUl+ly++d88KBfcP8tcn707/1IhayMnT9fUPD5fJ",
+	"BqJjnykqjNDjMbsUYobeFLplleBGqz7LlbYCHL0A4xvUMR5Yd2WEr2lZ8anq9bVf1KGCN9m1BnxX+tmW",
+	"y2/BH8L3d961rl0kr+FmC7M9/EYaFvfUb4EGdW/DbVelfQplVvsy63tsx/0JyhfTAr2g4jqXXCeCp7da",
+	"hn2DtdNTPqq0efQJ/hvLKK+j+zfnLX90D1trJpwUVOYI4zo0zIqPlqLaJBBrINLhVULMTxXNWBWM+n8K",
+	"XDPAOBVKY5HDSVpkcIIYco9ulCnA+AIFUDt+MXISArH9GpthECqKI6MRayI06oVuApiGJiKpVRaoPvuJ",
+	"l3ORBIMD0RQmFS64oQpq31msndAGFhkMFywC6kxpozSwYrkDBFj1aQGoiHbjbLBXYIfBHri2sdLbkt3m",
+	"etFRMXZqYmN6HBcRJ7hFVKt+2UaWFig9jvvFQ0H2NsFXZBPAy3aX4ru/LnHLXrnvVkrl5JFTJiAGEyWT",
+	"qGvUkzeAp/wXBgqlYyCG1PPf/nhy+uYVRGbcWHcKyWwOxnQOtZCaWIm0nATBvhxjmaLGv27MxOun5ZBJ",
+	"1ChJsASfWTTGR7y09NTHvQNnKyR/3iDTzd2abzOMg6wnZgZjyhsOuO0Xel4WjBdF+gFANQBWdfgsOztR",
+	"SGAH3XgWHFlfPCee9XfHi6StmWmZkspYwYsmq4AGvqNdcLNIuI6aHsb6mha8u6ZfuqylAad/RdLGd7Pv",
+	"vnz3MLO9Tt1Fp7726BsULy2a9KaRZtu4nq0iVVRIJ3njse8fAylwSntcp6QNUYPIhhPppKRio4tKK13q",
+	"iRzxkkHPr0Fq/yM7b60W1kngTLVUEPbq7etog2BFa21EwFM0CTxFngQK78OwmxsIrExJG+muLvgH0WPz",
+	"mUf2EQ9YAkA8RojRQi3d61KIGUGyP4Crm1J7+VC7mxfy+gYGo7Gu2ETrgnrB5XjCuVvl/Ni3ByRUiahE",
+	"jRhYWjYUY+yCKhTOWbl3YJeWo5+pnxPYuFs8aNEgAbMnFRMyObsHgxqFPna6SvuxuqH7vH6TYkybZ37R",
+	"4H4xx+ObyVZ/jEPePrzfePH9aS6naxsD9uhQ24uaTDB7N/6rJGDF9rX76P5XZqzAa4sh+2WO+MR4QZqV",
+	"5pg9KpKDXoNzucGbXPYdb8dVTPqttHqGqRCqN+fpJXSnockqUDz2mW/Q4skyQFs604QBe70cXaS4Yk5V",
+	"xoCXngJJJgewN7C961AB7i6ZwW0xEk188zBNNpXGCOT2iPBs+AsaILU1JA+tZO5f9VatlcZmBd3YX6hT",
+	"/VbSqeYaxVstLaDupHBr7wzva65uu+aKxyKmaRQ6wQn2P91twRWkVVuypgP/50qjEKCIHhIxdZ+9UuVV",
+	"Ks+nvLqMk/Qcrydnh6bPTrxX5r1I2E9OUscLsAUHaSrqV/NwQC1uoMQroadJho66aENCdcA45t4ZLxeA",
+	"LZPKrMmE0u2lYbwofCZU1vimjJVl2S0ZaqQaCRp5jjhD7B5dfw/wEE/gRF7lBZ9Bh59aRVyS+QOAnJ7b",
+	"of4Yuakx3gpUT+4f0maqlJcinTB+NEWt+TuB7KgWihQ4xB6gIQofoTnADXC6dGRCOgYE3+uzTF0Kaguv",
+	"hKC0Pux4lnOZB15oX+0hFCxhntbvzasydythIuUFjXlc6WnPtxjMVF6v+stDQRdXoaMMXTmdGyQXp96D",
+	"UBYVSuH9YjyI3j2QWreVlv37XFvuzpq73T6f9dhf/+u/H65sKtw7WMgPw85UPle+Ni9nVpSlYVd6zhYX",
+	"V+31U14F33X6fNfIAe7TzdVS8IXQ5BItCv/oYtacpquT3IA2fYdKLzhv1yqt5QffRtSi+1qQ9A7m2paT",
+	"KeKFjXEMv6uXuuSnUu6WS7V2KlHy39pmGAedmJi7u6997yB+5ZsbHYVTb/vdLTjpudt8R3uzeTd46L6B",
+	"z96xWAKqFEViNbYAVWqexR3UCoX2LXfZvpwEPnUkD6wJFNJnesye7NqQPLS1aSwjIsG6toaobgZAARHt",
+	"9U6jvYniIr9HmmuL/CSSwiK3rCM/yMMNY2zvKL516HNjQ6je5lqmjgFQCFbeSmKX3GpoQlTzqYG+1f0q",
+	"DSulsaKIsdOV8EASYHUO4SAmDHvgassRIIEhbCorNgRh0aMU6chZYbgLTZrSTYhIDPJAYDnRBDq7AL4H",
+	"XLMlMo2ADnKOpegxhflMpLiI7CxyCpdUkMIlxLL/M3/+jk+olWmHWi63+aSCNG9L0CBT2FHIat3uGb3U",
+	"9gtzSrhBdnRU3GB39TXq13ZwNJ7cxjxgubdJ7a41S+FTuX2bNCm/x4ZinZq0v4FTl0zrvW3bxbZNXsOZ",
+	"el3pSSWM2VuqXxtMGqxP+EZ/I6Yn6IMvZ3f+oyxLp8IulV6YQGgNza5/dkYX9QOcbmuBYtlSo/np5O1a",
+	"2zNRC8uG5xbDvQkTFDZKs/0Js2g1PjuPs90MrYG5d7EVUS/cirH4RmBNF0/tKFuKXh20R83+jvR4jEvp",
+	"cW2DyCob0GX+ByN4NbpAmyv8GJkcFFqDwJAGVLLIHMfypW8gr0HtgO7No+kq0oLn3ObBzrTiozP4fvEH",
+	"f6UbpHRumUI+N3hz7KSWrfEReX4FcXTIAiAwQBIZPV+ijKMGlDxwGy4qv0bRgsbm8G61i0w5q7EOVPCj",
+	"pZlhWsPLsEef6F/JdsiPYUhmBWEJaEbCEdbrtYdiBA3dV9pdLIEJM/UmaW3q7V4gI1iyzAerb4u6PTAx",
+	"HouRZReiasQ/4CRuEkh4TYw9Ln+HoDyeeEsdzw1zDhE08PQkC0zpxbWg9nuz8PdrJuF23dhl+w6LyPBL",
+	"u1VSfv8xr5gtbxKhs8TEf23+HBLfyzZGKuciQXyTmUDiN0iijkGowOyJb1JG0QjGGwAGPx5VYiY4fhDg",
+	"ke9ghdQa5NxO5Ip69YBh4BU0kY7GJtrArrsh4Z8Tzw6Gj0RpRI8stUoINpVqjoyg38sPguU+oZ8rsWBJ",
+	"n6EH86p8mPfZSUz1E/ujnglF5eVyKmK4iFH3L6EK0KPvIjAlFCGAtYMzNd6soEZGyCtMDKlO3+6uX9He",
+	"fJs07rh5JbttEMdiA5FOdIw45u7qtX5Vs451B/d9fPYprs4pru+FjQ3EoLV/bEiWyIkGWrwg1ncVyuso",
+	"0ZzMKaUS68tqvcDEodSRrYM6+0iEy6kErQYd+9mYVx5FR4QmCPAS5DydkuzLFHouM20gA5z7q5T4aFkO",
+	"WLGc2M6Q7zt3pmrex5VEL+hSzMAIdl4aXq8NeCko9T1JeoO8mwj7zi/LtpLuxI3tNY27Cw4JRuzMAdP5",
+	"7M6Q7RsGYhs93Rw4fybMJfGudpe4tYsaBa7feegeC9B6bKKZVrv7M/U2F++SL6E9WO7Pgvf87kJ4qt49",
+	"7HqvOm4Vdr1ANNosWIsNfhhpituBXjsNMpePRhccw4ctjS90RaXAJU/S9U7sJqxSplaqe2hQsAeAghyD",
+	"Tql0CQnm3C0KhcZMY09doI/MZREaMXqN5QzuGkpVx5aywytM5wKattZNlpSKgbBtwB9D0Mq3ZC21sZmK",
+	"1KyR3Qqs+79oqWqD1NTS9AobP+RPv/mGJar8fCrNFODaaftUwCkUbCicDjOYnAiME6AiQ3W1+GgHuEeA",
+	"G5zLwjsCQ8FEIS22XK1hGz2AfCHLMtB0DcWIz41IVDfGVaH/GNIzQqcRfx5GJaHzsLS9ZJGt1ivLEvpv",
+	"6rlN+pL4RQVQtnS3ygtu+VECIF52gZB1NOnTARl/dPS0x/HDFqxtPepEPMYFgBPx/edus8XA7www0nqc",
+	"KXs1Eyx365sfw76YqLDFKxHaULChLq767K0QLDs4TTAL2cFyi5MjGk2OKxWhCQAoaO97kjSOdq4d3Pa0",
+	"1AZRDeA5KgGI9pqDOEu24bGPBtOHvOSU6xm2+XUfEwBSfB+2s/hlycLPOKmrT5Z1CT+bfALUIoUA6ZFQ",
+	"BfHo+gPU7NOb59aK6Ywi8Rw6BcPJWEI3YEVF88IXFWvb8Z3XbxL2Do3s0LhZIHMe2s1uCQ0fi919ZCcl",
+	"3p/dFHz9Dnp/vD9zu7SxA0hnNLC/x7ZAj+XrdkCT31Qj4vDOtu5DHK48vZj74ru2hg2YNYKtOXYvHbSa",
+	"26MD9suzVy+f/5ovWbH/cvSTqEaiPDo5O3p/dkRPOnobprrOvF2d097YvEa/4S5QDref7xbH4Z6472z8",
+	"m+lsXG94IFSKZ45265LZylN0Y2LHg41NyRRnZf/dF8SitsSbGgP+jEs8WFz6cz8nbsP1qvYhVR5E2y+/",
+	"5okd8vbZn5eDUjU8Z5rTnquCuG3CYVn0sD4vmliZevL4cQhmrZjOYGQ7Q3V4VX+LVDAEdlIwgOjQhH8Q",
+	"YCRHyzc5s8nmchb8XI2c7f6u7jDVfaNj32wt4mOd0Z5zY6SxXNm8xwrsuzdHZMLwylnFljsl1EcJniMF",
+	"XoJlXVDFJx+JAmpl6whXf4j9ZQ6wmAWY/87s5FONRum0ja8gvEjzpSnxtqIXSIa9A8FANBBrFANPHj/Z",
+	"TDHQSmLh9+X1aAb2Max9DOsuqQNqkh3zIZt0YWNEa1nd3EyAa8UvvpUc9SlV+KdGQWMJwVKbVqcI0Y1f",
+	"3xgWGQTQpSemNopJIF4OWdQBjgiRMFmwK6BGHSPhzPI4eiFSQTX8EHORBlxnrGJ3XvlCjq7jSFs9e39G",
+	"nsvN55mfrr6Gl7qtP+69S/DuZVW3fmW1oFnzR9koopr7VAUSxINrZHC72tUxGtJoVb/QFVBlzKeh1XLN",
+	"jB5sLY0AjishCDeR0GW150+BWAeGUetxxxwkB/V/okbFKnaEbkB4ugEnYmEfHbrZ6NDvXTDuTb/bE6dv",
+	"4OPdTaDekc334bsNec0Ts5Q5yYOQI5qkwGycwPuiWGXfYW5qgK3Rm5MfTi4LJ7HELGcW0hNDPrrMVMzr",
+	"XeiFOmY5FhigScX9n2+g8R6luHI+1JXN3VFsyHf3WZCfvtvnQb7WPMhP3+0zIftMyD4Tss+E3E0mJNWU",
+	"9zsRQqbGNj7bia9UaPf38lWfKzFY6Jn5ZtcKdPZe5ezdq717tXevbsi9MvRZNcu2smR8NNJzQHcTvI2I",
+	"S/9Vz9mIKzaWpcVc6ZQNrzD16TQJMRKFuJN3wcTRlMuS8aKohIGOEw35RxjVytQagOe1mzHiAArP7LNT",
+	"bnA475Uc6QJqtac+tj7l1orKDYHE3sHggBf8fx/0Dpxv4lyM6uqgd6D41B0S7lkHqRCc8o8/CDVxm+Kb",
+	"v3vaO5hK5f9+4kbvbu9u9G+//FuWfXz8+CjLPj55kWUfv3vh/vnHF7/+z789CNlFYyupAPreNFX/Hg5h",
+	"iZcGPcG0TNOo3dkHXSX3G42fyz0gpvfrtZlx05+4Q86Yrr0mKX3LJ7Ynpd9N//3eK8eLqVQtleN0qCH5",
+	"6z+CqIhQNdQ0Ef70uTVlCpY+Zgvwfmn7DqDCOFupHHCKohBjPi8tkXJDD2yiW1mW8IShyZSfGkBpYvUY",
+	"ZV7n9uKRkRM1n+XEg45BNFEwClmxEQ1WaWaAztSPeVCjL4GBPn38RwbS/9zyS6Hy/jWrdZ1++9LhNzqx",
+	"A1+cG+2ufHH1a2+BL67bRIKc7t4XO1zR7LzgYYj7koO7JK9/0KO1qKUgh/15yyVvsEnWlrvBGZ97B9i4",
+	"p8P52OAHL/t8H6V4l9jZc/chv+OX9KA9F9zXo6pQpiT6hVGdFfodzcqrMTjljtepujZEkEj1BZ/p0Sf3",
+	"n3NZfG71npyJF/Qg1bPJos/eUlGWQAqgeE6gW6Wia1klDSqxTFsVy7xB4bxM0Y36LPeX5NBH0oS+KXIk",
+	"Agw1wasCyLVFY3lJ9IWBoFvK+d6Bn15n1vzb0hF71Oc+NvXbJb0IorSr5b+VEHCSw6MsQRKs+gzEMxcH",
+	"Qvh5grQL3wkXepIntNXmQi/gnEKChoToj1D4T2mBA1ss6FZ4DpVxZgpOA8IgkoXx0XzkVC6x9oB6gWpu",
+	"chG0IpmNha7HjIfyAWGRvyh2KaSnAwYrYKzANanEuBLmIu+zZ8nAglIDamzqZO+UgTFSK5L+1O5pxBUr",
+	"NfT8xQrrGEbHNSgyBSpUGltxq6uk4JgSLwP0a9w153AqukqnoV8waSFSIRS+AzlssAs/JFMwPzTtrRAx",
+	"0RWyCs5lk3pJbNdrNQnGTbCZ1g8XvO6X+FjZJtZpPl2+DqyOjamUMMUdQAgN195Ce58v7EVhiTkYJbA3",
+	"9ymWzt7MD9zYE7CV987MV+bMwFZnHJUEFFk4MeSVlYj6bKOWXvJrfCPfX7s5MI9SU3l3/T5vYhzxnftB",
+	"iWNxH1LUmuAEOaXp4Xm46EkTSHPM8k+fczYqBa9MUHT+MDIbABVDcJ4KDS0b4N7ShlZ81EMYdJa0HtYQ",
+	"m00CWG/KR5UmZt5Pn/zBvhv9589EvxA7USYeFPhf3sNC3ixnrwwSbw10IpgJ+dPHT5GrOPhs6IQRi0NO",
+	"byagv5MHUTIwkncAsQqYRwhDmIqc6AWdPUL9OpZv1KSJZ3Prdf+1VHEnXfo6Pmx7pdh48W1oxYJ39h63",
+	"iYzGS5oLCcPm9rtW6UUkYjtIwoSFKAWaB8+45eujf88rbkQRH947EB+dON8cN3z+EcV+feB7/bzXtvfT",
+	"MXaGvvPsojS8eZ1b0PeKX3CDX1xqA3T9iez35rLn5MdwoPusfRgQgVOkI4IrKquk7zl0r+il/ECYVasA",
+	"Ym56To15h5PIosKJPbYQwwutL1klRkJ+EJU5TG5jNStE6X6W7qZDPbeJbxhdSeibWxCNVtDbE/5BYHP+",
+	"PvsZiYGnXCoDXZFjdDMyVJG55O72Fz13W48JZeHZOPOrGT0MOkb12HAeryY1EHAszmKYq0IDETE2Lva1",
+	"ACEVCAxJvZoiBUc8dBsglzySKFUC8pMQMphydRXVd9LJGt8gNrkC0iqKOhB7cQ/oFZF2DY7zypo+c+Ic",
+	"efujvgASNNoQoSwBO0pjT2jmwQ5Q9hVpCeJLEBbNkwHUONDuQVDPgl+Fptgr1sOSJupS2pl6gNJQ962E",
+	"lSxdHbSjMLiwYhTtK0HvjVMERkpd6hW4n7bK7OBuLG42htkkxtGEak0BPY+7NtQcFcJcsgtdFl5E8ro7",
+	"E4lJ/K/Ew9sDVhoi5Qs4BgJKROGfeBW9hgBirA5tURCkCDxFcHj7UBXqxCYIZaW9JlGaFRUfUwPAWgQw",
+	"8vgFd8/HCZnfDhC3xXBrKIJKwRdKLEqpxJHTLFNpRcH+6e2rlwNwG3O0TH+QSuRs5uSvVPQEwUcXvtkG",
+	"EdCBREzoGp1ziDQdmSJQYwiiuhsFthhkGRSqQMY7kqDAZyeVCAR3zjn9wx9OFMNNEVQNrALcUBomldtl",
+	"bnf+4Q8DlPkk6CjcnRAFjqG3bp/RNx54LvvMR82LeeUJBumhbq9o3DIU7p3xCngQJXZ8ieOjeXAIvuuZ",
+	"UIT+H4CvkfumDG/fvXl+8uPb89fP35yfnJ6+ev/yHTXaoYGDT21wxenWxI5f6klUOZnSY7ZO5TSplcRF",
+	"2cqd+3ikiiaXLn6va7063Fdb+HRxI7ZyJMMZPdi3sBli0BMCGPuY5+9d9eGns73uu0n9Rvb9UbTjH32i",
+	"387pt6uNoAd/Yi8mwyph5iWIIRATRP4JtCTI4FtnCOs3wRB+xnE8o7t/aUQCzbJDzmlp4D9Le3GCC7AN",
+	"Dfv6uzTKHP8i8D04iUwLb/aghL1kuzPJht012jdjIuFI1iyhD8KvWwu3pY9mazn3qBL05/bJkaZnt0Gn",
+	"32K/wbhIRGhuiQ7d2a5AyALU6yhMF9wkEtbwqWC5n5cscqCKkhasSNMj1vRK2EqKIlOlvBTE3axVW+M+",
+	"HAzN4xb4nr7ZUuTOhCqkmmzOLuB5ywpjZ1m7Sb76vosyRL20s7yNWEF/3Vw76b1MvXYb6H0ofSdxTmXj",
+	"dVHVKsPrDZJWJXoijdcXIvqT6lVSvcTNFrJiRowqYVvqCn/2z9lWlP32y93SJexijO5U7uY1wfXK3Zpf",
+	"5N2Uu9VLLPx81mY/X8Igw9T3FXP7ijlo+RNlyRbG6/q6OX9TarattDPOarkiA3aiDyOHpm8+4Pb+zQ8+",
+	"NAchxEz94r/3Xx/8D/oxiICHRL09DB1T8DVhG3C9cHd1xvH4ilrALcdmIXilyisGVNO+9Rc+vhLIPnqh",
+	"FyoEdt+/+YFN5wbikvmFtTODIdVS8AI512fzYSlHvt6vx7RiEBb5+8c99vTpt4D4ffL4m6fYe2SoPwg/",
+	"YWulmmQqxC1/fv6Pf3r16s/nJz/88OrnPIUYiYrxstQLw2aV/MCtYErYha4uKUQOI8s9shXuXyGqZyjY",
+	"fOYOPHn8OFP+zW4qMfTdYuj8Y4bpCVo+t27aJAu7gL54PhxNA0Y6Rg/s4bTCmbqR7qE3auHvihsyF8jk",
+	"26Eikca7a1HiyuW3UJe4xWyKqFu2m0dRU0qr7olP1i8VKS6hhzopwWeYUEsMgK7qM7kkMcGeBb+709XJ",
+	"6fBqnBfU6eneYUpGUWkb98Bb+Iw23AMuKOpXfO4d2MQsWN+WUJj62iFYpNO1VLNZe9P3zpTYA6m+vhpM",
+	"L11a7Z/rtJpvajHv775LR3l2dOSENDv85C7MDuZVmR0MWHYANsjg0SMnrvskl/sjPX0Ej3pEWyc76OF1",
+	"AClyV/6SedYyEqzZQY9ly5xn2cGvmfp82LmfPV220s6+prawnz2WHfWbFNqnTGX2/ZsfBoxtN8MMW90O",
+	"2C+/IhfNp46z/NzL1OeHmZJjGPnf/ANTsmQwjlJP+i+45eUDUVUPM/U5U+Op7b+upLKleuDVEkrVh+zR",
+	"I7QYfT/4kbhmv356wEq7/prh8wC2xbwqB+yw23odwoawtFyH9VU67LHDpTU6/BWW6DhTbli6FP1ST8Ls",
+	"0Zh7eNwy/e6NpteHV2KImzJ4beBD1PaJQ4KQPWsSfF+fOZ8+gFXITMXGnAU0oJGTC2g8g/gVC30sq0p+",
+	"EP0W9Fg0Q7uBx/zgpCGLutgjwe6NnsE92EHPbAow9toT1XRSjCEiXMp9jOsy0F8689zJt9jeqejmTewz",
+	"x/vM8R1njjdJgBtLE3crVcc2utOhqJJO0FDiBfB2igbN+NyIIuio2BI5gchTVTu74BR5gvIwpdl4XkHE",
+	"SKvQkhfB33NAoEuqN7eh9z7iu6np7twIaiIUTmBjIQpSwvA0hJMTwlFWBJZH0kaM1+U4gwEb89KI3Fel",
+	"Y4F9tAxCLzpfgj1IhhrT02tmHWrjG+2UR+jt5xT6XMSL2VQaI4r2qvLUntg1KjWel2XHCu/lsJLbSG4F",
+	"N6er3Wk7x7SaH34b9XBfVO/si8T3sZP7UfLdQxGd1ndf28htdfMeFbVIa3N23T/+MHXwethD1aklwt0s",
+	"UwC/gM4moqhVfVWCXYoZ1iU8ecoKfrU+GZ+Edq8J7noLvPIH94K9ttgYH29Bl0pxncx+BDxdK8OfbqLf",
+	"SI4/zKx7rr+O/tq7LnvXZXta3UbJekeOTLtOQJN6Z0TrWiQrfTU15wTQDJzNtJE26caVeCZaLXhVGMSS",
+	"gXdiE9NvyU3ps5NQgJwpz4K4ioAlEK3TRMvuR1BTD0hHPQS4LPTocOOJJb34bG7D6Hu+UtetIXLNm4hp",
+	"pioGmBqOE07zrP/cXIoCRkRFY1wxwatSorMHTxt7tSrVqJwXgc4MvYkAO/DtyRARDE9Z1B3FZlRvmjv9",
+	"shzEHTyrN+lwt/eNWi7v4BttC02On1QXZY3j2t5HCtc1l5gRFgg8cufpD4PfLQoqHdzDkX+zcOS9J/eV",
+	"YaAhFoXdtj3DQqrlbg4XvaS9AY9yZAJ05eaVeEQkKrGgjIgvctBIfwXFJIRYMxd6YfrshWfsFB8t++Yp",
+	"u9DzCukrqqsIF5eGGTlxKwZKc6gxQpip+KhQqD6rxAep58Cs2QEOx7ZBw7EOiD0/cz8e0u5OU0cLwc2m",
+	"Wdc2II1uvohmW9fSvZ2uesqDnbbVU+G6Rj0VX/Q+hvc7l6NgQYxEzVEy/kvpIjivD4R4ZIW5JTG6UtVH",
+	"jg8SSviEqnt+3vNCEQvz1BWxArA3AI1Oi3mhaFoklYDROWC6ypRPxAT3yRCXcBf/IAU17gv+fksFf9cI",
+	"azVE91aqOzfAaIMf8dUgUfcViPe9AtHJqvBJ7m5ow9jcNNu6DJLNGejqIIgkDSv0aD6lT35elQeDg0cg",
+	"9GgcK9pATqAR4nzWY6WeTNy/peoFfia0MpEJKfbvcx8CqLRCGicLXuLP/mYS4ZHLCR1iPpLISZ8wivi2",
+	"6T0MykHAS1awjuEOvppoVGoj1SQZDBFHNYznHR1pGExZRto77BYpih4z4IxGQiUKi4HVL/SshLKY2DQT",
+	"iU9pGMAi1LQowC4k1VB/bBjI95Wez4DInhqSAUKCqLB4JRg3pIOtTucs+LRxxvD76mNOuVLgUsxKSIBw",
+	"7ynaC3HFCo11ToQYjY8B6uGm5/yIB9rf8qFhI63c/gVFyobCLgRxF0Z+48i8hO2cE1JGbX1YtM7VlY6O",
+	"6MGaxucPNfetpDq1sZzMK78cbnNZXgGGxb304EgCUWPy2ErMdNW4397QkdWHvpCIPw1vVhWxawQCXGTF",
+	"gHos3VKCV6PGDw0PNCw/bE1/S1hR5M9yu9qQ0DiCHCqKoPSjlg1POjmj7d62lLWGDuaQSWVsNYeaPhP7",
+	"dEOzabcb3M/JM2eVJrKN5Qe/piPNT4WwOg0sfKLUDvxBPjfi9ILb/GEPPh9jubJHc4nscd8fvT9LRgCt",
+	"bVcf764nPHvjNg/dMYHMMl0CVtaAIVP/sWmTsOcB4ZAG9rVkLHNqMbvyEkI30JWB/FlcUaCfAiF13vER",
+	"d4LOrc3rdNJ8Jo8uxVXjs16fMTi0+qxl4kCMMgGjty/+hPcM5OlVgV1sfZ9aVHirz3v+oWWJ37ZXlV7p",
+	"eUV7OV2+pPp1+SmxwHzlOa8rPUx6O85KbqEfL0yxmiuTQMmTh10IXjYqwT/hgc+/fv7/AQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -430,7 +430,7 @@ func (q *Queries) CountStalledAIResponses(ctx context.Context, unknownLeaseSecon
 
 const createAIResponse = `-- name: CreateAIResponse :one
 WITH allowed AS (
-    SELECT
+    SELECT set_config('synchronous_commit', CASE WHEN $13::boolean THEN 'off' ELSE current_setting('synchronous_commit') END, true)
     FROM (
         SELECT
             count(*) FILTER (WHERE r.status = 'streaming') AS running,
@@ -438,11 +438,11 @@ WITH allowed AS (
             count(*) AS last_day
         FROM ai_responses AS r
         WHERE r.requested_by = $5 AND r.created_at > statement_timestamp() - interval '1 day'
-            AND greatest($13::integer, $14::integer, $15::integer) > 0
+            AND greatest($14::integer, $15::integer, $16::integer) > 0
     ) AS recent
-    WHERE ($13 = 0 OR recent.running < $13)
-        AND ($14 = 0 OR recent.last_minute < $14)
-        AND ($15 = 0 OR recent.last_day < $15)
+    WHERE ($14 = 0 OR recent.running < $14)
+        AND ($15 = 0 OR recent.last_minute < $15)
+        AND ($16 = 0 OR recent.last_day < $16)
 ),
 noted AS (
     INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
@@ -476,13 +476,15 @@ type CreateAIResponseParams struct {
 	Review        *AIReview
 	PromptVersion *int32
 	TicketVersion *int64
+	Async         bool
 	MaxRunning    int32
 	MaxPerMinute  int32
 	MaxPerDay     int32
 }
 
 // No row: the user has used up the budget. A limit of 0 means none. The caller holds LockAIBudget, so that the counts
-// stay correct.
+// stay correct. With async, the commit does not wait for the disk: if the database crashes at this moment, the response is
+// gone, and its readers ask again.
 func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error) {
 	row := q.db.QueryRow(ctx, createAIResponse,
 		arg.ID,
@@ -497,6 +499,7 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 		arg.Review,
 		arg.PromptVersion,
 		arg.TicketVersion,
+		arg.Async,
 		arg.MaxRunning,
 		arg.MaxPerMinute,
 		arg.MaxPerDay,

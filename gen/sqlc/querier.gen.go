@@ -50,7 +50,8 @@ type Querier interface {
 	// Returns 0 if the dispatcher has nothing to do.
 	CountWebhookWork(ctx context.Context) (int32, error)
 	// No row: the user has used up the budget. A limit of 0 means none. The caller holds LockAIBudget, so that the counts
-	// stay correct.
+	// stay correct. With async, the commit does not wait for the disk: if the database crashes at this moment, the response is
+	// gone, and its readers ask again.
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	// No row: the account is not a service's.
 	CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (time.Time, error)
@@ -453,7 +454,7 @@ type Querier interface {
 	// Returns the ticket with its customer, if the caller may see the customer. The ticket's row must be locked. Records a
 	// change of status, and adds the given entries to the journal in order; customers see the entries that are shown. With
 	// sorted, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
-	// with waits.
+	// with waits. Otherwise, a ticket that is reopened continues the wait that no reply by staff has ended.
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
 	// Invalidates the account's access tokens. The account's row must be locked.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)

@@ -222,7 +222,7 @@ CROSS JOIN LATERAL (
         FROM messages AS n
         LEFT JOIN users AS u ON u.id = n.author_id
         WHERE n.ticket_id = t.id AND (NOT n.is_note OR $1::boolean)
-        ORDER BY n.created_at DESC, n.id DESC
+        ORDER BY n.created_at DESC -- No two messages of a ticket have the same time.
         LIMIT $2
     ) AS m
 ) AS latest
@@ -744,6 +744,7 @@ SET status = $1, ai_mode = $2, ai_mode_before = $3,
     waiting_since = CASE
         WHEN $1 IN ('resolved', 'closed') THEN NULL
         WHEN $14::boolean THEN coalesce(t.waiting_since, before.changed_at)
+        WHEN before.status IN ('resolved', 'closed') THEN unanswered_since(t)
         ELSE t.waiting_since
     END,
     updated_at = before.changed_at, version = t.version + 1
@@ -788,7 +789,7 @@ type UpdateTicketRow struct {
 // Returns the ticket with its customer, if the caller may see the customer. The ticket's row must be locked. Records a
 // change of status, and adds the given entries to the journal in order; customers see the entries that are shown. With
 // sorted, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
-// with waits.
+// with waits. Otherwise, a ticket that is reopened continues the wait that no reply by staff has ended.
 func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error) {
 	row := q.db.QueryRow(ctx, updateTicket,
 		arg.Status,

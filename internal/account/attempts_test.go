@@ -52,7 +52,7 @@ func requireTooMany(t *testing.T, err error, least, most time.Duration) {
 func TestSixthAttemptIsRefusedWithoutAHash(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 3)
-	_, err := replicas[0].CreateAccount(t.Context(), nil, "ada@example.com", password, sqlc.UserRoleUser)
+	_, err := replicas[0].Create(t.Context(), nil, account.NewAccount{Email: "ada@example.com", Password: password, Role: sqlc.UserRoleUser})
 	require.NoError(t, err)
 	for _, email := range []string{"ada@example.com", "nobody@example.com", "not an address"} {
 		for i := range 5 {
@@ -125,7 +125,7 @@ func TestSuccessfulLogInResetsTheCounter(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 1)
 	s := replicas[0]
-	_, err := s.CreateAccount(t.Context(), nil, "ada@example.com", password, sqlc.UserRoleUser)
+	_, err := s.Create(t.Context(), nil, account.NewAccount{Email: "ada@example.com", Password: password, Role: sqlc.UserRoleUser})
 	require.NoError(t, err)
 	for range 3 {
 		for range 4 {
@@ -142,7 +142,7 @@ func TestSuccessfulLogInResetsTheCounter(t *testing.T) {
 func TestRightPasswordsInParallelAreNotRefused(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 1)
-	_, err := replicas[0].CreateAccount(t.Context(), nil, "ada@example.com", password, sqlc.UserRoleUser)
+	_, err := replicas[0].Create(t.Context(), nil, account.NewAccount{Email: "ada@example.com", Password: password, Role: sqlc.UserRoleUser})
 	require.NoError(t, err)
 	errs := make([]error, 300)
 	var wg sync.WaitGroup
@@ -162,7 +162,7 @@ func TestRightPasswordsInParallelAreNotRefused(t *testing.T) {
 func TestParallelAttemptsCannotBypassTheLimit(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 1)
-	_, err := replicas[0].CreateAccount(t.Context(), nil, "ada@example.com", password, sqlc.UserRoleUser)
+	_, err := replicas[0].Create(t.Context(), nil, account.NewAccount{Email: "ada@example.com", Password: password, Role: sqlc.UserRoleUser})
 	require.NoError(t, err)
 	for range 4 {
 		_, err := replicas[0].LogIn(t.Context(), somewhere, "ada@example.com", "wrong")
@@ -193,7 +193,7 @@ func TestParallelAttemptsCannotBypassTheLimit(t *testing.T) {
 func TestFailedLogInsPerNetworkAreLimited(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 2)
-	_, err := replicas[0].CreateAccount(t.Context(), nil, "ada@example.com", password, sqlc.UserRoleUser)
+	_, err := replicas[0].Create(t.Context(), nil, account.NewAccount{Email: "ada@example.com", Password: password, Role: sqlc.UserRoleUser})
 	require.NoError(t, err)
 	network := limitsOfAServer().NetworkFailedLogIns
 	for i := range network {
@@ -213,7 +213,7 @@ func TestEleventhSignUpOfAnAddressIsRefused(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 2)
 	sign := func(i int, client, email string) error {
-		_, err := replicas[i%2].SignUp(t.Context(), session.Client{Addr: netip.MustParseAddr(client)}, email, password, sqlc.UserRoleUser)
+		_, err := replicas[i%2].SignUp(t.Context(), session.Client{Addr: netip.MustParseAddr(client)}, account.NewAccount{Email: email, Password: password, Role: sqlc.UserRoleUser})
 		return err
 	}
 	require.True(t, apperr.Is(sign(0, "192.0.2.1", "no address"), apperr.ValidationFailed), "an invalid sign-up does not count")

@@ -36,12 +36,7 @@ func (s *Service) Erase(ctx context.Context, actor auth.Actor, id uuid.UUID) err
 	}
 	s.auth.ForgetAccount(id)
 	s.auth.LogSecurity(ctx, slog.LevelWarn, "user erased", id, slog.Any("by_user_id", actor.ID))
-	ctx, cancel := context.WithTimeout(ctx, erasedAtOnce)
-	defer cancel()
-	if err := s.erase(ctx, id); err != nil && ctx.Err() == nil {
-		return err
-	}
-	return nil
+	return s.erase(ctx, id, time.Now().Add(erasedAtOnce))
 }
 
 // FinishErasures continues the erasures that have begun.
@@ -52,7 +47,7 @@ func (s *Service) FinishErasures(ctx context.Context) error {
 	}
 	var faults []error
 	for _, id := range ids {
-		err := s.erase(ctx, id)
+		err := s.erase(ctx, id, time.Time{})
 		if err == nil {
 			err = s.store.FinishErasure(ctx, sqlc.FinishErasureParams{ID: id, SettledSeconds: int32(settled.Seconds())})
 		}
@@ -61,8 +56,9 @@ func (s *Service) FinishErasures(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// erase deletes in batches, each in its own transaction, so that it can continue after an interruption.
-func (s *Service) erase(ctx context.Context, id uuid.UUID) error {
+// erase deletes in batches, each in its own transaction, so that it can continue after an interruption. It begins no
+// batch after the given time, unless that is zero, and interrupts none: an interrupted statement costs its connection.
+func (s *Service) erase(ctx context.Context, id uuid.UUID, until time.Time) error {
 	for _, step := range []struct {
 		most  int32
 		erase func(most int32) (int64, error)
@@ -90,6 +86,9 @@ func (s *Service) erase(ctx context.Context, id uuid.UUID) error {
 			erased, err := step.erase(step.most)
 			if err != nil {
 				return err
+			}
+			if !until.IsZero() && time.Now().After(until) {
+				return nil
 			}
 			if erased < int64(step.most) {
 				break

@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"log/slog"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -65,7 +64,7 @@ func (e *export) sessions(ctx context.Context) bool {
 			UserID: e.user.ID, BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: maxExported,
 		})
 	}, func(session sqlc.ListSessionsByUserRow) (page.Position, bool) {
-		return at(session.CreatedAt, session.ID), e.add(Exported{Session: &session})
+		return page.At(session.CreatedAt, session.ID), e.add(Exported{Session: &session})
 	})
 }
 
@@ -75,7 +74,7 @@ func (e *export) tickets(ctx context.Context) bool {
 			UserID: e.user.ID, AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: maxExported,
 		})
 	}, func(ticket sqlc.Ticket) (page.Position, bool) {
-		return at(ticket.CreatedAt, ticket.ID),
+		return page.At(ticket.CreatedAt, ticket.ID),
 			e.add(Exported{Ticket: &ticket}) && e.messages(ctx, ticket.ID) && e.aiResponses(ctx, ticket.ID)
 	})
 }
@@ -86,7 +85,7 @@ func (e *export) messages(ctx context.Context, ticketID uuid.UUID) bool {
 			TicketID: ticketID, AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: maxExported,
 		})
 	}, func(row sqlc.ListExportedMessagesRow) (page.Position, bool) {
-		position := at(row.Message.CreatedAt, row.Message.ID)
+		position := page.At(row.Message.CreatedAt, row.Message.ID)
 		if !e.add(Exported{Message: &ExportedMessage{row.Message, row.AuthorName}}) {
 			return position, false
 		}
@@ -106,12 +105,8 @@ func (e *export) aiResponses(ctx context.Context, ticketID uuid.UUID) bool {
 			TicketID: ticketID, AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: maxExported,
 		})
 	}, func(response sqlc.AIResponse) (page.Position, bool) {
-		return at(response.CreatedAt, response.ID), e.add(Exported{AIResponse: &response})
+		return page.At(response.CreatedAt, response.ID), e.add(Exported{AIResponse: &response})
 	})
-}
-
-func at(createdAt time.Time, id uuid.UUID) page.Position {
-	return page.Position{CreatedAt: createdAt, ID: id}
 }
 
 // each adds the rows of a list, batch by batch. add returns where a row stands.

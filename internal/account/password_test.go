@@ -16,7 +16,7 @@ func TestCommonPasswordIsRefusedBeforeItIsHashed(t *testing.T) {
 	s := newDetachedService(t)
 	hashes := account.CountHashes(s, func() {
 		for _, weak := range []string{"password", "PASSWORD", "iLoveYou", "12345678"} {
-			_, err := s.CreateAccount(t.Context(), nil, "ada@example.com", weak, sqlc.UserRoleUser)
+			_, err := s.Create(t.Context(), nil, account.NewAccount{Email: "ada@example.com", Password: weak, Role: sqlc.UserRoleUser})
 			require.True(t, apperr.Is(err, apperr.WeakPassword), "%s: %v", weak, err)
 			require.Equal(t, []apperr.Field{{Pointer: "/password", Code: apperr.NotAllowed}}, apperr.From(err).Fields)
 		}
@@ -37,7 +37,7 @@ func TestPasswordLengthCountsCharacters(t *testing.T) {
 		strings.Repeat("\xff", 7): apperr.TooShort,
 	} {
 		hashes := account.CountHashes(s, func() {
-			_, err := s.CreateAccount(t.Context(), nil, "ada@example.com", password, sqlc.UserRoleUser)
+			_, err := s.Create(t.Context(), nil, account.NewAccount{Email: "ada@example.com", Password: password, Role: sqlc.UserRoleUser})
 			require.True(t, apperr.Is(err, apperr.ValidationFailed), "%v", err)
 			require.Equal(t, []apperr.Field{{Pointer: "/password", Code: want}}, apperr.From(err).Fields)
 		})

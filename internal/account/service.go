@@ -47,82 +47,77 @@ func NewService(s *store.Store, a *auth.Service, sessions *session.Service, o Op
 	}
 }
 
+// NewAccount describes a new account.
+type NewAccount struct {
+	Email    string
+	Password string
+	Role     auth.Role
+	// DisplayName is shown with the account's messages; nil for none.
+	DisplayName *string
+}
+
 // SignUp creates a customer account for a stranger.
 //
 // It returns RoleNotAllowed for any role but user, TooManyAttempts after too many sign-ups of the client, those with
-// taken addresses included, and the errors of CreateAccount.
-func (s *Service) SignUp(
-	ctx context.Context, client session.Client, email, password string, role auth.Role,
-) (user sqlc.User, err error) {
-	if role != auth.RoleUser {
+// taken addresses included, and the errors of Create.
+func (s *Service) SignUp(ctx context.Context, client session.Client, n NewAccount) (user sqlc.User, err error) {
+	if n.Role != auth.RoleUser {
 		return sqlc.User{}, apperr.New(apperr.RoleNotAllowed, `Only the role "user" may be asked for here.`)
 	}
-	network := networkOf(client)
 	tally := s.attempts.of(s.limits.SignUps, signUpWindow, "sign-up", addressOf(client))
 	if err := tally.check(ctx); err != nil {
 		return sqlc.User{}, err
 	}
-	account, err := s.newAccount(ctx, network, email, password, role)
+	row, err := s.newRow(ctx, networkOf(client), n)
 	if err != nil {
 		return sqlc.User{}, err
 	}
 	if err := tally.count(ctx); err != nil {
 		return sqlc.User{}, err
 	}
-	account.CreatorKind, account.CreatedBy = new(sqlc.ActorKindCustomer), &account.ID
-	return s.addAccount(ctx, account)
+	row.CreatorKind, row.CreatedBy = new(sqlc.ActorKindCustomer), &row.ID
+	return s.create(ctx, row)
 }
 
-// CreateAccount creates an account with any role. The caller has decided that the actor may. A nil actor is the system.
+// Create creates an account with any role. The caller has decided that the actor may. A nil actor is the system.
 //
 // It returns ValidationFailed for an invalid e-mail address and for a password that is too short or too long,
 // WeakPassword, EmailTaken, and ServerBusy. It hashes the password before it looks up the address, so that a taken one
 // takes as long.
-func (s *Service) CreateAccount(
-	ctx context.Context, actor *auth.Actor, email, password string, role auth.Role,
-) (sqlc.User, error) {
-	return s.CreateNamedAccount(ctx, actor, email, password, role, nil)
-}
-
-// CreateNamedAccount is CreateAccount with a display name.
-func (s *Service) CreateNamedAccount(
-	ctx context.Context, actor *auth.Actor, email, password string, role auth.Role, displayName *string,
-) (sqlc.User, error) {
-	account, err := s.newAccount(ctx, "", email, password, role)
+func (s *Service) Create(ctx context.Context, actor *auth.Actor, n NewAccount) (sqlc.User, error) {
+	row, err := s.newRow(ctx, "", n)
 	if err != nil {
 		return sqlc.User{}, err
 	}
-	account.DisplayName = displayName
 	if actor != nil {
-		account.CreatorKind, account.CreatedBy = new(actor.Kind()), &actor.ID
+		row.CreatorKind, row.CreatedBy = new(actor.Kind()), &actor.ID
 	}
-	return s.addAccount(ctx, account)
+	return s.create(ctx, row)
 }
 
-// newAccount validates and hashes a new account's data. The network is the client's.
-func (s *Service) newAccount(
-	ctx context.Context, network, email, password string, role auth.Role,
-) (account sqlc.CreateUserParams, err error) {
-	address, ok := NormalizeEmail(email)
+// newRow validates a new account and hashes its password. The network is the client's.
+func (s *Service) newRow(ctx context.Context, network string, n NewAccount) (row sqlc.CreateUserParams, err error) {
+	address, ok := NormalizeEmail(n.Email)
 	if !ok {
-		return account, apperr.Invalid(apperr.Field{Pointer: "/email", Code: apperr.InvalidFormat})
+		return row, apperr.Invalid(apperr.Field{Pointer: "/email", Code: apperr.InvalidFormat})
 	}
 	if isReserved(address) {
-		return account, apperr.Invalid(apperr.Field{Pointer: "/email", Code: apperr.NotAllowed})
+		return row, apperr.Invalid(apperr.Field{Pointer: "/email", Code: apperr.NotAllowed})
 	}
-	if err := checkNewPassword("/password", password); err != nil {
-		return account, err
+	if err := checkNewPassword("/password", n.Password); err != nil {
+		return row, err
 	}
-	hash, err := s.passwords.Hash(ctx, network, password)
+	hash, err := s.passwords.Hash(ctx, network, n.Password)
 	if err != nil {
-		return account, err
+		return row, err
 	}
-	id := uuid7.New()
-	return sqlc.CreateUserParams{ID: id, Email: address, PasswordHash: hash, Role: role}, nil
+	return sqlc.CreateUserParams{
+		ID: uuid7.New(), Email: address, PasswordHash: hash, Role: n.Role, DisplayName: n.DisplayName,
+	}, nil
 }
 
-func (s *Service) addAccount(ctx context.Context, account sqlc.CreateUserParams) (sqlc.User, error) {
-	user, err := s.store.CreateUser(ctx, account)
+func (s *Service) create(ctx context.Context, row sqlc.CreateUserParams) (sqlc.User, error) {
+	user, err := s.store.CreateUser(ctx, row)
 	if errors.Is(err, store.ErrNoRows) {
 		return sqlc.User{}, apperr.New(apperr.EmailTaken, "There is an account with this e-mail address.")
 	}

@@ -111,7 +111,7 @@ func TestSignUpCreatesOnlyCustomers(t *testing.T) {
 	s := newDetachedService(t)
 	hashes := account.CountHashes(s, func() {
 		for _, role := range []sqlc.UserRole{sqlc.UserRoleAgent, sqlc.UserRoleAdmin, "", "root", "USER"} {
-			_, err := s.SignUp(t.Context(), somewhere, "ada@example.com", password, role)
+			_, err := s.SignUp(t.Context(), somewhere, account.NewAccount{Email: "ada@example.com", Password: password, Role: role})
 			require.True(t, apperr.Is(err, apperr.RoleNotAllowed), "%q: %v", role, err)
 		}
 	})
@@ -162,7 +162,7 @@ func TestSignUpHashesForTakenAddressesToo(t *testing.T) {
 	for _, taken := range []bool{false, true} {
 		var err error
 		hashes := account.CountHashes(b.Service, func() {
-			_, err = b.SignUp(t.Context(), somewhere, "ada@example.com", password, sqlc.UserRoleUser)
+			_, err = b.SignUp(t.Context(), somewhere, account.NewAccount{Email: "ada@example.com", Password: password, Role: sqlc.UserRoleUser})
 		})
 		require.EqualValues(t, 1, hashes)
 		require.Equal(t, taken, apperr.Is(err, apperr.EmailTaken), "%v", err)
@@ -233,13 +233,13 @@ func TestInvalidStoredHashIsTheServersFault(t *testing.T) {
 func TestAccountsAreStoredWithNormalizedAddresses(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	user, err := b.CreateAccount(t.Context(), nil, "ＡＤＡ@Example.COM", password, sqlc.UserRoleAdmin)
+	user, err := b.Create(t.Context(), nil, account.NewAccount{Email: "ＡＤＡ@Example.COM", Password: password, Role: sqlc.UserRoleAdmin})
 	require.NoError(t, err)
 	require.Equal(t, "ada@example.com", user.Email)
 	require.Equal(t, sqlc.UserRoleAdmin, user.Role)
 	require.Equal(t, uuid.Version(7), user.ID.Version())
 	require.NotContains(t, user.PasswordHash, password)
-	_, err = b.CreateAccount(t.Context(), nil, "not an address", password, sqlc.UserRoleUser)
+	_, err = b.Create(t.Context(), nil, account.NewAccount{Email: "not an address", Password: password, Role: sqlc.UserRoleUser})
 	require.Equal(t, []apperr.Field{{Pointer: "/email", Code: apperr.InvalidFormat}}, apperr.From(err).Fields)
 }
 

@@ -34,48 +34,34 @@ type Change struct {
 	DisplayName nullable.Nullable[string]
 }
 
-// ListAccounts returns a page of accounts, newest first, and where the next page begins, if there is one. The caller has
+// List returns a page of accounts, newest first, and where the next page begins, if there is one. The caller has
 // decided that the actor may see them.
-func (s *Service) ListAccounts(
-	ctx context.Context, actor auth.Actor, f Filter, p page.Page,
-) ([]View, *page.Position, error) {
+func (s *Service) List(ctx context.Context, actor auth.Actor, f Filter, p page.Page) ([]View, *page.Position, error) {
 	prefix, possible := foldEmail(f.Email)
 	if !possible {
 		return []View{}, nil, nil
 	}
-	rows, err := s.list(ctx, actor, prefix, f.Role, p)
-	if err != nil {
-		return nil, nil, err
-	}
-	users, next := page.Cut(rows, p.Limit, func(u View) page.Position {
-		return page.Position{CreatedAt: u.User.CreatedAt, ID: u.User.ID}
-	})
-	return users, next, nil
-}
-
-func (s *Service) list(
-	ctx context.Context, actor auth.Actor, prefix string, role *auth.Role, p page.Page,
-) (users []View, err error) {
-	after := p.AfterOr(page.Last)
-	if prefix == "" {
-		return s.store.ListUsers(ctx, sqlc.ListUsersParams{
-			ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(),
-			BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, Role: role, MaxRows: p.Limit + 1,
+	return page.Read(p, func(before page.Position, limit int32) (users []View, err error) {
+		if prefix == "" { // Another index has this order.
+			return s.store.ListUsers(ctx, sqlc.ListUsersParams{
+				ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(), Role: f.Role,
+				BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+			})
+		}
+		rows, err := s.store.ListUsersByEmailPrefix(ctx, sqlc.ListUsersByEmailPrefixParams{
+			ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(), Prefix: prefix, Role: f.Role,
+			BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
 		})
-	}
-	rows, err := s.store.ListUsersByEmailPrefix(ctx, sqlc.ListUsersByEmailPrefixParams{
-		ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(), Prefix: prefix,
-		BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, Role: role, MaxRows: p.Limit + 1,
-	})
-	for _, row := range rows {
-		users = append(users, View(row))
-	}
-	return users, err
+		for _, row := range rows {
+			users = append(users, View(row))
+		}
+		return users, err
+	}, func(u View) page.Position { return page.At(u.User.CreatedAt, u.User.ID) })
 }
 
-// FindAccount returns an account that the actor may see: staff see all, services those of their customers, everybody
+// Find returns an account that the actor may see: staff see all, services those of their customers, everybody
 // their own. It returns NotFound.
-func (s *Service) FindAccount(ctx context.Context, actor auth.Actor, id uuid.UUID) (View, error) {
+func (s *Service) Find(ctx context.Context, actor auth.Actor, id uuid.UUID) (View, error) {
 	user, err := s.store.FindUser(ctx, sqlc.FindUserParams{
 		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(),
 	})
@@ -93,11 +79,11 @@ func (s *Service) NameCustomer(
 	return customer, store.NotFound(err)
 }
 
-// UpdateAccount changes an account's role or name, or disables or enables it. Any change but that of the name ends the
+// Update changes an account's role or name, or disables or enables it. Any change but that of the name ends the
 // account's access tokens; disabling it also ends its sessions. A change that changes nothing has no effect.
 //
 // It returns NotFound, and LastAdmin when no enabled administrator would be left.
-func (s *Service) UpdateAccount(
+func (s *Service) Update(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change,
 ) (account View, err error) {
 	var before, after sqlc.User

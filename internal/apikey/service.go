@@ -127,17 +127,11 @@ func (s *Service) expiryOf(ctx context.Context, n NewKey) (*time.Time, error) {
 // List returns a page of the API keys, newest first, and where the next page begins, if there is one. The caller has
 // decided that the actor may see them.
 func (s *Service) List(ctx context.Context, p page.Page) ([]sqlc.ListAPIKeysRow, *page.Position, error) {
-	after := p.AfterOr(page.Last)
-	rows, err := s.store.ListAPIKeys(ctx, sqlc.ListAPIKeysParams{
-		BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	keys, next := page.Cut(rows, p.Limit, func(k sqlc.ListAPIKeysRow) page.Position {
-		return page.Position{CreatedAt: k.CreatedAt, ID: k.ID}
-	})
-	return keys, next, nil
+	return page.Read(p, func(before page.Position, limit int32) ([]sqlc.ListAPIKeysRow, error) {
+		return s.store.ListAPIKeys(ctx, sqlc.ListAPIKeysParams{
+			BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+		})
+	}, func(k sqlc.ListAPIKeysRow) page.Position { return page.At(k.CreatedAt, k.ID) })
 }
 
 // Revoke revokes an API key. Revoking it again changes nothing. The caller has decided that the actor may. It

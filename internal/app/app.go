@@ -69,24 +69,10 @@ type Options struct {
 
 // App is the assembled product.
 type App struct {
-	Store     *store.Store
-	Auth      *auth.Service
-	Sessions  *session.Service
-	Accounts  *account.Service
-	APIKeys   *apikey.Service
-	Tickets   *ticket.Service
-	Inbox     *inbox.Service
-	Teams     *team.Service
-	Macros    *macro.Service
-	Assistant *assistant.Service
-	Prompts   *prompt.Service
-	Keys      *idempotency.Service
-	Search    *search.Service
-	Reports   *report.Service
-	Journal   *journal.Service
-	Jobs      *background.Jobs
-	Webhooks  *webhook.Service
-	API       *httpapi.Server
+	httpapi.Services
+	Store *store.Store
+	Jobs  *background.Jobs
+	API   *httpapi.Server
 	// HTTP serves the API, with limits on its connections.
 	HTTP *http.Server
 
@@ -117,25 +103,30 @@ func New(o Options) (*App, error) {
 	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
 	o.Journal.Metrics, o.Journal.Logger = set, o.Logger
 	a := &App{
-		Store: o.Store, Auth: authn, Sessions: sessions, Accounts: account.NewService(o.Store, authn, sessions, o.Account),
-		APIKeys: apikey.NewService(o.Store, authn), Tickets: tickets,
-		Assistant: assistant.NewService(o.Store, o.Assistant), Prompts: prompts, Keys: idempotency.NewService(o.Store),
-		Journal: journal.NewService(o.Store, o.Journal), debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
-		Search:  search.NewService(o.Store, o.SearchLanguage, o.Logger),
-		Reports: report.NewService(o.Store), Inbox: inbox.NewService(o.Store), Teams: team.NewService(o.Store),
-		Macros:  macro.NewService(o.Store, tickets),
-		workers: o.Workers,
+		Services: httpapi.Services{
+			Auth:      authn,
+			Sessions:  sessions,
+			Accounts:  account.NewService(o.Store, authn, sessions, o.Account),
+			APIKeys:   apikey.NewService(o.Store, authn),
+			Tickets:   tickets,
+			Inbox:     inbox.NewService(o.Store),
+			Teams:     team.NewService(o.Store),
+			Macros:    macro.NewService(o.Store, tickets),
+			Assistant: assistant.NewService(o.Store, o.Assistant),
+			Prompts:   prompts,
+			Search:    search.NewService(o.Store, o.SearchLanguage, o.Logger),
+			Reports:   report.NewService(o.Store),
+			Journal:   journal.NewService(o.Store, o.Journal),
+			Keys:      idempotency.NewService(o.Store),
+		},
+		Store: o.Store, workers: o.Workers, debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 	}
 	if err := a.addJobs(o.Webhook, o.Auth); err != nil {
 		return nil, err
 	}
-	o.HTTP.Auth, o.HTTP.Sessions, o.HTTP.Accounts = a.Auth, a.Sessions, a.Accounts
-	o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Tickets, a.Assistant, a.Keys
-	o.HTTP.Inbox, o.HTTP.Teams, o.HTTP.Prompts, o.HTTP.Macros = a.Inbox, a.Teams, a.Prompts, a.Macros
-	o.HTTP.Journal, o.HTTP.APIKeys = a.Journal, a.APIKeys
-	o.HTTP.Search, o.HTTP.Reports = a.Search, a.Reports
-	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
-	o.HTTP.Metrics, o.HTTP.Webhooks = set, a.Webhooks
+	o.HTTP.Services = a.Services
+	o.HTTP.Secret, o.HTTP.AcceptedSecrets = o.Auth.Secret, o.Auth.AcceptedSecrets
+	o.HTTP.Metrics, o.HTTP.Logger = set, o.Logger
 	if o.HTTP.Ready == nil {
 		o.HTTP.Ready = a.Store.Ready
 	}

@@ -10,12 +10,14 @@ import (
 
 const (
 	// maxGarbage is how much the heap grows before a collection. Go's default is as much as it keeps, stacks included:
-	// thousands of idle streams would have as much memory for garbage as they use.
+	// a server that keeps little would spend a tenth of its time on collections, and thousands of idle streams would have
+	// as much memory for garbage as they use.
 	maxGarbage = 48 << 20
-	// defaultPercent is Go's default, which also holds while there is little to keep, and minPercent bounds the cost of
-	// collections.
+	// defaultPercent is Go's default. minPercent bounds the cost of collections, and maxPercent the garbage of a server
+	// that keeps next to nothing.
 	defaultPercent = 100
 	minPercent     = 20
+	maxPercent     = 400
 
 	garbageInterval = time.Second
 )
@@ -46,5 +48,5 @@ func boundGarbage(ctx context.Context) {
 
 // gcPercent returns the percentage of the kept bytes that leaves maxGarbage for garbage.
 func gcPercent(kept uint64) int {
-	return int(min(max(maxGarbage*100/max(kept, 1), minPercent), defaultPercent))
+	return int(min(max(maxGarbage*100/max(kept, 1), minPercent), maxPercent))
 }

@@ -48,6 +48,9 @@ type Request struct {
 	// reading means that the request is a read, which browsers and proxies may repeat: it must not restart a turn that
 	// has just failed.
 	reading bool
+	// said means that the actor has just added a message, and asks for the answer to that one. Only the customer's
+	// messages are answered.
+	said bool
 	// kind is the kind of a staff request; empty for an answer.
 	kind sqlc.AIResponseKind
 }
@@ -95,7 +98,7 @@ func (s *Service) Respond(ctx context.Context, actor auth.Actor, ticketID uuid.U
 			begun.Refused = apperr.New(apperr.Forbidden, "The API key does not have the scope ai.")
 			return nil
 		}
-		c, err := s.claims.startOrJoin(ctx, actor, ticketID, Request{})
+		c, err := s.claims.startOrJoin(ctx, actor, ticketID, Request{said: true})
 		switch {
 		case err == nil && !sees(actor, c.response):
 			begun.Refused = apperr.From(errInReview())
@@ -145,6 +148,9 @@ func (cl *claimer) claim(ctx context.Context, c *claim, by claimant) error {
 	})
 	if err != nil {
 		return store.NotFound(err)
+	}
+	if by.said && by.actor.ID != turn.Ticket.UserID {
+		return errNothingToAnswer()
 	}
 	found := by.find(turn)
 	if found == uuid.Nil {
@@ -232,6 +238,8 @@ func (cl *claimer) create(ctx context.Context, c *claim, by claimant, response s
 	response.ID, response.RequestedBy, response.Model = c.response.ID, requester(by.actor), cmp.Or(by.Model, cl.models.Default())
 	response.OwnerID, response.LeaseSeconds = cl.writer.ID(), int32(writer.LeaseDuration.Seconds())
 	response.MaxRunning, response.MaxPerMinute, response.MaxPerDay = cl.budget.Running, cl.budget.PerMinute, cl.budget.PerDay
+	// If a crash of the database loses the answer to a read, its readers ask again.
+	response.Async = by.reading
 	c.started = true
 	var err error
 	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), response)

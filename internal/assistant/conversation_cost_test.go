@@ -73,7 +73,7 @@ func TestEndedResponsesCostNothing(t *testing.T) {
 		"requested_by": "'" + b.customer.ID.String() + "'::uuid", "user_id": "'" + b.customer.ID.String() + "'",
 		"owner_id": "'018f0000-0000-7000-8000-000000000000'", "kind": "'answer'", "customer_id": "NULL", "review": "NULL",
 		"prompt_version": "NULL", "ticket_version": "NULL",
-		"max_running": "1", "max_per_minute": "10", "max_per_day": "100", "lease_seconds": "15",
+		"async": "true", "max_running": "1", "max_per_minute": "10", "max_per_day": "100", "lease_seconds": "15",
 		"known": "'{}'", "unknown_lease_seconds": "12", "max_attempts": "3", "abandoned_seconds": "300", "error_code": "'ai_timeout'",
 		"retention_seconds": "86400", "after_finished_at": "'-infinity'", "after_id": "'00000000-0000-0000-0000-000000000000'", "max_rows": "50",
 	}

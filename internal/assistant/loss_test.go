@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/dev/groqsim"
@@ -71,6 +72,38 @@ func TestAnswerIsStoredAfterItsLastDeltasAreLost(t *testing.T) {
 	require.True(t, ok)
 	require.EqualValues(t, 1, done.Response.Attempt, "the answer was complete and did not start over")
 	require.Equal(t, b.requireLog(t), textOf(events))
+}
+
+// A read starts its answer with an asynchronous commit.
+func TestReadersOfAnAnswerWhoseStartIsLostAskAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.simulator.Enqueue(words(20), groqsim.Script{Text: "Another answer."}))
+	reader := b.open(t)
+	shown := readText(t, reader, strings.Repeat("word ", 20))
+	storetest.Exec(t, b.url, "DELETE FROM ai_responses")
+	shown = slices.Concat(shown, readSoon(t, reader))
+	require.False(t, eventlog.IsEnd(last(shown)))
+	back, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.IDOf(last(shown)))
+	require.NoError(t, err)
+	shown = slices.Concat(shown, readSoon(t, back))
+	require.IsType(t, eventlog.Done{}, last(shown))
+	require.Equal(t, b.requireLog(t), textOf(shown))
+}
+
+// A ticket may be erased while its answer is written. That is not a bug of the server.
+func TestReadersOfAnErasedAnswerAreToldWhenTheyReconnect(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	require.NoError(t, b.simulator.Enqueue(words(20)))
+	reader := b.open(t)
+	shown := readText(t, reader, strings.Repeat("word ", 20))
+	storetest.Exec(t, b.url, "DELETE FROM tickets")
+	b.simulator.Release("crash")
+	shown = slices.Concat(shown, readSoon(t, reader))
+	require.False(t, eventlog.IsEnd(last(shown)))
+	_, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.IDOf(last(shown)))
+	require.True(t, apperr.Is(err, apperr.NotFound), err)
 }
 
 func TestFailureAfterLostDeltasReachesTheReaders(t *testing.T) {

@@ -111,7 +111,9 @@ func TestStreamOfAResponseThatIsGoneEnds(t *testing.T) {
 	reader, err := b.service.OpenResponse(t.Context(), b.customer, response.ID, eventlog.EventID{})
 	require.NoError(t, err)
 	storetest.Exec(t, b.url, "DELETE FROM ai_responses")
-	require.IsType(t, eventlog.Failed{}, last(readSoon(t, reader)))
+	require.IsType(t, eventlog.Start{}, last(readSoon(t, reader)))
+	_, err = b.service.OpenResponse(t.Context(), b.customer, response.ID, eventlog.EventID{})
+	require.True(t, apperr.Is(err, apperr.NotFound), err)
 }
 
 func TestReplicaFindsItsClaimAfterALostReply(t *testing.T) {

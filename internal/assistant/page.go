@@ -26,17 +26,11 @@ func (s *Service) List(
 	if _, err := ticket.Find(ctx, s.store, actor, ticketID); err != nil {
 		return nil, nil, err
 	}
-	before := p.AfterOr(page.Last)
-	rows, err := s.store.ListAIResponsesByTicket(ctx, sqlc.ListAIResponsesByTicketParams{
-		TicketID: ticketID, Staff: actor.IsStaff(), BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	responses, next := page.Cut(rows, p.Limit, func(r sqlc.AIResponse) page.Position {
-		return page.Position{CreatedAt: r.CreatedAt, ID: r.ID}
-	})
-	return responses, next, nil
+	return page.Read(p, func(before page.Position, limit int32) ([]sqlc.AIResponse, error) {
+		return s.store.ListAIResponsesByTicket(ctx, sqlc.ListAIResponsesByTicketParams{
+			TicketID: ticketID, Staff: actor.IsStaff(), BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+		})
+	}, func(r sqlc.AIResponse) page.Position { return page.At(r.CreatedAt, r.ID) })
 }
 
 // EventPage is a page of a response's events, for readers that poll.

@@ -150,7 +150,17 @@ func (s *Service) Open(ctx context.Context, actor auth.Actor, ticketID uuid.UUID
 			return nil, err
 		}
 	}
-	o := &opening{claims: s.claims, hub: s.hub, actor: actor, ticketID: ticketID, last: last}
+	return s.openAnswer(ctx, &opening{actor: actor, ticketID: ticketID, last: last})
+}
+
+// OpenSaid is Open for a new reader who has just added a message to the ticket: when it is by staff, it returns
+// NothingToAnswer, even if the customer's turn is answered.
+func (s *Service) OpenSaid(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (*Reader, error) {
+	return s.openAnswer(ctx, &opening{actor: actor, ticketID: ticketID, said: true})
+}
+
+func (s *Service) openAnswer(ctx context.Context, o *opening) (*Reader, error) {
+	o.claims, o.hub = s.claims, s.hub
 	if err := o.ask(ctx); err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ const aiResponsesPath = "/ai-responses"
 func (s *Server) CreateAIResponse(
 	ctx context.Context, r api.CreateAIResponseRequestObject,
 ) (api.CreateAIResponseResponseObject, error) {
-	response, started, err := s.assistant.Start(ctx, actorFrom(ctx), r.TicketID, fromCreateAIResponseRequest(*r.Body))
+	response, started, err := s.Assistant.Start(ctx, actorFrom(ctx), r.TicketID, fromCreateAIResponseRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (s *Server) CreateAIRequest(
 	ctx context.Context, r api.CreateAIRequestRequestObject,
 ) (api.CreateAIRequestResponseObject, error) {
 	kind, model := fromCreateAIRequestRequest(*r.Body)
-	response, started, err := s.assistant.Ask(ctx, actorFrom(ctx), r.TicketID, kind, model)
+	response, started, err := s.Assistant.Ask(ctx, actorFrom(ctx), r.TicketID, kind, model)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (s *Server) ApplyAIResponse(
 	ctx context.Context, r api.ApplyAIResponseRequestObject,
 ) (api.ApplyAIResponseResponseObject, error) {
 	actor := actorFrom(ctx)
-	t, err := s.assistant.Apply(ctx, actor, r.AIResponseID)
+	t, err := s.Assistant.Apply(ctx, actor, r.AIResponseID)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (s *Server) ListAIResponses(
 	if err != nil {
 		return nil, err
 	}
-	responses, next, err := s.assistant.List(ctx, actor, r.TicketID, page)
+	responses, next, err := s.Assistant.List(ctx, actor, r.TicketID, page)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (s *Server) ListAIResponses(
 func (s *Server) GetAIResponse(
 	ctx context.Context, r api.GetAIResponseRequestObject,
 ) (api.GetAIResponseResponseObject, error) {
-	response, err := s.assistant.Get(ctx, actorFrom(ctx), r.AIResponseID)
+	response, err := s.Assistant.Get(ctx, actorFrom(ctx), r.AIResponseID)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (s *Server) GetAIResponse(
 func (s *Server) CancelAIResponse(
 	ctx context.Context, r api.CancelAIResponseRequestObject,
 ) (api.CancelAIResponseResponseObject, error) {
-	response, err := s.assistant.Cancel(ctx, actorFrom(ctx), r.AIResponseID)
+	response, err := s.Assistant.Cancel(ctx, actorFrom(ctx), r.AIResponseID)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (s *Server) PublishAIResponse(
 	ctx context.Context, r api.PublishAIResponseRequestObject,
 ) (api.PublishAIResponseResponseObject, error) {
 	actor := actorFrom(ctx)
-	message, err := s.assistant.Publish(ctx, actor, r.AIResponseID, r.Body.Content)
+	message, err := s.Assistant.Publish(ctx, actor, r.AIResponseID, r.Body.Content)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (s *Server) PublishAIResponse(
 func (s *Server) DiscardAIResponse(
 	ctx context.Context, r api.DiscardAIResponseRequestObject,
 ) (api.DiscardAIResponseResponseObject, error) {
-	response, err := s.assistant.Discard(ctx, actorFrom(ctx), r.AIResponseID)
+	response, err := s.Assistant.Discard(ctx, actorFrom(ctx), r.AIResponseID)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func (s *Server) ListAIResponseEvents(
 	}
 	defer leave()
 	after, wait := fromListAIResponseEventsParams(r.AIResponseID, r.Params)
-	page, err := s.assistant.Events(ctx, actorFrom(ctx), after, wait)
+	page, err := s.Assistant.Events(ctx, actorFrom(ctx), after, wait)
 	if err != nil {
 		return nil, err
 	}
@@ -148,11 +148,11 @@ func (s *Server) CreateStreamToken(
 	ctx context.Context, r api.CreateStreamTokenRequestObject,
 ) (api.CreateStreamTokenResponseObject, error) {
 	actor := actorFrom(ctx)
-	if _, err := s.tickets.Find(ctx, actor, r.TicketID); err != nil {
+	if _, err := s.Tickets.Find(ctx, actor, r.TicketID); err != nil {
 		return nil, err
 	}
 	path := streamPath(r.TicketID)
-	token, err := s.auth.SignStreamToken(actor, path)
+	token, err := s.Auth.SignStreamToken(actor, path)
 	if err != nil {
 		return nil, err
 	}

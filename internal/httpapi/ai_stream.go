@@ -19,7 +19,7 @@ func (s *Server) StreamAIResponse(
 	ctx context.Context, r api.StreamAIResponseRequestObject,
 ) (api.StreamAIResponseResponseObject, error) {
 	stream, err := s.stream(ctx, nativeEncoder{}, func() (*assistant.Reader, error) {
-		return s.assistant.Open(ctx, actorFrom(ctx), r.TicketID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
+		return s.Assistant.Open(ctx, actorFrom(ctx), r.TicketID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
 	})
 	if errors.Is(err, eventlog.ErrUpToDate) {
 		return api.StreamAIResponse204Response{}, nil
@@ -35,7 +35,7 @@ func (s *Server) StreamAIResponseByID(
 	ctx context.Context, r api.StreamAIResponseByIDRequestObject,
 ) (api.StreamAIResponseByIDResponseObject, error) {
 	stream, err := s.stream(ctx, nativeEncoder{}, func() (*assistant.Reader, error) {
-		return s.assistant.OpenResponse(ctx, actorFrom(ctx), r.AIResponseID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
+		return s.Assistant.OpenResponse(ctx, actorFrom(ctx), r.AIResponseID, lastEventID(r.Params.LastEventID, r.Params.LastEventIDInQuery))
 	})
 	if errors.Is(err, eventlog.ErrUpToDate) {
 		return api.StreamAIResponseByID204Response{}, nil

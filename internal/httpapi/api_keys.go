@@ -10,7 +10,7 @@ const apiKeysPath = "/api-keys"
 
 // CreateAPIKey creates an API key for a service.
 func (s *Server) CreateAPIKey(ctx context.Context, r api.CreateAPIKeyRequestObject) (api.CreateAPIKeyResponseObject, error) {
-	row, key, err := s.apiKeys.Create(ctx, actorFrom(ctx), fromCreateAPIKeyRequest(*r.Body))
+	row, key, err := s.APIKeys.Create(ctx, actorFrom(ctx), fromCreateAPIKeyRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +24,7 @@ func (s *Server) ListAPIKeys(ctx context.Context, r api.ListAPIKeysRequestObject
 	if err != nil {
 		return nil, err
 	}
-	keys, next, err := s.apiKeys.List(ctx, page)
+	keys, next, err := s.APIKeys.List(ctx, page)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (s *Server) ListAPIKeys(ctx context.Context, r api.ListAPIKeysRequestObject
 
 // RevokeAPIKey ends an API key.
 func (s *Server) RevokeAPIKey(ctx context.Context, r api.RevokeAPIKeyRequestObject) (api.RevokeAPIKeyResponseObject, error) {
-	if err := s.apiKeys.Revoke(ctx, actorFrom(ctx), r.APIKeyID); err != nil {
+	if err := s.APIKeys.Revoke(ctx, actorFrom(ctx), r.APIKeyID); err != nil {
 		return nil, err
 	}
 	return api.RevokeAPIKey204Response{}, nil

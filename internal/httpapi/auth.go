@@ -8,7 +8,7 @@ import (
 
 // SignUp creates a customer account.
 func (s *Server) SignUp(ctx context.Context, r api.SignUpRequestObject) (api.SignUpResponseObject, error) {
-	user, err := s.accounts.SignUp(ctx, clientFrom(ctx), r.Body.Email, r.Body.Password, fromRole(api.Role(r.Body.Role)))
+	user, err := s.Accounts.SignUp(ctx, clientFrom(ctx), fromSignUpRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -18,7 +18,7 @@ func (s *Server) SignUp(ctx context.Context, r api.SignUpRequestObject) (api.Sig
 // LogIn exchanges credentials, as JSON or in the OAuth 2.0 form, for the tokens of a new session.
 func (s *Server) LogIn(ctx context.Context, r api.LogInRequestObject) (api.LogInResponseObject, error) {
 	email, password := credentials(r)
-	tokens, err := s.accounts.LogIn(ctx, clientFrom(ctx), email, password)
+	tokens, err := s.Accounts.LogIn(ctx, clientFrom(ctx), email, password)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (s *Server) GetMe(ctx context.Context, _ api.GetMeRequestObject) (api.GetMe
 
 // UpdateMe changes the caller's own name.
 func (s *Server) UpdateMe(ctx context.Context, r api.UpdateMeRequestObject) (api.UpdateMeResponseObject, error) {
-	user, err := s.accounts.UpdateOwn(ctx, actorFrom(ctx), r.Body.DisplayName)
+	user, err := s.Accounts.UpdateOwn(ctx, actorFrom(ctx), r.Body.DisplayName)
 	if err != nil {
 		return nil, err
 	}

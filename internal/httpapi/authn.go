@@ -69,7 +69,7 @@ func (s *Server) onBehalf(c echo.Context, op *contract.Operation, actor auth.Act
 	if op.QueryToken != "" && c.QueryParams().Has(op.QueryToken) {
 		return auth.Actor{}, apperr.New(apperr.Forbidden, "A stream token acts only for the account that it was created for.")
 	}
-	return s.auth.ActFor(c.Request().Context(), actor, names[0])
+	return s.Auth.ActFor(c.Request().Context(), actor, names[0])
 }
 
 // authenticate returns the actor of the access token, the API key or, where the operation accepts one, the token in the
@@ -86,15 +86,15 @@ func (s *Server) authenticate(c echo.Context, op *contract.Operation) (auth.Acto
 		if err != nil {
 			return auth.Actor{}, err
 		}
-		if s.auth.IsStranger(token) {
+		if s.Auth.IsStranger(token) {
 			return s.authenticateStranger(c, op, token)
 		}
-		return s.auth.Authenticate(ctx, token)
+		return s.Auth.Authenticate(ctx, token)
 	}
 	if len(tokens)+len(headers) > 1 {
 		return auth.Actor{}, apperr.New(apperr.MalformedRequest, "There is more than one token.")
 	}
-	return s.auth.AuthenticateStream(ctx, tokens[0], c.Request().URL.Path)
+	return s.Auth.AuthenticateStream(ctx, tokens[0], c.Request().URL.Path)
 }
 
 // authenticateStranger authenticates a token that only the database can identify. It counts the request for the
@@ -107,7 +107,7 @@ func (s *Server) authenticateStranger(c echo.Context, op *contract.Operation, to
 	if err := s.limit(c, op); err != nil {
 		return auth.Actor{}, err
 	}
-	actor, err := s.auth.Authenticate(ctx, token)
+	actor, err := s.Auth.Authenticate(ctx, token)
 	if info.counted = apperr.Is(err, apperr.InvalidToken); !info.counted {
 		s.unlimit(c, op)
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 
@@ -19,17 +20,22 @@ const (
 	strictTransport = "max-age=31536000"
 )
 
+// browserHeaders are sent with every response.
+var browserHeaders = http.Header{
+	"Cache-Control":                {"no-store"},
+	"Content-Security-Policy":      {"default-src 'none'; frame-ancestors 'none'"},
+	"Cross-Origin-Resource-Policy": {"same-origin"},
+	"Referrer-Policy":              {"no-referrer"},
+	"X-Content-Type-Options":       {"nosniff"},
+	"X-Frame-Options":              {"DENY"},
+}
+
 // secure sets the security headers for browsers. It adds Strict-Transport-Security where the client used TLS.
 func secure(trusted forwarded.Proxies) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			header := c.Response().Header()
-			header.Set("Cache-Control", "no-store")
-			header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-			header.Set("Cross-Origin-Resource-Policy", "same-origin")
-			header.Set("Referrer-Policy", "no-referrer")
-			header.Set("X-Content-Type-Options", "nosniff")
-			header.Set("X-Frame-Options", "DENY")
+			maps.Copy(header, browserHeaders)
 			if trusted.CameByTLS(c.Request()) {
 				header.Set(echo.HeaderStrictTransportSecurity, strictTransport)
 			}

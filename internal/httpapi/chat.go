@@ -40,7 +40,7 @@ func (s *Server) SendUIMessageV7(
 // RunAGUI stores the customer's message and streams the answer to AG-UI.
 func (s *Server) RunAGUI(ctx context.Context, r api.RunAGUIRequestObject) (api.RunAGUIResponseObject, error) {
 	stream, err := s.chat(ctx, fromAGUIRunRequest(*r.Body), func() (uistream.Encoder, error) {
-		messages, err := s.tickets.Conversation(ctx, actorFrom(ctx), r.Body.ThreadID)
+		messages, err := s.Tickets.Conversation(ctx, actorFrom(ctx), r.Body.ThreadID)
 		return uistream.NewRun(r.Body.ThreadID, r.Body.RunID, convertAll(messages, toAGUIMessage), chatConvert), err
 	})
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *Server) ResumeUIStreamV7(
 func (s *Server) ListUIMessages(
 	ctx context.Context, r api.ListUIMessagesRequestObject,
 ) (api.ListUIMessagesResponseObject, error) {
-	messages, err := s.tickets.Conversation(ctx, actorFrom(ctx), r.TicketID)
+	messages, err := s.Tickets.Conversation(ctx, actorFrom(ctx), r.TicketID)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (s *Server) ListUIMessages(
 func (s *Server) StopUIStream(
 	ctx context.Context, r api.StopUIStreamRequestObject,
 ) (api.StopUIStreamResponseObject, error) {
-	if err := s.assistant.CancelWritten(ctx, actorFrom(ctx), r.TicketID); err != nil {
+	if err := s.Assistant.CancelWritten(ctx, actorFrom(ctx), r.TicketID); err != nil {
 		return nil, err
 	}
 	return api.StopUIStream204Response{}, nil
@@ -131,10 +131,13 @@ func (s *Server) chat(
 		return aiResponseStream{}, err
 	}
 	stream, err := s.stream(ctx, encoder, func() (*assistant.Reader, error) {
-		if r.regenerate {
-			return s.assistant.Again(ctx, actorFrom(ctx), r.ticketID)
+		switch {
+		case r.regenerate:
+			return s.Assistant.Again(ctx, actorFrom(ctx), r.ticketID)
+		case stores:
+			return s.Assistant.OpenSaid(ctx, actorFrom(ctx), r.ticketID)
 		}
-		return s.assistant.Open(ctx, actorFrom(ctx), r.ticketID, eventlog.EventID{})
+		return s.Assistant.Open(ctx, actorFrom(ctx), r.ticketID, eventlog.EventID{})
 	})
 	if stores && slices.Contains(humansAnswer, apperr.From(err).Code) {
 		return aiResponseStream{ctx: ctx, encoder: encoder, unanswered: apperr.From(err), leave: func() {}}, nil
@@ -159,11 +162,11 @@ func (s *Server) storeSaid(ctx context.Context, ticketID uuid.UUID, said uistrea
 	if len(faults) > 0 {
 		return apperr.Invalid(faults...)
 	}
-	return s.tickets.AddClientMessage(ctx, actorFrom(ctx), ticketID, said.ID, text)
+	return s.Tickets.AddClientMessage(ctx, actorFrom(ctx), ticketID, said.ID, text)
 }
 
 func (s *Server) resumeChat(ctx context.Context, version uistream.Version, ticketID uuid.UUID) (aiResponseStream, error) {
 	return s.stream(ctx, uistream.NewChat(version, chatConvert), func() (*assistant.Reader, error) {
-		return s.assistant.OpenWritten(ctx, actorFrom(ctx), ticketID)
+		return s.Assistant.OpenWritten(ctx, actorFrom(ctx), ticketID)
 	})
 }

@@ -36,10 +36,10 @@ func (s *Server) conditional(c echo.Context, next echo.HandlerFunc) error {
 		return err
 	}
 	if r.header.Get(headerETag) == "" {
-		r.header.Set(headerETag, digestTag(r.header.Get("Link"), r.body.Bytes()))
+		r.header.Set(headerETag, digestTag(r.header.Get("Link"), r.body))
 	}
 	if !isListed(c.Request().Header.Get(contract.HeaderIfNoneMatch), r.header.Get(headerETag)) {
-		return s.send(c, r.status, r.header, r.body.Bytes())
+		return s.send(c, r.status, r.header, r.body)
 	}
 	// The caller has the other headers (section 15.4.5): the tag covers them.
 	header := make(http.Header)
@@ -87,7 +87,7 @@ func ticketTag(actor auth.Actor, t ticket.View, messages ...ticket.Message) *str
 	if actor.IsStaff() && t.Ticket.NoteVersion > 0 {
 		version += "." + strconv.FormatInt(t.Ticket.NoteVersion, 10)
 	}
-	customer := textOf(t.DisplayName)
+	customer := valueOf(t.DisplayName)
 	names := customer
 	for _, m := range messages {
 		if m.AuthorName != customer && m.AuthorName != "" {

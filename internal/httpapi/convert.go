@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,7 +22,7 @@ import (
 func toTimestamp(t time.Time) api.Timestamp { return timestamp.Format(t) }
 
 func toUser(u sqlc.User) api.User {
-	return api.User{ID: u.ID, Email: u.Email, Role: api.Role(u.Role), DisplayName: textOf(u.DisplayName)}
+	return api.User{ID: u.ID, Email: u.Email, Role: api.Role(u.Role), DisplayName: valueOf(u.DisplayName)}
 }
 
 func toMe(a auth.Actor) api.User {
@@ -35,7 +36,7 @@ func toAccount(row account.View) api.Account {
 		Email:       u.Email,
 		Role:        api.Role(u.Role),
 		Disabled:    u.DisabledAt != nil,
-		DisplayName: textOf(u.DisplayName),
+		DisplayName: valueOf(u.DisplayName),
 		CreatedAt:   toTimestamp(u.CreatedAt),
 		Customer:    toCustomer(row.ServiceID, row.ExternalID, row.DisplayName),
 	}
@@ -46,11 +47,7 @@ func toCustomer(serviceID *uuid.UUID, externalID, displayName *string) *api.Cust
 	if serviceID == nil || externalID == nil {
 		return nil
 	}
-	customer := &api.Customer{ServiceID: *serviceID, ExternalID: *externalID}
-	if displayName != nil {
-		customer.DisplayName = *displayName
-	}
-	return customer
+	return &api.Customer{ServiceID: *serviceID, ExternalID: *externalID, DisplayName: valueOf(displayName)}
 }
 
 func toAccessToken(t session.Tokens) api.AccessToken {
@@ -95,11 +92,9 @@ func toTicket(actor auth.Actor) func(ticket.View) api.Ticket {
 			FirstResponseAt: toOptionalTimestamp(t.FirstResponseAt),
 			ResolvedAt:      toOptionalTimestamp(t.ResolvedAt),
 			MergedInto:      t.MergedInto,
+			HandoffReason:   api.HandoffReason(valueOf(t.HandoffReason)),
 			HandedOffAt:     toOptionalTimestamp(t.HandedOffAt),
 			RedactedAt:      toOptionalTimestamp(t.RedactedAt),
-		}
-		if t.HandoffReason != nil {
-			shown.HandoffReason = api.HandoffReason(*t.HandoffReason)
 		}
 		if actor.IsStaff() {
 			addForStaff(&shown, t)
@@ -114,13 +109,8 @@ func addForStaff(shown *api.Ticket, t sqlc.Ticket) {
 	shown.AssigneeID, shown.TeamID = t.AssigneeID, t.TeamID
 	shown.Tags = t.Tags
 	shown.CustomFields, _ = ticket.Fields(t.CustomFields) // The database stores only objects.
-	if t.ExternalID != nil {
-		shown.ExternalID = *t.ExternalID
-	}
+	shown.ExternalID, shown.HandoffNote = valueOf(t.ExternalID), valueOf(t.HandoffNote)
 	shown.SnoozedUntil = toOptionalTimestamp(t.SnoozedUntil)
-	if t.HandoffNote != nil {
-		shown.HandoffNote = *t.HandoffNote
-	}
 	shown.FirstResponseDueAt = toOptionalTimestamp(t.FirstResponseDueAt)
 	shown.ResolutionDueAt = toOptionalTimestamp(t.ResolutionDueAt)
 	shown.WaitingSince = toOptionalTimestamp(t.WaitingSince)
@@ -182,16 +172,13 @@ func toMessage(actor auth.Actor) func(ticket.Message) api.Message {
 }
 
 func toMessageFeedback(f sqlc.MessageFeedback) api.MessageFeedback {
-	feedback := api.MessageFeedback{
+	return api.MessageFeedback{
 		MessageID: f.MessageID,
 		Rating:    api.Rating(f.Rating),
+		Comment:   valueOf(f.Comment),
 		CreatedAt: toTimestamp(f.CreatedAt),
 		UpdatedAt: toTimestamp(f.UpdatedAt),
 	}
-	if f.Comment != nil {
-		feedback.Comment = *f.Comment
-	}
-	return feedback
 }
 
 func toFieldErrors(fields []apperr.Field) []api.FieldError {
@@ -214,6 +201,26 @@ func convertAll[From, To any](from []From, convert func(From) To) []To {
 	return to
 }
 
+// valueOf returns the value, or the zero value for nil.
+func valueOf[T any](value *T) T {
+	if value == nil {
+		var none T
+		return none
+	}
+	return *value
+}
+
+// filled returns nil for an empty text.
+func filled[T ~string](text T) *T {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// versionTag returns the entity tag of a version.
+func versionTag(version int64) *string { return new(strconv.Quote(strconv.FormatInt(version, 10))) }
+
 // truncate cuts s to n characters.
 func truncate(s string, n int) string {
 	runes := []rune(s)
@@ -221,6 +228,16 @@ func truncate(s string, n int) string {
 		return s
 	}
 	return string(runes[:n])
+}
+
+func fromSignUpRequest(r api.SignUpRequest) account.NewAccount {
+	return account.NewAccount{Email: r.Email, Password: r.Password, Role: fromRole(api.Role(r.Role))}
+}
+
+func fromCreateUserRequest(r api.CreateUserRequest) account.NewAccount {
+	return account.NewAccount{
+		Email: r.Email, Password: r.Password, Role: fromRole(r.Role), DisplayName: filled(r.DisplayName),
+	}
 }
 
 func fromRole(role api.Role) auth.Role {
@@ -239,33 +256,13 @@ func fromCreateMessageRequest(r api.CreateMessageRequestObject) ticket.NewMessag
 }
 
 func fromPutMessageFeedbackRequest(r api.PutMessageFeedbackRequest) (sqlc.FeedbackRating, *string) {
-	if r.Comment == "" {
-		return sqlc.FeedbackRating(r.Rating), nil
-	}
-	return sqlc.FeedbackRating(r.Rating), &r.Comment
+	return sqlc.FeedbackRating(r.Rating), filled(r.Comment)
 }
 
 func fromListUsersParams(p api.ListUsersParams) account.Filter {
-	filter := account.Filter{Email: p.Email}
-	if p.Role != "" {
-		role := auth.Role(p.Role)
-		filter.Role = &role
-	}
-	return filter
-}
-
-func fromPutCustomerRequest(r api.PutCustomerRequest) (displayName *string) {
-	if r.DisplayName == "" {
-		return nil
-	}
-	return &r.DisplayName
+	return account.Filter{Email: p.Email, Role: filled(auth.Role(p.Role))}
 }
 
 func fromUpdateUserRequest(r api.UpdateUserRequest) account.Change {
-	change := account.Change{Disabled: r.Disabled, DisplayName: r.DisplayName}
-	if r.Role != "" {
-		role := auth.Role(r.Role)
-		change.Role = &role
-	}
-	return change
+	return account.Change{Role: filled(auth.Role(r.Role)), Disabled: r.Disabled, DisplayName: r.DisplayName}
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/google/uuid"
@@ -54,11 +55,9 @@ func toCustomersAIResponse(r sqlc.AIResponse) api.AIResponse {
 		MessageID:    r.MessageID,
 		Usage:        toUsage(r),
 		CreatedAt:    toTimestamp(r.CreatedAt),
+		FinishReason: api.FinishReason(valueOf(r.FinishReason)),
 		FirstTokenAt: toOptionalTimestamp(r.FirstTokenAt),
 		FinishedAt:   toOptionalTimestamp(r.FinishedAt),
-	}
-	if r.FinishReason != nil {
-		response.FinishReason = api.FinishReason(*r.FinishReason)
 	}
 	if r.ErrorCode != nil {
 		response.Error = &api.AIResponseError{
@@ -74,9 +73,7 @@ func toCustomersAIResponse(r sqlc.AIResponse) api.AIResponse {
 
 // addReview adds the members of drafts and of requests by staff.
 func addReview(shown *api.AIResponse, r sqlc.AIResponse) {
-	if r.Content != nil {
-		shown.Content = *r.Content
-	}
+	shown.Content = valueOf(r.Content)
 	if r.Review == nil {
 		return
 	}
@@ -87,11 +84,7 @@ func addReview(shown *api.AIResponse, r sqlc.AIResponse) {
 // toUnanswered tells why the AI does not answer the customer.
 func toUnanswered(why *apperr.Error) *api.Unanswered {
 	kind := problems[why.Code]
-	unanswered := api.Unanswered{Code: api.ProblemCode(why.Code), Detail: why.Detail, Retryable: kind.retryable}
-	if unanswered.Detail == "" {
-		unanswered.Detail = kind.title
-	}
-	return &unanswered
+	return &api.Unanswered{Code: api.ProblemCode(why.Code), Detail: cmp.Or(why.Detail, kind.title), Retryable: kind.retryable}
 }
 
 // toCreatedMessage converts a message and, if an answer was requested, the state of the answer.
@@ -122,14 +115,13 @@ func toCreatedMessage(actor auth.Actor, m ticket.Message, begun *assistant.Begun
 }
 
 func toReadyEvent(e eventlog.Ready) api.ReadyEvent {
-	event := api.ReadyEvent{Type: api.ReadyEventTypeReady, AIResponseID: e.Response.ID, Usage: toUsage(e.Response)}
-	if e.Response.Content != nil {
-		event.Content = *e.Response.Content
+	return api.ReadyEvent{
+		Type:         api.ReadyEventTypeReady,
+		AIResponseID: e.Response.ID,
+		Content:      valueOf(e.Response.Content),
+		FinishReason: api.FinishReason(valueOf(e.Response.FinishReason)),
+		Usage:        toUsage(e.Response),
 	}
-	if e.Response.FinishReason != nil {
-		event.FinishReason = api.FinishReason(*e.Response.FinishReason)
-	}
-	return event
 }
 
 func toOptionalTimestamp(t *time.Time) api.Timestamp {
@@ -165,17 +157,8 @@ func toAIResponseEvents(page assistant.EventPage) api.AIResponseEvents {
 func fromListAIResponseEventsParams(
 	id uuid.UUID, p api.ListAIResponseEventsParams,
 ) (after eventlog.EventID, wait time.Duration) {
-	after.ResponseID = id
-	if p.After != nil {
-		after.Seq = *p.After
-	}
-	if p.Attempt != nil {
-		after.Attempt = *p.Attempt
-	}
-	if p.Wait != nil {
-		wait = time.Duration(*p.Wait) * time.Second
-	}
-	return after, wait
+	after = eventlog.EventID{ResponseID: id, Seq: valueOf(p.After), Attempt: valueOf(p.Attempt)}
+	return after, time.Duration(valueOf(p.Wait)) * time.Second
 }
 
 func toNumberedEvent(e eventlog.Event) api.NumberedEvent {
@@ -223,29 +206,22 @@ func toResetEvent(e eventlog.Reset) api.ResetEvent {
 }
 
 func toDoneEvent(e eventlog.Done) api.DoneEvent {
-	event := api.DoneEvent{
+	return api.DoneEvent{
 		Type:         api.DoneEventTypeDone,
 		AIResponseID: e.Response.ID,
 		Message:      toMessage(auth.Actor{})(ticket.Message{Message: e.Message}), // The AI has no account.
+		FinishReason: api.FinishReason(valueOf(e.Response.FinishReason)),
 		Usage:        toUsage(e.Response),
 	}
-	if e.Response.FinishReason != nil {
-		event.FinishReason = api.FinishReason(*e.Response.FinishReason)
-	}
-	return event
 }
 
 func toFailedEvent(e eventlog.Failed) api.FailedEvent {
 	kind := problems[e.Err.Code]
-	event := api.FailedEvent{
+	return api.FailedEvent{
 		Type:         api.FailedEventTypeFailed,
 		AIResponseID: e.ID.ResponseID,
 		Code:         api.AIFailureCode(e.Err.Code),
-		Detail:       e.Err.Detail,
+		Detail:       cmp.Or(e.Err.Detail, kind.title),
 		Retryable:    kind.retryable,
 	}
-	if event.Detail == "" {
-		event.Detail = kind.title
-	}
-	return event
 }

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"cmp"
+
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
@@ -25,11 +27,7 @@ func fromAGUIRunRequest(r api.AGUIRunRequest) chatRequest {
 // toUIData converts a problem. Without a detail, it uses the title.
 func toUIData(err *apperr.Error) api.UIData {
 	kind := problems[err.Code]
-	data := api.UIData{Code: api.ProblemCode(err.Code), Detail: err.Detail, Retryable: kind.retryable}
-	if data.Detail == "" {
-		data.Detail = kind.title
-	}
-	return data
+	return api.UIData{Code: api.ProblemCode(err.Code), Detail: cmp.Or(err.Detail, kind.title), Retryable: kind.retryable}
 }
 
 func toUIMetadata(m sqlc.Message) api.UIMessageMetadata {
@@ -38,9 +36,7 @@ func toUIMetadata(m sqlc.Message) api.UIMessageMetadata {
 
 func toAnswerMetadata(e eventlog.Done) api.UIMessageMetadata {
 	metadata := toUIMetadata(e.Message)
-	if e.Response.FinishReason != nil {
-		metadata.FinishReason = api.FinishReason(*e.Response.FinishReason)
-	}
+	metadata.FinishReason = api.FinishReason(valueOf(e.Response.FinishReason))
 	return metadata
 }
 
@@ -65,8 +61,5 @@ func toAGUIMessage(m sqlc.Message) api.AGUIMessage {
 
 // toClientID returns the id of a message for chat clients: the id that its sender gave it, if any.
 func toClientID(m sqlc.Message) string {
-	if m.ClientID != nil {
-		return *m.ClientID
-	}
-	return m.ID.String()
+	return cmp.Or(valueOf(m.ClientID), m.ID.String())
 }

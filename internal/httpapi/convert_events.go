@@ -25,19 +25,12 @@ func toDeskEvent(e journal.Entry, staff bool) api.DeskEvent {
 		Position: e.Position, Type: e.Type, SchemaVersion: api.DeskEventSchemaVersionN20261126,
 		OccurredAt: toTimestamp(e.OccurredAt), Actor: api.EventActor{Kind: api.EventActorKind(e.ActorKind)},
 		TicketID: e.TicketID, SubjectID: e.SubjectID, Data: e.Data,
-		Content: textOf(e.Content), Title: textOf(e.Title), Description: textOf(e.Description),
+		Content: valueOf(e.Content), Title: valueOf(e.Title), Description: valueOf(e.Description),
 	}
 	if staff {
 		event.Actor.ID = e.ActorID
 	}
 	return event
-}
-
-func textOf(text *string) string {
-	if text == nil {
-		return ""
-	}
-	return *text
 }
 
 func toDeskEvents(p journal.Page, actor auth.Actor) api.DeskEvents {
@@ -49,10 +42,8 @@ func toDeskEvents(p journal.Page, actor auth.Actor) api.DeskEvents {
 }
 
 func fromListEventsParams(p api.ListEventsParams) (f journal.Filter, limit int32, wait time.Duration) {
-	if p.Wait != nil {
-		wait = time.Duration(*p.Wait) * time.Second
-	}
-	return journal.Filter{Types: fromTypes(p.Types), TicketID: p.TicketID}, fromEventLimit(p.Limit), wait
+	f = journal.Filter{Types: fromTypes(p.Types), TicketID: p.TicketID}
+	return f, fromEventLimit(p.Limit), time.Duration(valueOf(p.Wait)) * time.Second
 }
 
 func fromEventLimit(limit *int32) int32 {

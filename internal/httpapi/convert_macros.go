@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"strconv"
-
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/macro"
@@ -18,21 +16,9 @@ func fromMacroSettings(r api.MacroSettings) macro.Settings {
 }
 
 func toMacro(m macro.Macro) api.Macro {
-	shown := api.Macro{
-		ID: m.ID, Name: m.Name, Content: m.Content, IsNote: m.IsNote, AddTags: m.AddTags, AssigneeID: m.AssigneeID, TeamID: m.TeamID,
+	return api.Macro{
+		ID: m.ID, Name: m.Name, Content: m.Content, IsNote: m.IsNote, Status: api.TicketStatus(valueOf(m.Status)),
+		Priority: api.TicketPriority(valueOf(m.Priority)), AddTags: m.AddTags, AssigneeID: m.AssigneeID, TeamID: m.TeamID,
 		CreatedAt: toTimestamp(m.CreatedAt), UpdatedAt: toTimestamp(m.UpdatedAt),
 	}
-	if m.Status != nil {
-		shown.Status = api.TicketStatus(*m.Status)
-	}
-	if m.Priority != nil {
-		shown.Priority = api.TicketPriority(*m.Priority)
-	}
-	return shown
-}
-
-// macroTag returns the tag of a macro's version.
-func macroTag(m macro.Macro) *string {
-	tag := strconv.Quote(strconv.FormatInt(m.Version, 10))
-	return &tag
 }

@@ -65,10 +65,8 @@ func toTeam(t team.Team) api.Team {
 	}
 }
 
-// teamTag returns the tag of a team's version.
-func teamTag(t team.Team) *string {
-	tag := strconv.Quote(strconv.FormatInt(t.Team.Version, 10))
-	return &tag
+func fromUpdateTeamRequest(r api.UpdateTeamRequest) team.Change {
+	return team.Change{Name: r.Name, Members: r.MemberIds}
 }
 
 func toStaffTicketCounts(c inbox.Counts) api.StaffTicketCounts {
@@ -138,14 +136,6 @@ func fromTimeFilter(name string, text *string) (*time.Time, error) {
 		return nil, contract.InvalidParameter("query", name, apperr.Field{Code: code})
 	}
 	return &at, nil
-}
-
-// filled returns nil for an empty text.
-func filled[T ~string](text T) *T {
-	if text == "" {
-		return nil
-	}
-	return &text
 }
 
 // staffList is the name of a list of tickets for its cursors: the path, with the query that filters and sorts it.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/supportbackend/support/gen/api"
@@ -11,49 +12,35 @@ import (
 // The bridge between rows and the wire, of webhooks.
 
 func fromCreateWebhookRequest(r api.CreateWebhookRequest) webhook.NewWebhook {
-	n := webhook.NewWebhook{URL: r.URL, Description: fromOptional(r.Description), Types: r.Types, Payload: sqlc.WebhookPayloadThin}
-	if r.Payload != "" {
-		n.Payload = sqlc.WebhookPayload(r.Payload)
+	return webhook.NewWebhook{
+		URL: r.URL, Description: filled(r.Description), Types: r.Types,
+		Payload: cmp.Or(sqlc.WebhookPayload(r.Payload), sqlc.WebhookPayloadThin),
 	}
-	return n
 }
 
 func fromUpdateWebhookRequest(r api.UpdateWebhookRequest) webhook.Change {
-	c := webhook.Change{URL: fromOptional(r.URL), Description: fromOptional(r.Description), Paused: r.Paused}
+	c := webhook.Change{
+		URL: filled(r.URL), Description: filled(r.Description), Payload: filled(sqlc.WebhookPayload(r.Payload)), Paused: r.Paused,
+	}
 	if r.Types != nil {
 		c.Types = append([]string{}, *r.Types...)
-	}
-	if r.Payload != "" {
-		c.Payload = new(sqlc.WebhookPayload(r.Payload))
 	}
 	return c
 }
 
-// fromOptional returns nil for an empty text.
-func fromOptional(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
-}
-
 func toWebhook(w sqlc.Webhook) api.Webhook {
 	hook := api.Webhook{
-		ID:           w.ID,
-		URL:          w.URL,
-		Types:        w.Types,
-		Payload:      api.WebhookPayload(w.Payload),
-		Paused:       w.Paused,
-		CreatedAt:    toTimestamp(w.CreatedAt),
-		UpdatedAt:    toTimestamp(w.UpdatedAt),
-		DisabledAt:   toOptionalTimestamp(w.DisabledAt),
-		FailingSince: toOptionalTimestamp(w.FailingSince),
-	}
-	if w.Description != nil {
-		hook.Description = *w.Description
-	}
-	if w.DisabledReason != nil {
-		hook.DisabledReason = api.WebhookDisabledReason(*w.DisabledReason)
+		ID:             w.ID,
+		URL:            w.URL,
+		Description:    valueOf(w.Description),
+		Types:          w.Types,
+		Payload:        api.WebhookPayload(w.Payload),
+		Paused:         w.Paused,
+		CreatedAt:      toTimestamp(w.CreatedAt),
+		UpdatedAt:      toTimestamp(w.UpdatedAt),
+		DisabledAt:     toOptionalTimestamp(w.DisabledAt),
+		DisabledReason: api.WebhookDisabledReason(valueOf(w.DisabledReason)),
+		FailingSince:   toOptionalTimestamp(w.FailingSince),
 	}
 	if w.PreviousExpiresAt != nil && w.PreviousExpiresAt.After(time.Now()) {
 		hook.SecretExpiresAt = toTimestamp(*w.PreviousExpiresAt)
@@ -78,27 +65,21 @@ func toCreatedWebhook(w sqlc.Webhook, secret string) api.CreatedWebhook {
 
 // fromWebhookDeliveryStatus returns nil for any status.
 func fromWebhookDeliveryStatus(s api.WebhookDeliveryStatus) *sqlc.WebhookDeliveryStatus {
-	if s == "" {
-		return nil
-	}
-	return new(sqlc.WebhookDeliveryStatus(s))
+	return filled(sqlc.WebhookDeliveryStatus(s))
 }
 
 func toWebhookDelivery(d sqlc.WebhookDelivery) api.WebhookDelivery {
-	delivery := api.WebhookDelivery{
+	return api.WebhookDelivery{
 		ID:            d.ID,
 		WebhookID:     d.WebhookID,
 		Type:          d.Type,
+		Position:      valueOf(d.Position),
 		Status:        api.WebhookDeliveryStatus(d.Status),
 		AttemptCount:  d.AttemptCount,
 		CreatedAt:     toTimestamp(d.CreatedAt),
 		NextAttemptAt: toOptionalTimestamp(d.NextAttemptAt),
 		FinishedAt:    toOptionalTimestamp(d.FinishedAt),
 	}
-	if d.Position != nil {
-		delivery.Position = *d.Position
-	}
-	return delivery
 }
 
 func toWebhookDeliveryWithAttempts(
@@ -120,15 +101,8 @@ func toWebhookDeliveryWithAttempts(
 }
 
 func toWebhookAttempt(a sqlc.WebhookAttempt) api.WebhookAttempt {
-	attempt := api.WebhookAttempt{Number: a.Number, StartedAt: toTimestamp(a.StartedAt), DurationMs: a.DurationMs}
-	if a.Status != nil {
-		attempt.Status = *a.Status
+	return api.WebhookAttempt{
+		Number: a.Number, StartedAt: toTimestamp(a.StartedAt), DurationMs: a.DurationMs, Status: valueOf(a.Status),
+		Error: api.WebhookAttemptError(valueOf(a.Error)), Response: valueOf(a.Response),
 	}
-	if a.Error != nil {
-		attempt.Error = api.WebhookAttemptError(*a.Error)
-	}
-	if a.Response != nil {
-		attempt.Response = *a.Response
-	}
-	return attempt
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/journal"
+	"github.com/supportbackend/support/internal/wirejson"
 )
 
 // ListEvents returns the events after a position, and waits if there are none yet.
@@ -21,7 +22,7 @@ func (s *Server) ListEvents(ctx context.Context, r api.ListEventsRequestObject) 
 	defer leave()
 	actor := actorFrom(ctx)
 	filter, limit, wait := fromListEventsParams(r.Params)
-	page, err := s.journal.Find(ctx, actor, filter, r.Params.After, limit, wait)
+	page, err := s.Journal.Find(ctx, actor, filter, r.Params.After, limit, wait)
 	if err != nil {
 		return nil, err
 	}
@@ -31,10 +32,11 @@ func (s *Server) ListEvents(ctx context.Context, r api.ListEventsRequestObject) 
 // GetTimeline returns the events of a ticket.
 func (s *Server) GetTimeline(ctx context.Context, r api.GetTimelineRequestObject) (api.GetTimelineResponseObject, error) {
 	actor := actorFrom(ctx)
-	if _, err := s.tickets.Find(ctx, actor, r.TicketID); err != nil {
+	if _, err := s.Tickets.Find(ctx, actor, r.TicketID); err != nil {
 		return nil, err
 	}
-	page, err := s.journal.Timeline(ctx, actor, r.TicketID, fromTypes(r.Params.Types), r.Params.After, fromEventLimit(r.Params.Limit))
+	filter := journal.Filter{Types: fromTypes(r.Params.Types), TicketID: &r.TicketID}
+	page, err := s.Journal.Timeline(ctx, actor, filter, r.Params.After, fromEventLimit(r.Params.Limit))
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +50,8 @@ func (s *Server) StreamEvents(ctx context.Context, r api.StreamEventsRequestObje
 		return nil, err
 	}
 	filter, after := fromStreamEventsParams(r.Params)
-	stream := deskStream{ctx: ctx, journal: s.journal, actor: actorFrom(ctx), filter: filter, permits: s.permits, leave: leave}
-	if stream.page, err = s.journal.Find(ctx, stream.actor, filter, after, streamedEvents, 0); err != nil {
+	stream := deskStream{ctx: ctx, journal: s.Journal, actor: actorFrom(ctx), filter: filter, permits: s.permits, leave: leave}
+	if stream.page, err = s.Journal.Find(ctx, stream.actor, filter, after, streamedEvents, 0); err != nil {
 		leave()
 		return nil, err
 	}
@@ -103,7 +105,7 @@ func (s deskStream) frames() []byte {
 	var b bytes.Buffer
 	last := int64(-1)
 	for _, e := range s.page.Entries {
-		encoded, _ := encodeJSON(toDeskEvent(e, s.actor.IsStaff())) // Every field has a JSON form.
+		encoded, _ := wirejson.Marshal(toDeskEvent(e, s.actor.IsStaff())) // Every field has a JSON form.
 		fmt.Fprintf(&b, "id: %d\ndata: %s\n\n", e.Position, encoded)
 		last = e.Position
 	}

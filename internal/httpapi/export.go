@@ -11,6 +11,7 @@ import (
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/ticket"
+	"github.com/supportbackend/support/internal/wirejson"
 )
 
 // ExportUser streams everything of a customer.
@@ -20,7 +21,7 @@ func (s *Server) ExportUser(ctx context.Context, r api.ExportUserRequestObject) 
 		return nil, err
 	}
 	ctx, stop := s.permits.whileAllowed(ctx)
-	things, err := s.accounts.Export(ctx, actorFrom(ctx), r.UserID)
+	things, err := s.Accounts.Export(ctx, actorFrom(ctx), r.UserID)
 	if err != nil {
 		stop()
 		leave()
@@ -74,7 +75,7 @@ func writeLines(w http.ResponseWriter, lines *bytes.Buffer) error {
 }
 
 func appendLine(lines *bytes.Buffer, line api.ExportLine) {
-	encoded, _ := encodeJSON(line) // It has nothing that cannot be encoded.
+	encoded, _ := wirejson.Marshal(line) // It has nothing that cannot be encoded.
 	lines.Write(encoded)
 	lines.WriteByte('\n')
 }

@@ -27,10 +27,10 @@ func (s *Server) once(c echo.Context, op *contract.Operation, next echo.HandlerF
 	if id, err := uuid.Parse(c.Param("ticket_id")); err == nil {
 		request.TicketID = &id
 	}
-	response, replayed, err := s.keys.Do(ctx, request, func(ctx context.Context) (idempotency.Response, error) {
+	response, replayed, err := s.Keys.Do(ctx, request, func(ctx context.Context) (idempotency.Response, error) {
 		c.SetRequest(r.WithContext(ctx))
 		recorded, err := record(c, next)
-		response := idempotency.Response{Status: recorded.status, Header: recorded.header, Body: recorded.body.Bytes()}
+		response := idempotency.Response{Status: recorded.status, Header: recorded.header, Body: recorded.body}
 		if request.TicketID == nil {
 			response.TicketID = ticketIn(response.Body)
 		}

@@ -11,13 +11,13 @@ const macrosPath = "/macros"
 
 // CreateMacro makes a macro.
 func (s *Server) CreateMacro(ctx context.Context, r api.CreateMacroRequestObject) (api.CreateMacroResponseObject, error) {
-	m, err := s.macros.Create(ctx, actorFrom(ctx), fromMacroSettings(*r.Body))
+	m, err := s.Macros.Create(ctx, actorFrom(ctx), fromMacroSettings(*r.Body))
 	if err != nil {
 		return nil, err
 	}
 	return api.CreateMacro201JSONResponse{
 		Body:    toMacro(m),
-		Headers: api.CreateMacro201ResponseHeaders{Location: macrosPath + "/" + m.ID.String(), ETag: macroTag(m)},
+		Headers: api.CreateMacro201ResponseHeaders{Location: macrosPath + "/" + m.ID.String(), ETag: versionTag(m.Version)},
 	}, nil
 }
 
@@ -28,7 +28,7 @@ func (s *Server) ListMacros(ctx context.Context, r api.ListMacrosRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	macros, next, err := s.macros.List(ctx, r.Params.Text, page)
+	macros, next, err := s.Macros.List(ctx, r.Params.Text, page)
 	if err != nil {
 		return nil, err
 	}
@@ -48,25 +48,25 @@ func macrosList(p api.ListMacrosParams) string {
 
 // GetMacro returns a macro.
 func (s *Server) GetMacro(ctx context.Context, r api.GetMacroRequestObject) (api.GetMacroResponseObject, error) {
-	m, err := s.macros.Get(ctx, r.MacroID)
+	m, err := s.Macros.Get(ctx, r.MacroID)
 	if err != nil {
 		return nil, err
 	}
-	return api.GetMacro200JSONResponse{Body: toMacro(m), Headers: api.GetMacro200ResponseHeaders{ETag: macroTag(m)}}, nil
+	return api.GetMacro200JSONResponse{Body: toMacro(m), Headers: api.GetMacro200ResponseHeaders{ETag: versionTag(m.Version)}}, nil
 }
 
 // UpdateMacro changes a macro.
 func (s *Server) UpdateMacro(ctx context.Context, r api.UpdateMacroRequestObject) (api.UpdateMacroResponseObject, error) {
-	m, err := s.macros.Update(ctx, actorFrom(ctx), r.MacroID, fromMacroSettings(*r.Body), ifMatch(r.Params.IfMatch))
+	m, err := s.Macros.Update(ctx, actorFrom(ctx), r.MacroID, fromMacroSettings(*r.Body), ifMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
-	return api.UpdateMacro200JSONResponse{Body: toMacro(m), Headers: api.UpdateMacro200ResponseHeaders{ETag: macroTag(m)}}, nil
+	return api.UpdateMacro200JSONResponse{Body: toMacro(m), Headers: api.UpdateMacro200ResponseHeaders{ETag: versionTag(m.Version)}}, nil
 }
 
 // DeleteMacro deletes a macro.
 func (s *Server) DeleteMacro(ctx context.Context, r api.DeleteMacroRequestObject) (api.DeleteMacroResponseObject, error) {
-	if err := s.macros.Delete(ctx, actorFrom(ctx), r.MacroID); err != nil {
+	if err := s.Macros.Delete(ctx, actorFrom(ctx), r.MacroID); err != nil {
 		return nil, err
 	}
 	return api.DeleteMacro204Response{}, nil
@@ -74,7 +74,7 @@ func (s *Server) DeleteMacro(ctx context.Context, r api.DeleteMacroRequestObject
 
 // PreviewMacro returns the text that a macro would add to a ticket.
 func (s *Server) PreviewMacro(ctx context.Context, r api.PreviewMacroRequestObject) (api.PreviewMacroResponseObject, error) {
-	text, err := s.macros.Preview(ctx, actorFrom(ctx), r.MacroID, r.TicketID)
+	text, err := s.Macros.Preview(ctx, actorFrom(ctx), r.MacroID, r.TicketID)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (s *Server) PreviewMacro(ctx context.Context, r api.PreviewMacroRequestObje
 // ApplyMacro adds a macro's text to a ticket and makes its changes.
 func (s *Server) ApplyMacro(ctx context.Context, r api.ApplyMacroRequestObject) (api.ApplyMacroResponseObject, error) {
 	actor := actorFrom(ctx)
-	t, said, err := s.macros.Apply(ctx, actor, r.MacroID, r.TicketID, ifMatch(r.Params.IfMatch))
+	t, said, err := s.Macros.Apply(ctx, actor, r.MacroID, r.TicketID, ifMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}

@@ -35,14 +35,14 @@ func (s *Server) say(
 	ctx context.Context, actor auth.Actor, r api.CreateMessageRequestObject,
 ) (message ticket.Message, isNew bool, begun *assistant.Begun, err error) {
 	add := func(ctx context.Context) (err error) {
-		message, isNew, err = s.tickets.Add(ctx, actor, r.TicketID, fromCreateMessageRequest(r))
+		message, isNew, err = s.Tickets.Add(ctx, actor, r.TicketID, fromCreateMessageRequest(r))
 		return err
 	}
 	if !r.Body.Respond {
 		err = add(ctx)
 		return message, isNew, nil, err
 	}
-	answer, err := s.assistant.Respond(ctx, actor, r.TicketID, add)
+	answer, err := s.Assistant.Respond(ctx, actor, r.TicketID, add)
 	return message, isNew, &answer, err
 }
 
@@ -55,7 +55,7 @@ func (s *Server) ListMessages(
 	if err != nil {
 		return nil, err
 	}
-	messages, next, err := s.tickets.ListMessages(ctx, actor, r.TicketID, page)
+	messages, next, err := s.Tickets.ListMessages(ctx, actor, r.TicketID, page)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (s *Server) ListMessages(
 // CreateNote adds a note by the caller.
 func (s *Server) CreateNote(ctx context.Context, r api.CreateNoteRequestObject) (api.CreateNoteResponseObject, error) {
 	actor := actorFrom(ctx)
-	note, err := s.tickets.AddNote(ctx, actor, r.TicketID, r.Body.Content)
+	note, err := s.Tickets.AddNote(ctx, actor, r.TicketID, r.Body.Content)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (s *Server) RedactMessage(
 	ctx context.Context, r api.RedactMessageRequestObject,
 ) (api.RedactMessageResponseObject, error) {
 	actor := actorFrom(ctx)
-	message, err := s.tickets.Redact(ctx, actor, r.MessageID)
+	message, err := s.Tickets.Redact(ctx, actor, r.MessageID)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (s *Server) PutMessageFeedback(
 	ctx context.Context, r api.PutMessageFeedbackRequestObject,
 ) (api.PutMessageFeedbackResponseObject, error) {
 	rating, comment := fromPutMessageFeedbackRequest(*r.Body)
-	feedback, err := s.tickets.Rate(ctx, actorFrom(ctx), r.MessageID, rating, comment)
+	feedback, err := s.Tickets.Rate(ctx, actorFrom(ctx), r.MessageID, rating, comment)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (s *Server) PutMessageFeedback(
 func (s *Server) GetMessageFeedback(
 	ctx context.Context, r api.GetMessageFeedbackRequestObject,
 ) (api.GetMessageFeedbackResponseObject, error) {
-	feedback, err := s.tickets.Feedback(ctx, actorFrom(ctx), r.MessageID)
+	feedback, err := s.Tickets.Feedback(ctx, actorFrom(ctx), r.MessageID)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ const promptsPath = "/prompts"
 
 // CreatePrompt makes a draft of a prompt.
 func (s *Server) CreatePrompt(ctx context.Context, r api.CreatePromptRequestObject) (api.CreatePromptResponseObject, error) {
-	p, err := s.prompts.Create(ctx, fromPromptSettings(*r.Body))
+	p, err := s.Prompts.Create(ctx, fromPromptSettings(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func (s *Server) ListPrompts(ctx context.Context, r api.ListPromptsRequestObject
 	if err != nil {
 		return nil, err
 	}
-	prompts, next, err := s.prompts.List(ctx, page)
+	prompts, next, err := s.Prompts.List(ctx, page)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (s *Server) ListPrompts(ctx context.Context, r api.ListPromptsRequestObject
 
 // GetPrompt returns a prompt.
 func (s *Server) GetPrompt(ctx context.Context, r api.GetPromptRequestObject) (api.GetPromptResponseObject, error) {
-	p, err := s.prompts.Get(ctx, r.PromptID)
+	p, err := s.Prompts.Get(ctx, r.PromptID)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (s *Server) GetPrompt(ctx context.Context, r api.GetPromptRequestObject) (a
 
 // UpdatePrompt changes a draft.
 func (s *Server) UpdatePrompt(ctx context.Context, r api.UpdatePromptRequestObject) (api.UpdatePromptResponseObject, error) {
-	p, err := s.prompts.Update(ctx, r.PromptID, fromPromptSettings(*r.Body), ifMatch(r.Params.IfMatch))
+	p, err := s.Prompts.Update(ctx, r.PromptID, fromPromptSettings(*r.Body), ifMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (s *Server) UpdatePrompt(ctx context.Context, r api.UpdatePromptRequestObje
 
 // PublishPrompt makes a prompt the live one.
 func (s *Server) PublishPrompt(ctx context.Context, r api.PublishPromptRequestObject) (api.PublishPromptResponseObject, error) {
-	p, err := s.prompts.Publish(ctx, actorFrom(ctx), r.PromptID, ifMatch(r.Params.IfMatch))
+	p, err := s.Prompts.Publish(ctx, actorFrom(ctx), r.PromptID, ifMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (s *Server) PublishPrompt(ctx context.Context, r api.PublishPromptRequestOb
 
 // WithdrawPrompt returns to the built-in prompt.
 func (s *Server) WithdrawPrompt(ctx context.Context, r api.WithdrawPromptRequestObject) (api.WithdrawPromptResponseObject, error) {
-	p, err := s.prompts.Withdraw(ctx, actorFrom(ctx), r.PromptID)
+	p, err := s.Prompts.Withdraw(ctx, actorFrom(ctx), r.PromptID)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (s *Server) WithdrawPrompt(ctx context.Context, r api.WithdrawPromptRequest
 
 // PreviewPrompt returns what the server would send to the AI.
 func (s *Server) PreviewPrompt(ctx context.Context, r api.PreviewPromptRequestObject) (api.PreviewPromptResponseObject, error) {
-	preview, err := s.assistant.Preview(ctx, actorFrom(ctx), r.PromptID, r.Params.TicketID)
+	preview, err := s.Assistant.Preview(ctx, actorFrom(ctx), r.PromptID, r.Params.TicketID)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/supportbackend/support/gen/api"
 )
@@ -11,7 +10,7 @@ import (
 func (s *Server) GetReportSummary(
 	ctx context.Context, r api.GetReportSummaryRequestObject,
 ) (api.GetReportSummaryResponseObject, error) {
-	today, err := s.reports.Today(ctx)
+	today, err := s.Reports.Today(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -19,7 +18,7 @@ func (s *Server) GetReportSummary(
 	if err != nil {
 		return nil, err
 	}
-	total, groups, err := s.reports.Summary(ctx, period.begins, period.ends, period.by)
+	total, groups, err := s.Reports.Summary(ctx, period.begins, period.ends, period.by)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +27,7 @@ func (s *Server) GetReportSummary(
 
 // GetSLATargets returns the SLA targets of each priority.
 func (s *Server) GetSLATargets(ctx context.Context, _ api.GetSLATargetsRequestObject) (api.GetSLATargetsResponseObject, error) {
-	targets, version, err := s.reports.SLA(ctx)
+	targets, version, err := s.Reports.SLA(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -39,16 +38,11 @@ func (s *Server) GetSLATargets(ctx context.Context, _ api.GetSLATargetsRequestOb
 
 // PutSLATargets replaces the SLA targets of each priority.
 func (s *Server) PutSLATargets(ctx context.Context, r api.PutSLATargetsRequestObject) (api.PutSLATargetsResponseObject, error) {
-	targets, version, err := s.reports.PutSLA(ctx, fromSLATargets(*r.Body), ifMatch(r.Params.IfMatch))
+	targets, version, err := s.Reports.PutSLA(ctx, fromSLATargets(*r.Body), ifMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
 	return api.PutSLATargets200JSONResponse{
 		Body: toSLATargets(targets), Headers: api.PutSLATargets200ResponseHeaders{ETag: versionTag(version)},
 	}, nil
-}
-
-func versionTag(version int64) *string {
-	tag := strconv.Quote(strconv.FormatInt(version, 10))
-	return &tag
 }

@@ -16,7 +16,7 @@ func (s *Server) SearchTickets(
 	if err != nil {
 		return nil, err
 	}
-	results, next, err := s.search.Search(ctx, actor, r.Params.Q, page)
+	results, next, err := s.Search.Search(ctx, actor, r.Params.Q, page)
 	if err != nil {
 		return nil, err
 	}

@@ -45,8 +45,8 @@ const (
 	maxHeaderBytes = 16 << 10
 )
 
-// Options are the dependencies and settings of a Server.
-type Options struct {
+// Services are the services that a Server calls.
+type Services struct {
 	Auth      *auth.Service
 	Sessions  *session.Service
 	Accounts  *account.Service
@@ -54,15 +54,20 @@ type Options struct {
 	Tickets   *ticket.Service
 	Inbox     *inbox.Service
 	Teams     *team.Service
-	Assistant *assistant.Service
-	Webhooks  *webhook.Service
-	Prompts   *prompt.Service
 	Macros    *macro.Service
-	Journal   *journal.Service
+	Assistant *assistant.Service
+	Prompts   *prompt.Service
 	Search    *search.Service
 	Reports   *report.Service
+	Journal   *journal.Service
+	Webhooks  *webhook.Service
 	// Keys stores the responses to requests with an Idempotency-Key.
 	Keys *idempotency.Service
+}
+
+// Options are the dependencies and settings of a Server.
+type Options struct {
+	Services
 	// Ready returns why the server should receive no requests, or nil. It is called at most once a second.
 	Ready func(context.Context) error
 	// Secret is the key material for cursors, the same on all replicas.
@@ -93,21 +98,8 @@ type Options struct {
 
 // Server handles the API's requests. It implements the generated interface, one method for each operation.
 type Server struct {
-	auth      *auth.Service
-	sessions  *session.Service
-	accounts  *account.Service
-	apiKeys   *apikey.Service
-	tickets   *ticket.Service
-	inbox     *inbox.Service
-	teams     *team.Service
-	assistant *assistant.Service
-	webhooks  *webhook.Service
-	prompts   *prompt.Service
-	macros    *macro.Service
-	journal   *journal.Service
-	search    *search.Service
-	reports   *report.Service
-	keys      *idempotency.Service
+	Services
+
 	readiness *readiness
 	cursors   cursors
 	gate      *gate
@@ -156,10 +148,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, sessions: o.Sessions, accounts: o.Accounts, apiKeys: o.APIKeys, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, macros: o.Macros, journal: o.Journal,
-		webhooks: o.Webhooks, keys: o.Keys,
-		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
-		search: o.Search, reports: o.Reports, inbox: o.Inbox, teams: o.Teams,
+		Services: o.Services, readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
 		permits: newPermits(o.Recheck, o.Auth.Recheck), limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
 		streams: newStreams(o.MaxStreams, o.MaxStreamsEach), logger: o.Logger, echo: echo.New(),
 	}

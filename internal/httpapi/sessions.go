@@ -12,7 +12,7 @@ const sessionsPath = "/auth/sessions"
 func (s *Server) RefreshSession(
 	ctx context.Context, r api.RefreshSessionRequestObject,
 ) (api.RefreshSessionResponseObject, error) {
-	tokens, err := s.sessions.Refresh(ctx, r.Body.RefreshToken)
+	tokens, err := s.Sessions.Refresh(ctx, r.Body.RefreshToken)
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +21,7 @@ func (s *Server) RefreshSession(
 
 // LogOut ends the caller's session.
 func (s *Server) LogOut(ctx context.Context, _ api.LogOutRequestObject) (api.LogOutResponseObject, error) {
-	if err := s.sessions.LogOut(ctx, actorFrom(ctx)); err != nil {
+	if err := s.Sessions.LogOut(ctx, actorFrom(ctx)); err != nil {
 		return nil, err
 	}
 	return api.LogOut204Response{}, nil
@@ -36,7 +36,7 @@ func (s *Server) ListSessions(
 	if err != nil {
 		return nil, err
 	}
-	sessions, next, err := s.sessions.List(ctx, actor, page)
+	sessions, next, err := s.Sessions.List(ctx, actor, page)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (s *Server) ListSessions(
 
 // EndSession ends one of the caller's sessions.
 func (s *Server) EndSession(ctx context.Context, r api.EndSessionRequestObject) (api.EndSessionResponseObject, error) {
-	if err := s.sessions.End(ctx, actorFrom(ctx), r.SessionID); err != nil {
+	if err := s.Sessions.End(ctx, actorFrom(ctx), r.SessionID); err != nil {
 		return nil, err
 	}
 	return api.EndSession204Response{}, nil
@@ -58,7 +58,7 @@ func (s *Server) EndSession(ctx context.Context, r api.EndSessionRequestObject) 
 func (s *Server) ChangePassword(
 	ctx context.Context, r api.ChangePasswordRequestObject,
 ) (api.ChangePasswordResponseObject, error) {
-	err := s.accounts.ChangePassword(ctx, clientFrom(ctx), actorFrom(ctx), r.Body.CurrentPassword, r.Body.NewPassword)
+	err := s.Accounts.ChangePassword(ctx, clientFrom(ctx), actorFrom(ctx), r.Body.CurrentPassword, r.Body.NewPassword)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func (s *Server) ListStaffTickets(
 	if err != nil {
 		return nil, err
 	}
-	tickets, next, err := s.inbox.List(ctx, actor, filter, page)
+	tickets, next, err := s.Inbox.List(ctx, actor, filter, page)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (s *Server) ListStaffTickets(
 func (s *Server) CountStaffTickets(
 	ctx context.Context, _ api.CountStaffTicketsRequestObject,
 ) (api.CountStaffTicketsResponseObject, error) {
-	counts, err := s.inbox.Count(ctx, actorFrom(ctx))
+	counts, err := s.Inbox.Count(ctx, actorFrom(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (s *Server) CountStaffTickets(
 
 // UpdateTickets makes one change in many tickets.
 func (s *Server) UpdateTickets(ctx context.Context, r api.UpdateTicketsRequestObject) (api.UpdateTicketsResponseObject, error) {
-	results, err := s.tickets.UpdateMany(ctx, actorFrom(ctx), r.Body.TicketIds, fromUpdateTicketsRequest(*r.Body))
+	results, err := s.Tickets.UpdateMany(ctx, actorFrom(ctx), r.Body.TicketIds, fromUpdateTicketsRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (s *Server) UpdateTickets(ctx context.Context, r api.UpdateTicketsRequestOb
 // MergeTicket merges a ticket into another one.
 func (s *Server) MergeTicket(ctx context.Context, r api.MergeTicketRequestObject) (api.MergeTicketResponseObject, error) {
 	actor := actorFrom(ctx)
-	t, err := s.tickets.Merge(ctx, actor, r.TicketID, r.Body.Into)
+	t, err := s.Tickets.Merge(ctx, actor, r.TicketID, r.Body.Into)
 	if err != nil {
 		return nil, err
 	}

@@ -10,14 +10,14 @@ const teamsPath = "/teams"
 
 // CreateTeam makes a team.
 func (s *Server) CreateTeam(ctx context.Context, r api.CreateTeamRequestObject) (api.CreateTeamResponseObject, error) {
-	team, err := s.teams.Create(ctx, actorFrom(ctx), r.Body.Name, r.Body.MemberIds)
+	team, err := s.Teams.Create(ctx, actorFrom(ctx), r.Body.Name, r.Body.MemberIds)
 	if err != nil {
 		return nil, err
 	}
 	location := teamsPath + "/" + team.Team.ID.String()
 	return api.CreateTeam201JSONResponse{
 		Body:    toTeam(team),
-		Headers: api.CreateTeam201ResponseHeaders{Location: location, ETag: teamTag(team)},
+		Headers: api.CreateTeam201ResponseHeaders{Location: location, ETag: versionTag(team.Team.Version)},
 	}, nil
 }
 
@@ -28,7 +28,7 @@ func (s *Server) ListTeams(ctx context.Context, r api.ListTeamsRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	teams, next, err := s.teams.List(ctx, page)
+	teams, next, err := s.Teams.List(ctx, page)
 	if err != nil {
 		return nil, err
 	}
@@ -40,26 +40,25 @@ func (s *Server) ListTeams(ctx context.Context, r api.ListTeamsRequestObject) (a
 
 // GetTeam returns a team.
 func (s *Server) GetTeam(ctx context.Context, r api.GetTeamRequestObject) (api.GetTeamResponseObject, error) {
-	team, err := s.teams.Get(ctx, r.TeamID)
+	team, err := s.Teams.Get(ctx, r.TeamID)
 	if err != nil {
 		return nil, err
 	}
-	return api.GetTeam200JSONResponse{Body: toTeam(team), Headers: api.GetTeam200ResponseHeaders{ETag: teamTag(team)}}, nil
+	return api.GetTeam200JSONResponse{Body: toTeam(team), Headers: api.GetTeam200ResponseHeaders{ETag: versionTag(team.Team.Version)}}, nil
 }
 
 // UpdateTeam changes a team.
 func (s *Server) UpdateTeam(ctx context.Context, r api.UpdateTeamRequestObject) (api.UpdateTeamResponseObject, error) {
-	team, err := s.teams.Update(
-		ctx, actorFrom(ctx), r.TeamID, r.Body.Name, r.Body.MemberIds, ifMatch(r.Params.IfMatch))
+	team, err := s.Teams.Update(ctx, actorFrom(ctx), r.TeamID, fromUpdateTeamRequest(*r.Body), ifMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
-	return api.UpdateTeam200JSONResponse{Body: toTeam(team), Headers: api.UpdateTeam200ResponseHeaders{ETag: teamTag(team)}}, nil
+	return api.UpdateTeam200JSONResponse{Body: toTeam(team), Headers: api.UpdateTeam200ResponseHeaders{ETag: versionTag(team.Team.Version)}}, nil
 }
 
 // DeleteTeam deletes a team.
 func (s *Server) DeleteTeam(ctx context.Context, r api.DeleteTeamRequestObject) (api.DeleteTeamResponseObject, error) {
-	if err := s.teams.Delete(ctx, actorFrom(ctx), r.TeamID); err != nil {
+	if err := s.Teams.Delete(ctx, actorFrom(ctx), r.TeamID); err != nil {
 		return nil, err
 	}
 	return api.DeleteTeam204Response{}, nil

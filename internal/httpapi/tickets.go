@@ -14,7 +14,7 @@ func (s *Server) CreateTicket(
 	ctx context.Context, r api.CreateTicketRequestObject,
 ) (api.CreateTicketResponseObject, error) {
 	actor := actorFrom(ctx)
-	created, isNew, err := s.tickets.Open(ctx, actor, fromCreateTicketRequest(*r.Body))
+	created, isNew, err := s.Tickets.Open(ctx, actor, fromCreateTicketRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (s *Server) ListTickets(
 	if err != nil {
 		return nil, err
 	}
-	tickets, next, err := s.tickets.List(ctx, actor, page)
+	tickets, next, err := s.Tickets.List(ctx, actor, page)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (s *Server) ListTickets(
 // GetTicket returns a ticket with its latest messages.
 func (s *Server) GetTicket(ctx context.Context, r api.GetTicketRequestObject) (api.GetTicketResponseObject, error) {
 	actor := actorFrom(ctx)
-	t, messages, err := s.tickets.Get(ctx, actor, r.TicketID)
+	t, messages, err := s.Tickets.Get(ctx, actor, r.TicketID)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (s *Server) GetTicket(ctx context.Context, r api.GetTicketRequestObject) (a
 // RedactTicket removes a ticket's title and description.
 func (s *Server) RedactTicket(ctx context.Context, r api.RedactTicketRequestObject) (api.RedactTicketResponseObject, error) {
 	actor := actorFrom(ctx)
-	t, err := s.tickets.RedactTicket(ctx, actor, r.TicketID)
+	t, err := s.Tickets.RedactTicket(ctx, actor, r.TicketID)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (s *Server) HandOffTicket(
 	ctx context.Context, r api.HandOffTicketRequestObject,
 ) (api.HandOffTicketResponseObject, error) {
 	actor := actorFrom(ctx)
-	t, err := s.tickets.HandOff(ctx, actor, r.TicketID, fromHandOffTicketRequest(*r.Body))
+	t, err := s.Tickets.HandOff(ctx, actor, r.TicketID, fromHandOffTicketRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (s *Server) UpdateTicket(
 	ctx context.Context, r api.UpdateTicketRequestObject,
 ) (api.UpdateTicketResponseObject, error) {
 	actor := actorFrom(ctx)
-	t, err := s.tickets.Update(ctx, actor, r.TicketID, fromUpdateTicketRequest(*r.Body), ifMatch(r.Params.IfMatch))
+	t, err := s.Tickets.Update(ctx, actor, r.TicketID, fromUpdateTicketRequest(*r.Body), ifMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,7 @@ const usersPath = "/users"
 // CreateUser creates an account with any role.
 func (s *Server) CreateUser(ctx context.Context, r api.CreateUserRequestObject) (api.CreateUserResponseObject, error) {
 	actor := actorFrom(ctx)
-	user, err := s.accounts.CreateNamedAccount(
-		ctx, &actor, r.Body.Email, r.Body.Password, fromRole(r.Body.Role), filled(r.Body.DisplayName))
+	user, err := s.Accounts.Create(ctx, &actor, fromCreateUserRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +30,7 @@ func (s *Server) ListUsers(ctx context.Context, r api.ListUsersRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	users, next, err := s.accounts.ListAccounts(ctx, actor, fromListUsersParams(r.Params), page)
+	users, next, err := s.Accounts.List(ctx, actor, fromListUsersParams(r.Params), page)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +42,7 @@ func (s *Server) ListUsers(ctx context.Context, r api.ListUsersRequestObject) (a
 
 // GetUser returns an account.
 func (s *Server) GetUser(ctx context.Context, r api.GetUserRequestObject) (api.GetUserResponseObject, error) {
-	user, err := s.accounts.FindAccount(ctx, actorFrom(ctx), r.UserID)
+	user, err := s.Accounts.Find(ctx, actorFrom(ctx), r.UserID)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +51,7 @@ func (s *Server) GetUser(ctx context.Context, r api.GetUserRequestObject) (api.G
 
 // UpdateUser changes an account's role or name, or disables or enables it.
 func (s *Server) UpdateUser(ctx context.Context, r api.UpdateUserRequestObject) (api.UpdateUserResponseObject, error) {
-	user, err := s.accounts.UpdateAccount(ctx, actorFrom(ctx), r.UserID, fromUpdateUserRequest(*r.Body))
+	user, err := s.Accounts.Update(ctx, actorFrom(ctx), r.UserID, fromUpdateUserRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +62,7 @@ func (s *Server) UpdateUser(ctx context.Context, r api.UpdateUserRequestObject) 
 func (s *Server) DeleteUserData(
 	ctx context.Context, r api.DeleteUserDataRequestObject,
 ) (api.DeleteUserDataResponseObject, error) {
-	if err := s.accounts.Erase(ctx, actorFrom(ctx), r.UserID); err != nil {
+	if err := s.Accounts.Erase(ctx, actorFrom(ctx), r.UserID); err != nil {
 		return nil, err
 	}
 	return api.DeleteUserData204Response{}, nil
@@ -71,7 +70,7 @@ func (s *Server) DeleteUserData(
 
 // PutCustomer sets the name that staff see for a customer of the service.
 func (s *Server) PutCustomer(ctx context.Context, r api.PutCustomerRequestObject) (api.PutCustomerResponseObject, error) {
-	customer, err := s.accounts.NameCustomer(ctx, actorFrom(ctx), r.UserID, fromPutCustomerRequest(*r.Body))
+	customer, err := s.Accounts.NameCustomer(ctx, actorFrom(ctx), r.UserID, filled(r.Body.DisplayName))
 	if err != nil {
 		return nil, err
 	}

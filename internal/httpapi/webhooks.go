@@ -10,7 +10,7 @@ const webhooksPath = "/webhooks"
 
 // CreateWebhook creates a webhook.
 func (s *Server) CreateWebhook(ctx context.Context, r api.CreateWebhookRequestObject) (api.CreateWebhookResponseObject, error) {
-	hook, secret, err := s.webhooks.Create(ctx, fromCreateWebhookRequest(*r.Body))
+	hook, secret, err := s.Webhooks.Create(ctx, fromCreateWebhookRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +24,7 @@ func (s *Server) ListWebhooks(ctx context.Context, r api.ListWebhooksRequestObje
 	if err != nil {
 		return nil, err
 	}
-	hooks, next, err := s.webhooks.List(ctx, page)
+	hooks, next, err := s.Webhooks.List(ctx, page)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (s *Server) ListWebhooks(ctx context.Context, r api.ListWebhooksRequestObje
 
 // GetWebhook returns a webhook.
 func (s *Server) GetWebhook(ctx context.Context, r api.GetWebhookRequestObject) (api.GetWebhookResponseObject, error) {
-	hook, err := s.webhooks.Get(ctx, r.WebhookID)
+	hook, err := s.Webhooks.Get(ctx, r.WebhookID)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (s *Server) GetWebhook(ctx context.Context, r api.GetWebhookRequestObject) 
 
 // UpdateWebhook changes a webhook.
 func (s *Server) UpdateWebhook(ctx context.Context, r api.UpdateWebhookRequestObject) (api.UpdateWebhookResponseObject, error) {
-	hook, err := s.webhooks.Update(ctx, r.WebhookID, fromUpdateWebhookRequest(*r.Body))
+	hook, err := s.Webhooks.Update(ctx, r.WebhookID, fromUpdateWebhookRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (s *Server) UpdateWebhook(ctx context.Context, r api.UpdateWebhookRequestOb
 
 // DeleteWebhook ends a webhook.
 func (s *Server) DeleteWebhook(ctx context.Context, r api.DeleteWebhookRequestObject) (api.DeleteWebhookResponseObject, error) {
-	if err := s.webhooks.Delete(ctx, r.WebhookID); err != nil {
+	if err := s.Webhooks.Delete(ctx, r.WebhookID); err != nil {
 		return nil, err
 	}
 	return api.DeleteWebhook204Response{}, nil
@@ -64,7 +64,7 @@ func (s *Server) DeleteWebhook(ctx context.Context, r api.DeleteWebhookRequestOb
 func (s *Server) RotateWebhookSecret(
 	ctx context.Context, r api.RotateWebhookSecretRequestObject,
 ) (api.RotateWebhookSecretResponseObject, error) {
-	secret, until, err := s.webhooks.RotateSecret(ctx, r.WebhookID)
+	secret, until, err := s.Webhooks.RotateSecret(ctx, r.WebhookID)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (s *Server) RotateWebhookSecret(
 
 // TestWebhook sends a test delivery.
 func (s *Server) TestWebhook(ctx context.Context, r api.TestWebhookRequestObject) (api.TestWebhookResponseObject, error) {
-	delivery, err := s.webhooks.Test(ctx, r.WebhookID)
+	delivery, err := s.Webhooks.Test(ctx, r.WebhookID)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (s *Server) TestWebhook(ctx context.Context, r api.TestWebhookRequestObject
 
 // ReplayWebhook delivers the events since a position again.
 func (s *Server) ReplayWebhook(ctx context.Context, r api.ReplayWebhookRequestObject) (api.ReplayWebhookResponseObject, error) {
-	from, until, err := s.webhooks.Replay(ctx, r.WebhookID, r.Body.FromPosition)
+	from, until, err := s.Webhooks.Replay(ctx, r.WebhookID, r.Body.FromPosition)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (s *Server) ListWebhookDeliveries(
 	if err != nil {
 		return nil, err
 	}
-	deliveries, next, err := s.webhooks.ListDeliveries(ctx, r.WebhookID, fromWebhookDeliveryStatus(r.Params.Status), page)
+	deliveries, next, err := s.Webhooks.ListDeliveries(ctx, r.WebhookID, fromWebhookDeliveryStatus(r.Params.Status), page)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func deliveriesPath(r api.ListWebhookDeliveriesRequestObject) string {
 func (s *Server) GetWebhookDelivery(
 	ctx context.Context, r api.GetWebhookDeliveryRequestObject,
 ) (api.GetWebhookDeliveryResponseObject, error) {
-	delivery, attempts, err := s.webhooks.GetDelivery(ctx, r.WebhookDeliveryID)
+	delivery, attempts, err := s.Webhooks.GetDelivery(ctx, r.WebhookDeliveryID)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (s *Server) GetWebhookDelivery(
 func (s *Server) RedeliverWebhook(
 	ctx context.Context, r api.RedeliverWebhookRequestObject,
 ) (api.RedeliverWebhookResponseObject, error) {
-	delivery, err := s.webhooks.Redeliver(ctx, r.WebhookDeliveryID)
+	delivery, err := s.Webhooks.Redeliver(ctx, r.WebhookDeliveryID)
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,8 @@ const (
 	maxSearched = 10_000
 	// maxText bounds the text of a page, in bytes, beyond its first entry.
 	maxText = 1 << 20
-	// othersPause is how long readers wait after each query who see only a part of the journal. There are many of them, and most
-	// new entries are not theirs.
+	// othersPause is how long readers who see only a part of the journal wait after each query. There are many of them,
+	// and most new entries are not theirs.
 	othersPause = time.Second
 )
 
@@ -56,12 +56,12 @@ func (s *Service) Drain() { s.drain() }
 // Drained is closed by Drain.
 func (s *Service) Drained() <-chan struct{} { return s.drained.Done() }
 
-// Wait returns when the journal may have an entry after the position, or with an error when ctx ends before.
+// Wait returns when the journal may have an entry after the position, or with an error when ctx ends first.
 func (s *Service) Wait(ctx context.Context, after int64) error { return s.head.wait(ctx, after) }
 
-// Find returns up to limit of the entries that the actor sees after a position; nil means from the oldest on. If there are none
-// yet, it waits for as long as wait and ctx allow. It returns PositionExpired when entries after the position have been dropped,
-// and when there is no such position: a database that was restored gives the positions that it has lost to other entries.
+// Find returns up to limit of the entries that the actor sees after a position; nil means from the oldest one. If there
+// are none yet, it waits for up to wait. It returns PositionExpired when entries after the position have been dropped, and
+// when there is no such position: a database that was restored gives the positions that it has lost to other entries.
 func (s *Service) Find(
 	ctx context.Context, actor auth.Actor, f Filter, after *int64, limit int32, wait time.Duration,
 ) (Page, error) {
@@ -83,19 +83,17 @@ func (s *Service) Find(
 	}
 }
 
-// Timeline returns up to limit of the entries of a ticket that the actor sees, as Find does. The caller has decided that the
-// actor may see the ticket. Dropped entries are left out.
-func (s *Service) Timeline(
-	ctx context.Context, actor auth.Actor, ticketID uuid.UUID, types []string, after *int64, limit int32,
-) (Page, error) {
-	oldest, err := s.begin(ctx, nil)
+// Timeline is Find for the entries of one ticket, which f names. It does not wait, and leaves out dropped entries. The
+// caller has decided that the actor may see the ticket.
+func (s *Service) Timeline(ctx context.Context, actor auth.Actor, f Filter, after *int64, limit int32) (Page, error) {
+	first, err := s.begin(ctx, nil)
 	if err != nil {
 		return Page{}, err
 	}
-	if after == nil || *after < oldest {
-		after = &oldest
+	if after == nil || *after < first {
+		after = &first
 	}
-	return s.page(ctx, actor, Filter{Types: types, TicketID: &ticketID}, *after, limit)
+	return s.page(ctx, actor, f, *after, limit)
 }
 
 // begin returns the position after which to read.

@@ -96,7 +96,7 @@ func (s *Service) List(ctx context.Context, text string, p page.Page) ([]Macro, 
 	}
 	size := func(m Macro) int { return len(m.Content) }
 	macros, next := page.CutText(rows, p.Limit, size, func(m Macro) page.Position {
-		return page.Position{CreatedAt: m.CreatedAt, ID: m.ID}
+		return page.At(m.CreatedAt, m.ID)
 	})
 	return macros, next, nil
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/internal/timestamp"
 )
 
 // Position is a place in a list: the keys that the list is ordered by.
@@ -23,10 +25,13 @@ type Page struct {
 	After *Position
 }
 
-// The keys before and after every item that there can be.
+// At returns the position of what was created at the time.
+func At(createdAt time.Time, id uuid.UUID) Position { return Position{CreatedAt: createdAt, ID: id} }
+
+// First and Last are before and after everything that a list can have.
 var (
-	First = Position{CreatedAt: time.Date(1, time.January, 1, 0, 0, 0, 0, time.UTC), ID: uuid.Nil}
-	Last  = Position{CreatedAt: time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC), ID: uuid.Max}
+	First = At(time.Date(1, time.January, 1, 0, 0, 0, 0, time.UTC), uuid.Nil)
+	Last  = At(time.Date(timestamp.LastYear, time.December, 31, 0, 0, 0, 0, time.UTC), uuid.Max)
 )
 
 // AfterOr returns After, or start for a list's first page.
@@ -40,13 +45,21 @@ func (p Page) AfterOr(start Position) Position {
 // MaxBytes bounds the text of a page. A page of long items ends before its limit, and the next page continues there.
 const MaxBytes = 1 << 20
 
-// Cut returns a page of rows, and the position of the next page if there is one. The query has read one row more than
-// the page holds.
-func Cut[T any](rows []T, limit int32, position func(T) Position) ([]T, *Position) {
-	return cut(rows, min(len(rows), int(limit)), position)
+// Read returns a page of a list that begins with the newest row, and where the next page begins, if there is one. list
+// returns up to limit rows before a position.
+func Read[T any](
+	p Page, list func(before Position, limit int32) ([]T, error), position func(T) Position,
+) ([]T, *Position, error) {
+	rows, err := list(p.AfterOr(Last), p.Limit+1)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, next := cut(rows, min(len(rows), int(p.Limit)), position)
+	return rows, next, nil
 }
 
-// CutText is Cut for rows of long text. The page has at most MaxBytes, counted by size, but at least one row.
+// CutText returns a page of rows of long text, and where the next page begins, if there is one. The query has read one row
+// more than the page may hold. The page has at most MaxBytes, counted by size, but at least one row.
 func CutText[T any](rows []T, limit int32, size func(T) int, position func(T) Position) ([]T, *Position) {
 	return cut(rows, Fit(rows[:min(len(rows), int(limit))], size), position)
 }

@@ -20,7 +20,12 @@ func TestPageEndsAtItsLimit(t *testing.T) {
 		{[]int{1, 2, 3}, []int{1, 2, 3}, nil},
 		{[]int{1, 2, 3, 4}, []int{1, 2, 3}, &page.Position{CreatedAt: page.First.CreatedAt.AddDate(3, 0, 0)}},
 	} {
-		rows, next := page.Cut(test.rows, 3, position)
+		rows, next, err := page.Read(page.Page{Limit: 3}, func(before page.Position, limit int32) ([]int, error) {
+			require.Equal(t, page.Last, before)
+			require.EqualValues(t, 4, limit)
+			return test.rows, nil
+		}, position)
+		require.NoError(t, err)
 		require.Equal(t, test.want, rows)
 		require.Equal(t, test.next, next)
 	}

@@ -48,18 +48,12 @@ type Result = sqlc.FindSearchResultsRow
 // Search returns a page of the matching tickets and messages that the actor may see, best first, and where the next
 // page begins, if there is one. It ranks the newest 500 matches.
 func (s *Service) Search(ctx context.Context, actor auth.Actor, query string, p page.Page) ([]Result, *page.Position, error) {
-	before := p.AfterOr(page.Last)
-	rows, err := s.store.FindSearchResults(ctx, sqlc.FindSearchResultsParams{
-		ActorID: actor.ID, Staff: actor.IsStaff(), Query: query, MaxCandidates: maxCandidates,
-		BeforeScoreAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	results, next := page.Cut(rows, p.Limit, func(r Result) page.Position {
-		return page.Position{CreatedAt: r.ScoreAt, ID: r.ID}
-	})
-	return results, next, nil
+	return page.Read(p, func(before page.Position, limit int32) ([]Result, error) {
+		return s.store.FindSearchResults(ctx, sqlc.FindSearchResultsParams{
+			ActorID: actor.ID, Staff: actor.IsStaff(), Query: query, MaxCandidates: maxCandidates,
+			BeforeScoreAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+		})
+	}, func(r Result) page.Position { return page.At(r.ScoreAt, r.ID) })
 }
 
 // Run indexes new texts until ctx ends. All replicas may run it.

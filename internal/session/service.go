@@ -157,17 +157,11 @@ func (s *Service) LogOut(ctx context.Context, actor auth.Actor) error {
 func (s *Service) List(
 	ctx context.Context, actor auth.Actor, p page.Page,
 ) ([]sqlc.ListSessionsByUserRow, *page.Position, error) {
-	after := p.AfterOr(page.Last)
-	rows, err := s.store.ListSessionsByUser(ctx, sqlc.ListSessionsByUserParams{
-		UserID: actor.ID, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	sessions, next := page.Cut(rows, p.Limit, func(s sqlc.ListSessionsByUserRow) page.Position {
-		return page.Position{CreatedAt: s.CreatedAt, ID: s.ID}
-	})
-	return sessions, next, nil
+	return page.Read(p, func(before page.Position, limit int32) ([]sqlc.ListSessionsByUserRow, error) {
+		return s.store.ListSessionsByUser(ctx, sqlc.ListSessionsByUserParams{
+			UserID: actor.ID, BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+		})
+	}, func(s sqlc.ListSessionsByUserRow) page.Position { return page.At(s.CreatedAt, s.ID) })
 }
 
 // End ends one of the actor's sessions, with all its tokens. It returns NotFound, also for somebody else's.

@@ -62,28 +62,28 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Team, error) {
 
 // List returns a page of the teams, newest first, and where the next page begins, if there is one.
 func (s *Service) List(ctx context.Context, p page.Page) ([]Team, *page.Position, error) {
-	before := p.AfterOr(page.Last)
-	rows, err := s.store.ListTeams(ctx, sqlc.ListTeamsParams{
-		BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	rows, next := page.Cut(rows, p.Limit, func(t sqlc.ListTeamsRow) page.Position {
-		return page.Position{CreatedAt: t.Team.CreatedAt, ID: t.Team.ID}
-	})
-	teams := make([]Team, len(rows))
-	for i, row := range rows {
-		teams[i] = Team(row)
-	}
-	return teams, next, nil
+	return page.Read(p, func(before page.Position, limit int32) ([]Team, error) {
+		rows, err := s.store.ListTeams(ctx, sqlc.ListTeamsParams{
+			BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+		})
+		teams := make([]Team, len(rows))
+		for i, row := range rows {
+			teams[i] = Team(row)
+		}
+		return teams, err
+	}, func(t Team) page.Position { return page.At(t.Team.CreatedAt, t.Team.ID) })
 }
 
-// Update changes a team's name, unless it is empty, and its members, unless they are nil, if the caller accepts the
-// team's version. It returns NotFound, PreconditionFailed, and ValidationFailed when a member is not an enabled staff
-// account.
+// Change is a change of a team. An empty name and nil members leave them unchanged.
+type Change struct {
+	Name    string
+	Members *[]uuid.UUID
+}
+
+// Update changes a team, if the caller accepts its version. It returns NotFound, PreconditionFailed, and
+// ValidationFailed when a member is not an enabled staff account.
 func (s *Service) Update(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, name string, members *[]uuid.UUID, accept func(version int64) bool,
+	ctx context.Context, actor auth.Actor, id uuid.UUID, c Change, accept func(version int64) bool,
 ) (team Team, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		before, err := s.store.LockTeam(ctx, id)
@@ -94,11 +94,11 @@ func (s *Service) Update(
 			return apperr.New(apperr.PreconditionFailed, "The team has changed since the version in If-Match.")
 		}
 		params := sqlc.UpdateTeamParams{
-			ID: id, Name: cmp.Or(name, before.Name), NewMembers: members != nil, ActorKind: actor.Kind(), ActorID: actor.ID,
+			ID: id, Name: cmp.Or(c.Name, before.Name), NewMembers: c.Members != nil, ActorKind: actor.Kind(), ActorID: actor.ID,
 		}
-		if members != nil {
-			params.MemberIds = *members
-			if err := s.checkMembers(ctx, *members); err != nil {
+		if c.Members != nil {
+			params.MemberIds = *c.Members
+			if err := s.checkMembers(ctx, *c.Members); err != nil {
 				return err
 			}
 		}

@@ -61,17 +61,11 @@ func (s *Service) ListDeliveries(
 	if _, err := s.Get(ctx, id); err != nil {
 		return nil, nil, err
 	}
-	after := p.AfterOr(page.Last)
-	rows, err := s.store.ListWebhookDeliveries(ctx, sqlc.ListWebhookDeliveriesParams{
-		WebhookID: id, Status: status, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	deliveries, next := page.Cut(rows, p.Limit, func(d sqlc.WebhookDelivery) page.Position {
-		return page.Position{CreatedAt: d.CreatedAt, ID: d.ID}
-	})
-	return deliveries, next, nil
+	return page.Read(p, func(before page.Position, limit int32) ([]sqlc.WebhookDelivery, error) {
+		return s.store.ListWebhookDeliveries(ctx, sqlc.ListWebhookDeliveriesParams{
+			WebhookID: id, Status: status, BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+		})
+	}, func(d sqlc.WebhookDelivery) page.Position { return page.At(d.CreatedAt, d.ID) })
 }
 
 // GetDelivery returns a delivery with its latest attempts, oldest first. It returns NotFound.

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -162,11 +161,7 @@ func kindOf(err error) string {
 
 // textOf returns the beginning of a body as text that the database accepts.
 func textOf(body []byte) string {
-	text := strings.ToValidUTF8(strings.ReplaceAll(string(body[:min(len(body), maxKept)]), "\x00", ""), "")
-	for len(text) > maxKept || !utf8.ValidString(text) {
-		text = text[:len(text)-1]
-	}
-	return text
+	return strings.ToValidUTF8(strings.ReplaceAll(string(body[:min(len(body), maxKept)]), "\x00", ""), "")
 }
 
 // retryAfter returns the wait that a response asks for, in seconds or as a date, or 0.

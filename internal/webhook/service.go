@@ -8,6 +8,7 @@ package webhook
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -111,7 +112,7 @@ func (s *Service) Create(ctx context.Context, n NewWebhook) (hook sqlc.Webhook, 
 		Secret: s.seals.seal(id, made), MaxWebhooks: maxWebhooks,
 	})
 	if isNoRow(err) {
-		return hook, "", apperr.New(apperr.ValidationFailed, "The limit of 100 webhooks is reached.")
+		return hook, "", apperr.New(apperr.ValidationFailed, fmt.Sprintf("The limit of %d webhooks is reached.", maxWebhooks))
 	}
 	return hook, made.text(), err
 }
@@ -150,17 +151,11 @@ func invalidURL(code apperr.FieldCode) error {
 
 // List returns a page of webhooks, newest first, and where the next page begins, if there is one.
 func (s *Service) List(ctx context.Context, p page.Page) ([]sqlc.Webhook, *page.Position, error) {
-	after := p.AfterOr(page.Last)
-	rows, err := s.store.ListWebhooks(ctx, sqlc.ListWebhooksParams{
-		BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	hooks, next := page.Cut(rows, p.Limit, func(w sqlc.Webhook) page.Position {
-		return page.Position{CreatedAt: w.CreatedAt, ID: w.ID}
-	})
-	return hooks, next, nil
+	return page.Read(p, func(before page.Position, limit int32) ([]sqlc.Webhook, error) {
+		return s.store.ListWebhooks(ctx, sqlc.ListWebhooksParams{
+			BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+		})
+	}, func(w sqlc.Webhook) page.Position { return page.At(w.CreatedAt, w.ID) })
 }
 
 // Get returns a webhook. It returns NotFound.

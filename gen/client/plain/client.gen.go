@@ -3066,7 +3066,7 @@ type Ticket struct {
 	UserID ID `json:"user_id"`
 
 	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
-	// after a reply by staff, and once the ticket is resolved.
+	// after a reply by staff, and while the ticket is resolved or closed.
 	WaitingSince Timestamp `json:"waiting_since,omitempty,omitzero"`
 }
 
@@ -3192,7 +3192,7 @@ type TicketWithMessages struct {
 	UserID ID `json:"user_id"`
 
 	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
-	// after a reply by staff, and once the ticket is resolved.
+	// after a reply by staff, and while the ticket is resolved or closed.
 	WaitingSince Timestamp `json:"waiting_since,omitempty,omitzero"`
 }
 

@@ -61,8 +61,8 @@ func (l logs) load(ctx context.Context, feeds map[*Feed]int64) error {
 	return l.endGone(ctx, empty)
 }
 
-// endGone ends the feeds whose logs are empty, unless the response has just begun: it was erased, was lost in a
-// failover of the database, or has ended and its events were deleted.
+// endGone ends the feeds whose logs are empty, unless the response has just begun. If it has ended, its events were
+// deleted. If it is gone, it was erased, or lost in a crash of the database: its readers must ask again.
 func (l logs) endGone(ctx context.Context, feeds []*Feed) error {
 	if len(feeds) == 0 {
 		return nil
@@ -79,7 +79,7 @@ func (l logs) endGone(ctx context.Context, feeds []*Feed) error {
 		i := slices.IndexFunc(existing, func(r sqlc.AIResponse) bool { return r.ID == f.responseID })
 		switch {
 		case i < 0:
-			f.publish(l.entry(Failed{ID: EventID{ResponseID: f.responseID, Seq: 1, Attempt: 1}, Err: Failure(apperr.Internal)}))
+			f.abandon()
 		case !existing[i].HasEvents && existing[i].Status != sqlc.AIResponseStatusStreaming:
 			if err := l.rebuild(ctx, f, existing[i]); err != nil {
 				return err

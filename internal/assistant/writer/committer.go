@@ -17,6 +17,8 @@ const (
 	// minInterval for each response of the first one: the more responses run, the more deltas share a commit.
 	minInterval = 2 * time.Millisecond
 	maxInterval = 10 * time.Millisecond
+	// timerGrain is how long the shortest timer of an idle process takes on Linux.
+	timerGrain = time.Millisecond
 	// commitPause is the wait after a failed commit.
 	commitPause = 250 * time.Millisecond
 	// commitTimeout bounds one commit.
@@ -114,10 +116,10 @@ func (c *committer) run(ctx context.Context) {
 	}
 }
 
-// sleepUntil returns false when ctx ends first. It needs no timer where deltas are rare.
+// sleepUntil returns false when ctx ends first. It does not wait for less than timerGrain.
 func sleepUntil(ctx context.Context, t time.Time) bool {
 	wait := time.Until(t)
-	if wait <= 0 {
+	if wait < timerGrain {
 		return true
 	}
 	select {

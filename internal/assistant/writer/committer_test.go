@@ -55,11 +55,10 @@ func commitsOf(t *testing.T, responses int, took, interval time.Duration, tokens
 
 func TestTokensOfAnIdleReplicaAreCommittedAtOnce(t *testing.T) {
 	t.Parallel()
-	for i, begun := range commitsOf(t, 1, time.Millisecond, 2*time.Millisecond, 50) {
-		require.Equal(t, time.Duration(i)*2*time.Millisecond, begun)
-	}
-	for i, begun := range commitsOf(t, 3, time.Millisecond, 6*time.Millisecond, 50) {
-		require.Equal(t, time.Duration(i)*6*time.Millisecond, begun)
+	for responses, interval := range map[int]time.Duration{1: 1500 * time.Microsecond, 3: 6 * time.Millisecond} {
+		for i, begun := range commitsOf(t, responses, time.Millisecond, interval, 50) {
+			require.Equal(t, time.Duration(i)*interval, begun)
+		}
 	}
 }
 

@@ -74,8 +74,9 @@ func Read(text []byte) (*openapi3.T, error) {
 }
 
 // Compile returns the document's operations, or an error when one is incomplete, for example when it declares no
-// security.
+// security. It changes the document.
 func Compile(doc *openapi3.T, formats Formats) ([]*Operation, error) {
+	dropImpliedPatterns(doc)
 	v := newValidator(formats)
 	var operations []*Operation
 	for path, item := range doc.Paths.Map() {

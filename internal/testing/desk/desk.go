@@ -19,19 +19,13 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/account"
-	"github.com/supportbackend/support/internal/apikey"
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/assistant"
-	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/httpapi"
-	"github.com/supportbackend/support/internal/idempotency"
-	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/password"
-	"github.com/supportbackend/support/internal/report"
-	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/groqtest"
@@ -100,17 +94,10 @@ type Options struct {
 type Desk struct {
 	// Client calls the server.
 	*apitest.Client
+	httpapi.Services
 
 	DatabaseURL string
 	Store       *store.Store
-	Auth        *auth.Service
-	Accounts    *account.Service
-	APIKeys     *apikey.Service
-	Assistant   *assistant.Service
-	Keys        *idempotency.Service
-	Search      *search.Service
-	Reports     *report.Service
-	Journal     *journal.Service
 	API         *httpapi.Server
 	// Debug serves metrics and profiles.
 	Debug     http.Handler
@@ -167,9 +154,7 @@ func (d *Desk) start(t testing.TB, o Options, logger *slog.Logger) {
 	}
 	a, err := app.New(options)
 	require.NoError(t, err)
-	d.Auth, d.Accounts, d.Assistant, d.Keys, d.API = a.Auth, a.Accounts, a.Assistant, a.Keys, a.API
-	d.APIKeys, d.Reports = a.APIKeys, a.Reports
-	d.Search, d.Journal, d.Debug = a.Search, a.Journal, a.Debug()
+	d.Services, d.API, d.Debug = a.Services, a.API, a.Debug()
 
 	server := httptest.NewUnstartedServer(d.API)
 	server.Config = a.HTTP

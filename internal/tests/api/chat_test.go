@@ -229,13 +229,44 @@ func TestChatMessageIsStoredWhenAHumanAnswers(t *testing.T) {
 		ticket := user.NewTicket(t)
 		stream := format.say(t, user, s, ticket.ID, "msg-1", "Why twice?")
 		require.Contains(t, []string{"finish", "RUN_FINISHED"}, stream.readAll().Type)
-		require.True(t, slicesHave(stream.frames, func(f frame) bool {
-			return f.Type == "data-unanswered" && f.Data.Code == "ai_disabled" && f.Transient ||
-				f.Type == "CUSTOM" && f.Name == "unanswered" && f.Value.Code == "ai_disabled"
-		}), name)
+		require.True(t, slicesHave(stream.frames, isUnanswered(client.ProblemCodeAIDisabled)), name)
 		require.Equal(t, "user customer msg-1 Why twice?", chatHistory(t, user, ticket.ID)[1])
 		refused := openChat(t, user, s, format, http.MethodPost, format.path, format.body(t, ticket.ID, "regenerate-message"))
 		refused.response().RequireProblem(t, http.StatusConflict, client.ProblemCodeAIDisabled)
+	}
+}
+
+// The turn is answered, but a message by staff asks for no answer.
+func TestStaffGetNoOldAnswerToTheirMessage(t *testing.T) {
+	t.Parallel()
+	s := desk.New(t, desk.Options{})
+	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	for name, format := range chatFormats {
+		ticket := user.NewTicket(t)
+		answer := format.say(t, user, s, ticket.ID, "msg-1", "Why twice?")
+		answer.readAll()
+		for range 2 {
+			stream := format.say(t, agent, s, ticket.ID, "staff-1", "I have refunded it.")
+			stream.readAll()
+			require.Empty(t, stream.text, name)
+			require.True(t, slicesHave(stream.frames, isUnanswered(client.ProblemCodeNothingToAnswer)), name)
+		}
+		said := sayAs(t, agent, ticket.ID, client.CreateMessageRequest{Content: "Anything else?", Respond: true})
+		require.Equal(t, http.StatusCreated, said.StatusCode(), "%s", said.Body)
+		require.Nil(t, said.JSON201.AIResponseID)
+		require.Equal(t, client.ProblemCodeNothingToAnswer, said.JSON201.Unanswered.Code)
+
+		again := format.say(t, user, s, ticket.ID, "msg-1", "Why twice?")
+		again.readAll()
+		require.Equal(t, answer.text, again.text, "the customer gets the answer to that message again")
+	}
+}
+
+// isUnanswered matches the frame that says why there is no answer.
+func isUnanswered(code client.ProblemCode) func(frame) bool {
+	return func(f frame) bool {
+		return f.Type == "data-unanswered" && f.Data.Code == code && f.Transient ||
+			f.Type == "CUSTOM" && f.Name == "unanswered" && f.Value.Code == code
 	}
 }
 

@@ -273,6 +273,11 @@ func TestEveryTextHasAPattern(t *testing.T) {
 				check(o.OperationID+" "+mediaType, media.Schema.Value)
 			}
 		}
+		for _, p := range o.Parameters {
+			if p.Value.In == openapi3.ParameterInQuery && p.Value.Name != "lastEventId" { // An unknown one is ignored.
+				check(o.OperationID+" "+p.Value.Name, p.Value.Schema.Value)
+			}
+		}
 	}
 }
 

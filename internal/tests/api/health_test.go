@@ -55,7 +55,7 @@ func bare(t *testing.T, ready func(context.Context) error) (*httpapi.Server, *lo
 	authn, err := auth.NewService(nil, auth.Options{Secret: []byte(desk.Secret)})
 	require.NoError(t, err)
 	api, err := httpapi.New(httpapi.Options{
-		Auth: authn, Ready: ready, Secret: []byte(desk.Secret), Metrics: metrics.NewSet(), Logger: slog.New(slog.NewJSONHandler(log, nil)),
+		Services: httpapi.Services{Auth: authn}, Ready: ready, Secret: []byte(desk.Secret), Metrics: metrics.NewSet(), Logger: slog.New(slog.NewJSONHandler(log, nil)),
 	})
 	require.NoError(t, err)
 	return api, log

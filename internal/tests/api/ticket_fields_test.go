@@ -193,6 +193,32 @@ func TestTicketIsTakenByOneAgent(t *testing.T) {
 	}
 }
 
+// Staff who resolve tickets by mistake reopen them.
+func TestReopeningByStaffContinuesTheWait(t *testing.T) {
+	t.Parallel()
+	s := desk.New(t, desk.Options{})
+	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	ticket := customer.NewTicket(t)
+	reopened := func() client.Timestamp {
+		agent.SetStatus(t, ticket.ID, "resolved")
+		require.Zero(t, getTicket(t, agent, ticket).WaitingSince)
+		agent.SetStatus(t, ticket.ID, "open")
+		return getTicket(t, agent, ticket).WaitingSince
+	}
+	require.Equal(t, ticket.CreatedAt, reopened(), "the description waits")
+	agent.Say(t, ticket.ID, "It works now.")
+	require.Zero(t, reopened(), "staff have replied")
+	said := customer.Say(t, ticket.ID, "It does not.")
+	customer.Say(t, ticket.ID, "Hello?")
+	require.Equal(t, said.CreatedAt, reopened())
+	update(t, agent, ticket.ID, client.UpdateTicketRequest{AIMode: "draft"})
+	draft := getComplete(t, agent, agent.Begin(t, ticket.ID).ID)
+	published, err := agent.PublishAIResponseWithResponse(t.Context(), draft.ID, nil, client.PublishAIResponseRequest{})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, published.StatusCode(), "%s", published.Body)
+	require.Zero(t, reopened(), "a published draft is a reply")
+}
+
 func TestMessagesAndChangesSetTheTicketsTimes(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
@@ -226,7 +252,7 @@ func TestMessagesAndChangesSetTheTicketsTimes(t *testing.T) {
 	update(t, agent, ticket.ID, client.UpdateTicketRequest{SnoozedUntil: nullable.NewNullableWithValue(time.Now().Add(time.Hour))})
 	agent.Say(t, ticket.ID, "Tomorrow, then.")
 	require.NotZero(t, shown().SnoozedUntil, "staff may write without waking it")
-	customer.Say(t, ticket.ID, "No: today!")
+	unanswered := customer.Say(t, ticket.ID, "No: today!")
 	require.Zero(t, shown().SnoozedUntil)
 
 	update(t, agent, ticket.ID, client.UpdateTicketRequest{SnoozedUntil: nullable.NewNullableWithValue(time.Now().Add(time.Hour))})
@@ -234,7 +260,7 @@ func TestMessagesAndChangesSetTheTicketsTimes(t *testing.T) {
 	require.Zero(t, shown().SnoozedUntil)
 	require.Zero(t, shown().WaitingSince)
 	agent.SetStatus(t, ticket.ID, "open")
-	require.Zero(t, shown().WaitingSince, "reopening by staff does not start a wait")
+	require.Equal(t, unanswered.CreatedAt, shown().WaitingSince, "reopening by staff continues the wait")
 	agent.SetStatus(t, ticket.ID, "resolved")
 	customer.SetStatus(t, ticket.ID, "open")
 	require.Equal(t, shown().UpdatedAt, shown().WaitingSince)

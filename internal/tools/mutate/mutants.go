@@ -68,8 +68,8 @@ var mutants = []mutant{
 	},
 	{
 		name: "undeclared-header", file: "internal/httpapi/browser.go",
-		from:  `header.Set("X-Content-Type-Options", "nosniff")`,
-		to:    "header.Set(\"X-Content-Type-Options\", \"nosniff\")\n\t\t\theader.Set(\"X-Version\", \"1\")",
+		from:  "maps.Copy(header, browserHeaders)",
+		to:    "maps.Copy(header, browserHeaders)\n\t\t\theader.Set(\"X-Version\", \"1\")",
 		tests: "TestOperationsAcceptExactlyWhatTheContractAllows/getMe",
 	},
 	{
