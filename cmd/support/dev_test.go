@@ -41,7 +41,7 @@ func (p *process) walk(t *testing.T) string {
 // openDir returns a directory that an unprivileged database server may enter, unlike those of t.TempDir.
 func openDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "support-dev-test-")
+	dir, err := os.MkdirTemp(storetest.MemoryDir(), "support-dev-test-")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755))

@@ -8,7 +8,9 @@ import (
 )
 
 // EraseUntil erases a customer's data until the time.
-func EraseUntil(ctx context.Context, s *Service, id uuid.UUID, until time.Time) error { return s.erase(ctx, id, until) }
+func EraseUntil(ctx context.Context, s *Service, id uuid.UUID, until time.Time) error {
+	return s.erase(ctx, id, until)
+}
 
 // CountHashes returns the number of hashes computed while f runs.
 func CountHashes(s *Service, f func()) int64 {

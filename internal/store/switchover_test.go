@@ -26,7 +26,7 @@ type pair struct{ primary, standby string }
 
 func newPair(t *testing.T) pair {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "support-switch-*")
+	dir, err := os.MkdirTemp(storetest.MemoryDir(), "support-switch-*")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755)) // The database's user must be able to enter the directory.

@@ -56,7 +56,7 @@ func startServer(t testing.TB) string {
 		return databaseURL
 	}
 	server, err := pgembed.Start(context.Background(), pgembed.Options{
-		Template: Files(t), Temp: memoryDir(), Unsafe: true, Trust: true, Settings: settings,
+		Template: Files(t), Temp: MemoryDir(), Unsafe: true, Trust: true, Settings: settings,
 	})
 	require.NoError(t, err)
 	shared.server = server
