@@ -344,7 +344,9 @@ BEGIN
     LOOP
         WITH written AS (
             INSERT INTO journal_outbox (type, actor_kind, ticket_id, data)
-            SELECT step.type, 'system', ticket.id, jsonb_build_object('target', step.target, 'due_at', step.due_at)
+            SELECT step.type, 'system', ticket.id, jsonb_build_object(
+                'target', step.target, 'due_at', to_char(step.due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+            )
             FROM sla_steps(ticket) AS step
             WHERE step.happens_at <= statement_timestamp()
             ORDER BY step.happens_at

@@ -36,10 +36,10 @@ func (s *Server) conditional(c echo.Context, next echo.HandlerFunc) error {
 		return err
 	}
 	if r.header.Get(headerETag) == "" {
-		r.header.Set(headerETag, digestTag(r.header.Get("Link"), r.body))
+		r.header.Set(headerETag, digestTag(r.header.Get("Link"), r.body.Bytes()))
 	}
 	if !isListed(c.Request().Header.Get(contract.HeaderIfNoneMatch), r.header.Get(headerETag)) {
-		return s.send(c, r.status, r.header, r.body)
+		return s.send(c, r.status, r.header, r.body.Bytes())
 	}
 	// The caller has the other headers (section 15.4.5): the tag covers them.
 	header := make(http.Header)

@@ -69,7 +69,7 @@ func (s *Server) deliver(c echo.Context, next echo.HandlerFunc) error {
 	if err != nil {
 		return err
 	}
-	return s.send(c, r.status, r.header, r.body)
+	return s.send(c, r.status, r.header, r.body.Bytes())
 }
 
 // send sends a recorded response, in addition to the headers that are already set. It returns the errors of hold.

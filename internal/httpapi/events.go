@@ -10,7 +10,6 @@ import (
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/journal"
-	"github.com/supportbackend/support/internal/wirejson"
 )
 
 // ListEvents returns the events after a position, and waits if there are none yet.
@@ -105,7 +104,7 @@ func (s deskStream) frames() []byte {
 	var b bytes.Buffer
 	last := int64(-1)
 	for _, e := range s.page.Entries {
-		encoded, _ := wirejson.Marshal(toDeskEvent(e, s.actor.IsStaff())) // Every field has a JSON form.
+		encoded, _ := encodeJSON(toDeskEvent(e, s.actor.IsStaff())) // Every field has a JSON form.
 		fmt.Fprintf(&b, "id: %d\ndata: %s\n\n", e.Position, encoded)
 		last = e.Position
 	}

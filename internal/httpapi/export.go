@@ -11,7 +11,6 @@ import (
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/ticket"
-	"github.com/supportbackend/support/internal/wirejson"
 )
 
 // ExportUser streams everything of a customer.
@@ -75,7 +74,7 @@ func writeLines(w http.ResponseWriter, lines *bytes.Buffer) error {
 }
 
 func appendLine(lines *bytes.Buffer, line api.ExportLine) {
-	encoded, _ := wirejson.Marshal(line) // It has nothing that cannot be encoded.
+	encoded, _ := encodeJSON(line) // It has nothing that cannot be encoded.
 	lines.Write(encoded)
 	lines.WriteByte('\n')
 }

@@ -30,7 +30,7 @@ func (s *Server) once(c echo.Context, op *contract.Operation, next echo.HandlerF
 	response, replayed, err := s.Keys.Do(ctx, request, func(ctx context.Context) (idempotency.Response, error) {
 		c.SetRequest(r.WithContext(ctx))
 		recorded, err := record(c, next)
-		response := idempotency.Response{Status: recorded.status, Header: recorded.header, Body: recorded.body}
+		response := idempotency.Response{Status: recorded.status, Header: recorded.header, Body: recorded.body.Bytes()}
 		if request.TicketID == nil {
 			response.TicketID = ticketIn(response.Body)
 		}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/internal/apperr"
-	"github.com/supportbackend/support/internal/wirejson"
 )
 
 const (
@@ -138,7 +137,7 @@ func (s *Server) problemOf(err error, c echo.Context) *apperr.Error {
 
 func writeProblem(c echo.Context, err *apperr.Error, requestID string) error {
 	kind := kindOf(err.Code)
-	body, encodeErr := wirejson.Marshal(toProblem(err, requestID))
+	body, encodeErr := encodeJSON(toProblem(err, requestID))
 	if encodeErr != nil {
 		return encodeErr
 	}

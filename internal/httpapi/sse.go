@@ -15,7 +15,6 @@ import (
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/httpapi/uistream"
-	"github.com/supportbackend/support/internal/wirejson"
 )
 
 const (
@@ -214,7 +213,7 @@ func frame(name string, id *eventlog.EventID, data any) []byte {
 	if name != "" {
 		fmt.Fprintf(&b, "event: %s\n", name)
 	}
-	encoded, _ := wirejson.Marshal(data) // Every field of the events has a JSON form.
+	encoded, _ := encodeJSON(data) // Every field of the events has a JSON form.
 	fmt.Fprintf(&b, "data: %s\n\n", encoded)
 	return b.Bytes()
 }

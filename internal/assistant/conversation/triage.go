@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/assistant/upstream"
@@ -109,10 +110,12 @@ func cleanTags(tags []string) []string {
 	return cleaned
 }
 
-// cleanLine returns the text on one line, with at most so many characters.
+// cleanLine returns the text on one line, with at most so many characters, and without those that the contract refuses in
+// a line: control characters, those that reverse the direction of text, and noncharacters.
 func cleanLine(text string, most int) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool {
-		return r <= ' ' || r >= 0x7f && r <= 0xa0 || r == 0x2028 || r == 0x2029
+		return r <= ' ' || r >= 0x7f && r <= 0x9f || unicode.IsSpace(r) ||
+			r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0xfffe || r == 0xffff
 	}), " ")
 	if runes := []rune(text); len(runes) > most {
 		text = strings.TrimSpace(string(runes[:most]))

@@ -162,6 +162,7 @@ func TestLateTicketsAreJournaledOnce(t *testing.T) {
 	require.Equal(t, "sla.breached resolution", pass(100))
 	require.Empty(t, pass(10_000))
 	require.Equal(t, 1, countRows(t, s, "tickets WHERE sla_check_at IS NULL AND cardinality(sla_noted) = 4"))
+	require.Equal(t, 4, countRows(t, s, `journal_outbox WHERE data->>'due_at' ~ '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$'`), "times have one form")
 
 	late := ada.NewTicket(t).ID
 	ticket = late
