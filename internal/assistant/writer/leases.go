@@ -17,6 +17,8 @@ const (
 	// renewEvery-th check.
 	watchInterval = 500 * time.Millisecond
 	renewEvery    = 10
+	// justCommitted is how long after a commit a lease needs no renewal.
+	justCommitted = renewEvery * watchInterval / 2
 )
 
 // leases maintains the leases of the responses that are written here.
@@ -81,15 +83,23 @@ func (l *leases) kept(ctx context.Context, owners map[uuid.UUID]*owner) (ids []u
 	return ids, err
 }
 
-// renewed returns the same, and renews their leases.
-func (l *leases) renewed(ctx context.Context, owners map[uuid.UUID]*owner) ([]uuid.UUID, error) {
-	ids, attempts := make([]uuid.UUID, 0, len(owners)), make([]int32, 0, len(owners))
+// renewed returns the same, and renews their leases, except those that a commit has just renewed: commits would wait for
+// a renewal of thousands of leases.
+func (l *leases) renewed(ctx context.Context, owners map[uuid.UUID]*owner) (ids []uuid.UUID, err error) {
+	params := sqlc.RenewAIResponseLeasesParams{OwnerID: l.ownerID, LeaseSeconds: int32(LeaseDuration.Seconds())}
+	since := time.Now().Add(-justCommitted)
 	for id, o := range owners {
-		ids, attempts = append(ids, id), append(attempts, o.response.Attempt)
+		if o.hasCommittedSince(since) {
+			ids = append(ids, id)
+			continue
+		}
+		params.Ids, params.Attempts = append(params.Ids, id), append(params.Attempts, o.response.Attempt)
 	}
-	return l.reserved.RenewAIResponseLeases(ctx, sqlc.RenewAIResponseLeasesParams{
-		Ids: ids, Attempts: attempts, OwnerID: l.ownerID, LeaseSeconds: int32(LeaseDuration.Seconds()),
-	})
+	if len(params.Ids) == 0 {
+		return ids, nil
+	}
+	renewed, err := l.reserved.RenewAIResponseLeases(ctx, params)
+	return append(ids, renewed...), err
 }
 
 // release gives up a lease, so that another replica takes the response over at once.

@@ -35,6 +35,8 @@ type owner struct {
 	// commit without a reply may have succeeded.
 	inflight *eventlog.Delta
 	lastSeq  int64
+	// committedAt is when the last delta was committed, which renewed the lease.
+	committedAt time.Time
 	// lost means that nothing more may be committed.
 	lost bool
 	// changed is closed when inflight is committed or the response is lost.
@@ -79,11 +81,18 @@ func (o *owner) take() (eventlog.Delta, bool) {
 func (o *owner) committed() (more bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.lastSeq = o.inflight.ID.Seq
+	o.lastSeq, o.committedAt = o.inflight.ID.Seq, time.Now()
 	o.inflight = nil
 	close(o.changed)
 	o.changed = make(chan struct{})
 	return len(o.pending) > 0
+}
+
+// hasCommittedSince reports whether a delta was committed after t.
+func (o *owner) hasCommittedSince(t time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.committedAt.After(t)
 }
 
 // flush waits until all text is committed, and returns the number of the last delta.
