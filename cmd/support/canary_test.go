@@ -76,7 +76,7 @@ func newAviary(t *testing.T) *aviary {
 	t.Helper()
 	a := &aviary{log: &syncBuffer{}, sim: groqsim.New(groqsim.Options{})}
 	var err error
-	a.pg, err = pgembed.Start(context.Background(), pgembed.Options{Unsafe: true})
+	a.pg, err = pgembed.Start(context.Background(), pgembed.Options{Template: storetest.Files(t), Unsafe: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = a.pg.Stop() })
 	a.admin = a.pg.URL("")

@@ -41,10 +41,22 @@ func (p *process) walk(t *testing.T) string {
 // openDir returns a directory that an unprivileged database server may enter, unlike those of t.TempDir.
 func openDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "support-dev-test-")
+	dir, err := os.MkdirTemp(storetest.MemoryDir(), "support-dev-test-")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755))
+	return dir
+}
+
+// dataDir returns a data directory with a migrated database. Creating one takes most of the time of a first start.
+func dataDir(t *testing.T) string {
+	t.Helper()
+	dir, files := openDir(t), storetest.Files(t)
+	if files != "" {
+		// That file names the port of the last run, which all copies would try.
+		out, err := exec.Command("sh", "-c", `cp -a "$0/." "$1" && rm "$1"/*/data/postmaster.opts`, files, dir).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
 	return dir
 }
 
@@ -107,7 +119,7 @@ func roleOf(t *testing.T, address, email string) string {
 
 func TestDevWithoutDemoStartsEmpty(t *testing.T) {
 	t.Parallel()
-	p := start(t, program(t, nil, "dev", "--addr", "127.0.0.1:0", "--ephemeral", "--no-demo"))
+	p := start(t, program(t, nil, "dev", "--addr", "127.0.0.1:0", "--data-dir", dataDir(t), "--no-demo"))
 	p.waitFor(t, "Ctrl-C stops everything.")
 	require.NotContains(t, p.output.String(), "API key")
 	database := regexp.MustCompile(`postgres://\S+`).FindString(p.output.String())
@@ -120,7 +132,7 @@ func TestDevWithoutDemoStartsEmpty(t *testing.T) {
 
 func TestDevFillsAnEmptyDesk(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(openDir(t), "data")
+	dir := dataDir(t)
 	const counted = `SELECT concat_ws(' ', (SELECT count(*) FROM users WHERE role = 'user'), (SELECT count(*) FROM tickets),
 		(SELECT count(DISTINCT status) FROM tickets), (SELECT count(*) > 20 FROM messages WHERE is_note),
 		(SELECT count(*) > 5 FROM ai_responses WHERE review = 'pending'), (SELECT count(*) > 20 FROM message_feedback),
@@ -150,7 +162,7 @@ func TestDevReadsSettingsFromAFile(t *testing.T) {
 	folder := openDir(t)
 	file := "# a comment\nexport GROQ_MODEL=\"from the file\"\nGROQ_API_URL=http://127.0.0.1:1/v1\nSUPPORT_LOG_LEVEL=\nPOSTGRES_PASSWORD=canary\n"
 	require.NoError(t, os.WriteFile(filepath.Join(folder, ".env"), []byte(file), 0o600))
-	cmd := program(t, []string{"GROQ_API_URL=http://127.0.0.1:2/v1"}, "dev", "--addr", "127.0.0.1:0", "--ephemeral", "--no-demo")
+	cmd := program(t, []string{"GROQ_API_URL=http://127.0.0.1:2/v1"}, "dev", "--addr", "127.0.0.1:0", "--data-dir", dataDir(t), "--no-demo")
 	cmd.Dir = folder
 	p := start(t, cmd)
 	p.waitFor(t, "Ctrl-C stops everything.")
@@ -162,7 +174,7 @@ func TestDevReadsSettingsFromAFile(t *testing.T) {
 
 func TestDevWarnsThatOthersCanLogIn(t *testing.T) {
 	t.Parallel()
-	p := start(t, program(t, nil, "dev", "--addr", ":0", "--ephemeral"))
+	p := start(t, program(t, nil, "dev", "--addr", ":0", "--data-dir", dataDir(t)))
 	p.waitFor(t, "WARNING")
 	p.interrupt(t)
 }

@@ -118,7 +118,7 @@ func TestMisuseNamesTheNextStep(t *testing.T) {
 
 func TestSecondDevOnTheSameDataSaysSo(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(openDir(t), "data")
+	dir := dataDir(t)
 	first := start(t, program(t, nil, "dev", "--addr", "127.0.0.1:0", "--data-dir", dir))
 	first.waitFor(t, "Ctrl-C stops everything.")
 	code, out := run(t, program(t, nil, "dev", "--addr", "127.0.0.1:0", "--data-dir", dir))

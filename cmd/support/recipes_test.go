@@ -77,7 +77,7 @@ func TestReadmeRecipes(t *testing.T) {
 			require.Zero(t, code, out)
 			require.Regexp(t, `(?m)^ai +ok +`+model, out)
 
-			p := start(t, program(t, environ, "dev", "--addr", "127.0.0.1:0", "--ephemeral"))
+			p := start(t, program(t, environ, "dev", "--addr", "127.0.0.1:0", "--data-dir", dataDir(t)))
 			p.waitFor(t, "Ctrl-C stops everything.")
 			require.Contains(t, p.output.String(), "model "+model)
 			answer := p.walk(t)

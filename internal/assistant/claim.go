@@ -112,10 +112,11 @@ func (s *Service) Respond(ctx context.Context, actor auth.Actor, ticketID uuid.U
 	return begun, err
 }
 
-// isRefusal reports whether the error refuses an answer without failing the transaction.
+// isRefusal reports whether the error refuses an answer without failing the transaction. A ticket that is closed had the
+// message already.
 func isRefusal(err error) bool {
 	switch apperr.From(err).Code {
-	case apperr.AIDisabled, apperr.AIInReview, apperr.HandedOff, apperr.NothingToAnswer, apperr.AIQuota, apperr.ServerBusy,
+	case apperr.TicketClosed, apperr.AIDisabled, apperr.AIInReview, apperr.HandedOff, apperr.NothingToAnswer, apperr.AIQuota, apperr.ServerBusy,
 		apperr.AIOverloaded, apperr.AIMisconfigured, apperr.Draining:
 		return true
 	default:

@@ -26,7 +26,7 @@ type pair struct{ primary, standby string }
 
 func newPair(t *testing.T) pair {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "support-switch-*")
+	dir, err := os.MkdirTemp(storetest.MemoryDir(), "support-switch-*")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755)) // The database's user must be able to enter the directory.
@@ -65,7 +65,7 @@ func (p pair) awaitStandby(t *testing.T) {
 func startAt(t *testing.T, dir string, settings map[string]string) *pgembed.Server {
 	t.Helper()
 	server, err := pgembed.Start(t.Context(), pgembed.Options{
-		Dir: dir, Unsafe: true, Settings: settings,
+		Dir: dir, Template: storetest.Files(t), Unsafe: true, Settings: settings,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = server.Stop() })

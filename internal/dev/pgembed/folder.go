@@ -143,7 +143,8 @@ func initialize(ctx context.Context, temp string, bin programs.Programs, who acc
 	}
 	args := []string{"-U", superuser, "--auth=" + auth, "--pwfile=" + password, "-E", "UTF8"}
 	if o.Unsafe || o.Dir == "" {
-		args = append(args, "--no-sync")
+		// Small files of the write-ahead log, in MB, are quick to make and to copy.
+		args = append(args, "--no-sync", "--wal-segsize=1")
 	}
 	data := filepath.Join(temp, "data")
 	output, err := initdb(ctx, bin, who, data, append(args, "--locale=C.UTF-8")...)

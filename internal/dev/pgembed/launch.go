@@ -52,7 +52,7 @@ func (s *Server) launchOnce(ctx context.Context, o Options, log *serverLog, port
 	if port == 0 {
 		port, err = s.env.freePort(ctx)
 	}
-	if err = errors.Join(err, log.begin()); err != nil {
+	if err := errors.Join(err, log.begin()); err != nil {
 		return err
 	}
 	args := append(o.arguments(), "-D", s.folder.data(), "-p", strconv.Itoa(port),

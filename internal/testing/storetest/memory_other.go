@@ -2,5 +2,5 @@
 
 package storetest
 
-// memoryDir returns "": the server uses the temporary directory.
-func memoryDir() string { return "" }
+// MemoryDir returns "": servers use the temporary directory.
+func MemoryDir() string { return "" }

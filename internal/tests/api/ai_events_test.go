@@ -150,7 +150,7 @@ func requireResumable(t *testing.T, u *apitest.User, id uuid.UUID, whole apitest
 	for i, last := range events[:len(events)-1] {
 		stream := u.OpenAIResponse(t, id, last.ID)
 		stream.RequireOK()
-		require.Equal(t, events[i+1:], stream.ReadAll().Events[1:], "neither a gap nor a repetition")
+		require.Equal(t, events[i+1:], stream.ReadAll().Events[1:], "no event is missing or repeated")
 	}
 	require.Equal(t, http.StatusNoContent, u.OpenAIResponse(t, id, events[len(events)-1].ID).Response.StatusCode)
 }
@@ -290,12 +290,12 @@ func TestPollReturnsWhenAnEventArrives(t *testing.T) {
 			one.Simulator.Release("start")
 			page := <-polled
 			require.Len(t, page.Events, 1)
-			require.Less(t, time.Since(at), 10*time.Second, "it does not wait for the whole time")
+			require.Less(t, time.Since(at), 10*time.Second, "it does not wait for the full time")
 
 			go func() { polled <- reader.Poll(t, begun.ID, page.LastSeq, 20) }()
 			user.CancelAIResponse(t, begun.ID)
 			last := <-polled
-			require.True(t, last.Ended, "neither when the answer is cancelled")
+			require.True(t, last.Ended, "a cancelled answer ends the poll too")
 			require.Less(t, time.Since(at), 10*time.Second)
 			require.Equal(t, "failed", eventOf(t, last.Events[len(last.Events)-1])["type"])
 		})

@@ -162,7 +162,7 @@ func TestReaderResumesAfterTheEventItHas(t *testing.T) {
 	resumed.RequireOK()
 	s.Simulator.Release("middle")
 	rest := resumed.ReadAll()
-	require.Equal(t, "one two three four five six", text+rest.Text, "neither a gap nor a repetition")
+	require.Equal(t, "one two three four five six", text+rest.Text, "no event is missing or repeated")
 
 	// The log stays after the answer has ended.
 	replayed := user.OpenStream(t, ticket.ID, last)

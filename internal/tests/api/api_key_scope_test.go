@@ -109,7 +109,7 @@ func requireKeyHasNoMoreThanItsRole(t *testing.T, c *cast, o specOperation) {
 		if len(o.pathParameters) > 0 {
 			foreign := o.call(t, c, o.ownedIDs(t, c), header...)
 			foreign.RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
-			requireSame(t, o.call(t, c, o.unknownIDs(), header...), foreign, "an id of nothing and one of somebody else's")
+			requireSame(t, o.call(t, c, o.unknownIDs(), header...), foreign, "an unknown id and somebody else's")
 			continue
 		}
 		ownedTicket(t, c)

@@ -112,7 +112,7 @@ func TestRevokedKeyStopsWorkingOnEveryReplicaWithinASecond(t *testing.T) {
 	before := apiKeys(t, admin)
 	require.NotZero(t, before[1].RevokedAt)
 	revokeKey(t, admin, created.ID)
-	require.Equal(t, before, apiKeys(t, admin), "twice is the same as once")
+	require.Equal(t, before, apiKeys(t, admin), "revoking it again changes nothing")
 	admin.Do(t, http.MethodDelete, "/api-keys/"+uuid.NewString(), "").
 		RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 }
@@ -182,7 +182,7 @@ func TestEveryAcceptedTimeCanBeShown(t *testing.T) {
 }
 
 // A made-up key costs a query, so the limit of its address counts first.
-func TestInventedKeysAreRateLimitedBeforeTheQuery(t *testing.T) {
+func TestForgedKeysAreRateLimitedBeforeTheQuery(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	genuine := s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{}).Key

@@ -73,7 +73,7 @@ func requireStrangersKeptOut(t *testing.T, c *cast, o specOperation) {
 	got := o.call(t, c, ids)
 	got.RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeUnauthenticated)
 	require.Equal(t, []string{`Bearer realm="support"`}, got.Header.Values("WWW-Authenticate"))
-	requireSame(t, got, o.call(t, c, o.unknownIDs()), "an id that there is and one that there is not")
+	requireSame(t, got, o.call(t, c, o.unknownIDs()), "an existing id and an unknown one")
 
 	got = o.call(t, c, ids, withForged)
 	got.RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeInvalidToken)
@@ -107,7 +107,7 @@ func requireOthersKeptOut(t *testing.T, c *cast, o specOperation) {
 	c.requireUnchanged(t, func() {
 		foreign := o.call(t, c, ids, c.other.Bearer())
 		foreign.RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
-		requireSame(t, o.call(t, c, o.unknownIDs(), c.other.Bearer()), foreign, "an id of nothing and one of somebody else's")
+		requireSame(t, o.call(t, c, o.unknownIDs(), c.other.Bearer()), foreign, "an unknown id and somebody else's")
 	})
 }
 

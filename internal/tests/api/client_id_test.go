@@ -57,6 +57,11 @@ func TestMessageIsAddedOncePerClientID(t *testing.T) {
 	mismatch(agent, d.ticket.ID, message)
 	other := d.owner.NewTicket(t)
 	require.Equal(t, http.StatusCreated, sayAs(t, d.owner, other.ID, message).StatusCode(), "another ticket has client ids of its own")
+	agent.SetStatus(t, other.ID, client.TicketStatusResolved)
+	agent.SetStatus(t, other.ID, client.TicketStatusClosed)
+	late := sayAs(t, d.owner, other.ID, asking)
+	require.Equal(t, http.StatusOK, late.StatusCode(), "%s", late.Body)
+	require.Equal(t, client.ProblemCodeTicketClosed, late.JSON200.Unanswered.Code, "the message exists, but is no longer answered")
 
 	stale := `"1"`
 	tagged, err := d.owner.CreateMessageWithResponse(t.Context(), d.ticket.ID, &plain.CreateMessageParams{IfMatch: &stale}, message)

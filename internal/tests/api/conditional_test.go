@@ -232,7 +232,7 @@ func TestOneETagIsOneBody(t *testing.T) {
 	require.Greater(t, len(bodies), 1)
 }
 
-func TestIfNoneMatchSparesTheBody(t *testing.T) {
+func TestIfNoneMatchOmitsTheBody(t *testing.T) {
 	t.Parallel()
 	all := newStages(t, desk.Options{})
 	versioned := 0

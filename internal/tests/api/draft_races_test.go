@@ -63,7 +63,7 @@ func (d *draftDesk) patch(t *testing.T, body string) int {
 	return d.agent.Do(t, http.MethodPatch, "/tickets/"+d.ticket.ID.String(), body, jsonType).Status
 }
 
-func TestOneWinsOverADraft(t *testing.T) { //nolint:tparallel // The races run one after the other on one server.
+func TestOneOfTwoRivalsDecidesADraft(t *testing.T) { //nolint:tparallel // The races run one after the other on one server.
 	t.Parallel()
 	desk := newDraftDesk(t)
 	inTicket := func(path, body string) func(*testing.T, *draftDesk, uuid.UUID) int {
@@ -192,7 +192,7 @@ func TestPublishedDraftFencesALostOwner(t *testing.T) {
 			require.Equal(t, client.AIFailureCodeSuperseded, events.Failed.Code)
 			require.Eventually(t, func() bool {
 				return !slices.ContainsFunc(d.Simulator.Requests(), func(r groqsim.RequestRecord) bool { return r.End == groqsim.EndRunning })
-			}, patience, 5*time.Millisecond, "upstream is left")
+			}, patience, 5*time.Millisecond, "the server hangs up on upstream")
 			d.requireOneAnswer(t, draft, true)
 			require.Nil(t, d.get(t, lost).MessageID)
 			require.Empty(t, d.get(t, lost).Content)

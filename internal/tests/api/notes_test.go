@@ -73,7 +73,7 @@ func TestNoteChangesNothingThatCustomersSee(t *testing.T) {
 	before, staffsBefore := read(d.owner), read(agent)
 	note := addNote(t, agent, d.ticket.ID, "A note")
 	for i, after := range read(d.owner) {
-		requireSame(t, before[i], after, "to the customer")
+		requireSame(t, before[i], after, "the customer sees a change")
 	}
 	staffs := read(agent)
 	require.NotEqual(t, staffsBefore[0].Header.Get("ETag"), staffs[0].Header.Get("ETag"), "the ETag changes for staff")

@@ -63,7 +63,7 @@ func TestServiceActsAsItsCustomers(t *testing.T) {
 	require.Equal(t, ada.Me(t).ID, ticket.UserID)
 	path := "/tickets/" + ticket.ID.String()
 	foreign := bob.Do(t, http.MethodGet, path, "", fixedRequestID)
-	requireSame(t, bob.Do(t, http.MethodGet, "/tickets/"+uuid.NewString(), "", fixedRequestID), foreign, "nothing and another's")
+	requireSame(t, bob.Do(t, http.MethodGet, "/tickets/"+uuid.NewString(), "", fixedRequestID), foreign, "an unknown id and another customer's")
 	require.Equal(t, "[]", strings.TrimSpace(string(bob.Do(t, http.MethodGet, "/tickets", "").Body)))
 	require.NotNil(t, ada.Stream(t, ticket.ID).ReadAll().Done)
 	require.Equal(t, http.StatusOK, shop.Do(t, http.MethodGet, path, "").Status, "the service itself is staff")

@@ -81,6 +81,8 @@ var operations = map[string]usage{
 	"mergeTicket":      {body: withDuplicate, refusals: []int{http.StatusUnprocessableEntity}}, // There is no such ticket.
 	"handOffTicket":    {refusals: []int{http.StatusConflict}},
 	"getReportSummary": {refusals: []int{http.StatusBadRequest}}, // There is no such day, or there are too many.
+	"listEvents":       {refusals: []int{http.StatusGone}},       // There is no such position.
+	"streamEvents":     {refusals: []int{http.StatusGone}},
 	"putSLATargets":    {refusals: []int{http.StatusPreconditionFailed}},
 
 	"createMessage":      {refusals: []int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity}}, // The client_id may be taken.

@@ -24,6 +24,7 @@ import (
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/desk"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // movingDatabase is the test's own PostgreSQL, which can be restarted. Connections go through a relay, because its port
@@ -37,11 +38,11 @@ type movingDatabase struct {
 
 func newMovingDatabase(t *testing.T) *movingDatabase {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "support-outage-*")
+	dir, err := os.MkdirTemp(storetest.MemoryDir(), "support-outage-*")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755)) // The database's user must be able to enter the directory.
-	d := &movingDatabase{options: pgembed.Options{Dir: dir, Unsafe: true}}
+	d := &movingDatabase{options: pgembed.Options{Dir: dir, Template: storetest.Files(t), Unsafe: true}}
 	d.start(t)
 	t.Cleanup(func() { d.stop(t) })
 	d.url = d.listen(t, d.server.URL("postgres"))

@@ -49,8 +49,8 @@ func deliverTo(t *testing.T, d *desk.Desk, url string) {
 	running.Wait()
 }
 
-// TestTextTakenAwayDuringADeliveryIsNotStored has a receiver respond with what it was sent, once that is gone.
-func TestTextTakenAwayDuringADeliveryIsNotStored(t *testing.T) {
+// TestTextRemovedDuringADeliveryIsNotStored has a receiver respond with what it was sent, once that is gone.
+func TestTextRemovedDuringADeliveryIsNotStored(t *testing.T) {
 	t.Parallel()
 	for name, remove := range map[string]func(t *testing.T, c *cast) int{
 		"redacted note": func(t *testing.T, c *cast) int {
