@@ -22,7 +22,7 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
  * Create an account
  *
  * Creates a customer account. The e-mail address is stored in lower case and Unicode form NFKC, without white space around
- * it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
+ * it, and belongs to one account only. Addresses under `.invalid` are refused. A password has 8 to 128 characters; one
  * that is easy to guess is refused (`422 weak_password`).
  *
  * Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST /users` creates staff accounts, `support admin create` the first one.
@@ -419,8 +419,8 @@ export const getWebhook = <ThrowOnError extends boolean = false>(options: Option
  *
  * Changes the members that the body names.
  *
- * A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events since the pause
- * that the event feed still has, if it has their types by then.
+ * A paused webhook keeps the deliveries that it has, and gets no further ones. When it resumes, it gets the events
+ * since the pause that the event feed still has and whose types it then subscribes to.
  *
  * `paused: false` also enables a webhook that was disabled: it resumes with the deliveries that it has, and
  * `POST /webhooks/{webhook_id}/replay` sends what it has missed.
@@ -463,11 +463,12 @@ export const testWebhook = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * Send what happened since a position again
+ * Replay events from a position
  *
  * Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
  * sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
- * the replay begins with its oldest event. A replay that is asked for before an earlier one has finished includes it. A paused
+ * the replay begins with its oldest event. A replay that you request before an earlier one has finished includes the
+ * rest of that one. A paused
  * webhook starts its replay when it resumes.
  *
  */
@@ -540,8 +541,8 @@ export const listTickets = <ThrowOnError extends boolean = false>(options?: Opti
  * another message.
  *
  * Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
- * your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
- * for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
+ * your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; so may
+ * a service that acts for its customer. Customers themselves may not (`403`, with the members in `errors`).
  *
  */
 export const createTicket = <ThrowOnError extends boolean = false>(options: Options<CreateTicketData, ThrowOnError>) => (options.client ?? client).post<CreateTicketResponses, CreateTicketErrors, ThrowOnError>({
@@ -584,8 +585,9 @@ export const getTicket = <ThrowOnError extends boolean = false>(options: Options
  * response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
  * unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
  *
- * A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
- * AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
+ * A change of `ai_mode` ends an AI answer that is being written or waits for review; it is never published. The
+ * ticket's customer and staff may change `status` and `ai_mode`. A customer can turn the AI on again only after
+ * turning it off themselves (otherwise `403 forbidden`).
  *
  * The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
  * `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -828,8 +830,9 @@ export const applyMacro = <ThrowOnError extends boolean = false>(options: Option
  *
  * Moves the conversation into another ticket of the same customer, in chronological order: the messages, the description as a
  * message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
- * it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
- * the AI is writing in either ticket, for customers or for staff, is cancelled.
+ * it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
+ * merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+ * Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
  *
  */
 export const mergeTicket = <ThrowOnError extends boolean = false>(options: Options<MergeTicketData, ThrowOnError>) => (options.client ?? client).post<MergeTicketResponses, MergeTicketErrors, ThrowOnError>({
@@ -946,7 +949,7 @@ export const getReportSummary = <ThrowOnError extends boolean = false>(options?:
 });
 
 /**
- * Read the targets of priorities
+ * Get the SLA targets
  *
  * The minutes within which a ticket of each priority should be answered and resolved. It is empty until an administrator sets
  * targets.
@@ -959,7 +962,7 @@ export const getSLATargets = <ThrowOnError extends boolean = false>(options?: Op
 });
 
 /**
- * Replace the targets of priorities
+ * Replace the SLA targets
  *
  * Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
  * `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
@@ -1108,9 +1111,9 @@ export const createAIResponse = <ThrowOnError extends boolean = false>(options: 
 });
 
 /**
- * Ask the AI for staff
+ * Start an AI task for staff
  *
- * Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
+ * Starts an AI task for staff and returns immediately. The result is an AI response of that `kind`, which only staff
  * see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
  * AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
  * in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
@@ -1238,7 +1241,7 @@ export const publishAIResponse = <ThrowOnError extends boolean = false>(options:
  *
  * Discards a draft that waits for review: it never becomes a message, and the AI writes no other for the same turn
  * until staff ask for one (`POST /tickets/{ticket_id}/ai-responses`). A discarded draft stays discarded.
- * `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+ * `409 not_in_review` means the same as for `publish`; a draft that is being written can be cancelled.
  *
  */
 export const discardAIResponse = <ThrowOnError extends boolean = false>(options: Options<DiscardAiResponseData, ThrowOnError>) => (options.client ?? client).post<DiscardAiResponseResponses, DiscardAiResponseErrors, ThrowOnError>({
@@ -1251,8 +1254,9 @@ export const discardAIResponse = <ThrowOnError extends boolean = false>(options:
  * Cancel an AI response
  *
  * Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
- * nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
- * again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect here.
+ * nothing of it is published, and the server ends its request to the AI service within a second. You can ask for the
+ * turn's answer again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has
+ * no effect here.
  *
  */
 export const cancelAIResponse = <ThrowOnError extends boolean = false>(options: Options<CancelAiResponseData, ThrowOnError>) => (options.client ?? client).post<CancelAiResponseResponses, CancelAiResponseErrors, ThrowOnError>({
@@ -1295,7 +1299,7 @@ export const listPrompts = <ThrowOnError extends boolean = false>(options?: Opti
  * Creates the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
  * you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
  *
- * A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
+ * A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together must not exceed 6 KiB as JSON.
  *
  */
 export const createPrompt = <ThrowOnError extends boolean = false>(options: Options<CreatePromptData, ThrowOnError>) => (options.client ?? client).post<CreatePromptResponses, CreatePromptErrors, ThrowOnError>({
@@ -1586,7 +1590,7 @@ export const runAGUI = <ThrowOnError extends boolean = false>(options: Options<R
 });
 
 /**
- * List what happened
+ * List events
  *
  * What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an
  * event never appears before one that you have read: store `position` with what you have processed, and continue
@@ -1595,7 +1599,8 @@ export const runAGUI = <ThrowOnError extends boolean = false>(options: Options<R
  * Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
  * tickets, a service with the role `user` what happens in those of its customers.
  *
- * The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, the response is `410 position_expired`.
+ * The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, or after the
+ * newest one, the response is `410 position_expired`.
  *
  */
 export const listEvents = <ThrowOnError extends boolean = false>(options?: Options<ListEventsData, ThrowOnError>) => (options?.client ?? client).get<ListEventsResponses, ListEventsErrors, ThrowOnError>({
@@ -1609,7 +1614,7 @@ export const listEvents = <ThrowOnError extends boolean = false>(options?: Optio
 });
 
 /**
- * Stream what happens
+ * Stream events
  *
  * The events of `GET /events` as server-sent events, from `after` or `Last-Event-ID` on, for as long as the connection lasts. The
  * id of each is its position. A comment with the current position comes every 15 seconds, so that a client that
@@ -1627,7 +1632,7 @@ export const streamEvents = <ThrowOnError extends boolean = false>(options?: Opt
 });
 
 /**
- * List what happened in a ticket
+ * List a ticket's events
  *
  * The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Continue
  * with `position` as the next `after` until it is `head`. Events are kept as long as those of `GET /events`.
@@ -1655,8 +1660,9 @@ export const getLiveness = <ThrowOnError extends boolean = false>(options?: Opti
 /**
  * Should this server get requests?
  *
- * Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
- * down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. It
+ * Responds with `200` when the database accepts writes, its schema is new enough for this server, and the server is
+ * not shutting down. Otherwise the response is `503` with the code `db_unavailable`, `schema_dirty` or `draining`:
+ * send requests elsewhere. It
  * does not check the AI service.
  *
  */

@@ -43,22 +43,22 @@ export type Role = 'user' | 'agent' | 'admin';
 export type TicketStatus = 'open' | 'pending' | 'resolved' | 'closed';
 
 /**
- * What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+ * What happens to the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
  * publish or discard them, and `off` leaves the ticket to humans.
  *
  */
 export type AIMode = 'auto' | 'draft' | 'off';
 
 /**
- * One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
- * terminals are removed.
+ * One line of text, without control characters or characters that change the writing direction. Terminal escape
+ * sequences are removed.
  *
  */
 export type TicketTitle = string;
 
 /**
  * Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
- * U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
+ * U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for byte.
  *
  */
 export type TicketDescription = string;
@@ -107,7 +107,7 @@ export type LogInRequest = {
  */
 export type LogInForm = {
     /**
-     * The form's kind. May be left out.
+     * The grant type. Optional.
      */
     grant_type?: 'password';
     /**
@@ -163,7 +163,7 @@ export type AccessToken = {
      */
     token_type: 'bearer';
     /**
-     * Seconds until the access token ends.
+     * Seconds until the access token expires.
      */
     expires_in: number;
     refresh_token: RefreshToken;
@@ -355,8 +355,9 @@ export type DisplayName = string;
 /**
  * What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
  * `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
- * responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
- * `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
+ * responses, `users` reads and names the service's customers and, with the role `admin`, manages accounts, `events`
+ * reads the events of the desk, `webhooks` manages webhooks (role `admin`), `on_behalf` acts for the service's
+ * customers.
  *
  */
 export type Scope = 'tickets:read' | 'tickets:write' | 'ai' | 'users' | 'events' | 'webhooks' | 'on_behalf';
@@ -706,7 +707,7 @@ export type UpdateTicketRequest = {
 export type TicketPriority = 'low' | 'normal' | 'high' | 'urgent';
 
 /**
- * Words by which staff sort tickets, in their order.
+ * Labels that staff give to tickets, in order.
  */
 export type Tags = Array<Tag>;
 
@@ -728,12 +729,12 @@ export type CustomFields = {
 export type CustomFieldName = string;
 
 /**
- * One line of text, a number or a truth value.
+ * One line of text, a number or a boolean.
  */
 export type CustomFieldValue = string | number | boolean;
 
 /**
- * One line of text, a number, a truth value, or `null` for none.
+ * One line of text, a number, a boolean, or `null` for none.
  */
 export type NewCustomFieldValue = string | number | boolean | null;
 
@@ -793,7 +794,7 @@ export type Ticket = {
      */
     handed_off_at?: Timestamp;
     /**
-     * When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+     * When its texts were removed. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
      *
      */
     redacted_at?: Timestamp;
@@ -839,7 +840,7 @@ export type Ticket = {
     resolution_due_at?: Timestamp;
     /**
      * Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
-     * after a reply by staff, and once the ticket is resolved.
+     * after a reply by staff, and while the ticket is resolved or closed.
      *
      */
     waiting_since?: Timestamp;
@@ -881,11 +882,11 @@ export type StaffTicketCounts = {
      */
     needs_review: Count;
     /**
-     * Those that are snoozed.
+     * Tickets that are snoozed.
      */
     snoozed: Count;
     /**
-     * All that are `open` or `pending`.
+     * All tickets that are `open` or `pending`.
      */
     all: Count;
 };
@@ -935,7 +936,7 @@ export type TicketResult = {
      */
     changed: boolean;
     /**
-     * Why it is not. Absent when it is.
+     * Why the change failed. Absent when it succeeded.
      */
     problem?: Problem;
 };
@@ -1123,7 +1124,7 @@ export type SLATargets = {
 };
 
 /**
- * In how many minutes after it was opened a ticket should be answered and resolved.
+ * The minutes after its opening within which a ticket should be answered and resolved.
  */
 export type SLATarget = {
     /**
@@ -1263,9 +1264,9 @@ export type AppliedMacro = {
 export type CreateMessageRequest = {
     content: MessageText;
     /**
-     * Your own id of the message, unique in the ticket, in visible ASCII characters. Sent again with the same `content`, it is
-     * the message that is there (`200`), however long ago that was; with another `content`, or by another author, it is
-     * `422 idempotency_mismatch`.
+     * Your own id of the message, unique in the ticket, in visible ASCII characters. Sent again with the same
+     * `content`, it returns the existing message (`200`), however old that is; with another `content`, or by another
+     * author, the response is `422 idempotency_mismatch`.
      *
      */
     client_id?: string;
@@ -1284,7 +1285,7 @@ export type CreateNoteRequest = {
 
 /**
  * Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
- * U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+ * U+2028 and U+2029 become U+000A, and terminal escape sequences are removed; everything else is kept byte for
  * byte.
  *
  */
@@ -1373,7 +1374,7 @@ export type MessageFeedback = {
 export type Rating = 'up' | 'down';
 
 /**
- * Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
+ * The reason, in the customer's words. The rules of a ticket's description apply.
  */
 export type FeedbackComment = string;
 
@@ -1418,7 +1419,7 @@ export type PublishAIResponseRequest = {
 };
 
 /**
- * Why humans are to take the ticket over.
+ * Why humans should take the ticket over.
  */
 export type HandOffTicketRequest = {
     reason: HandoffReason;
@@ -1558,7 +1559,7 @@ export type AIResponse = {
     prompt_version?: number;
     created_at: Timestamp;
     /**
-     * When the first piece of text was committed, of the newest attempt.
+     * When the first piece of text of the newest attempt was committed.
      */
     first_token_at?: Timestamp;
     /**
@@ -1712,7 +1713,7 @@ export type StreamToken = {
 };
 
 /**
- * Some events of the desk.
+ * A page of the desk's events.
  */
 export type DeskEvents = {
     /**
@@ -1730,7 +1731,7 @@ export type DeskEvents = {
 };
 
 /**
- * A place in the one order of events.
+ * A place in the order of all events.
  */
 export type Position = number;
 
@@ -1739,7 +1740,7 @@ export type Position = number;
  */
 export type DeskEvent = {
     /**
-     * Its place in the one order of all events.
+     * Its place in the order of all events.
      */
     position: Position;
     /**
@@ -1749,7 +1750,7 @@ export type DeskEvent = {
      */
     type: string;
     /**
-     * Which release of the events' form this is. A newer one means that members have changed their meaning.
+     * The version of the events' format. A newer version means that the meaning of members has changed.
      */
     schema_version: '2026-11-26';
     /**
@@ -1819,7 +1820,7 @@ export type EventActor = {
 };
 
 /**
- * Some events of an AI response.
+ * A page of an AI response's events.
  */
 export type AIResponseEvents = {
     /**
@@ -1831,7 +1832,7 @@ export type AIResponseEvents = {
      */
     events: Array<NumberedEvent>;
     /**
-     * The number to go on after.
+     * The number to continue after.
      */
     last_seq: number;
     /**
@@ -1981,20 +1982,20 @@ export type FailedEvent = {
 
 /**
  * Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
- * something else first. `cancelled`: somebody asked for that. `draining`: the
+ * something else first. `cancelled`: somebody cancelled it. `draining`: the
  * server was stopped before the answer was complete. The others are as in `Problem`.
  *
  */
 export type AIFailureCode = 'ai_misconfigured' | 'ai_no_answer' | 'ai_overloaded' | 'ai_protocol' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'internal' | 'superseded';
 
 /**
- * Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+ * Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut off.
  *
  */
 export type FinishReason = 'stop' | 'length';
 
 /**
- * What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+ * The tokens of the answer, as the AI service counted them. If an answer was cut off before the counts arrived, every
  * piece of text counts as one token; unknown counts are zero.
  *
  */
@@ -2012,13 +2013,13 @@ export type Usage = {
      */
     reasoning_tokens?: number;
     /**
-     * Tokens read from upstream's cache.
+     * Tokens read from the AI service's cache.
      */
     cached_tokens?: number;
 };
 
 /**
- * The model's name at the upstream.
+ * The model's name at the AI service.
  */
 export type Model = string;
 
@@ -2046,7 +2047,7 @@ export type UIChatRequest = {
 
 /**
  * A message as a chat client has it. It is read only if it is the last one and its role is `user`: then it has an `id` of 1 to 255
- * visible ASCII characters, and its text keeps to the rules of `CreateMessageRequest`.
+ * visible ASCII characters, and its text follows the rules of `CreateMessageRequest`.
  *
  */
 export type ClientMessage = {
@@ -2122,7 +2123,7 @@ export type UITextPart = {
 };
 
 /**
- * What is known of a message.
+ * Metadata of a message.
  */
 export type UIMessageMetadata = {
     author: MessageAuthorKind;
@@ -2159,15 +2160,15 @@ export type UIMessageChunk = {
      */
     reason?: string;
     /**
-     * Whether it is told once and belongs to no message.
+     * Whether it is sent once and belongs to no message.
      */
     transient?: boolean;
     data?: UIData;
 };
 
 /**
- * Of `data-attempt`, the attempt that begins. Of `data-failed`, which comes before `error`, and of `data-unanswered`, the code and the
- * rest of what a problem would say.
+ * In `data-attempt`, the attempt that begins. In `data-failed`, which precedes `error`, and in `data-unanswered`, the
+ * code and the other members of a problem.
  *
  */
 export type UIData = {
@@ -2266,12 +2267,12 @@ export type Problem = {
      */
     status: number;
     /**
-     * This very problem, for people. Never repeats a value that was sent.
+     * What happened in this case, for people. Never repeats a value that was sent.
      */
     detail?: string;
     code: ProblemCode;
     /**
-     * The request's name in the server's log.
+     * The request's id in the server's log.
      */
     request_id: string;
     /**
@@ -2295,16 +2296,16 @@ export type FieldError = {
     pointer: string;
     code: FieldErrorCode;
     /**
-     * Where the parameter stands that `pointer` names. Absent for a place in the body.
+     * Where the parameter that `pointer` names is. Absent for a place in the body.
      */
     in?: 'query' | 'header';
     /**
-     * The length, size or number that the value is beyond. Only with `too_short`, `too_long` and `out_of_range`.
+     * The length, size or number that the value exceeds or falls below. Only with `too_short`, `too_long` and `out_of_range`.
      *
      */
     limit?: number;
     /**
-     * The values that may stand there, where they are few. Only with `not_allowed`.
+     * The allowed values, if there are few. Only with `not_allowed`.
      */
     allowed?: Array<string>;
 };
@@ -2320,27 +2321,27 @@ export type FieldErrorCode = 'duplicate' | 'invalid_characters' | 'invalid_forma
 export type ProblemCode = 'ai_disabled' | 'ai_in_review' | 'ai_misconfigured' | 'ai_no_answer' | 'ai_overloaded' | 'ai_protocol' | 'ai_quota' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'email_taken' | 'external_id_taken' | 'name_taken' | 'position_expired' | 'forbidden' | 'handed_off' | 'idempotency_in_progress' | 'idempotency_mismatch' | 'internal' | 'invalid_credentials' | 'invalid_idempotency_key' | 'invalid_parameter' | 'invalid_token' | 'invalid_transition' | 'last_admin' | 'malformed_request' | 'method_not_allowed' | 'not_acceptable' | 'not_found' | 'not_in_review' | 'nothing_to_answer' | 'nothing_to_apply' | 'payload_too_large' | 'precondition_failed' | 'prompt_published' | 'rate_limited' | 'role_not_allowed' | 'schema_dirty' | 'server_busy' | 'superseded' | 'ticket_closed' | 'token_reuse' | 'too_many_attempts' | 'too_many_streams' | 'unauthenticated' | 'unsupported_media_type' | 'validation_failed' | 'weak_password';
 
 /**
- * The session's id. Any other spelling of a UUID than the canonical one is not found.
+ * The session's id. Only the canonical form of a UUID is found.
  */
 export type SessionID = ID;
 
 /**
- * The account's id. Any other spelling of a UUID than the canonical one is not found.
+ * The account's id. Only the canonical form of a UUID is found.
  */
 export type UserID = ID;
 
 /**
- * The API key's id. Any other spelling of a UUID than the canonical one is not found.
+ * The API key's id. Only the canonical form of a UUID is found.
  */
 export type APIKeyID = ID;
 
 /**
- * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+ * The webhook's id. Only the canonical form of a UUID is found.
  */
 export type WebhookID = ID;
 
 /**
- * The delivery's id. Any other spelling of a UUID than the canonical one is not found.
+ * The delivery's id. Only the canonical form of a UUID is found.
  */
 export type WebhookDeliveryID = ID;
 
@@ -2350,12 +2351,12 @@ export type WebhookDeliveryID = ID;
 export type WebhookDeliveryStatus2 = WebhookDeliveryStatus;
 
 /**
- * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+ * The ticket's id. Only the canonical form of a UUID is found.
  */
 export type TicketID = ID;
 
 /**
- * The team's id. Any other spelling of a UUID than the canonical one is not found.
+ * The team's id. Only the canonical form of a UUID is found.
  */
 export type TeamID = ID;
 
@@ -2370,7 +2371,7 @@ export type AIResponseID = ID;
 export type PromptID = ID;
 
 /**
- * The macro's id. Any other spelling of a UUID than the canonical one is not found.
+ * The macro's id. Only the canonical form of a UUID is found.
  */
 export type MacroID = ID;
 
@@ -2380,7 +2381,7 @@ export type MacroID = ID;
 export type MessageID = ID;
 
 /**
- * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+ * The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
  * next page means that it was the last.
  *
  */
@@ -2435,7 +2436,7 @@ export type EventTypes = string;
 export type EventTicketID = ID;
 
 /**
- * The most events a page may have.
+ * The maximum number of events in a page.
  */
 export type EventLimit = number;
 
@@ -2445,13 +2446,13 @@ export type EventLimit = number;
 export type LastPosition = string;
 
 /**
- * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+ * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header takes precedence.
  */
 export type LastPositionInQuery = string;
 
 /**
- * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
- * is one.
+ * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header takes
+ * precedence.
  *
  */
 export type LastEventIDInQuery = string;
@@ -2477,7 +2478,7 @@ export type SignUpErrors = {
      */
     400: Problem;
     /**
-     * The role is not yours to give.
+     * You cannot assign this role.
      */
     403: Problem;
     /**
@@ -2511,7 +2512,7 @@ export type SignUpErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -2578,7 +2579,7 @@ export type LogInErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -2645,7 +2646,7 @@ export type RefreshSessionErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -2698,7 +2699,7 @@ export type LogOutErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -2727,7 +2728,7 @@ export type ListSessionsData = {
     path?: never;
     query?: {
         /**
-         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
          * next page means that it was the last.
          *
          */
@@ -2766,7 +2767,7 @@ export type ListSessionsErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -2786,7 +2787,7 @@ export type EndSessionData = {
     body?: never;
     path: {
         /**
-         * The session's id. Any other spelling of a UUID than the canonical one is not found.
+         * The session's id. Only the canonical form of a UUID is found.
          */
         session_id: ID;
     };
@@ -2820,7 +2821,7 @@ export type EndSessionErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -2877,7 +2878,7 @@ export type GetMeErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -2940,7 +2941,7 @@ export type UpdateMeErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3007,7 +3008,7 @@ export type ChangePasswordErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3044,7 +3045,7 @@ export type ListUsersData = {
          */
         role?: Role;
         /**
-         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
          * next page means that it was the last.
          *
          */
@@ -3083,7 +3084,7 @@ export type ListUsersErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3158,7 +3159,7 @@ export type CreateUserErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3186,7 +3187,7 @@ export type GetUserData = {
     };
     path: {
         /**
-         * The account's id. Any other spelling of a UUID than the canonical one is not found.
+         * The account's id. Only the canonical form of a UUID is found.
          */
         user_id: ID;
     };
@@ -3224,7 +3225,7 @@ export type GetUserErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3244,7 +3245,7 @@ export type UpdateUserData = {
     body: UpdateUserRequest;
     path: {
         /**
-         * The account's id. Any other spelling of a UUID than the canonical one is not found.
+         * The account's id. Only the canonical form of a UUID is found.
          */
         user_id: ID;
     };
@@ -3300,7 +3301,7 @@ export type UpdateUserErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3320,7 +3321,7 @@ export type DeleteUserDataData = {
     body?: never;
     path: {
         /**
-         * The account's id. Any other spelling of a UUID than the canonical one is not found.
+         * The account's id. Only the canonical form of a UUID is found.
          */
         user_id: ID;
     };
@@ -3354,7 +3355,7 @@ export type DeleteUserDataErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3363,7 +3364,7 @@ export type DeleteUserDataError = DeleteUserDataErrors[keyof DeleteUserDataError
 
 export type DeleteUserDataResponses = {
     /**
-     * The account is closed, and the server erases everything of the customer's.
+     * The account is closed, and the server erases the customer's data.
      */
     204: void;
 };
@@ -3374,7 +3375,7 @@ export type ExportUserData = {
     body?: never;
     path: {
         /**
-         * The account's id. Any other spelling of a UUID than the canonical one is not found.
+         * The account's id. Only the canonical form of a UUID is found.
          */
         user_id: ID;
     };
@@ -3412,7 +3413,7 @@ export type ExportUserErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3421,7 +3422,7 @@ export type ExportUserError = ExportUserErrors[keyof ExportUserErrors];
 
 export type ExportUserResponses = {
     /**
-     * The export, one line after the other.
+     * The export, line by line.
      */
     200: ExportLine;
 };
@@ -3432,7 +3433,7 @@ export type PutCustomerData = {
     body: PutCustomerRequest;
     path: {
         /**
-         * The account's id. Any other spelling of a UUID than the canonical one is not found.
+         * The account's id. Only the canonical form of a UUID is found.
          */
         user_id: ID;
     };
@@ -3484,7 +3485,7 @@ export type PutCustomerErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3513,7 +3514,7 @@ export type ListApiKeysData = {
     path?: never;
     query?: {
         /**
-         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
          * next page means that it was the last.
          *
          */
@@ -3552,7 +3553,7 @@ export type ListApiKeysErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3623,7 +3624,7 @@ export type CreateApiKeyErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3643,7 +3644,7 @@ export type RevokeApiKeyData = {
     body?: never;
     path: {
         /**
-         * The API key's id. Any other spelling of a UUID than the canonical one is not found.
+         * The API key's id. Only the canonical form of a UUID is found.
          */
         api_key_id: ID;
     };
@@ -3677,7 +3678,7 @@ export type RevokeApiKeyErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3706,7 +3707,7 @@ export type ListWebhooksData = {
     path?: never;
     query?: {
         /**
-         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
          * next page means that it was the last.
          *
          */
@@ -3745,7 +3746,7 @@ export type ListWebhooksErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3816,7 +3817,7 @@ export type CreateWebhookErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3836,7 +3837,7 @@ export type DeleteWebhookData = {
     body?: never;
     path: {
         /**
-         * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+         * The webhook's id. Only the canonical form of a UUID is found.
          */
         webhook_id: ID;
     };
@@ -3870,7 +3871,7 @@ export type DeleteWebhookErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3898,7 +3899,7 @@ export type GetWebhookData = {
     };
     path: {
         /**
-         * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+         * The webhook's id. Only the canonical form of a UUID is found.
          */
         webhook_id: ID;
     };
@@ -3936,7 +3937,7 @@ export type GetWebhookErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -3956,7 +3957,7 @@ export type UpdateWebhookData = {
     body: UpdateWebhookRequest;
     path: {
         /**
-         * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+         * The webhook's id. Only the canonical form of a UUID is found.
          */
         webhook_id: ID;
     };
@@ -4008,7 +4009,7 @@ export type UpdateWebhookErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -4036,7 +4037,7 @@ export type RotateWebhookSecretData = {
     };
     path: {
         /**
-         * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+         * The webhook's id. Only the canonical form of a UUID is found.
          */
         webhook_id: ID;
     };
@@ -4074,7 +4075,7 @@ export type RotateWebhookSecretErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -4102,7 +4103,7 @@ export type TestWebhookData = {
     };
     path: {
         /**
-         * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+         * The webhook's id. Only the canonical form of a UUID is found.
          */
         webhook_id: ID;
     };
@@ -4150,7 +4151,7 @@ export type TestWebhookErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -4178,7 +4179,7 @@ export type ReplayWebhookData = {
     };
     path: {
         /**
-         * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+         * The webhook's id. Only the canonical form of a UUID is found.
          */
         webhook_id: ID;
     };
@@ -4234,7 +4235,7 @@ export type ReplayWebhookErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -4262,7 +4263,7 @@ export type ListWebhookDeliveriesData = {
     };
     path: {
         /**
-         * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+         * The webhook's id. Only the canonical form of a UUID is found.
          */
         webhook_id: ID;
     };
@@ -4272,7 +4273,7 @@ export type ListWebhookDeliveriesData = {
          */
         status?: WebhookDeliveryStatus;
         /**
-         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
          * next page means that it was the last.
          *
          */
@@ -4315,7 +4316,7 @@ export type ListWebhookDeliveriesErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -4343,7 +4344,7 @@ export type GetWebhookDeliveryData = {
     };
     path: {
         /**
-         * The delivery's id. Any other spelling of a UUID than the canonical one is not found.
+         * The delivery's id. Only the canonical form of a UUID is found.
          */
         webhook_delivery_id: ID;
     };
@@ -4381,7 +4382,7 @@ export type GetWebhookDeliveryErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -4409,7 +4410,7 @@ export type RedeliverWebhookData = {
     };
     path: {
         /**
-         * The delivery's id. Any other spelling of a UUID than the canonical one is not found.
+         * The delivery's id. Only the canonical form of a UUID is found.
          */
         webhook_delivery_id: ID;
     };
@@ -4457,7 +4458,7 @@ export type RedeliverWebhookErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -4486,7 +4487,7 @@ export type ListTicketsData = {
     path?: never;
     query?: {
         /**
-         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
          * next page means that it was the last.
          *
          */
@@ -4525,7 +4526,7 @@ export type ListTicketsErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -4601,7 +4602,7 @@ export type CreateTicketErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -4610,7 +4611,7 @@ export type CreateTicketError = CreateTicketErrors[keyof CreateTicketErrors];
 
 export type CreateTicketResponses = {
     /**
-     * The ticket that has this `external_id` already.
+     * The existing ticket with this `external_id`.
      */
     200: Ticket;
     /**
@@ -4633,7 +4634,7 @@ export type GetTicketData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
@@ -4671,7 +4672,7 @@ export type GetTicketErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -4698,7 +4699,7 @@ export type UpdateTicketData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
@@ -4758,7 +4759,7 @@ export type UpdateTicketErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -4831,8 +4832,8 @@ export type ListStaffTicketsData = {
          */
         ai_state?: 'answering' | 'needs_review' | 'handed_off';
         /**
-         * Words in the title, the description, a message or a note, as `q` of the search takes them. Of more than 1,000 texts that
-         * match, the newest count. A text can be found within two seconds of being written.
+         * Words in the title, the description, a message or a note, as `q` of the search takes them. If more than 1,000
+         * texts match, only the newest 1,000 count. A text can be found within two seconds of being written.
          *
          */
         q?: string;
@@ -4865,7 +4866,7 @@ export type ListStaffTicketsData = {
          */
         waiting_before?: TimeFilter;
         /**
-         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
          * next page means that it was the last.
          *
          */
@@ -4904,7 +4905,7 @@ export type ListStaffTicketsErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -4961,7 +4962,7 @@ export type CountStaffTicketsErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -5032,7 +5033,7 @@ export type UpdateTicketsErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -5061,7 +5062,7 @@ export type ListTeamsData = {
     path?: never;
     query?: {
         /**
-         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
          * next page means that it was the last.
          *
          */
@@ -5100,7 +5101,7 @@ export type ListTeamsErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -5175,7 +5176,7 @@ export type CreateTeamErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -5195,7 +5196,7 @@ export type DeleteTeamData = {
     body?: never;
     path: {
         /**
-         * The team's id. Any other spelling of a UUID than the canonical one is not found.
+         * The team's id. Only the canonical form of a UUID is found.
          */
         team_id: ID;
     };
@@ -5229,7 +5230,7 @@ export type DeleteTeamErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -5257,7 +5258,7 @@ export type GetTeamData = {
     };
     path: {
         /**
-         * The team's id. Any other spelling of a UUID than the canonical one is not found.
+         * The team's id. Only the canonical form of a UUID is found.
          */
         team_id: ID;
     };
@@ -5295,7 +5296,7 @@ export type GetTeamErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -5321,7 +5322,7 @@ export type UpdateTeamData = {
     };
     path: {
         /**
-         * The team's id. Any other spelling of a UUID than the canonical one is not found.
+         * The team's id. Only the canonical form of a UUID is found.
          */
         team_id: ID;
     };
@@ -5377,7 +5378,7 @@ export type UpdateTeamErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -5410,7 +5411,7 @@ export type ListMacrosData = {
          */
         text?: string;
         /**
-         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
          * next page means that it was the last.
          *
          */
@@ -5449,7 +5450,7 @@ export type ListMacrosErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -5524,7 +5525,7 @@ export type CreateMacroErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -5544,7 +5545,7 @@ export type DeleteMacroData = {
     body?: never;
     path: {
         /**
-         * The macro's id. Any other spelling of a UUID than the canonical one is not found.
+         * The macro's id. Only the canonical form of a UUID is found.
          */
         macro_id: ID;
     };
@@ -5578,7 +5579,7 @@ export type DeleteMacroErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -5606,7 +5607,7 @@ export type GetMacroData = {
     };
     path: {
         /**
-         * The macro's id. Any other spelling of a UUID than the canonical one is not found.
+         * The macro's id. Only the canonical form of a UUID is found.
          */
         macro_id: ID;
     };
@@ -5644,7 +5645,7 @@ export type GetMacroErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -5670,7 +5671,7 @@ export type UpdateMacroData = {
     };
     path: {
         /**
-         * The macro's id. Any other spelling of a UUID than the canonical one is not found.
+         * The macro's id. Only the canonical form of a UUID is found.
          */
         macro_id: ID;
     };
@@ -5730,7 +5731,7 @@ export type UpdateMacroErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -5758,11 +5759,11 @@ export type PreviewMacroData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
         /**
-         * The macro's id. Any other spelling of a UUID than the canonical one is not found.
+         * The macro's id. Only the canonical form of a UUID is found.
          */
         macro_id: ID;
     };
@@ -5806,7 +5807,7 @@ export type PreviewMacroErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -5839,11 +5840,11 @@ export type ApplyMacroData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
         /**
-         * The macro's id. Any other spelling of a UUID than the canonical one is not found.
+         * The macro's id. Only the canonical form of a UUID is found.
          */
         macro_id: ID;
     };
@@ -5896,7 +5897,7 @@ export type ApplyMacroErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -5924,7 +5925,7 @@ export type MergeTicketData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
@@ -5981,7 +5982,7 @@ export type MergeTicketErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -6009,7 +6010,7 @@ export type RedactTicketData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
@@ -6047,7 +6048,7 @@ export type RedactTicketErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -6075,13 +6076,13 @@ export type ListMessagesData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
     query?: {
         /**
-         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
          * next page means that it was the last.
          *
          */
@@ -6124,7 +6125,7 @@ export type ListMessagesErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -6157,7 +6158,7 @@ export type CreateMessageData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
@@ -6217,7 +6218,7 @@ export type CreateMessageErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -6226,7 +6227,7 @@ export type CreateMessageError = CreateMessageErrors[keyof CreateMessageErrors];
 
 export type CreateMessageResponses = {
     /**
-     * The message that has this `client_id` already.
+     * The existing message with this `client_id`.
      */
     200: CreatedMessage;
     /**
@@ -6249,7 +6250,7 @@ export type CreateNoteData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
@@ -6305,7 +6306,7 @@ export type CreateNoteErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -6334,7 +6335,7 @@ export type GetReportSummaryData = {
     path?: never;
     query?: {
         /**
-         * The first day. Without it, the report is about the 30 days until `to`.
+         * The first day. Without it, the report covers the 30 days up to `to`.
          */
         from?: string;
         /**
@@ -6375,7 +6376,7 @@ export type GetReportSummaryErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -6432,7 +6433,7 @@ export type GetSlaTargetsErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -6506,7 +6507,7 @@ export type PutSlaTargetsErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -6539,7 +6540,7 @@ export type SearchTicketsData = {
          */
         q: string;
         /**
-         * The most results that a page may have.
+         * The maximum number of results in a page.
          */
         limit?: number;
         /**
@@ -6576,7 +6577,7 @@ export type SearchTicketsErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -6604,7 +6605,7 @@ export type HandOffTicketData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
@@ -6660,7 +6661,7 @@ export type HandOffTicketErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -6689,14 +6690,14 @@ export type StreamAiResponseData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
     query?: {
         /**
-         * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
-         * is one.
+         * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header takes
+         * precedence.
          *
          */
         lastEventId?: string;
@@ -6730,7 +6731,7 @@ export type StreamAiResponseErrors = {
      */
     409: Problem;
     /**
-     * The AI's upstream does not accept this conversation. Asking again does not help.
+     * The AI service does not accept this conversation. Asking again does not help.
      */
     422: Problem;
     /**
@@ -6744,15 +6745,15 @@ export type StreamAiResponseErrors = {
      */
     500: Problem;
     /**
-     * The AI's upstream refused this server, or answered something that is not an answer.
+     * The AI service refused this server, or answered something that is not an answer.
      */
     502: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
     /**
-     * The AI's upstream did not answer in time.
+     * The AI service did not answer in time.
      */
     504: Problem;
 };
@@ -6784,13 +6785,13 @@ export type ListAiResponsesData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
     query?: {
         /**
-         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
          * next page means that it was the last.
          *
          */
@@ -6833,7 +6834,7 @@ export type ListAiResponsesErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -6861,7 +6862,7 @@ export type CreateAiResponseData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
@@ -6919,7 +6920,7 @@ export type CreateAiResponseErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -6928,7 +6929,7 @@ export type CreateAiResponseError = CreateAiResponseErrors[keyof CreateAiRespons
 
 export type CreateAiResponseResponses = {
     /**
-     * The AI response that was there already.
+     * The existing AI response.
      */
     200: AIResponse;
     /**
@@ -6951,7 +6952,7 @@ export type CreateAiRequestData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
@@ -7009,7 +7010,7 @@ export type CreateAiRequestErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -7018,11 +7019,11 @@ export type CreateAiRequestError = CreateAiRequestErrors[keyof CreateAiRequestEr
 
 export type CreateAiRequestResponses = {
     /**
-     * The AI response that was there already.
+     * The existing AI response.
      */
     200: AIResponse;
     /**
-     * It was started.
+     * The task was started.
      */
     201: AIResponse;
 };
@@ -7041,7 +7042,7 @@ export type CreateStreamTokenData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
@@ -7079,7 +7080,7 @@ export type CreateStreamTokenErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -7145,7 +7146,7 @@ export type GetAiResponseErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -7180,8 +7181,8 @@ export type StreamAiResponseByIdData = {
     };
     query?: {
         /**
-         * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
-         * is one.
+         * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header takes
+         * precedence.
          *
          */
         lastEventId?: string;
@@ -7219,7 +7220,7 @@ export type StreamAiResponseByIdErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -7304,7 +7305,7 @@ export type ListAiResponseEventsErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -7388,7 +7389,7 @@ export type PublishAiResponseErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -7464,7 +7465,7 @@ export type DiscardAiResponseErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -7530,7 +7531,7 @@ export type CancelAiResponseErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -7606,7 +7607,7 @@ export type ApplyAiResponseErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -7635,7 +7636,7 @@ export type ListPromptsData = {
     path?: never;
     query?: {
         /**
-         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
          * next page means that it was the last.
          *
          */
@@ -7674,7 +7675,7 @@ export type ListPromptsErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -7749,7 +7750,7 @@ export type CreatePromptErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -7815,7 +7816,7 @@ export type GetPromptErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -7902,7 +7903,7 @@ export type UpdatePromptErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -7973,7 +7974,7 @@ export type PreviewPromptErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -8058,7 +8059,7 @@ export type PublishPromptErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -8134,7 +8135,7 @@ export type WithdrawPromptErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -8200,7 +8201,7 @@ export type RedactMessageErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -8266,7 +8267,7 @@ export type GetMessageFeedbackErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -8338,7 +8339,7 @@ export type PutMessageFeedbackErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -8403,7 +8404,8 @@ export type SendUiMessageErrors = {
      */
     415: Problem;
     /**
-     * The body breaks a rule of the contract; `errors` names the places. Or the message's id belongs to another text. Or the AI's upstream
+     * The body breaks a rule of the contract; `errors` names the places. Or the message's id belongs to another text. Or
+     * the AI service
      * does not accept this conversation.
      *
      */
@@ -8419,15 +8421,15 @@ export type SendUiMessageErrors = {
      */
     500: Problem;
     /**
-     * The AI's upstream refused this server, or answered something that is not an answer.
+     * The AI service refused this server, or answered something that is not an answer.
      */
     502: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
     /**
-     * The AI's upstream did not answer in time.
+     * The AI service did not answer in time.
      */
     504: Problem;
 };
@@ -8447,7 +8449,7 @@ export type ResumeUiStreamData = {
     body?: never;
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
@@ -8485,7 +8487,7 @@ export type ResumeUiStreamErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -8517,7 +8519,7 @@ export type ListUiMessagesData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
@@ -8555,7 +8557,7 @@ export type ListUiMessagesErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -8583,7 +8585,7 @@ export type StopUiStreamData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
@@ -8617,7 +8619,7 @@ export type StopUiStreamErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -8682,7 +8684,8 @@ export type SendUiMessageV7Errors = {
      */
     415: Problem;
     /**
-     * The body breaks a rule of the contract; `errors` names the places. Or the message's id belongs to another text. Or the AI's upstream
+     * The body breaks a rule of the contract; `errors` names the places. Or the message's id belongs to another text. Or
+     * the AI service
      * does not accept this conversation.
      *
      */
@@ -8698,15 +8701,15 @@ export type SendUiMessageV7Errors = {
      */
     500: Problem;
     /**
-     * The AI's upstream refused this server, or answered something that is not an answer.
+     * The AI service refused this server, or answered something that is not an answer.
      */
     502: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
     /**
-     * The AI's upstream did not answer in time.
+     * The AI service did not answer in time.
      */
     504: Problem;
 };
@@ -8726,7 +8729,7 @@ export type ResumeUiStreamV7Data = {
     body?: never;
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
@@ -8764,7 +8767,7 @@ export type ResumeUiStreamV7Errors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -8833,7 +8836,8 @@ export type RunAguiErrors = {
      */
     415: Problem;
     /**
-     * The body breaks a rule of the contract; `errors` names the places. Or the message's id belongs to another text. Or the AI's upstream
+     * The body breaks a rule of the contract; `errors` names the places. Or the message's id belongs to another text. Or
+     * the AI service
      * does not accept this conversation.
      *
      */
@@ -8849,15 +8853,15 @@ export type RunAguiErrors = {
      */
     500: Problem;
     /**
-     * The AI's upstream refused this server, or answered something that is not an answer.
+     * The AI service refused this server, or answered something that is not an answer.
      */
     502: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
     /**
-     * The AI's upstream did not answer in time.
+     * The AI service did not answer in time.
      */
     504: Problem;
 };
@@ -8898,7 +8902,7 @@ export type ListEventsData = {
          */
         ticket_id?: ID;
         /**
-         * The most events a page may have.
+         * The maximum number of events in a page.
          */
         limit?: number;
         /**
@@ -8927,8 +8931,9 @@ export type ListEventsErrors = {
      */
     406: Problem;
     /**
-     * Events after this position are no longer kept. The `limit` in `errors` is the oldest valid position. Read what you
-     * keep from the lists again, and continue from a position that you read before that.
+     * Events after this position are no longer kept, or no event has it, because the database was restored. The `limit` in
+     * `errors` is the oldest valid position. Read what you keep from the lists again, and continue from a position that you
+     * read before that.
      *
      */
     410: Problem;
@@ -8941,7 +8946,7 @@ export type ListEventsErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -8950,7 +8955,7 @@ export type ListEventsError = ListEventsErrors[keyof ListEventsErrors];
 
 export type ListEventsResponses = {
     /**
-     * The events, and where to go on.
+     * The events, and where to continue.
      */
     200: DeskEvents;
 };
@@ -8980,7 +8985,7 @@ export type StreamEventsData = {
          */
         ticket_id?: ID;
         /**
-         * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+         * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header takes precedence.
          */
         lastEventId?: string;
     };
@@ -9005,8 +9010,9 @@ export type StreamEventsErrors = {
      */
     406: Problem;
     /**
-     * Events after this position are no longer kept. The `limit` in `errors` is the oldest valid position. Read what you
-     * keep from the lists again, and continue from a position that you read before that.
+     * Events after this position are no longer kept, or no event has it, because the database was restored. The `limit` in
+     * `errors` is the oldest valid position. Read what you keep from the lists again, and continue from a position that you
+     * read before that.
      *
      */
     410: Problem;
@@ -9019,7 +9025,7 @@ export type StreamEventsErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -9047,7 +9053,7 @@ export type GetTimelineData = {
     };
     path: {
         /**
-         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         * The ticket's id. Only the canonical form of a UUID is found.
          */
         ticket_id: ID;
     };
@@ -9061,7 +9067,7 @@ export type GetTimelineData = {
          */
         types?: string;
         /**
-         * The most events a page may have.
+         * The maximum number of events in a page.
          */
         limit?: number;
     };
@@ -9098,7 +9104,7 @@ export type GetTimelineErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
@@ -9107,7 +9113,7 @@ export type GetTimelineError = GetTimelineErrors[keyof GetTimelineErrors];
 
 export type GetTimelineResponses = {
     /**
-     * The events, and where to go on.
+     * The events, and where to continue.
      */
     200: DeskEvents;
 };
@@ -9164,7 +9170,7 @@ export type GetReadinessErrors = {
      */
     500: Problem;
     /**
-     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     * The server, its database or the AI service cannot take the request now. Try again later.
      */
     503: Problem;
 };
