@@ -14,7 +14,7 @@ import (
 // A request erases for as long as it may, and what is left is no error.
 func TestErasureStopsBetweenBatches(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user := b.addUser(t, uuid.NewString()+"@example.com", "!")
 	storetest.Exec(t, b.url, `WITH opened AS (
 			INSERT INTO tickets (id, user_id, title, description) VALUES (gen_random_uuid(), $1, 'Many', 'messages') RETURNING id

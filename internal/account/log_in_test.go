@@ -16,7 +16,7 @@ import (
 
 func TestLogInToADisabledAccountCostsTheSame(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user := b.addAccount(t, "ada@example.com")
 	older := b.addUser(t, "older@example.com", olderHash())
 	storetest.Exec(t, b.url, "UPDATE users SET disabled_at = now()")
@@ -35,7 +35,7 @@ func TestLogInToADisabledAccountCostsTheSame(t *testing.T) {
 
 func TestChangePasswordChecksTheRules(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user := b.addAccount(t, "ada@example.com")
 	actor := b.signIn(t, user)
 	var err error
@@ -55,7 +55,7 @@ func TestChangePasswordChecksTheRules(t *testing.T) {
 func TestLogInRacingAChangeOfPasswordLeavesNoSession(t *testing.T) {
 	t.Parallel()
 	const logIns, rounds = 6, 5
-	b := newBench(t)
+	b := newFixture(t)
 	for range rounds {
 		user := b.addUser(t, uuid.NewString()+"@example.com", olderHash())
 		actor := b.signIn(t, user)

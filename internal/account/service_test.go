@@ -39,8 +39,8 @@ func newDetachedService(t *testing.T) *account.Service {
 	return s
 }
 
-// bench is a Service on the test's own database.
-type bench struct {
+// fixture is a Service on the test's own database.
+type fixture struct {
 	*account.Service
 	auth     *auth.Service
 	sessions *session.Service
@@ -48,9 +48,9 @@ type bench struct {
 	store    *store.Store
 }
 
-func newBench(t *testing.T) *bench {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	b := &bench{}
+	b := &fixture{}
 	b.url, b.store = storetest.Lend(t)
 	b.Service, b.sessions, b.auth = newService(t, b.store, account.Options{Secret: []byte(secret)})
 	return b
@@ -68,7 +68,7 @@ func newService(t *testing.T, s *store.Store, o account.Options) (*account.Servi
 }
 
 // addUser creates an account with a stored hash.
-func (b *bench) addUser(t *testing.T, email, hash string) sqlc.User {
+func (b *fixture) addUser(t *testing.T, email, hash string) sqlc.User {
 	t.Helper()
 	user, err := b.store.CreateUser(t.Context(), sqlc.CreateUserParams{
 		ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: hash, Role: sqlc.UserRoleUser,
@@ -78,7 +78,7 @@ func (b *bench) addUser(t *testing.T, email, hash string) sqlc.User {
 }
 
 // addAccount creates an account with the password.
-func (b *bench) addAccount(t *testing.T, email string) sqlc.User {
+func (b *fixture) addAccount(t *testing.T, email string) sqlc.User {
 	t.Helper()
 	hash, err := hasher().Hash(t.Context(), "", password)
 	require.NoError(t, err)
@@ -86,7 +86,7 @@ func (b *bench) addAccount(t *testing.T, email string) sqlc.User {
 }
 
 // signIn creates a session for an account.
-func (b *bench) signIn(t *testing.T, user sqlc.User) auth.Actor {
+func (b *fixture) signIn(t *testing.T, user sqlc.User) auth.Actor {
 	t.Helper()
 	tokens, err := b.sessions.Open(t.Context(), user, session.Client{})
 	require.NoError(t, err)
@@ -95,7 +95,7 @@ func (b *bench) signIn(t *testing.T, user sqlc.User) auth.Actor {
 	return actor
 }
 
-func (b *bench) hashOf(t *testing.T, id uuid.UUID) string {
+func (b *fixture) hashOf(t *testing.T, id uuid.UUID) string {
 	t.Helper()
 	return storetest.QueryText(t, b.url, "SELECT password_hash FROM users WHERE id = $1", id)
 }
@@ -121,7 +121,7 @@ func TestSignUpCreatesOnlyCustomers(t *testing.T) {
 // Times on a shared machine prove nothing, so the test counts hashes.
 func TestEveryFailedLogInDoesTheSameWork(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	current, err := hasher().Hash(t.Context(), "", password)
 	require.NoError(t, err)
 	b.addUser(t, "current@example.com", current)
@@ -158,7 +158,7 @@ func TestEveryFailedLogInDoesTheSameWork(t *testing.T) {
 
 func TestSignUpHashesForTakenAddressesToo(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	for _, taken := range []bool{false, true} {
 		var err error
 		hashes := account.CountHashes(b.Service, func() {
@@ -171,7 +171,7 @@ func TestSignUpHashesForTakenAddressesToo(t *testing.T) {
 
 func TestLogInReplacesAnOutdatedHash(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user := b.addUser(t, "ada@example.com", olderHash())
 	_, err := b.LogIn(t.Context(), somewhere, user.Email, password+"x")
 	require.True(t, apperr.Is(err, apperr.InvalidCredentials))
@@ -192,7 +192,7 @@ func TestLogInReplacesAnOutdatedHash(t *testing.T) {
 
 func TestReplacedHashNeverUndoesAChangedPassword(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user := b.addUser(t, "ada@example.com", "the hash of a new password")
 	changed, err := b.store.UpdateUserPasswordHash(t.Context(), sqlc.UpdateUserPasswordHashParams{
 		ID: user.ID, OldHash: olderHash(), NewHash: "the old password's hash",
@@ -204,7 +204,7 @@ func TestReplacedHashNeverUndoesAChangedPassword(t *testing.T) {
 
 func TestLogInsInParallelReplaceAnOlderHashSafely(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user := b.addUser(t, "ada@example.com", olderHash())
 	errs := make([]error, 2) // A hasher allows at least two at a time, so none has to wait.
 	var wg sync.WaitGroup
@@ -223,7 +223,7 @@ func TestLogInsInParallelReplaceAnOlderHashSafely(t *testing.T) {
 
 func TestInvalidStoredHashIsTheServersFault(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user := b.addUser(t, "ada@example.com", "plain text canary")
 	_, err := b.LogIn(t.Context(), somewhere, user.Email, "plain text canary")
 	require.Equal(t, apperr.Internal, apperr.From(err).Code)
@@ -232,7 +232,7 @@ func TestInvalidStoredHashIsTheServersFault(t *testing.T) {
 
 func TestAccountsAreStoredWithNormalizedAddresses(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user, err := b.Create(t.Context(), nil, account.NewAccount{Email: "ＡＤＡ@Example.COM", Password: password, Role: sqlc.UserRoleAdmin})
 	require.NoError(t, err)
 	require.Equal(t, "ada@example.com", user.Email)
@@ -245,7 +245,7 @@ func TestAccountsAreStoredWithNormalizedAddresses(t *testing.T) {
 
 func TestCancelledLogInIsNotAWrongPassword(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := b.LogIn(ctx, somewhere, "ada@example.com", password)

@@ -37,7 +37,7 @@ func requireSmall(t *testing.T, plan string) {
 // Customers decide how long a ticket gets, and an answer reads the ticket under its lock.
 func TestLongTicketCostsAnAnswerNoMoreThanAShortOne(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	storetest.Exec(t, b.url, `INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
 		SELECT gen_random_uuid(), $1, 'customer', $2, 'x', now() + make_interval(secs => n) FROM generate_series(1, 20000) AS n`,
 		b.ticket.ID, b.customer.ID)
@@ -59,7 +59,7 @@ func TestLongTicketCostsAnAnswerNoMoreThanAShortOne(t *testing.T) {
 // Ended responses must not slow new ones down, even if all belong to one account.
 func TestEndedResponsesCostNothing(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	storetest.Exec(t, b.url, `
 		INSERT INTO ai_responses (
 			id, ticket_id, turn_message_id, status, model, error_code, requested_by, owner_id, has_events, lease_expires_at, created_at, finished_at
@@ -89,7 +89,7 @@ func TestEndedResponsesCostNothing(t *testing.T) {
 func TestManyRunningResponsesAreLookedUpOnceEach(t *testing.T) {
 	t.Parallel()
 	const running = 1000
-	b := newBench(t)
+	b := newFixture(t)
 	owner := "'018f0000-0000-7000-8000-000000000000'::uuid"
 	storetest.Exec(t, b.url, `INSERT INTO tickets (id, user_id, title, description)
 		SELECT gen_random_uuid(), $1, 'A title', 'A text' FROM generate_series(1, $2)`, b.customer.ID, running-1)

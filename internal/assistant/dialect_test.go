@@ -127,7 +127,7 @@ func TestAnyOpenAICompatibleServer(t *testing.T) {
 	for name, server := range dialects {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
+			b := newFixture(t)
 			tickets := ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto})
 			for name, c := range server.behaviours {
 				// Each server has a new client, which knows nothing about the model yet.
@@ -159,7 +159,7 @@ func TestAnyOpenAICompatibleServer(t *testing.T) {
 }
 
 // ask returns the answer to a ticket, or the error that prevented it.
-func ask(t *testing.T, b *bench, service *assistant.Service, asked sqlc.Ticket) (text string, code apperr.Code) {
+func ask(t *testing.T, b *fixture, service *assistant.Service, asked sqlc.Ticket) (text string, code apperr.Code) {
 	t.Helper()
 	reader, err := service.Open(t.Context(), b.customer, asked.ID, eventlog.EventID{})
 	if err != nil {
@@ -178,7 +178,7 @@ func ask(t *testing.T, b *bench, service *assistant.Service, asked sqlc.Ticket) 
 
 func TestServerFaultIsLogged(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "no key \x1b[31mtop-secret-key\nhere", http.StatusNotFound)
 	}))
@@ -210,7 +210,7 @@ func TestServerFaultIsLogged(t *testing.T) {
 
 func TestReplicasReturnTheSameRetryAfter(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{
 		Gates: []groqsim.Gate{{Name: "start", After: -1}}, Status: 429, RetryAfter: "7200",
 	}))

@@ -15,7 +15,7 @@ import (
 
 func TestDrainedReplicaSendsReadersOfOthersAway(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	b.hold(t, "for ever", 3)
 	b.open(t).Close()
 	other := b.another(t)
@@ -42,7 +42,7 @@ func TestDrainedReplicaSendsReadersOfOthersAway(t *testing.T) {
 
 func TestAnswerSurvivesARollingRestart(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	for range 3 {
 		b.hold(t, "for ever", 3)
 	}

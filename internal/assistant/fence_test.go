@@ -18,7 +18,7 @@ import (
 )
 
 // reply adds a staff reply.
-func (b *bench) reply(t *testing.T) {
+func (b *fixture) reply(t *testing.T) {
 	t.Helper()
 	staff, err := b.store.CreateUser(t.Context(), sqlc.CreateUserParams{
 		ID: uuid.Must(uuid.NewV7()), Email: "staff@example.com", PasswordHash: "x", Role: sqlc.UserRoleAgent,
@@ -30,7 +30,7 @@ func (b *bench) reply(t *testing.T) {
 }
 
 // respond creates a response of the owner in a new ticket, as the service does.
-func (b *bench) respond(t *testing.T, owner uuid.UUID, lease int32) sqlc.AIResponse {
+func (b *fixture) respond(t *testing.T, owner uuid.UUID, lease int32) sqlc.AIResponse {
 	t.Helper()
 	about, err := ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto}).Create(t.Context(), b.customer, "title", "description")
 	require.NoError(t, err)
@@ -44,7 +44,7 @@ func (b *bench) respond(t *testing.T, owner uuid.UUID, lease int32) sqlc.AIRespo
 
 func TestFormerOwnerCannotWriteAfterAHandOver(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	owner := uuid.New()
 	drained, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -68,7 +68,7 @@ func TestFormerOwnerCannotWriteAfterAHandOver(t *testing.T) {
 
 func TestGroupCommitsAndRenewalsDoNotDeadlock(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	const responses, rounds = 40, 60
 	owner := uuid.New()
 	commit := sqlc.CommitDeltasParams{OwnerID: owner, LeaseSeconds: 600}
@@ -105,7 +105,7 @@ func TestGroupCommitsAndRenewalsDoNotDeadlock(t *testing.T) {
 
 func TestOnlyDeltasCommitAsynchronously(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	storetest.Exec(t, b.url, `
 		CREATE TABLE commits (kind text, setting text);
 		CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -135,7 +135,7 @@ func TestOnlyDeltasCommitAsynchronously(t *testing.T) {
 
 func TestAbandonedAnswerEndsWhereAnswersAreSwitchedOff(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	b.client = nil
 	drained, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -158,7 +158,7 @@ func TestAbandonedAnswerEndsWhereAnswersAreSwitchedOff(t *testing.T) {
 
 func TestReaderHopsToAReplicaThatLagsBehind(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	other := b.another(t)
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{
 		Deltas: slices.Repeat([]string{"word "}, 60), TokensPerSecond: 100,

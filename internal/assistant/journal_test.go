@@ -15,7 +15,7 @@ import (
 
 // journal returns the journal entries of AI responses, one per line: type, actor, whether the customer sees it, and
 // data.
-func (b *bench) journal(t *testing.T) string {
+func (b *fixture) journal(t *testing.T) string {
 	t.Helper()
 	return storetest.QueryText(t, b.url, `
 		SELECT coalesce(string_agg(
@@ -32,7 +32,7 @@ func TestJournalEntriesOfAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		script groqsim.Script
 		// meddle, if set, runs while the answer is held before its second token.
-		meddle func(t *testing.T, b *bench, response sqlc.AIResponse)
+		meddle func(t *testing.T, b *fixture, response sqlc.AIResponse)
 		want   string
 	}{
 		"completed": {
@@ -44,7 +44,7 @@ func TestJournalEntriesOfAnswers(t *testing.T) {
 			want:   `ai_response.failed ai seen {"code": "ai_protocol", "kind": "answer"}`,
 		},
 		"cancelled": {
-			meddle: func(t *testing.T, b *bench, response sqlc.AIResponse) {
+			meddle: func(t *testing.T, b *fixture, response sqlc.AIResponse) {
 				t.Helper()
 				_, err := b.service.Cancel(t.Context(), b.customer, response.ID)
 				require.NoError(t, err)
@@ -52,13 +52,13 @@ func TestJournalEntriesOfAnswers(t *testing.T) {
 			want: `ai_response.cancelled customer seen {"kind": "answer"}`,
 		},
 		"superseded": {
-			meddle: func(t *testing.T, b *bench, _ sqlc.AIResponse) { t.Helper(); b.reply(t) },
+			meddle: func(t *testing.T, b *fixture, _ sqlc.AIResponse) { t.Helper(); b.reply(t) },
 			want:   `ai_response.superseded agent seen {"kind": "answer"}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
+			b := newFixture(t)
 			if c.meddle != nil {
 				c.script.Gates = []groqsim.Gate{{Name: "second", After: 1}}
 			}

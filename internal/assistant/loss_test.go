@@ -45,7 +45,7 @@ func readText(t *testing.T, r *assistant.Reader, text string) (events []eventlog
 }
 
 // crash removes the asynchronous commits, as a crash of the database does.
-func (b *bench) crash(t *testing.T) {
+func (b *fixture) crash(t *testing.T) {
 	t.Helper()
 	storetest.Exec(t, b.url, `
 		WITH lost AS (DELETE FROM ai_response_events WHERE seq > 1 RETURNING seq)
@@ -61,7 +61,7 @@ func words(n int) groqsim.Script {
 
 func TestAnswerIsStoredAfterItsLastDeltasAreLost(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	require.NoError(t, b.simulator.Enqueue(words(20)))
 	reader := b.open(t)
 	before := readText(t, reader, strings.Repeat("word ", 20))
@@ -77,7 +77,7 @@ func TestAnswerIsStoredAfterItsLastDeltasAreLost(t *testing.T) {
 // A read starts its answer with an asynchronous commit.
 func TestReadersOfAnAnswerWhoseStartIsLostAskAgain(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	require.NoError(t, b.simulator.Enqueue(words(20), groqsim.Script{Text: "Another answer."}))
 	reader := b.open(t)
 	shown := readText(t, reader, strings.Repeat("word ", 20))
@@ -94,7 +94,7 @@ func TestReadersOfAnAnswerWhoseStartIsLostAskAgain(t *testing.T) {
 // A ticket may be erased while its answer is written. That is not a bug of the server.
 func TestReadersOfAnErasedAnswerAreToldWhenTheyReconnect(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	require.NoError(t, b.simulator.Enqueue(words(20)))
 	reader := b.open(t)
 	shown := readText(t, reader, strings.Repeat("word ", 20))
@@ -108,7 +108,7 @@ func TestReadersOfAnErasedAnswerAreToldWhenTheyReconnect(t *testing.T) {
 
 func TestFailureAfterLostDeltasReachesTheReaders(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	script, after := words(20), 20
 	script.ErrorAfter = &after
 	require.NoError(t, b.simulator.Enqueue(script))
@@ -125,7 +125,7 @@ func TestFailureAfterLostDeltasReachesTheReaders(t *testing.T) {
 
 func TestReadersOfLostDeltasStartOverAfterATakeover(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	b.client = nil
 	follower := b.another(t)
 	require.NoError(t, b.simulator.Enqueue(words(20)))
@@ -145,7 +145,7 @@ func TestReadersOfLostDeltasStartOverAfterATakeover(t *testing.T) {
 
 func TestReadersOfLostDeltasSeeAHumanWin(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	require.NoError(t, b.simulator.Enqueue(words(20)))
 	reader := b.open(t)
 	readText(t, reader, strings.Repeat("word ", 20))
@@ -157,7 +157,7 @@ func TestReadersOfLostDeltasSeeAHumanWin(t *testing.T) {
 
 func TestReaderThatWasAwayDuringALossAndATakeoverStartsOver(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	require.NoError(t, b.simulator.Enqueue(words(20), groqsim.Script{
 		Deltas: slices.Repeat([]string{"other "}, 40), TokensPerSecond: 100,
 	}))

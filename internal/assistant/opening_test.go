@@ -20,7 +20,7 @@ import (
 
 func TestLateFailureIsAnEvent(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{HeaderDelay: groqsim.Duration(1500 * time.Millisecond), Status: 400}))
 	reader := b.open(t)
 	events := readSoon(t, reader)
@@ -30,7 +30,7 @@ func TestLateFailureIsAnEvent(t *testing.T) {
 
 func TestReaderDoesNotRestartATurnThatHasJustFailed(t *testing.T) {
 	t.Parallel()
-	b := newBenchWith(t, time.Minute) // With this patience, a failure is a status even on a busy machine.
+	b := newFixtureWith(t, time.Minute) // With this patience, a failure is a status even on a busy machine.
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Status: 400}))
 	_, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.True(t, apperr.Is(err, apperr.ConversationNotAccepted), "%v", err)
@@ -49,7 +49,7 @@ func TestReaderDoesNotRestartATurnThatHasJustFailed(t *testing.T) {
 
 func TestFailedTurnWaitsForRetryAfterOfUpstream(t *testing.T) {
 	t.Parallel()
-	b := newBenchWith(t, time.Minute) // With this patience, a failure is a status even on a busy machine.
+	b := newFixtureWith(t, time.Minute) // With this patience, a failure is a status even on a busy machine.
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Status: 429, RetryAfter: "64"}))
 	_, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.True(t, apperr.Is(err, apperr.AIOverloaded), "%v", err)
@@ -71,7 +71,7 @@ func TestFailedTurnWaitsForRetryAfterOfUpstream(t *testing.T) {
 
 func TestParallelReadersOfAFailingTurnCauseOneRequest(t *testing.T) {
 	t.Parallel()
-	b := newBenchWith(t, time.Minute) // With this patience, a failure is a status even on a busy machine.
+	b := newFixtureWith(t, time.Minute) // With this patience, a failure is a status even on a busy machine.
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Status: 400}))
 	services := []*assistant.Service{b.service, b.another(t)}
 	errs := make([]error, 20)
@@ -89,7 +89,7 @@ func TestParallelReadersOfAFailingTurnCauseOneRequest(t *testing.T) {
 // A reader whose stream opened before there was an answer continues with the turn that is newest by then.
 func TestLateReaderFollowsTheNextTurn(t *testing.T) {
 	t.Parallel()
-	b := newBenchWith(t, time.Nanosecond)
+	b := newFixtureWith(t, time.Nanosecond)
 	b.hold(t, "thinking", 0)
 	reader := b.open(t)
 	require.True(t, reader.Opening())
@@ -105,7 +105,7 @@ func last(events []eventlog.Event) eventlog.Event { return events[len(events)-1]
 
 func TestStreamOfAResponseThatIsGoneEnds(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	owner := uuid.New()
 	response := b.respond(t, owner, 600)
 	reader, err := b.service.OpenResponse(t.Context(), b.customer, response.ID, eventlog.EventID{})
@@ -118,7 +118,7 @@ func TestStreamOfAResponseThatIsGoneEnds(t *testing.T) {
 
 func TestReplicaFindsItsClaimAfterALostReply(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	reader := b.open(t)
 	readSoon(t, reader)
 	owner, err := uuid.Parse(storetest.QueryText(t, b.url, "SELECT owner_id::text FROM ai_responses"))
@@ -142,7 +142,7 @@ func TestReplicaFindsItsClaimAfterALostReply(t *testing.T) {
 
 func TestOnlyCrashesCountAsCrashes(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	b.service.Drain(ended)

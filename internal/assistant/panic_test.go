@@ -39,7 +39,7 @@ func (b *syncBuffer) String() string {
 
 func TestPanicDuringAnAnswerFailsOnlyTheAnswer(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	client, err := groq.New(groq.Options{BaseURL: "http://upstream.invalid", Limits: assistant.DefaultLimits(), HTTPClient: &http.Client{
 		Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 			panic("a fault of the program")

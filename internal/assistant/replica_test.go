@@ -17,7 +17,7 @@ import (
 
 // requireLog checks the rules of a response's log and returns its text: numbers without gaps, one end, and the deltas
 // since the last reset equal the message.
-func (b *bench) requireLog(t *testing.T) string {
+func (b *fixture) requireLog(t *testing.T) string {
 	t.Helper()
 	const query = `
 		SELECT (SELECT count(*) FROM ai_response_events AS e WHERE e.ai_response_id = r.id AND e.seq BETWEEN 1 AND r.last_seq)
@@ -38,7 +38,7 @@ func (b *bench) requireLog(t *testing.T) string {
 
 func TestReaderHopsBetweenReplicas(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	replicas := []*assistant.Service{b.service, b.another(t), b.another(t)}
 	want := strings.Repeat("a word and 👋 another one, ", 40)
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Text: want, TokensPerSecond: 400}))
@@ -71,7 +71,7 @@ func TestReaderHopsBetweenReplicas(t *testing.T) {
 
 func TestOwnerWithAnExpiredLeaseWritesNothing(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	b.another(t)
 	b.hold(t, "frozen", 5)
 	reader := b.open(t)
@@ -92,7 +92,7 @@ func TestOwnerWithAnExpiredLeaseWritesNothing(t *testing.T) {
 
 func TestLostDeltasAreRestored(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{
 		Deltas: slices.Repeat([]string{"word "}, 30), TokensPerSecond: 200,
 		Gates: []groqsim.Gate{{Name: "first", After: 1}, {Name: "crash", After: 20}},
@@ -120,7 +120,7 @@ func TestLostDeltasAreRestored(t *testing.T) {
 
 func TestAnswerIsCompleteAfterADatabaseOutage(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{TokensPerSecond: 100}))
 	reader := b.open(t)
 	// The lock blocks all writes; sessions that try to write time out.

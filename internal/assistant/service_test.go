@@ -27,8 +27,8 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// bench is a service with its dependencies, and one customer with a ticket.
-type bench struct {
+// fixture is a service with its dependencies, and one customer with a ticket.
+type fixture struct {
 	service   *assistant.Service
 	patience  time.Duration
 	client    *groq.Client
@@ -40,15 +40,15 @@ type bench struct {
 	ticket    sqlc.Ticket
 }
 
-func newBench(t *testing.T) *bench {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return newBenchWith(t, config.Defaults().FirstEventPatience)
+	return newFixtureWith(t, config.Defaults().FirstEventPatience)
 }
 
-// newBenchWith is newBench with services that wait this long for the first event before they open a stream.
-func newBenchWith(t *testing.T, patience time.Duration) *bench {
+// newFixtureWith is newFixture with services that wait this long for the first event before they open a stream.
+func newFixtureWith(t *testing.T, patience time.Duration) *fixture {
 	t.Helper()
-	b := &bench{patience: patience, simulator: groqsim.New(groqsim.Options{})}
+	b := &fixture{patience: patience, simulator: groqsim.New(groqsim.Options{})}
 	b.url, b.store = storetest.Lend(t)
 	upstream := groqtest.Serve(t, b.simulator)
 	client, err := groq.New(groq.Options{BaseURL: upstream, APIKey: "k", Limits: assistant.DefaultLimits()})
@@ -66,7 +66,7 @@ func newBenchWith(t *testing.T, patience time.Duration) *bench {
 }
 
 // another starts another service on the same database, like that of another process.
-func (b *bench) another(t *testing.T) *assistant.Service {
+func (b *fixture) another(t *testing.T) *assistant.Service {
 	t.Helper()
 	o := assistant.DefaultOptions(b.client, t.Output())
 	o.Patience = b.patience
@@ -93,18 +93,18 @@ func run(t *testing.T, service *assistant.Service) (stop func()) {
 }
 
 // hold makes the simulator hold the next answer at the gate.
-func (b *bench) hold(t *testing.T, gate string, after int) {
+func (b *fixture) hold(t *testing.T, gate string, after int) {
 	t.Helper()
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: gate, After: after}}}))
 }
 
 // expire lets the leases of all answers expire. Their owners run on, and would renew leases of their own.
-func (b *bench) expire(t *testing.T) {
+func (b *fixture) expire(t *testing.T) {
 	t.Helper()
 	storetest.Exec(t, b.url, "UPDATE ai_responses SET owner_id = gen_random_uuid(), lease_expires_at = now() - interval '1 minute'")
 }
 
-func (b *bench) open(t *testing.T) *assistant.Reader {
+func (b *fixture) open(t *testing.T) *assistant.Reader {
 	t.Helper()
 	reader, err := b.service.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.NoError(t, err)
@@ -127,7 +127,7 @@ func readAll(t *testing.T, r *assistant.Reader) []eventlog.Event {
 
 func TestReaderMayLeaveWhileItWaits(t *testing.T) {
 	t.Parallel()
-	b := newBenchWith(t, time.Minute) // With this patience, Open waits even on a busy machine.
+	b := newFixtureWith(t, time.Minute) // With this patience, Open waits even on a busy machine.
 	b.hold(t, "start", 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	opened := make(chan error, 1)
@@ -149,7 +149,7 @@ func TestReaderMayLeaveWhileItWaits(t *testing.T) {
 
 func TestDrainingLetsAnswersFinishAndStartsNone(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	b.hold(t, "middle", 3)
 	reader := b.open(t)
 	drained := make(chan struct{})
@@ -180,7 +180,7 @@ func TestDrainingLetsAnswersFinishAndStartsNone(t *testing.T) {
 
 func TestDrainHasATimeLimit(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	b.hold(t, "for ever", 3)
 	reader := b.open(t)
 	over, cancel := context.WithCancel(t.Context())
@@ -219,7 +219,7 @@ func textOf(events []eventlog.Event) (text string) {
 
 func TestAnswerSurvivesAShortDatabaseOutage(t *testing.T) {
 	t.Parallel()
-	b := newBenchWith(t, time.Minute) // With this patience, the reader arrives before the outage even on a busy machine.
+	b := newFixtureWith(t, time.Minute) // With this patience, the reader arrives before the outage even on a busy machine.
 	b.hold(t, "middle", 3)
 	reader := b.open(t)
 	// Cut every connection of the service while it writes.
@@ -233,7 +233,7 @@ func TestAnswerSurvivesAShortDatabaseOutage(t *testing.T) {
 
 func TestImplausibleUsageIsReplaced(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{RawChunks: [][]byte{[]byte(
 		`data: {"choices":[{"delta":{"content":"Hello"},"finish_reason":null}]}` + "\n\n" +
 			`data: {"choices":[{"delta":{},"finish_reason":"stop"}],` +

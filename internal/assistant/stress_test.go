@@ -58,7 +58,7 @@ func (w *wanderer) walk(ctx context.Context, reader *assistant.Reader, n int) er
 }
 
 // follow reads a ticket's answer to its end.
-func (w *wanderer) follow(ctx context.Context, b *bench, replicas []*assistant.Service, id uuid.UUID) error {
+func (w *wanderer) follow(ctx context.Context, b *fixture, replicas []*assistant.Service, id uuid.UUID) error {
 	for w.end == nil {
 		reader, err := replicas[rand.IntN(len(replicas))].Open(ctx, b.customer, id, w.last)
 		if err != nil {
@@ -73,7 +73,7 @@ func (w *wanderer) follow(ctx context.Context, b *bench, replicas []*assistant.S
 
 func TestReadersAndTakeoversAtRandom(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	const tickets, readers = 30, 2
 	replicas := []*assistant.Service{b.service, b.another(t), b.another(t)}
 	require.NoError(t, b.simulator.Enqueue(groqsim.Script{Times: -1, TokensPerSecond: 60}))
@@ -112,7 +112,7 @@ func TestReadersAndTakeoversAtRandom(t *testing.T) {
 }
 
 // disturb expires the leases of random answers until finished.
-func (b *bench) disturb(t *testing.T, finished <-chan struct{}) {
+func (b *fixture) disturb(t *testing.T, finished <-chan struct{}) {
 	t.Helper()
 	tick := time.NewTicker(400 * time.Millisecond)
 	defer tick.Stop()
@@ -134,7 +134,7 @@ func (b *bench) disturb(t *testing.T, finished <-chan struct{}) {
 }
 
 // requireSoundLogs checks that each of n answers has a log without gaps, one end, one message, and the message's text.
-func (b *bench) requireSoundLogs(t *testing.T, n int) {
+func (b *fixture) requireSoundLogs(t *testing.T, n int) {
 	t.Helper()
 	require.Equal(t, n, storetest.QueryInt(t, b.url, `
 		SELECT count(*) FROM ai_responses AS r JOIN messages AS m ON m.id = r.message_id WHERE r.status = 'completed'

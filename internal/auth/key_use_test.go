@@ -13,7 +13,7 @@ import (
 
 func TestUnwrittenKeyUseIsKept(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	service, err := b.store.CreateUser(t.Context(), sqlc.CreateUserParams{
 		ID: uuid.Must(uuid.NewV7()), Email: "shop@service.invalid", PasswordHash: "!", Role: sqlc.UserRoleUser,
 	})

@@ -52,17 +52,17 @@ func (c *clock) Advance(d time.Duration) {
 // tokenTTL is a server's default.
 var tokenTTL = config.Defaults().AccessTokenTTL()
 
-// bench is a Service on the test's own database, with a stopped clock.
-type bench struct {
+// fixture is a Service on the test's own database, with a stopped clock.
+type fixture struct {
 	*auth.Service
 	url   string
 	store *store.Store
 	clock *clock
 }
 
-func newBench(t *testing.T) *bench {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	b := &bench{clock: newClock()}
+	b := &fixture{clock: newClock()}
 	b.url, b.store = storetest.Lend(t)
 	var err error
 	b.Service, err = auth.NewService(b.store, auth.Options{Secret: []byte(secret), TokenTTL: tokenTTL, Now: b.clock.Now})
@@ -70,7 +70,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-func (b *bench) addUser(t *testing.T, email string) sqlc.User {
+func (b *fixture) addUser(t *testing.T, email string) sqlc.User {
 	t.Helper()
 	user, err := b.store.CreateUser(t.Context(), sqlc.CreateUserParams{
 		ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: "x", Role: sqlc.UserRoleUser,
@@ -80,7 +80,7 @@ func (b *bench) addUser(t *testing.T, email string) sqlc.User {
 }
 
 // signIn creates a session for an account, and returns an access token.
-func (b *bench) signIn(t *testing.T, user sqlc.User) (token string, session uuid.UUID) {
+func (b *fixture) signIn(t *testing.T, user sqlc.User) (token string, session uuid.UUID) {
 	t.Helper()
 	session = uuid.Must(uuid.NewV7())
 	hash := sha256.Sum256(session[:])
@@ -132,7 +132,7 @@ func TestForgedTokensAreRefusedWithoutTheDatabase(t *testing.T) {
 
 func TestChangeOfAnAccountIsSeenWithinASecond(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user := b.addUser(t, "ada@example.com")
 	token, session := b.signIn(t, user)
 	actor, err := b.Authenticate(t.Context(), token)
@@ -153,7 +153,7 @@ func TestChangeOfAnAccountIsSeenWithinASecond(t *testing.T) {
 
 func TestBusyClientQueriesTheDatabaseOnceASecond(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user := b.addUser(t, "ada@example.com")
 	token, _ := b.signIn(t, user)
 	_, err := b.Authenticate(t.Context(), token)
@@ -170,7 +170,7 @@ func TestBusyClientQueriesTheDatabaseOnceASecond(t *testing.T) {
 
 func TestTokenOfAnEndedSessionQueriesTheDatabaseOnceASecond(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user := b.addUser(t, "ada@example.com")
 	token, _ := b.signIn(t, user)
 	storetest.Exec(t, b.url, "DELETE FROM sessions")

@@ -30,7 +30,7 @@ type forge struct {
 }
 
 // newForge returns the parts of a valid token of the account.
-func newForge(t *testing.T, b *bench, user sqlc.User) forge {
+func newForge(t *testing.T, b *fixture, user sqlc.User) forge {
 	t.Helper()
 	genuine, _ := b.signIn(t, user)
 	parsed, _, err := jwt.NewParser().ParseUnverified(genuine, jwt.MapClaims{})
@@ -227,7 +227,7 @@ func brokenTokens(good string) map[string]string {
 
 func TestForgedTokensReturnTheSameError(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user := b.addUser(t, "ada@example.com")
 	f := newForge(t, b, user)
 	good := f.sign(t)
@@ -256,7 +256,7 @@ func TestForgedTokensReturnTheSameError(t *testing.T) {
 
 func TestClocksMayDifferByTheLeeway(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user := b.addUser(t, "ada@example.com")
 	f := newForge(t, b, user)
 	past, future := b.clock.Now().Add(-auth.TokenLeeway+time.Second), b.clock.Now().Add(auth.TokenLeeway)
@@ -277,7 +277,7 @@ func TestClocksMayDifferByTheLeeway(t *testing.T) {
 
 func TestTokenExpires(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	token, _ := b.signIn(t, b.addUser(t, "ada@example.com"))
 	b.clock.Advance(tokenTTL + auth.TokenLeeway - time.Second)
 	_, err := b.Authenticate(t.Context(), token)
@@ -289,7 +289,7 @@ func TestTokenExpires(t *testing.T) {
 
 func TestTokenBelongsToOneSecret(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user := b.addUser(t, "ada@example.com")
 	other, err := auth.NewService(b.store, auth.Options{Secret: []byte("another secret of at least 32 bytes"), TokenTTL: tokenTTL, Now: b.clock.Now})
 	require.NoError(t, err)

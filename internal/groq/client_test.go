@@ -17,19 +17,19 @@ import (
 
 const secretKey = "gsk_VerySecretKey"
 
-// bench is a client with a simulator, over HTTP.
-type bench struct {
+// fixture is a client with a simulator, over HTTP.
+type fixture struct {
 	t      *testing.T
 	sim    *groqsim.Simulator
 	client *Client
 }
 
-func newBench(t *testing.T, scripts ...groqsim.Script) *bench {
+func newFixture(t *testing.T, scripts ...groqsim.Script) *fixture {
 	t.Helper()
-	return newBenchWith(t, testLimits(), scripts...)
+	return newFixtureWith(t, testLimits(), scripts...)
 }
 
-func newBenchWith(t *testing.T, limits Limits, scripts ...groqsim.Script) *bench {
+func newFixtureWith(t *testing.T, limits Limits, scripts ...groqsim.Script) *fixture {
 	t.Helper()
 	sim := groqsim.New(groqsim.Options{APIKey: secretKey})
 	require.NoError(t, sim.Enqueue(scripts...))
@@ -41,10 +41,10 @@ func newBenchWith(t *testing.T, limits Limits, scripts ...groqsim.Script) *bench
 		sim.Close()
 		server.Close()
 	})
-	return &bench{t: t, sim: sim, client: client}
+	return &fixture{t: t, sim: sim, client: client}
 }
 
-func (b *bench) ask() (string, *Error, Result) {
+func (b *fixture) ask() (string, *Error, Result) {
 	b.t.Helper()
 	s := b.client.Stream(b.t.Context(), conversation)
 	text, fault := drain(b.t, s)
@@ -52,12 +52,12 @@ func (b *bench) ask() (string, *Error, Result) {
 }
 
 // ended returns the record of the last request once it has ended.
-func (b *bench) ended(within time.Duration) groqsim.RequestRecord {
+func (b *fixture) ended(within time.Duration) groqsim.RequestRecord {
 	b.t.Helper()
 	return b.wait(within, func(r groqsim.RequestRecord) bool { return r.End != groqsim.EndRunning })
 }
 
-func (b *bench) wait(within time.Duration, done func(groqsim.RequestRecord) bool) groqsim.RequestRecord {
+func (b *fixture) wait(within time.Duration, done func(groqsim.RequestRecord) bool) groqsim.RequestRecord {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), within)
 	defer cancel()
@@ -82,7 +82,7 @@ var conversation = Request{
 
 func TestAnswerAndRequest(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, groqsim.Script{Text: "Hello there, friend."})
+	b := newFixture(t, groqsim.Script{Text: "Hello there, friend."})
 	before := time.Now()
 	text, fault, result := b.ask()
 	require.Nil(t, fault)
@@ -109,7 +109,7 @@ func TestAnswerAndRequest(t *testing.T) {
 
 func TestReasoningIsHiddenOnlyWhereSupported(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, groqsim.Script{Reasoning: 5, Text: "Hello", Times: -1})
+	b := newFixture(t, groqsim.Script{Reasoning: 5, Text: "Hello", Times: -1})
 	for model, want := range map[string]string{
 		"openai/gpt-oss-20b": `"include_reasoning":false`, "qwen/qwen3.8-27b": `"reasoning_format":"hidden"`, "Qwen/Qwen3-8B": "", "gpt-oss:20b": "",
 	} {
@@ -148,7 +148,7 @@ func TestHealthyStreamsInEveryForm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			script.Text = text
-			b := newBench(t, script)
+			b := newFixture(t, script)
 			got, fault, result := b.ask()
 			require.Nil(t, fault)
 			require.Equal(t, text, got)
@@ -160,14 +160,14 @@ func TestHealthyStreamsInEveryForm(t *testing.T) {
 
 func TestUsageMayBeMissing(t *testing.T) {
 	t.Parallel()
-	_, fault, result := newBench(t, groqsim.Script{NoUsage: true}).ask()
+	_, fault, result := newFixture(t, groqsim.Script{NoUsage: true}).ask()
 	require.Nil(t, fault)
 	require.Zero(t, result.Usage)
 }
 
 func TestCancelClosesTheConnectionImmediately(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, groqsim.Script{Stall: &groqsim.Stall{After: 2}})
+	b := newFixture(t, groqsim.Script{Stall: &groqsim.Stall{After: 2}})
 	ctx, cancel := context.WithCancel(t.Context())
 	s := b.client.Stream(ctx, conversation)
 	require.True(t, s.Next())
@@ -184,7 +184,7 @@ func TestCancelClosesTheConnectionImmediately(t *testing.T) {
 
 func TestCloseClosesTheConnectionImmediately(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, groqsim.Script{Stall: &groqsim.Stall{After: 1}})
+	b := newFixture(t, groqsim.Script{Stall: &groqsim.Stall{After: 1}})
 	s := b.client.Stream(t.Context(), conversation)
 	require.True(t, s.Next())
 	require.NoError(t, s.Err(), "the stream is running")
@@ -199,7 +199,7 @@ func TestCloseClosesTheConnectionImmediately(t *testing.T) {
 
 func TestCloseWithoutNext(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	require.NoError(t, b.client.Stream(t.Context(), conversation).Close())
 	require.Empty(t, b.sim.Requests())
 }
@@ -208,7 +208,7 @@ func TestLongAnswerIsCutAndTheConnectionClosed(t *testing.T) {
 	t.Parallel()
 	limits := testLimits()
 	limits.Answer = 9
-	b := newBenchWith(t, limits, groqsim.Script{Deltas: []string{"žžž", "žžž", "no"}, Stall: &groqsim.Stall{After: 2}})
+	b := newFixtureWith(t, limits, groqsim.Script{Deltas: []string{"žžž", "žžž", "no"}, Stall: &groqsim.Stall{After: 2}})
 	text, fault, result := b.ask()
 	require.Nil(t, fault)
 	require.Equal(t, "žžžž", text)
@@ -218,7 +218,7 @@ func TestLongAnswerIsCutAndTheConnectionClosed(t *testing.T) {
 
 func TestEveryDeltaComesWhenItIsSent(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, groqsim.Script{Deltas: []string{"a", "b"}, Gates: []groqsim.Gate{{Name: "one", After: 1}}})
+	b := newFixture(t, groqsim.Script{Deltas: []string{"a", "b"}, Gates: []groqsim.Gate{{Name: "one", After: 1}}})
 	s := b.client.Stream(t.Context(), conversation)
 	require.True(t, s.Next())
 	require.Equal(t, "a", s.Delta())
@@ -238,7 +238,7 @@ func TestCannedBytes(t *testing.T) {
 			for i := range len(c.body) {
 				chunks = append(chunks, []byte{c.body[i]})
 			}
-			text, fault, _ := newBench(t, groqsim.Script{RawChunks: chunks}).ask()
+			text, fault, _ := newFixture(t, groqsim.Script{RawChunks: chunks}).ask()
 			require.Nil(t, fault)
 			require.Equal(t, c.text, text)
 		})

@@ -61,7 +61,7 @@ func TestFailedResponses(t *testing.T) {
 			if c.want.Kind == Timeout {
 				limits.Header = 100 * time.Millisecond
 			}
-			b := newBenchWith(t, limits, c.script)
+			b := newFixtureWith(t, limits, c.script)
 			_, fault, result := b.ask()
 			require.NotNil(t, fault)
 			require.Equal(t, []any{c.want.Kind, c.want.Status, c.want.Code, c.want.RetryAfter},
@@ -87,7 +87,7 @@ func requireSafe(t *testing.T, fault *Error) {
 
 func TestResetConnectionIsRetried(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, groqsim.Script{Reset: true}, groqsim.Script{Text: "Hello"})
+	b := newFixture(t, groqsim.Script{Reset: true}, groqsim.Script{Text: "Hello"})
 	text, fault, result := b.ask()
 	require.Nil(t, fault)
 	require.Equal(t, "Hello", text)
@@ -120,7 +120,7 @@ func TestConnectionThatEndsBeforeTheResponseIsRetried(t *testing.T) {
 
 func TestRateLimitIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, groqsim.Script{Status: 429, RetryAfter: "0.05"}, groqsim.Script{Text: "Hello"})
+	b := newFixture(t, groqsim.Script{Status: 429, RetryAfter: "0.05"}, groqsim.Script{Text: "Hello"})
 	text, fault, result := b.ask()
 	require.Nil(t, fault)
 	require.Equal(t, "Hello", text)
@@ -165,7 +165,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	var visits atomic.Int32
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { visits.Add(1) }))
 	t.Cleanup(other.Close)
-	b := newBench(t, groqsim.Script{Redirect: other.URL})
+	b := newFixture(t, groqsim.Script{Redirect: other.URL})
 	_, fault, _ := b.ask()
 	require.NotNil(t, fault)
 	require.Equal(t, Protocol, fault.Kind)
@@ -185,7 +185,7 @@ func TestInvalidRequestsAreNotSent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
+			b := newFixture(t)
 			s := b.client.Stream(t.Context(), request)
 			_, fault := drain(t, s)
 			require.NotNil(t, fault)

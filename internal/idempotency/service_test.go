@@ -20,8 +20,8 @@ import (
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
-// bench is two replicas of the service on one database.
-type bench struct {
+// fixture is two replicas of the service on one database.
+type fixture struct {
 	url        string
 	one, other replica
 }
@@ -43,10 +43,10 @@ func (r replica) effect(ctx context.Context) error {
 	return err
 }
 
-func newBench(t *testing.T) bench {
+func newFixture(t *testing.T) fixture {
 	t.Helper()
 	url := storetest.NewURL(t)
-	return bench{url: url, one: newReplica(t, url), other: newReplica(t, url)}
+	return fixture{url: url, one: newReplica(t, url), other: newReplica(t, url)}
 }
 
 var errBroken = errors.New("broken on purpose")
@@ -104,7 +104,7 @@ func requireWaiting(t *testing.T, url string) {
 
 func TestRepeatedRequestWaitsAndGetsTheResponse(t *testing.T) {
 	t.Parallel()
-	b, r := newBench(t), newRequest()
+	b, r := newFixture(t), newRequest()
 	finish, first := begin(t, b.one, r)
 	second := make(chan result, 1)
 	go func() {
@@ -123,7 +123,7 @@ func TestRepeatedRequestWaitsAndGetsTheResponse(t *testing.T) {
 
 func TestRepeatedRequestWaitsAndRunsWhenTheFirstFails(t *testing.T) {
 	t.Parallel()
-	b, r := newBench(t), newRequest()
+	b, r := newFixture(t), newRequest()
 	finish, first := begin(t, b.one, r)
 	second := make(chan result, 1)
 	go func() {
@@ -141,7 +141,7 @@ func TestRepeatedRequestWaitsAndRunsWhenTheFirstFails(t *testing.T) {
 
 func TestRepeatedRequestDoesNotWaitForLong(t *testing.T) {
 	t.Parallel()
-	b, r := newBench(t), newRequest()
+	b, r := newFixture(t), newRequest()
 	finish, first := begin(t, b.one, r)
 	_, _, err := b.other.Do(t.Context(), r, func(ctx context.Context) (idempotency.Response, error) {
 		err := b.other.effect(ctx)
@@ -155,7 +155,7 @@ func TestRepeatedRequestDoesNotWaitForLong(t *testing.T) {
 
 func TestResponseWithoutABodyIsStored(t *testing.T) {
 	t.Parallel()
-	b, r := newBench(t), newRequest()
+	b, r := newFixture(t), newRequest()
 	for _, replayed := range []bool{false, true} {
 		response, got, err := b.one.Do(t.Context(), r, func(context.Context) (idempotency.Response, error) {
 			return idempotency.Response{Status: http.StatusNoContent}, nil
@@ -171,7 +171,7 @@ func TestResponseWithoutABodyIsStored(t *testing.T) {
 // A failure must not be replayed.
 func TestOnlySuccessesAreStored(t *testing.T) {
 	t.Parallel()
-	b, r := newBench(t), newRequest()
+	b, r := newFixture(t), newRequest()
 	for _, status := range []int{0, 199, http.StatusMultipleChoices, http.StatusNotFound, http.StatusInternalServerError} {
 		_, _, err := b.one.Do(t.Context(), r, func(context.Context) (idempotency.Response, error) {
 			return idempotency.Response{Status: status}, nil
@@ -184,7 +184,7 @@ func TestOnlySuccessesAreStored(t *testing.T) {
 // The parts of a key's scope must not run together: different scopes are different keys.
 func TestKeysOfDifferentScopesAreDifferent(t *testing.T) {
 	t.Parallel()
-	b, r := newBench(t), newRequest()
+	b, r := newFixture(t), newRequest()
 	others := map[string]idempotency.Request{"itself": r}
 	for name, change := range map[string]func(*idempotency.Request){
 		"another principal":   func(r *idempotency.Request) { r.Principal = uuid.Must(uuid.NewV7()) },
@@ -218,7 +218,7 @@ func TestKeysOfDifferentScopesAreDifferent(t *testing.T) {
 
 func TestOldKeysAreDeletedInBatchesAndOthersKept(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	storetest.Exec(t, b.url, `INSERT INTO idempotency_keys (id, fingerprint, user_id, status, headers, body, created_at)
 		SELECT sha256(i::text::bytea), sha256(''), gen_random_uuid(), 200, '{}', '', now() - interval '23 hours' - i * interval '1 second'
 		FROM generate_series(1, 6100) AS i`)
@@ -229,7 +229,7 @@ func TestOldKeysAreDeletedInBatchesAndOthersKept(t *testing.T) {
 func TestOneOfManyReusesAnOldKey(t *testing.T) {
 	t.Parallel()
 	const many = 20
-	b, r := newBench(t), newRequest()
+	b, r := newFixture(t), newRequest()
 	_, _, err := b.one.Do(t.Context(), r, answer("first"))
 	require.NoError(t, err)
 	storetest.Exec(t, b.url, "UPDATE idempotency_keys SET created_at = now() - interval '25 hours'")
@@ -257,7 +257,7 @@ func TestOneOfManyReusesAnOldKey(t *testing.T) {
 
 func TestSweepSkipsAKeyThatIsReused(t *testing.T) {
 	t.Parallel()
-	b, r := newBench(t), newRequest()
+	b, r := newFixture(t), newRequest()
 	_, _, err := b.one.Do(t.Context(), r, answer("first"))
 	require.NoError(t, err)
 	storetest.Exec(t, b.url, "UPDATE idempotency_keys SET created_at = now() - interval '25 hours'")
@@ -275,7 +275,7 @@ func TestSweepSkipsAKeyThatIsReused(t *testing.T) {
 // The first statement of the effect claims the key, so a used key ends the request before anything else.
 func TestUsedKeyRollsBackTheEffect(t *testing.T) {
 	t.Parallel()
-	b, r := newBench(t), newRequest()
+	b, r := newFixture(t), newRequest()
 	write := func(broken error) (idempotency.Response, bool, error) {
 		return b.one.Do(t.Context(), r, func(ctx context.Context) (idempotency.Response, error) {
 			if err := b.one.store.CreateJournalEntry(ctx, sqlc.CreateJournalEntryParams{

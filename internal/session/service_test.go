@@ -20,17 +20,17 @@ import (
 
 const secret = "a secret that only tests know, 32 bytes and more"
 
-// bench is a Service on the test's own database.
-type bench struct {
+// fixture is a Service on the test's own database.
+type fixture struct {
 	*session.Service
 	auth  *auth.Service
 	url   string
 	store *store.Store
 }
 
-func newBench(t *testing.T) *bench {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	b := &bench{}
+	b := &fixture{}
 	b.url, b.store = storetest.Lend(t)
 	var err error
 	b.auth, err = auth.NewService(b.store, auth.Options{Secret: []byte(secret), TokenTTL: config.Defaults().AccessTokenTTL()})
@@ -46,7 +46,7 @@ func newService(t *testing.T, s *store.Store, a *auth.Service, secret string) *s
 	return sessions
 }
 
-func (b *bench) addUser(t *testing.T) sqlc.User {
+func (b *fixture) addUser(t *testing.T) sqlc.User {
 	t.Helper()
 	user, err := b.store.CreateUser(t.Context(), sqlc.CreateUserParams{
 		ID: uuid.Must(uuid.NewV7()), Email: "ada@example.com", PasswordHash: "a hash", Role: sqlc.UserRoleUser,
@@ -56,7 +56,7 @@ func (b *bench) addUser(t *testing.T) sqlc.User {
 }
 
 // logIn creates an account and a session.
-func (b *bench) logIn(t *testing.T) (session.Tokens, auth.Actor) {
+func (b *fixture) logIn(t *testing.T) (session.Tokens, auth.Actor) {
 	t.Helper()
 	tokens, err := b.Open(t.Context(), b.addUser(t), session.Client{})
 	require.NoError(t, err)
@@ -75,7 +75,7 @@ func TestAccountThatChangesDuringALogInGetsNoSession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
+			b := newFixture(t)
 			user := b.addUser(t)
 			storetest.Exec(t, b.url, change)
 			_, err := b.Open(t.Context(), user, session.Client{})
@@ -87,7 +87,7 @@ func TestAccountThatChangesDuringALogInGetsNoSession(t *testing.T) {
 
 func TestOldestSessionEndsWhenAnAccountHasTooMany(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user := b.addUser(t)
 	storetest.Exec(t, b.url, `INSERT INTO sessions (id, user_id, user_agent, client_network, token_hash, created_at, expires_at)
 		SELECT gen_random_uuid(), $1, n::text, '', sha256(n::text::bytea), now() - make_interval(mins => n), now() + interval '1 day'
@@ -100,7 +100,7 @@ func TestOldestSessionEndsWhenAnAccountHasTooMany(t *testing.T) {
 
 func TestExpiredSessionsAreSwept(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	user := b.addUser(t)
 	dead, err := b.Open(t.Context(), user, session.Client{})
 	require.NoError(t, err)
@@ -126,7 +126,7 @@ func TestExpiredSessionsAreSwept(t *testing.T) {
 // A session is one row, however often it was refreshed, so ending it always costs the same.
 func TestSessionWithALongHistoryIsOneRow(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	tokens, actor := b.logIn(t)
 	var err error
 	used := make([]string, 0, session.RefreshBurst)
@@ -147,7 +147,7 @@ func TestSessionWithALongHistoryIsOneRow(t *testing.T) {
 
 func TestRefreshesAreRateLimited(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	tokens, _ := b.logIn(t)
 	var err error
 	storetest.Exec(t, b.url, "UPDATE sessions SET refresh_credit_at = clock_timestamp() + make_interval(secs => $1)",
@@ -166,7 +166,7 @@ func TestRefreshesAreRateLimited(t *testing.T) {
 // Only a genuine token ends a session; its id is not enough.
 func TestForgedRefreshTokenEndsNoSession(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	tokens, actor := b.logIn(t)
 	forger := newService(t, b.store, b.auth, "another secret of thirty-two bytes")
 	forged := session.NewRefreshToken(forger, actor.SessionID)
@@ -178,7 +178,7 @@ func TestForgedRefreshTokenEndsNoSession(t *testing.T) {
 
 func TestRefreshDuringAnOutageLosesNoSession(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newFixture(t)
 	tokens, _ := b.logIn(t)
 	b.store.Close()
 	_, err := b.Refresh(t.Context(), tokens.Refresh)

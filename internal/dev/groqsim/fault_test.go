@@ -15,7 +15,7 @@ import (
 
 func TestGateHoldsUntilReleased(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{})
+	b := newFixture(t, Options{})
 	resp, _ := b.post("/__sim/scripts", `{"deltas":["a","b"],"gates":[{"name":"door","after":1}]}`)
 	require.Equal(t, http.StatusNoContent, resp.StatusCode)
 	stream, err := b.do(t.Context(), http.MethodPost, "/v1/chat/completions", hello)
@@ -34,7 +34,7 @@ func TestGateHoldsUntilReleased(t *testing.T) {
 
 func TestGateMayBeReleasedFirstAndResetLetsGo(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{}, Script{Gates: []Gate{{Name: "open", After: -1}}}, Script{Gates: []Gate{{Name: "shut", After: -1}}})
+	b := newFixture(t, Options{}, Script{Gates: []Gate{{Name: "open", After: -1}}}, Script{Gates: []Gate{{Name: "shut", After: -1}}})
 	b.sim.Release("open")
 	b.sim.Release("open")
 	_, body := b.chat(hello)
@@ -51,7 +51,7 @@ func TestGateMayBeReleasedFirstAndResetLetsGo(t *testing.T) {
 
 func TestStallUntilTheClientLeaves(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{}, Script{Stall: &Stall{After: 1}})
+	b := newFixture(t, Options{}, Script{Stall: &Stall{After: 1}})
 	ctx, leave := context.WithCancel(t.Context())
 	resp, err := b.do(ctx, http.MethodPost, "/v1/chat/completions", hello)
 	require.NoError(t, err)
@@ -64,14 +64,14 @@ func TestStallUntilTheClientLeaves(t *testing.T) {
 func TestShortStallsAndSlowHeadersPass(t *testing.T) {
 	t.Parallel()
 	brief := Duration(time.Millisecond)
-	b := newBench(t, Options{TokensPerSecond: 10_000}, Script{HeaderDelay: brief, Stall: &Stall{After: 1, For: brief}})
+	b := newFixture(t, Options{TokensPerSecond: 10_000}, Script{HeaderDelay: brief, Stall: &Stall{After: 1, For: brief}})
 	_, body := b.chat(hello)
 	require.Contains(t, body, "[DONE]")
 }
 
 func TestCloseEndsHeldRequests(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{}, Script{Stall: &Stall{After: 1}})
+	b := newFixture(t, Options{}, Script{Stall: &Stall{After: 1}})
 	resp, err := b.do(t.Context(), http.MethodPost, "/v1/chat/completions", hello)
 	require.NoError(t, err)
 	b.wait(func(r RequestRecord) bool { return r.HeldAt == "stall" })
@@ -84,7 +84,7 @@ func TestCloseEndsHeldRequests(t *testing.T) {
 
 func TestConnectionIsReset(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{}, Script{Reset: true}, Script{CutAfter: new(2)})
+	b := newFixture(t, Options{}, Script{Reset: true}, Script{CutAfter: new(2)})
 	_, err := b.do(t.Context(), http.MethodPost, "/v1/chat/completions", hello)
 	require.Error(t, err)
 	require.Zero(t, b.ended().Status)
@@ -100,7 +100,7 @@ func TestConnectionIsReset(t *testing.T) {
 
 func TestEarlyEndIsOrderly(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{}, Script{EOFAfter: new(2)})
+	b := newFixture(t, Options{}, Script{EOFAfter: new(2)})
 	_, body := b.chat(hello)
 	require.NotContains(t, body, "[DONE]")
 	require.Equal(t, 2, strings.Count(body, `"delta":{"content"`))
@@ -117,7 +117,7 @@ func TestErrorsInTheStream(t *testing.T) {
 	} {
 		t.Run("form "+string(form), func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, Options{}, Script{ErrorAfter: new(1), ErrorForm: form})
+			b := newFixture(t, Options{}, Script{ErrorAfter: new(1), ErrorForm: form})
 			_, body := b.chat(hello)
 			require.Contains(t, body, want)
 			require.NotContains(t, body, "[DONE]")
@@ -128,7 +128,7 @@ func TestErrorsInTheStream(t *testing.T) {
 
 func TestResponsesOtherThanStreams(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{}, Script{HTML: true}, Script{JSON: true}, Script{Gzip: true}, Script{Redirect: "http://other.test/"})
+	b := newFixture(t, Options{}, Script{HTML: true}, Script{JSON: true}, Script{Gzip: true}, Script{Redirect: "http://other.test/"})
 	resp, _ := b.chat(hello)
 	require.Contains(t, resp.Header.Get("Content-Type"), "text/html")
 	resp, body := b.chat(hello)
@@ -144,7 +144,7 @@ func TestResponsesOtherThanStreams(t *testing.T) {
 
 func TestLongAndEndlessLines(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{}, Script{LongLine: 100_000}, Script{EndlessLine: true})
+	b := newFixture(t, Options{}, Script{LongLine: 100_000}, Script{EndlessLine: true})
 	_, body := b.chat(hello)
 	require.Len(t, body, 100_002)
 	resp, err := b.do(t.Context(), http.MethodPost, "/v1/chat/completions", hello)
@@ -157,7 +157,7 @@ func TestLongAndEndlessLines(t *testing.T) {
 
 func TestWritesAreSplitAtAnyByte(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{}, Script{Text: "žluťoučký 😀", SplitWrites: 1, CRLF: true, SplitSurrogates: true, Reasoning: -1})
+	b := newFixture(t, Options{}, Script{Text: "žluťoučký 😀", SplitWrites: 1, CRLF: true, SplitSurrogates: true, Reasoning: -1})
 	_, body := b.chat(hello)
 	require.Contains(t, body, `{"content":"\ud83d"}`)
 	require.Contains(t, body, `{"content":"\ude00"}`)
@@ -167,7 +167,7 @@ func TestWritesAreSplitAtAnyByte(t *testing.T) {
 
 func TestRawChunksAreVerbatim(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{})
+	b := newFixture(t, Options{})
 	script, err := json.Marshal(Script{RawChunks: [][]byte{[]byte("data: \xff"), []byte("\r\r\n")}, Gates: []Gate{{Name: "raw", After: 1}}})
 	require.NoError(t, err)
 	b.post("/__sim/scripts", string(script))
@@ -187,7 +187,7 @@ func TestRawChunksAreVerbatim(t *testing.T) {
 
 func TestControlRefusesUnknownMembers(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{})
+	b := newFixture(t, Options{})
 	for _, body := range []string{``, `{"txet":"misspelt"}`, `{"header_delay":5}`, `{"header_delay":"soon"}`, `[{"status":200}]`} {
 		resp, text := b.post("/__sim/scripts", body)
 		require.Equal(t, http.StatusBadRequest, resp.StatusCode, body)

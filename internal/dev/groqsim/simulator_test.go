@@ -13,15 +13,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bench is a simulator behind a real server, with its own client.
-type bench struct {
+// fixture is a simulator behind a real server, with its own client.
+type fixture struct {
 	t      *testing.T
 	sim    *Simulator
 	url    string
 	client *http.Client
 }
 
-func newBench(t *testing.T, o Options, scripts ...Script) *bench {
+func newFixture(t *testing.T, o Options, scripts ...Script) *fixture {
 	t.Helper()
 	sim := New(o)
 	server := httptest.NewServer(sim)
@@ -36,10 +36,10 @@ func newBench(t *testing.T, o Options, scripts ...Script) *bench {
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return &bench{t: t, sim: sim, url: server.URL, client: client}
+	return &fixture{t: t, sim: sim, url: server.URL, client: client}
 }
 
-func (b *bench) do(ctx context.Context, method, path, body string) (*http.Response, error) {
+func (b *fixture) do(ctx context.Context, method, path, body string) (*http.Response, error) {
 	b.t.Helper()
 	req, err := http.NewRequestWithContext(ctx, method, b.url+path, strings.NewReader(body))
 	require.NoError(b.t, err)
@@ -47,7 +47,7 @@ func (b *bench) do(ctx context.Context, method, path, body string) (*http.Respon
 	return b.client.Do(req)
 }
 
-func (b *bench) post(path, body string) (*http.Response, string) {
+func (b *fixture) post(path, body string) (*http.Response, string) {
 	b.t.Helper()
 	resp, err := b.do(b.t.Context(), http.MethodPost, path, body)
 	require.NoError(b.t, err)
@@ -57,13 +57,13 @@ func (b *bench) post(path, body string) (*http.Response, string) {
 	return resp, string(text)
 }
 
-func (b *bench) chat(body string) (*http.Response, string) {
+func (b *fixture) chat(body string) (*http.Response, string) {
 	b.t.Helper()
 	return b.post("/openai/v1/chat/completions", body)
 }
 
 // wait waits until the last recorded request satisfies done.
-func (b *bench) wait(done func(RequestRecord) bool) RequestRecord {
+func (b *fixture) wait(done func(RequestRecord) bool) RequestRecord {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
 	defer cancel()
@@ -78,7 +78,7 @@ func (b *bench) wait(done func(RequestRecord) bool) RequestRecord {
 	return last
 }
 
-func (b *bench) ended() RequestRecord {
+func (b *fixture) ended() RequestRecord {
 	b.t.Helper()
 	return b.wait(func(r RequestRecord) bool { return r.End != EndRunning })
 }
@@ -103,7 +103,7 @@ func frames(t *testing.T, body string) []string {
 
 func TestStreamHasTheRecordedShape(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{}, Script{Text: "Hello <you>", Seed: 7, Reasoning: 2})
+	b := newFixture(t, Options{}, Script{Text: "Hello <you>", Seed: 7, Reasoning: 2})
 	resp, body := b.chat(hello)
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
@@ -136,7 +136,7 @@ func TestStreamHasTheRecordedShape(t *testing.T) {
 func TestUsageAsRequested(t *testing.T) {
 	t.Parallel()
 	without := strings.Replace(hello, `"stream_options":{"include_usage":true},`, "", 1)
-	b := newBench(t, Options{})
+	b := newFixture(t, Options{})
 	_, body := b.chat(without)
 	require.Equal(t, 2, strings.Count(body, `"usage":`), "twice, both in the final chunk")
 	require.NoError(t, b.sim.Enqueue(Script{NoUsage: true, NoDone: true}))
@@ -147,7 +147,7 @@ func TestUsageAsRequested(t *testing.T) {
 
 func TestDefaultAnswerIsAboutTheSubject(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{})
+	b := newFixture(t, Options{})
 	request := strings.Replace(hello, `"stream":true,`, "", 1)
 	_, body := b.chat(request)
 	_, again := b.chat(request)
@@ -170,7 +170,7 @@ func TestDefaultAnswerIsAboutTheSubject(t *testing.T) {
 
 func TestReasoningIsHiddenOnRequest(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{})
+	b := newFixture(t, Options{})
 	_, body := b.chat(strings.Replace(hello, `{"model"`, `{"include_reasoning":false,"model"`, 1))
 	require.NotContains(t, body, `"reasoning":`)
 	require.Contains(t, body, `"reasoning_tokens":12`, "hidden reasoning still counts as usage")
@@ -181,7 +181,7 @@ func TestReasoningIsHiddenOnRequest(t *testing.T) {
 
 func TestRefusesWhatGroqRefuses(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{APIKey: "gsk_Secret", Models: []string{"llama"}})
+	b := newFixture(t, Options{APIKey: "gsk_Secret", Models: []string{"llama"}})
 	for name, c := range map[string]struct {
 		body   string
 		status int
@@ -220,7 +220,7 @@ func TestRefusesWhatGroqRefuses(t *testing.T) {
 
 func TestChecksTheKey(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{APIKey: "another"})
+	b := newFixture(t, Options{APIKey: "another"})
 	resp, body := b.chat(plain)
 	require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
 	require.JSONEq(t, `{"error":{"message":"Invalid API Key","type":"invalid_request_error","code":"invalid_api_key"}}`, body)
@@ -232,7 +232,7 @@ func TestChecksTheKey(t *testing.T) {
 
 func TestModelsAreListed(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{Models: []string{"a/b"}})
+	b := newFixture(t, Options{Models: []string{"a/b"}})
 	resp, err := b.do(t.Context(), http.MethodGet, "/openai/v1/models", "")
 	require.NoError(t, err)
 	defer func() { _ = resp.Body.Close() }()
@@ -249,7 +249,7 @@ func TestScriptedErrors(t *testing.T) {
 	} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, Options{}, Script{Status: status, RetryAfter: "3"})
+			b := newFixture(t, Options{}, Script{Status: status, RetryAfter: "3"})
 			resp, body := b.chat(hello)
 			require.Equal(t, status, resp.StatusCode)
 			require.Equal(t, "3", resp.Header.Get("Retry-After"))
@@ -261,7 +261,7 @@ func TestScriptedErrors(t *testing.T) {
 
 func TestRateLimitBodyWithoutHeader(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{}, Script{Status: 429, ResetTokens: "-"}, Script{Status: 429, TryAgainIn: "-", ResetTokens: "2s"})
+	b := newFixture(t, Options{}, Script{Status: 429, ResetTokens: "-"}, Script{Status: 429, TryAgainIn: "-", ResetTokens: "2s"})
 	resp, body := b.chat(hello)
 	require.Contains(t, body, "Please try again in 9m38.016s.")
 	require.Empty(t, resp.Header.Values("Retry-After"))
@@ -273,7 +273,7 @@ func TestRateLimitBodyWithoutHeader(t *testing.T) {
 
 func TestTooManyTokensPerMinute(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{}, Script{TokensPerMinute: 10})
+	b := newFixture(t, Options{}, Script{TokensPerMinute: 10})
 	resp, body := b.chat(hello)
 	require.Equal(t, http.StatusRequestEntityTooLarge, resp.StatusCode)
 	require.Equal(t, "64", resp.Header.Get("Retry-After"))
@@ -283,7 +283,7 @@ func TestTooManyTokensPerMinute(t *testing.T) {
 
 func TestScriptsAreUsedInOrderByMatch(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{Default: Script{Text: "default"}},
+	b := newFixture(t, Options{Default: Script{Text: "default"}},
 		Script{Match: "refund", Text: "matched"}, Script{Text: "first", Times: 2}, Script{Text: "second"})
 	ask := func(message string) string {
 		_, body := b.chat(strings.Replace(plain, "hi", message, 1))
@@ -304,7 +304,7 @@ func TestScriptsAreUsedInOrderByMatch(t *testing.T) {
 
 func TestRecordedRequestHasNoKey(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, Options{}, Script{Text: "one two"})
+	b := newFixture(t, Options{}, Script{Text: "one two"})
 	b.chat(hello)
 	record := b.ended()
 	require.Equal(t, EndCompleted, record.End)
