@@ -87,14 +87,20 @@ SELECT 'team.deleted', @actor_kind, @actor_id::uuid, deleted.id
 FROM deleted;
 
 -- name: DetachTickets :execrows
--- Removes deleted teams from their tickets.
+-- Removes each deleted team from up to max_rows of its tickets. They are looked up in the order of their index: otherwise
+-- the planner may read all tickets.
 WITH due AS (
     SELECT t.id, t.team_id
-    FROM tickets AS t
-    WHERE t.team_id IN (SELECT gone.id FROM teams AS gone WHERE gone.deleted_at IS NOT NULL)
-    ORDER BY t.id
-    LIMIT @max_rows OFFSET @skip_rows
-    FOR NO KEY UPDATE OF t SKIP LOCKED
+    FROM teams AS gone
+    CROSS JOIN LATERAL (
+        SELECT d.id, d.team_id
+        FROM tickets AS d
+        WHERE d.team_id = gone.id
+        ORDER BY d.created_at DESC, d.id DESC
+        LIMIT @max_rows OFFSET @skip_rows
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS t
+    WHERE gone.deleted_at IS NOT NULL
 ),
 entered AS (
     INSERT INTO journal_outbox (type, actor_kind, ticket_id, data)

@@ -118,7 +118,8 @@ type Querier interface {
 	DeleteTeam(ctx context.Context, arg DeleteTeamParams) (int64, error)
 	// The deliveries are deleted later, in batches.
 	DeleteWebhook(ctx context.Context, id uuid.UUID) (int64, error)
-	// Removes deleted teams from their tickets.
+	// Removes each deleted team from up to max_rows of its tickets. They are looked up in the order of their index: otherwise
+	// the planner may read all tickets.
 	DetachTickets(ctx context.Context, arg DetachTicketsParams) (int64, error)
 	// Does nothing if the webhook is already disabled. A webhook whose receiver is not gone must have failed for
 	// patience_seconds.

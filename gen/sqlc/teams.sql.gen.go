@@ -123,11 +123,16 @@ func (q *Queries) DeleteTeam(ctx context.Context, arg DeleteTeamParams) (int64, 
 const detachTickets = `-- name: DetachTickets :execrows
 WITH due AS (
     SELECT t.id, t.team_id
-    FROM tickets AS t
-    WHERE t.team_id IN (SELECT gone.id FROM teams AS gone WHERE gone.deleted_at IS NOT NULL)
-    ORDER BY t.id
-    LIMIT $2 OFFSET $1
-    FOR NO KEY UPDATE OF t SKIP LOCKED
+    FROM teams AS gone
+    CROSS JOIN LATERAL (
+        SELECT d.id, d.team_id
+        FROM tickets AS d
+        WHERE d.team_id = gone.id
+        ORDER BY d.created_at DESC, d.id DESC
+        LIMIT $2 OFFSET $1
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS t
+    WHERE gone.deleted_at IS NOT NULL
 ),
 entered AS (
     INSERT INTO journal_outbox (type, actor_kind, ticket_id, data)
@@ -147,7 +152,8 @@ type DetachTicketsParams struct {
 	MaxRows  int32
 }
 
-// Removes deleted teams from their tickets.
+// Removes each deleted team from up to max_rows of its tickets. They are looked up in the order of their index: otherwise
+// the planner may read all tickets.
 func (q *Queries) DetachTickets(ctx context.Context, arg DetachTicketsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, detachTickets, arg.SkipRows, arg.MaxRows)
 	if err != nil {
