@@ -29,8 +29,7 @@ type Options struct {
 	Limits Limits
 }
 
-// Service creates and changes accounts. Besides the errors that its methods name, each returns the
-// errors of store.Store.
+// Service creates and changes accounts. Besides the errors that its methods name, each returns the errors of store.Store.
 type Service struct {
 	store     *store.Store
 	auth      *auth.Service
