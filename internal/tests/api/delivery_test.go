@@ -1,13 +1,16 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -79,14 +82,20 @@ func TestTicketCarriesTheLatestMessagesThatFit(t *testing.T) {
 	require.True(t, strings.HasSuffix(messages[len(messages)-1].Content, "x100"), "the newest message is included")
 }
 
-// stuck is the connection of a client that does not read.
+// stuck is the connection of a client that does not read on when the text at comes.
 type stuck struct {
 	*httptest.ResponseRecorder
+	at      string
 	writing chan struct{}
 	read    chan struct{}
 }
 
+func (s *stuck) SetWriteDeadline(time.Time) error { return nil }
+
 func (s *stuck) Write(p []byte) (int, error) {
+	if !bytes.Contains(p, []byte(s.at)) {
+		return s.ResponseRecorder.Write(p)
+	}
 	select {
 	case s.writing <- struct{}{}:
 	default:
@@ -111,7 +120,7 @@ func TestUnreadResponsesAreLimitedInBytes(t *testing.T) {
 	var waiting sync.WaitGroup
 	clients := make([]*stuck, unread)
 	for i := range clients {
-		clients[i] = &stuck{httptest.NewRecorder(), make(chan struct{}, 1), read}
+		clients[i] = &stuck{httptest.NewRecorder(), "", make(chan struct{}, 1), read}
 		waiting.Go(func() { ask(customer, clients[i]) })
 		<-clients[i].writing
 	}
@@ -133,4 +142,101 @@ func TestUnreadResponsesAreLimitedInBytes(t *testing.T) {
 	again := httptest.NewRecorder()
 	ask(customer, again)
 	require.Equal(t, http.StatusOK, again.Code, "what was read is no longer held")
+}
+
+// manyEvents gives the customer events with a little less text than a page of them may have, and returns the last position.
+func manyEvents(t *testing.T, s *desk.Desk, customer *apitest.User) (last string) {
+	t.Helper()
+	ticket := customer.NewTicket(t)
+	storetest.Exec(t, s.DatabaseURL, `WITH said AS (
+			INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
+			SELECT gen_random_uuid(), $1, 'customer', $2, repeat('x', 8000), now() + make_interval(secs => n / 1000.0)
+			FROM generate_series(1, 130) AS n
+			RETURNING id
+		)
+		INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id)
+		SELECT 'message.created', 'customer', $2, $1, id, $2 FROM said`, ticket.ID, customer.ID)
+	require.Eventually(t, func() bool { return countRows(t, s, "journal_outbox") == 0 }, patience, 20*time.Millisecond)
+	return storetest.QueryText(t, s.DatabaseURL, "SELECT position FROM journal_head")
+}
+
+// readEvents streams the customer's events to w until ctx ends or the server ends the stream.
+func readEvents(ctx context.Context, s *desk.Desk, customer *apitest.User, w http.ResponseWriter) {
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/events/stream?after=0", http.NoBody)
+	r.Header.Set("Authorization", "Bearer "+customer.Token)
+	s.API.ServeHTTP(w, r)
+}
+
+func TestUnreadEventsAreLimitedInBytes(t *testing.T) {
+	t.Parallel()
+	s := desk.New(t, desk.Options{Journal: true, NoAI: true})
+	customer := s.Customer(t)
+	manyEvents(t, s, customer)
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	defer stop()
+	read := make(chan struct{})
+	var streams sync.WaitGroup
+	unread, refused := 0, false
+	for !refused && unread < 20 {
+		stream := &stuck{httptest.NewRecorder(), "data: ", make(chan struct{}, 1), read}
+		ended := make(chan struct{})
+		streams.Go(func() {
+			defer close(ended)
+			readEvents(ctx, s, customer, stream)
+		})
+		select {
+		case <-stream.writing:
+			unread++
+		case <-ended:
+			refused = true
+			require.Equal(t, http.StatusOK, stream.Code)
+			require.Equal(t, 2, strings.Count(stream.Body.String(), "retry: "), "the client shall come back: %s", stream.Body)
+		}
+	}
+	require.True(t, refused)
+	require.Equal(t, 8, unread, "streams of one account, each with 1 MiB of events that its client does not read")
+	stop()
+	close(read)
+	streams.Wait()
+}
+
+// told is the connection of a client that reads everything. It tells when a text has come.
+type told struct {
+	http.ResponseWriter
+	of   string
+	came chan struct{}
+}
+
+func (c *told) SetWriteDeadline(time.Time) error { return nil }
+
+func (c *told) Flush() {}
+
+func (c *told) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(c.of)) {
+		close(c.came)
+	}
+	return len(p), nil
+}
+
+func TestStreamsKeepNoEventsThatTheyHaveSent(t *testing.T) { //nolint:paralleltest // It measures the process's memory.
+	s := desk.New(t, desk.Options{Journal: true, NoAI: true})
+	customer := s.Customer(t)
+	last := manyEvents(t, s, customer)
+	ctx, stop := context.WithCancel(t.Context())
+	held := func() int {
+		var memory runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&memory)
+		return int(memory.HeapAlloc) //nolint:gosec // It is far smaller.
+	}
+	before := held()
+	var streams sync.WaitGroup
+	for range 20 {
+		stream := &told{httptest.NewRecorder(), "id: " + last + "\n", make(chan struct{})}
+		streams.Go(func() { readEvents(ctx, s, customer, stream) })
+		<-stream.came
+	}
+	require.Eventually(t, func() bool { return held()-before < 5<<20 }, patience, 50*time.Millisecond, "20 streams have sent 1 MiB each")
+	stop()
+	streams.Wait()
 }
