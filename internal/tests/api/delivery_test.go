@@ -41,32 +41,50 @@ func TestMarkupIsNotEscapedInJSON(t *testing.T) {
 	}
 }
 
-func TestPagesOfLongTicketsAreLimitedInBytes(t *testing.T) {
+func TestPagesOfLongTextsAreLimitedInBytes(t *testing.T) {
 	t.Parallel()
-	s := desk.New(t, desk.Options{})
-	customer := s.Customer(t)
+	s := desk.New(t, desk.Options{NoAI: true})
+	customer, agent, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent), s.Staff(t, sqlc.UserRoleAdmin)
 	storetest.Exec(t, s.DatabaseURL, `INSERT INTO tickets (id, user_id, title, description, created_at)
 		SELECT gen_random_uuid(), $1, 'long', $2, now() - make_interval(secs => n) FROM generate_series(1, 200) AS n`,
 		customer.ID, markup)
-	seen := make(map[string]bool)
-	pages := 0
-	for path := "/tickets?limit=200"; path != ""; pages++ {
-		got := customer.Do(t, http.MethodGet, path, "")
-		require.Equal(t, http.StatusOK, got.Status, "%s", got.Body)
-		require.Less(t, len(got.Body), page.MaxBytes+200*1024, "a page has a bounded size")
-		var tickets []client.Ticket
-		require.NoError(t, json.Unmarshal(got.Body, &tickets))
-		require.NotEmpty(t, tickets)
-		for _, ticket := range tickets {
-			seen[ticket.ID.String()] = true
-		}
-		path = ""
-		if next := linkPattern.FindStringSubmatch(got.Header.Get("Link")); next != nil {
-			path = next[1]
-		}
+	ticket := storetest.QueryText(t, s.DatabaseURL, "SELECT id FROM tickets LIMIT 1")
+	for _, sql := range []string{
+		`INSERT INTO messages (id, ticket_id, author, content, created_at)
+			SELECT gen_random_uuid(), $1, 'ai', repeat('<', 10000), now() + make_interval(secs => n) FROM generate_series(1, 200) AS n`,
+		`INSERT INTO ai_responses (id, ticket_id, kind, status, finish_reason, model, content, lease_expires_at, finished_at)
+			SELECT gen_random_uuid(), $1, 'summarize', 'completed', 'stop', 'a-model', repeat('<', 10000), now(), now()
+			FROM generate_series(1, 200)`,
+	} {
+		storetest.Exec(t, s.DatabaseURL, sql, ticket)
 	}
-	require.Len(t, seen, 200)
-	require.Equal(t, 2, pages)
+	storetest.Exec(t, s.DatabaseURL, `INSERT INTO prompts (id, version, company, product, tone, language, rules, instructions)
+		SELECT gen_random_uuid(), n, 'x', 'x', 'friendly', 'en', array_fill(repeat('<', 300), ARRAY[20]), repeat('<', 4000)
+		FROM generate_series(1, 200) AS n`)
+	for path, user := range map[string]*apitest.User{
+		"/tickets": customer, "/staff/tickets": agent, "/tickets/" + ticket + "/messages": customer,
+		"/tickets/" + ticket + "/ai-responses": agent, "/prompts": admin,
+	} {
+		seen := make(map[string]bool)
+		pages := 0
+		for next := path + "?limit=200"; next != ""; pages++ {
+			got := user.Do(t, http.MethodGet, next, "")
+			require.Equal(t, http.StatusOK, got.Status, "%s", got.Body)
+			require.Less(t, len(got.Body), page.MaxBytes+200*1024, "a page of %s has a bounded size", path)
+			var rows []struct{ ID string }
+			require.NoError(t, json.Unmarshal(got.Body, &rows))
+			require.NotEmpty(t, rows)
+			for _, row := range rows {
+				seen[row.ID] = true
+			}
+			next = ""
+			if link := linkPattern.FindStringSubmatch(got.Header.Get("Link")); link != nil {
+				next = link[1]
+			}
+		}
+		require.Len(t, seen, 200, path)
+		require.Equal(t, 2, pages, path)
+	}
 }
 
 func TestTicketCarriesTheLatestMessagesThatFit(t *testing.T) {
@@ -164,6 +182,11 @@ func manyEvents(t *testing.T, s *desk.Desk, customer *apitest.User) (last string
 func readEvents(ctx context.Context, s *desk.Desk, customer *apitest.User, w http.ResponseWriter) {
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/events/stream?after=0", http.NoBody)
 	r.Header.Set("Authorization", "Bearer "+customer.Token)
+	defer func() {
+		if fault := recover(); fault != nil && fault != http.ErrAbortHandler {
+			panic(fault)
+		}
+	}()
 	s.API.ServeHTTP(w, r)
 }
 
@@ -204,6 +227,7 @@ func TestUnreadEventsAreLimitedInBytes(t *testing.T) {
 type told struct {
 	http.ResponseWriter
 	of   string
+	once sync.Once
 	came chan struct{}
 }
 
@@ -213,7 +237,7 @@ func (c *told) Flush() {}
 
 func (c *told) Write(p []byte) (int, error) {
 	if bytes.Contains(p, []byte(c.of)) {
-		close(c.came)
+		c.once.Do(func() { close(c.came) })
 	}
 	return len(p), nil
 }
@@ -232,11 +256,12 @@ func TestStreamsKeepNoEventsThatTheyHaveSent(t *testing.T) { //nolint:parallelte
 	before := held()
 	var streams sync.WaitGroup
 	for range 20 {
-		stream := &told{httptest.NewRecorder(), "id: " + last + "\n", make(chan struct{})}
+		stream := &told{ResponseWriter: httptest.NewRecorder(), of: "id: " + last + "\n", came: make(chan struct{})}
 		streams.Go(func() { readEvents(ctx, s, customer, stream) })
 		<-stream.came
 	}
-	require.Eventually(t, func() bool { return held()-before < 5<<20 }, patience, 50*time.Millisecond, "20 streams have sent 1 MiB each")
+	const unlessHeartbeat = 10 * time.Second // A heartbeat replaces the page, too.
+	require.Eventually(t, func() bool { return held()-before < 5<<20 }, unlessHeartbeat, 50*time.Millisecond, "20 streams have sent 1 MiB each")
 	stop()
 	streams.Wait()
 }
