@@ -1409,8 +1409,8 @@ func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body Upda
 //
 // The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
 // it. `Idempotency-Key` has no effect here.
-func (s *Support) UpdateTickets(ctx context.Context, body UpdateTicketsRequest, options ...CallOption) (*[]TicketResult, error) {
-	return call[[]TicketResult](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+func (s *Support) UpdateTickets(ctx context.Context, body UpdateTicketsRequest, options ...CallOption) ([]TicketResult, error) {
+	return callList[TicketResult](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewUpdateTicketsRequest(server, nil, body)
 	})
 }

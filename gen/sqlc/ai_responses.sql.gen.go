@@ -82,7 +82,7 @@ RETURNING ai_response_id
 `
 
 type CommitDeltasParams struct {
-	Ids          []uuid.UUID
+	IDs          []uuid.UUID
 	Attempts     []int32
 	Seqs         []int64
 	Contents     []string
@@ -97,7 +97,7 @@ type CommitDeltasParams struct {
 // running responses. A crash of the database may lose the last moments, so the commit does not wait for the disk.
 func (q *Queries) CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, commitDeltas,
-		arg.Ids,
+		arg.IDs,
 		arg.Attempts,
 		arg.Seqs,
 		arg.Contents,
@@ -1079,13 +1079,13 @@ LIMIT $1
 
 type ListAIResponseEventsParams struct {
 	MaxRows  int32
-	Ids      []uuid.UUID
+	IDs      []uuid.UUID
 	FromSeqs []int64
 }
 
 // The events of many responses, each from a given number on.
 func (q *Queries) ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error) {
-	rows, err := q.db.Query(ctx, listAIResponseEvents, arg.MaxRows, arg.Ids, arg.FromSeqs)
+	rows, err := q.db.Query(ctx, listAIResponseEvents, arg.MaxRows, arg.IDs, arg.FromSeqs)
 	if err != nil {
 		return nil, err
 	}
@@ -1519,7 +1519,7 @@ RETURNING r.id
 type RenewAIResponseLeasesParams struct {
 	LeaseSeconds int32
 	OwnerID      uuid.UUID
-	Ids          []uuid.UUID
+	IDs          []uuid.UUID
 	Attempts     []int32
 }
 
@@ -1528,7 +1528,7 @@ func (q *Queries) RenewAIResponseLeases(ctx context.Context, arg RenewAIResponse
 	rows, err := q.db.Query(ctx, renewAIResponseLeases,
 		arg.LeaseSeconds,
 		arg.OwnerID,
-		arg.Ids,
+		arg.IDs,
 		arg.Attempts,
 	)
 	if err != nil {

@@ -49,7 +49,7 @@ FROM created
 type CreateTeamParams struct {
 	ID        uuid.UUID
 	Name      string
-	MemberIds []uuid.UUID
+	MemberIDs []uuid.UUID
 	ActorKind ActorKind
 	ActorID   uuid.UUID
 }
@@ -67,7 +67,7 @@ func (q *Queries) CreateTeam(ctx context.Context, arg CreateTeamParams) (CreateT
 	row := q.db.QueryRow(ctx, createTeam,
 		arg.ID,
 		arg.Name,
-		arg.MemberIds,
+		arg.MemberIDs,
 		arg.ActorKind,
 		arg.ActorID,
 	)
@@ -172,7 +172,7 @@ WHERE t.id = $1 AND t.deleted_at IS NULL
 
 type GetTeamRow struct {
 	Team      Team
-	MemberIds []uuid.UUID
+	MemberIDs []uuid.UUID
 }
 
 // Returns the members in the order of their ids.
@@ -186,7 +186,7 @@ func (q *Queries) GetTeam(ctx context.Context, id uuid.UUID) (GetTeamRow, error)
 		&i.Team.UpdatedAt,
 		&i.Team.Version,
 		&i.Team.DeletedAt,
-		&i.MemberIds,
+		&i.MemberIDs,
 	)
 	return i, err
 }
@@ -209,7 +209,7 @@ type ListTeamsParams struct {
 
 type ListTeamsRow struct {
 	Team      Team
-	MemberIds []uuid.UUID
+	MemberIDs []uuid.UUID
 }
 
 func (q *Queries) ListTeams(ctx context.Context, arg ListTeamsParams) ([]ListTeamsRow, error) {
@@ -228,7 +228,7 @@ func (q *Queries) ListTeams(ctx context.Context, arg ListTeamsParams) ([]ListTea
 			&i.Team.UpdatedAt,
 			&i.Team.Version,
 			&i.Team.DeletedAt,
-			&i.MemberIds,
+			&i.MemberIDs,
 		); err != nil {
 			return nil, err
 		}
@@ -293,7 +293,7 @@ type UpdateTeamParams struct {
 	Name       string
 	ID         uuid.UUID
 	NewMembers bool
-	MemberIds  []uuid.UUID
+	MemberIDs  []uuid.UUID
 	ActorKind  ActorKind
 	ActorID    uuid.UUID
 }
@@ -313,7 +313,7 @@ func (q *Queries) UpdateTeam(ctx context.Context, arg UpdateTeamParams) (UpdateT
 		arg.Name,
 		arg.ID,
 		arg.NewMembers,
-		arg.MemberIds,
+		arg.MemberIDs,
 		arg.ActorKind,
 		arg.ActorID,
 	)

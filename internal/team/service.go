@@ -44,7 +44,7 @@ func (s *Service) Create(ctx context.Context, actor auth.Actor, name string, mem
 			return err
 		}
 		if _, err := s.store.CreateTeam(ctx, sqlc.CreateTeamParams{
-			ID: id, Name: name, MemberIds: members, ActorKind: actor.Kind(), ActorID: actor.ID,
+			ID: id, Name: name, MemberIDs: members, ActorKind: actor.Kind(), ActorID: actor.ID,
 		}); err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func (s *Service) Update(
 			ID: id, Name: cmp.Or(c.Name, before.Name), NewMembers: c.Members != nil, ActorKind: actor.Kind(), ActorID: actor.ID,
 		}
 		if c.Members != nil {
-			params.MemberIds = *c.Members
+			params.MemberIDs = *c.Members
 			if err := s.checkMembers(ctx, *c.Members); err != nil {
 				return err
 			}

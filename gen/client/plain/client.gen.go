@@ -1730,8 +1730,8 @@ type CreateNoteRequest struct {
 
 // CreateTeamRequest A new team.
 type CreateTeamRequest struct {
-	// MemberIds The accounts that are its members.
-	MemberIds TeamMemberIDs `json:"member_ids,omitempty,omitzero"`
+	// MemberIDs The accounts that are its members.
+	MemberIDs TeamMemberIDs `json:"member_ids,omitempty,omitzero"`
 
 	// Name The team's name, one line of text, as a ticket's title is.
 	Name TeamName `json:"name"`
@@ -2953,8 +2953,8 @@ type Team struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// MemberIds The accounts that are its members.
-	MemberIds TeamMemberIDs `json:"member_ids"`
+	// MemberIDs The accounts that are its members.
+	MemberIDs TeamMemberIDs `json:"member_ids"`
 
 	// Name The team's name, one line of text, as a ticket's title is.
 	Name TeamName `json:"name"`
@@ -3355,8 +3355,8 @@ type UpdateMeRequest struct {
 
 // UpdateTeamRequest A change of a team. Omitted members do not change.
 type UpdateTeamRequest struct {
-	// MemberIds The accounts that replace its members.
-	MemberIds *[]ID `json:"member_ids,omitempty"`
+	// MemberIDs The accounts that replace its members.
+	MemberIDs *[]ID `json:"member_ids,omitempty"`
 
 	// Name The team's name, one line of text, as a ticket's title is.
 	Name TeamName `json:"name,omitempty,omitzero"`
@@ -3420,8 +3420,8 @@ type UpdateTicketsRequest struct {
 	// TeamID The team that the tickets are given to.
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty,omitzero"`
 
-	// TicketIds The tickets.
-	TicketIds []ID `json:"ticket_ids"`
+	// TicketIDs The tickets.
+	TicketIDs []ID `json:"ticket_ids"`
 }
 
 // UpdateUserRequest A change of an account. Omitted members do not change.

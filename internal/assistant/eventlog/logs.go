@@ -30,7 +30,7 @@ type logs struct {
 func (l logs) load(ctx context.Context, feeds map[*Feed]int64) error {
 	params := sqlc.ListAIResponseEventsParams{MaxRows: int32(maxLoaded + len(feeds))} //nolint:gosec // Few feeds.
 	for f, lastSeq := range feeds {
-		params.Ids = append(params.Ids, f.responseID)
+		params.IDs = append(params.IDs, f.responseID)
 		params.FromSeqs = append(params.FromSeqs, lastSeq)
 	}
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)

@@ -199,7 +199,7 @@ func TestBulkChangeReportsEachTicket(t *testing.T) {
 	unknown := uuid.New()
 	for range 2 { // Repeating the request is harmless.
 		got, err := agent.UpdateTicketsWithResponse(t.Context(), nil, client.UpdateTicketsRequest{
-			TicketIds: []uuid.UUID{open.ID, closed.ID, unknown}, Status: "resolved", AddTags: client.Tags{"outage"},
+			TicketIDs: []uuid.UUID{open.ID, closed.ID, unknown}, Status: "resolved", AddTags: client.Tags{"outage"},
 			AssigneeID: nullable.NewNullableWithValue(agent.ID),
 		})
 		require.NoError(t, err)
