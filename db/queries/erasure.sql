@@ -44,11 +44,12 @@ WHERE id = ANY (ARRAY(
 ));
 
 -- name: EraseWebhookResponses :execrows
--- Deletes the stored responses to webhook deliveries about a customer, which may repeat personal data.
+-- Deletes the stored responses to webhook deliveries about a customer, which may repeat personal data: all of a delivery
+-- with one of the first max_rows.
 UPDATE webhook_attempts
 SET response = NULL
-WHERE (delivery_id, number) IN (
-    SELECT a.delivery_id, a.number
+WHERE response IS NOT NULL AND delivery_id = ANY (ARRAY(
+    SELECT a.delivery_id
     FROM (
         SELECT j.position FROM journal AS j WHERE j.customer_id = @user_id
         UNION
@@ -59,7 +60,7 @@ WHERE (delivery_id, number) IN (
     JOIN webhook_attempts AS a ON a.delivery_id = d.id
     WHERE a.response IS NOT NULL
     LIMIT @max_rows
-);
+));
 
 -- name: EraseTickets :one
 -- Deletes tickets, the stored responses to requests in them, and the data of their journal entries. The entries stay.
@@ -117,8 +118,8 @@ DELETE FROM idempotency_keys
 WHERE id = ANY (ARRAY(SELECT k.id FROM idempotency_keys AS k WHERE k.user_id = @user_id LIMIT @max_rows));
 
 -- name: EraseUsage :execrows
-DELETE FROM daily_usage
-WHERE (user_id, day) IN (SELECT u.user_id, u.day FROM daily_usage AS u WHERE u.user_id = @user_id LIMIT @max_rows);
+DELETE FROM daily_usage AS d
+WHERE d.user_id = @user_id AND d.day = ANY (ARRAY(SELECT u.day FROM daily_usage AS u WHERE u.user_id = @user_id LIMIT @max_rows));
 
 -- name: ListErasures :many
 SELECT id

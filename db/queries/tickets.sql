@@ -184,12 +184,13 @@ SELECT
     ))::boolean AS to_team;
 
 -- name: DeleteOldUsage :execrows
+-- Deletes all old days of an account with one of the first max_rows.
 DELETE FROM daily_usage
-WHERE (user_id, day) IN (
-    SELECT u.user_id, u.day
+WHERE day < (now() AT TIME ZONE 'UTC')::date - 1 AND user_id = ANY (ARRAY(
+    SELECT u.user_id
     FROM daily_usage AS u
     WHERE u.day < (now() AT TIME ZONE 'UTC')::date - 1
     ORDER BY u.day
     LIMIT @max_rows OFFSET @skip_rows
     FOR UPDATE SKIP LOCKED
-);
+));

@@ -181,8 +181,8 @@ func (q *Queries) EraseTickets(ctx context.Context, arg EraseTicketsParams) (int
 }
 
 const eraseUsage = `-- name: EraseUsage :execrows
-DELETE FROM daily_usage
-WHERE (user_id, day) IN (SELECT u.user_id, u.day FROM daily_usage AS u WHERE u.user_id = $1 LIMIT $2)
+DELETE FROM daily_usage AS d
+WHERE d.user_id = $1 AND d.day = ANY (ARRAY(SELECT u.day FROM daily_usage AS u WHERE u.user_id = $1 LIMIT $2))
 `
 
 type EraseUsageParams struct {
@@ -201,8 +201,8 @@ func (q *Queries) EraseUsage(ctx context.Context, arg EraseUsageParams) (int64, 
 const eraseWebhookResponses = `-- name: EraseWebhookResponses :execrows
 UPDATE webhook_attempts
 SET response = NULL
-WHERE (delivery_id, number) IN (
-    SELECT a.delivery_id, a.number
+WHERE response IS NOT NULL AND delivery_id = ANY (ARRAY(
+    SELECT a.delivery_id
     FROM (
         SELECT j.position FROM journal AS j WHERE j.customer_id = $1
         UNION
@@ -213,7 +213,7 @@ WHERE (delivery_id, number) IN (
     JOIN webhook_attempts AS a ON a.delivery_id = d.id
     WHERE a.response IS NOT NULL
     LIMIT $2
-)
+))
 `
 
 type EraseWebhookResponsesParams struct {
@@ -221,7 +221,8 @@ type EraseWebhookResponsesParams struct {
 	MaxRows int32
 }
 
-// Deletes the stored responses to webhook deliveries about a customer, which may repeat personal data.
+// Deletes the stored responses to webhook deliveries about a customer, which may repeat personal data: all of a delivery
+// with one of the first max_rows.
 func (q *Queries) EraseWebhookResponses(ctx context.Context, arg EraseWebhookResponsesParams) (int64, error) {
 	result, err := q.db.Exec(ctx, eraseWebhookResponses, arg.UserID, arg.MaxRows)
 	if err != nil {

@@ -107,6 +107,7 @@ type Querier interface {
 	DeleteOldAttempts(ctx context.Context, arg DeleteOldAttemptsParams) (int64, error)
 	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
 	DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIdempotencyKeysParams) (int64, error)
+	// Deletes all old days of an account with one of the first max_rows.
 	DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) (int64, error)
 	DeleteOldWebhookDeliveries(ctx context.Context, arg DeleteOldWebhookDeliveriesParams) (int64, error)
 	// Ends a session whose token has been used twice: the token names the session, but is no longer one of its two.
@@ -138,7 +139,8 @@ type Querier interface {
 	// Deletes tickets, the stored responses to requests in them, and the data of their journal entries. The entries stay.
 	EraseTickets(ctx context.Context, arg EraseTicketsParams) (int64, error)
 	EraseUsage(ctx context.Context, arg EraseUsageParams) (int64, error)
-	// Deletes the stored responses to webhook deliveries about a customer, which may repeat personal data.
+	// Deletes the stored responses to webhook deliveries about a customer, which may repeat personal data: all of a delivery
+	// with one of the first max_rows.
 	EraseWebhookResponses(ctx context.Context, arg EraseWebhookResponsesParams) (int64, error)
 	// Ends a response and its log without a message. No row: the response has ended or belongs to another owner or attempt,
 	// or its log does not end at last_seq.

@@ -121,14 +121,14 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 
 const deleteOldUsage = `-- name: DeleteOldUsage :execrows
 DELETE FROM daily_usage
-WHERE (user_id, day) IN (
-    SELECT u.user_id, u.day
+WHERE day < (now() AT TIME ZONE 'UTC')::date - 1 AND user_id = ANY (ARRAY(
+    SELECT u.user_id
     FROM daily_usage AS u
     WHERE u.day < (now() AT TIME ZONE 'UTC')::date - 1
     ORDER BY u.day
     LIMIT $2 OFFSET $1
     FOR UPDATE SKIP LOCKED
-)
+))
 `
 
 type DeleteOldUsageParams struct {
@@ -136,6 +136,7 @@ type DeleteOldUsageParams struct {
 	MaxRows  int32
 }
 
+// Deletes all old days of an account with one of the first max_rows.
 func (q *Queries) DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteOldUsage, arg.SkipRows, arg.MaxRows)
 	if err != nil {

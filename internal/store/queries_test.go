@@ -128,7 +128,7 @@ func TestFunctionsThatAddToTheJournalWakeTheSequencer(t *testing.T) {
 	}
 }
 
-var subselect = regexp.MustCompile(`(?is)\w\s+IN\s*\(\s*(SELECT\b.*)`)
+var subselect = regexp.MustCompile(`(?is)[\w)]\s+IN\s*\(\s*(SELECT\b.*)`)
 
 // PostgreSQL plans IN (SELECT … LIMIT) as a join, which may read the whole table for a batch, and does for a batch whose size
 // is a parameter. An array's elements are looked up in the index.
