@@ -37,6 +37,8 @@ type Querier interface {
 	// review. The ticket's row must be locked. No row: the response no longer belongs to this attempt, or its log does not
 	// end at last_seq.
 	CompleteStaffAIResponse(ctx context.Context, arg CompleteStaffAIResponseParams) (AIResponse, error)
+	// Counts a customer's change as a message, with the bytes of its text. Zero rows: the budget for the day is used up.
+	CountChange(ctx context.Context, arg CountChangeParams) (int64, error)
 	// The responses that count against a user's budget, and in how many seconds the oldest stops counting.
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
 	CountRunningTriages(ctx context.Context) (int64, error)
