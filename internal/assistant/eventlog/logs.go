@@ -9,7 +9,6 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
-	"github.com/supportbackend/support/internal/store"
 )
 
 const (
@@ -21,7 +20,7 @@ const (
 
 // logs reads the events of responses from the database.
 type logs struct {
-	store  *store.Store
+	store  sqlc.Querier
 	encode func(Event) []byte
 }
 
