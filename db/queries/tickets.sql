@@ -183,7 +183,7 @@ SELECT
         SELECT FROM teams WHERE teams.id = sqlc.narg('team_id')::uuid AND teams.deleted_at IS NULL
     ))::boolean AS to_team;
 
--- name: CountChange :execrows
+-- name: RecordChange :execrows
 -- Counts a customer's change as a message, with the bytes of its text. Zero rows: the budget for the day is used up.
 INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
 SELECT @user_id::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, @bytes::bigint

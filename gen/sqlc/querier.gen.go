@@ -37,8 +37,6 @@ type Querier interface {
 	// review. The ticket's row must be locked. No row: the response no longer belongs to this attempt, or its log does not
 	// end at last_seq.
 	CompleteStaffAIResponse(ctx context.Context, arg CompleteStaffAIResponseParams) (AIResponse, error)
-	// Counts a customer's change as a message, with the bytes of its text. Zero rows: the budget for the day is used up.
-	CountChange(ctx context.Context, arg CountChangeParams) (int64, error)
 	// The responses that count against a user's budget, and in how many seconds the oldest stops counting.
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
 	CountRunningTriages(ctx context.Context) (int64, error)
@@ -377,6 +375,8 @@ type Querier interface {
 	// Counts an attempt. Zero rows, and nothing counted: max_attempts have been counted within the window, on all replicas
 	// together.
 	RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error)
+	// Counts a customer's change as a message, with the bytes of its text. Zero rows: the budget for the day is used up.
+	RecordChange(ctx context.Context, arg RecordChangeParams) (int64, error)
 	// Records the results of attempts. Skips deliveries that have been deleted or delivered in the meantime. Leaves out responses that
 	// may repeat a redacted or erased text; the transaction must hold the lock of ShareWebhookResponses. The rows are looked up by id
 	// and checked afterwards: otherwise the planner may read all pending deliveries.

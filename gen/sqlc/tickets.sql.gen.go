@@ -12,36 +12,6 @@ import (
 	"github.com/google/uuid"
 )
 
-const countChange = `-- name: CountChange :execrows
-INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
-SELECT $1::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, $2::bigint
-WHERE $2::bigint <= $3::bigint
-ON CONFLICT (user_id, day) DO UPDATE
-SET messages = u.messages + 1, bytes = u.bytes + excluded.bytes
-WHERE u.messages < $4::integer AND u.bytes + excluded.bytes <= $3::bigint
-`
-
-type CountChangeParams struct {
-	UserID      uuid.UUID
-	Bytes       int64
-	MaxBytes    int64
-	MaxMessages int32
-}
-
-// Counts a customer's change as a message, with the bytes of its text. Zero rows: the budget for the day is used up.
-func (q *Queries) CountChange(ctx context.Context, arg CountChangeParams) (int64, error) {
-	result, err := q.db.Exec(ctx, countChange,
-		arg.UserID,
-		arg.Bytes,
-		arg.MaxBytes,
-		arg.MaxMessages,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const createTicket = `-- name: CreateTicket :one
 WITH spent AS (
     INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
@@ -730,6 +700,36 @@ type LockTicketAheadParams struct {
 func (q *Queries) LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error {
 	_, err := q.db.Exec(ctx, lockTicketAhead, arg.ID, arg.ActorID, arg.Staff)
 	return err
+}
+
+const recordChange = `-- name: RecordChange :execrows
+INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
+SELECT $1::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, $2::bigint
+WHERE $2::bigint <= $3::bigint
+ON CONFLICT (user_id, day) DO UPDATE
+SET messages = u.messages + 1, bytes = u.bytes + excluded.bytes
+WHERE u.messages < $4::integer AND u.bytes + excluded.bytes <= $3::bigint
+`
+
+type RecordChangeParams struct {
+	UserID      uuid.UUID
+	Bytes       int64
+	MaxBytes    int64
+	MaxMessages int32
+}
+
+// Counts a customer's change as a message, with the bytes of its text. Zero rows: the budget for the day is used up.
+func (q *Queries) RecordChange(ctx context.Context, arg RecordChangeParams) (int64, error) {
+	result, err := q.db.Exec(ctx, recordChange,
+		arg.UserID,
+		arg.Bytes,
+		arg.MaxBytes,
+		arg.MaxMessages,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const updateTicket = `-- name: UpdateTicket :one

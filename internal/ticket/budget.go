@@ -62,7 +62,7 @@ func (s *Service) countChange(ctx context.Context, actor auth.Actor, bytes int) 
 	if l.account == nil {
 		return nil
 	}
-	counted, err := s.store.CountChange(ctx, sqlc.CountChangeParams{
+	counted, err := s.store.RecordChange(ctx, sqlc.RecordChangeParams{
 		UserID: *l.account, Bytes: int64(bytes), MaxMessages: l.messages, MaxBytes: l.bytes,
 	})
 	if err == nil && counted == 0 {
