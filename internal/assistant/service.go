@@ -128,7 +128,7 @@ func (s *Service) Start(
 		store.AfterEnd(ctx, func() { _, _ = s.claims.startOrJoin(context.WithoutCancel(ctx), actor, ticketID, r) })
 		return sqlc.AIResponse{}, false, errInReview()
 	}
-	return c.response, c.started, err
+	return c.response, c.started(), err
 }
 
 // Open starts, joins or replays the answer to the ticket's turn. last is the last event that the reader has, or the
