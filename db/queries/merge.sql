@@ -33,8 +33,9 @@ WHERE m.id = @id;
 -- name: MergeTicket :one
 -- Moves the conversation of a ticket into another one, with the description as a message, and closes the ticket
 -- permanently. Both rows must be locked, and no two messages may have the same time. AI responses move too: one to the
--- description becomes one to the new message. Tickets that were merged into the first are now merged into the other. The other ticket receives the given tags, custom fields and journal
--- entries. Returns that ticket with its customer, if the caller may see the customer.
+-- description becomes one to the new message. Tickets that were merged into the first are now merged into the other. The
+-- other ticket receives the given status, end of its snooze, tags, custom fields and journal entries. Returns that ticket
+-- with its customer, if the caller may see the customer.
 WITH source AS (
     SELECT
         t.id, t.user_id, t.status, t.description, t.created_at, t.last_message_at, t.first_response_at, t.waiting_since
@@ -74,9 +75,15 @@ answered AS (
 ),
 recorded AS (
     INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
-    SELECT @change_id, source.id, @caller_id::uuid, source.status, 'closed'
+    SELECT @closing_id, source.id, @caller_id::uuid, source.status, 'closed'
     FROM source
     WHERE source.status <> 'closed'
+),
+reopened AS (
+    INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
+    SELECT @reopening_id, o.id, @caller_id::uuid, o.status, @status
+    FROM tickets AS o
+    WHERE o.id = @into_id::uuid AND o.status <> @status
 ),
 followed AS (
     UPDATE tickets AS t
@@ -132,9 +139,10 @@ closed AS (
 )
 UPDATE tickets AS t
 SET
+    status = @status, snoozed_until = sqlc.narg(snoozed_until), resolved_at = CASE WHEN @status IN ('resolved', 'closed') THEN t.resolved_at END,
     tags = @tags::text[], custom_fields = @custom_fields, last_message_at = greatest(t.last_message_at, source.last_message_at, described.created_at),
     first_response_at = least(t.first_response_at, source.first_response_at),
-    waiting_since = CASE WHEN t.status IN ('open', 'pending') THEN least(t.waiting_since, source.waiting_since) END,
+    waiting_since = CASE WHEN @status IN ('open', 'pending') THEN least(t.waiting_since, source.waiting_since) END,
     updated_at = clock_timestamp(), version = t.version + 1
 FROM
     source, described, (SELECT count(*) AS messages FROM moved) AS moves,

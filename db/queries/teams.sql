@@ -117,3 +117,50 @@ WHERE t.id = due.id;
 -- name: DeleteDetachedTeams :exec
 DELETE FROM teams
 WHERE deleted_at IS NOT NULL AND NOT EXISTS (SELECT FROM tickets WHERE tickets.team_id = teams.id);
+
+-- name: UnassignTickets :execrows
+-- Takes up to max_rows open and pending tickets away from each account that is disabled or no longer staff. The recursive
+-- query reads one index entry for each assignee.
+WITH RECURSIVE assignees AS (
+    (
+        SELECT t.assignee_id
+        FROM tickets AS t
+        WHERE t.status IN ('open', 'pending') AND t.assignee_id IS NOT NULL
+        ORDER BY t.assignee_id
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT t.assignee_id
+        FROM tickets AS t
+        WHERE t.status IN ('open', 'pending') AND t.assignee_id > a.assignee_id
+        ORDER BY t.assignee_id
+        LIMIT 1
+    )
+    FROM assignees AS a
+    WHERE a.assignee_id IS NOT NULL
+),
+due AS (
+    SELECT t.id, t.assignee_id
+    FROM assignees AS a
+    JOIN users AS gone ON gone.id = a.assignee_id AND (gone.disabled_at IS NOT NULL OR gone.role = 'user')
+    CROSS JOIN LATERAL (
+        SELECT d.id, d.assignee_id
+        FROM tickets AS d
+        WHERE d.assignee_id = gone.id AND d.status IN ('open', 'pending')
+        ORDER BY d.priority, d.created_at, d.id
+        LIMIT @max_rows OFFSET @skip_rows
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS t
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, data)
+    SELECT
+        'ticket.assigned', 'system', due.id,
+        jsonb_build_object('assignee_id', jsonb_build_object('from', due.assignee_id, 'to', NULL))
+    FROM due
+)
+UPDATE tickets AS t
+SET assignee_id = NULL, version = t.version + 1, updated_at = clock_timestamp()
+FROM due
+WHERE t.id = due.id;

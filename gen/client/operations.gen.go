@@ -1005,6 +1005,7 @@ func (s *Support) LogOut(ctx context.Context, options ...CallOption) error {
 // message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 // it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
 // merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+// When the customer is waiting for a reply in the merged ticket, the other ticket is reopened, and is no longer snoozed.
 // Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 func (s *Support) MergeTicket(ctx context.Context, ticketID TicketID, body MergeTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
@@ -1409,8 +1410,8 @@ func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body Upda
 //
 // The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
 // it. `Idempotency-Key` has no effect here.
-func (s *Support) UpdateTickets(ctx context.Context, body UpdateTicketsRequest, options ...CallOption) (*[]TicketResult, error) {
-	return call[[]TicketResult](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+func (s *Support) UpdateTickets(ctx context.Context, body UpdateTicketsRequest, options ...CallOption) ([]TicketResult, error) {
+	return callList[TicketResult](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewUpdateTicketsRequest(server, nil, body)
 	})
 }
@@ -1423,6 +1424,8 @@ func (s *Support) UpdateTickets(ctx context.Context, body UpdateTicketsRequest, 
 // enabling end the account's access tokens within a second on every server; a client gets one with the new role from
 // `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
 // administrator cannot be changed: `409 last_admin`.
+//
+// The open and pending tickets of an account that is disabled, or no longer staff, are assigned to nobody within two minutes.
 //
 // Customers see the names of the agents who write to them, and nothing else of their accounts.
 func (s *Support) UpdateUser(ctx context.Context, userID UserID, body UpdateUserRequest, options ...CallOption) (*Account, error) {

@@ -218,6 +218,17 @@ func call[T any](
 	return decode[T](body)
 }
 
+// callList sends a request whose response is a list without pages.
+func callList[T any](
+	ctx context.Context, s *Support, o operation, options []CallOption, build func(server string) (*http.Request, error),
+) ([]T, error) {
+	list, err := call[[]T](ctx, s, o, options, build)
+	if err != nil {
+		return nil, err
+	}
+	return *list, nil
+}
+
 func decode[T any](body []byte) (*T, error) {
 	value := new(T)
 	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) {

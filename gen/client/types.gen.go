@@ -181,7 +181,7 @@ type (
 	//
 	// Its fields:
 	//
-	//	MemberIds TeamMemberIDs
+	//	MemberIDs TeamMemberIDs
 	//	Name TeamName
 	CreateTeamRequest = plain.CreateTeamRequest
 	// CreateTicketRequest: A new ticket.
@@ -781,7 +781,7 @@ type (
 	//
 	//	CreatedAt Timestamp
 	//	ID ID
-	//	MemberIds TeamMemberIDs
+	//	MemberIDs TeamMemberIDs
 	//	Name TeamName
 	//	UpdatedAt Timestamp
 	Team = plain.Team
@@ -925,7 +925,7 @@ type (
 	//
 	// Its fields:
 	//
-	//	MemberIds *[]ID
+	//	MemberIDs *[]ID
 	//	Name TeamName
 	UpdateTeamRequest = plain.UpdateTeamRequest
 	// UpdateTicketRequest: A change of a ticket. Omitted members do not change.
@@ -954,7 +954,7 @@ type (
 	//	SnoozedUntil nullable.Nullable[time.Time]
 	//	Status TicketStatus
 	//	TeamID nullable.Nullable[ID]
-	//	TicketIds []ID
+	//	TicketIDs []ID
 	UpdateTicketsRequest = plain.UpdateTicketsRequest
 	// UpdateUserRequest: A change of an account. Omitted members do not change.
 	//

@@ -333,7 +333,7 @@ RETURNING ai_response_id
 `
 
 type CommitDeltasParams struct {
-	Ids          []uuid.UUID
+	IDs          []uuid.UUID
 	Attempts     []int32
 	Seqs         []int64
 	Contents     []string
@@ -348,7 +348,7 @@ type CommitDeltasParams struct {
 // running responses. A crash of the database may lose the last moments, so the commit does not wait for the disk.
 func (q *Queries) CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, commitDeltas,
-		arg.Ids,
+		arg.IDs,
 		arg.Attempts,
 		arg.Seqs,
 		arg.Contents,
@@ -1234,13 +1234,13 @@ LIMIT $1
 
 type ListAIResponseEventsParams struct {
 	MaxRows  int32
-	Ids      []uuid.UUID
+	IDs      []uuid.UUID
 	FromSeqs []int64
 }
 
 // The events of many responses, each from a given number on.
 func (q *Queries) ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error) {
-	rows, err := q.db.Query(ctx, listAIResponseEvents, arg.MaxRows, arg.Ids, arg.FromSeqs)
+	rows, err := q.db.Query(ctx, listAIResponseEvents, arg.MaxRows, arg.IDs, arg.FromSeqs)
 	if err != nil {
 		return nil, err
 	}
@@ -1674,7 +1674,7 @@ RETURNING r.id
 type RenewAIResponseLeasesParams struct {
 	LeaseSeconds int32
 	OwnerID      uuid.UUID
-	Ids          []uuid.UUID
+	IDs          []uuid.UUID
 	Attempts     []int32
 }
 
@@ -1683,7 +1683,7 @@ func (q *Queries) RenewAIResponseLeases(ctx context.Context, arg RenewAIResponse
 	rows, err := q.db.Query(ctx, renewAIResponseLeases,
 		arg.LeaseSeconds,
 		arg.OwnerID,
-		arg.Ids,
+		arg.IDs,
 		arg.Attempts,
 	)
 	if err != nil {

@@ -297,13 +297,13 @@ WHERE id = ANY (ARRAY(
 `
 
 type UpdateAPIKeysLastUsedParams struct {
-	Ids             []uuid.UUID
+	IDs             []uuid.UUID
 	IntervalSeconds int32
 }
 
 // Updates only keys whose last use is older than the interval. Skips rows that another server is updating.
 func (q *Queries) UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error {
-	_, err := q.db.Exec(ctx, updateAPIKeysLastUsed, arg.Ids, arg.IntervalSeconds)
+	_, err := q.db.Exec(ctx, updateAPIKeysLastUsed, arg.IDs, arg.IntervalSeconds)
 	return err
 }
 

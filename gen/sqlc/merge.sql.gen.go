@@ -7,6 +7,7 @@ package sqlc
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -119,27 +120,27 @@ WITH source AS (
     SELECT
         t.id, t.user_id, t.status, t.description, t.created_at, t.last_message_at, t.first_response_at, t.waiting_since
     FROM tickets AS t
-    WHERE t.id = $6
+    WHERE t.id = $8
 ),
 moved AS (
     UPDATE messages AS m
-    SET ticket_id = $5::uuid,
+    SET ticket_id = $7::uuid,
         client_id = CASE
-            WHEN NOT EXISTS (SELECT FROM messages AS o WHERE o.ticket_id = $5::uuid AND o.client_id = m.client_id) THEN m.client_id
+            WHEN NOT EXISTS (SELECT FROM messages AS o WHERE o.ticket_id = $7::uuid AND o.client_id = m.client_id) THEN m.client_id
         END
-    WHERE m.ticket_id = $6
+    WHERE m.ticket_id = $8
     RETURNING m.created_at
 ),
 described AS (
     INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
     SELECT
-        $7::uuid, $5::uuid, 'customer', source.user_id, source.description,
+        $9::uuid, $7::uuid, 'customer', source.user_id, source.description,
         (
             SELECT free.at
             FROM generate_series(0, 1000) AS step
             CROSS JOIN LATERAL (SELECT source.created_at + step * interval '1 microsecond' AS at) AS free
             WHERE NOT EXISTS (
-                SELECT FROM messages AS o WHERE o.ticket_id IN ($6, $5::uuid) AND o.created_at = free.at
+                SELECT FROM messages AS o WHERE o.ticket_id IN ($8, $7::uuid) AND o.created_at = free.at
             )
             ORDER BY step
             LIMIT 1
@@ -149,44 +150,50 @@ described AS (
 ),
 answered AS (
     UPDATE ai_responses AS r
-    SET ticket_id = $5::uuid, turn_message_id = coalesce(r.turn_message_id, $7::uuid)
-    WHERE r.ticket_id = $6
+    SET ticket_id = $7::uuid, turn_message_id = coalesce(r.turn_message_id, $9::uuid)
+    WHERE r.ticket_id = $8
 ),
 recorded AS (
     INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
-    SELECT $8, source.id, $4::uuid, source.status, 'closed'
+    SELECT $10, source.id, $6::uuid, source.status, 'closed'
     FROM source
     WHERE source.status <> 'closed'
 ),
+reopened AS (
+    INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
+    SELECT $11, o.id, $6::uuid, o.status, $1
+    FROM tickets AS o
+    WHERE o.id = $7::uuid AND o.status <> $1
+),
 followed AS (
     UPDATE tickets AS t
-    SET merged_into = $5::uuid, updated_at = clock_timestamp(), version = t.version + 1
-    WHERE t.merged_into = $6
+    SET merged_into = $7::uuid, updated_at = clock_timestamp(), version = t.version + 1
+    WHERE t.merged_into = $8
     RETURNING t.id
 ),
 changes AS (
     SELECT
-        unnest($9::text[]) AS type,
-        unnest($10::boolean[]) AS shown,
-        unnest($11::text[]) AS data,
-        generate_series(1, cardinality($9::text[])) AS number
+        unnest($12::text[]) AS type,
+        unnest($13::boolean[]) AS shown,
+        unnest($14::text[]) AS data,
+        generate_series(1, cardinality($12::text[])) AS number
 ),
 entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
     SELECT
-        entry.type, $12, $4::uuid, entry.ticket_id, entry.subject_id,
+        entry.type, $15, $6::uuid, entry.ticket_id, entry.subject_id,
         CASE WHEN entry.shown THEN source.user_id END, entry.data
     FROM source
     CROSS JOIN LATERAL (
         VALUES
             (
-                1, true, true, 'ticket.merged', $5::uuid, source.id,
-                jsonb_build_object('from', source.id, 'into', $5::uuid)
+                1, true, true, 'ticket.merged', $7::uuid, source.id,
+                jsonb_build_object('from', source.id, 'into', $7::uuid)
             ),
-            (2, true, true, 'message.created', $5::uuid, $7::uuid, jsonb_build_object('author', 'customer')),
+            (2, true, true, 'message.created', $7::uuid, $9::uuid, jsonb_build_object('author', 'customer')),
             (
-                3, true, true, 'ticket.merged', source.id, $5::uuid,
-                jsonb_build_object('from', source.id, 'into', $5::uuid)
+                3, true, true, 'ticket.merged', source.id, $7::uuid,
+                jsonb_build_object('from', source.id, 'into', $7::uuid)
             ),
             (
                 4, source.status <> 'closed', true, 'ticket.status_changed', source.id, NULL::uuid,
@@ -194,11 +201,11 @@ entered AS (
             )
         UNION ALL
         SELECT
-            4, true, true, 'ticket.merged', followed.id, $5::uuid,
-            jsonb_build_object('from', followed.id, 'into', $5::uuid)
+            4, true, true, 'ticket.merged', followed.id, $7::uuid,
+            jsonb_build_object('from', followed.id, 'into', $7::uuid)
         FROM followed
         UNION ALL
-        SELECT 4 + changes.number, true, changes.shown, changes.type, $5::uuid, NULL::uuid, changes.data::jsonb
+        SELECT 4 + changes.number, true, changes.shown, changes.type, $7::uuid, NULL::uuid, changes.data::jsonb
         FROM changes
     ) AS entry (place, happened, shown, type, ticket_id, subject_id, data)
     WHERE entry.happened
@@ -206,29 +213,32 @@ entered AS (
 ),
 closed AS (
     UPDATE tickets AS t
-    SET status = 'closed', merged_into = $5::uuid, resolved_at = coalesce(t.resolved_at, clock_timestamp()),
+    SET status = 'closed', merged_into = $7::uuid, resolved_at = coalesce(t.resolved_at, clock_timestamp()),
         waiting_since = NULL, snoozed_until = NULL, updated_at = clock_timestamp(), version = t.version + 1
-    WHERE t.id = $6
+    WHERE t.id = $8
 )
 UPDATE tickets AS t
 SET
-    tags = $1::text[], custom_fields = $2, last_message_at = greatest(t.last_message_at, source.last_message_at, described.created_at),
+    status = $1, snoozed_until = $2, resolved_at = CASE WHEN $1 IN ('resolved', 'closed') THEN t.resolved_at END,
+    tags = $3::text[], custom_fields = $4, last_message_at = greatest(t.last_message_at, source.last_message_at, described.created_at),
     first_response_at = least(t.first_response_at, source.first_response_at),
-    waiting_since = CASE WHEN t.status IN ('open', 'pending') THEN least(t.waiting_since, source.waiting_since) END,
+    waiting_since = CASE WHEN $1 IN ('open', 'pending') THEN least(t.waiting_since, source.waiting_since) END,
     updated_at = clock_timestamp(), version = t.version + 1
 FROM
     source, described, (SELECT count(*) AS messages FROM moved) AS moves,
     (
         SELECT b.id, c.service_id, c.external_id, c.display_name
         FROM tickets AS b
-        LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND ($3::boolean OR c.service_id = $4::uuid)
-        WHERE b.id = $5::uuid
+        LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND ($5::boolean OR c.service_id = $6::uuid)
+        WHERE b.id = $7::uuid
     ) AS target
 WHERE t.id = target.id AND moves.messages >= 0
 RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, target.service_id, target.external_id, target.display_name
 `
 
 type MergeTicketParams struct {
+	Status       TicketStatus
+	SnoozedUntil *time.Time
 	Tags         []string
 	CustomFields []byte
 	AllCustomers bool
@@ -236,7 +246,8 @@ type MergeTicketParams struct {
 	IntoID       uuid.UUID
 	FromID       uuid.UUID
 	MessageID    uuid.UUID
-	ChangeID     uuid.UUID
+	ClosingID    uuid.UUID
+	ReopeningID  uuid.UUID
 	EntryTypes   []string
 	EntriesShown []bool
 	EntryData    []string
@@ -252,10 +263,13 @@ type MergeTicketRow struct {
 
 // Moves the conversation of a ticket into another one, with the description as a message, and closes the ticket
 // permanently. Both rows must be locked, and no two messages may have the same time. AI responses move too: one to the
-// description becomes one to the new message. Tickets that were merged into the first are now merged into the other. The other ticket receives the given tags, custom fields and journal
-// entries. Returns that ticket with its customer, if the caller may see the customer.
+// description becomes one to the new message. Tickets that were merged into the first are now merged into the other. The
+// other ticket receives the given status, end of its snooze, tags, custom fields and journal entries. Returns that ticket
+// with its customer, if the caller may see the customer.
 func (q *Queries) MergeTicket(ctx context.Context, arg MergeTicketParams) (MergeTicketRow, error) {
 	row := q.db.QueryRow(ctx, mergeTicket,
+		arg.Status,
+		arg.SnoozedUntil,
 		arg.Tags,
 		arg.CustomFields,
 		arg.AllCustomers,
@@ -263,7 +277,8 @@ func (q *Queries) MergeTicket(ctx context.Context, arg MergeTicketParams) (Merge
 		arg.IntoID,
 		arg.FromID,
 		arg.MessageID,
-		arg.ChangeID,
+		arg.ClosingID,
+		arg.ReopeningID,
 		arg.EntryTypes,
 		arg.EntriesShown,
 		arg.EntryData,

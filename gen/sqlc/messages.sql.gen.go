@@ -78,9 +78,9 @@ CROSS JOIN LATERAL add_message(
 `
 
 type CreateMessagesParams struct {
-	Ids         []uuid.UUID
+	IDs         []uuid.UUID
 	Contents    []string
-	ChangeIds   []uuid.UUID
+	ChangeIDs   []uuid.UUID
 	TicketID    uuid.UUID
 	ActorID     uuid.UUID
 	ActorKind   ActorKind
@@ -94,9 +94,9 @@ type CreateMessagesParams struct {
 // before it. A message for which CreateMessage would return no row has none here; the others are created.
 func (q *Queries) CreateMessages(ctx context.Context, arg CreateMessagesParams) ([]Message, error) {
 	rows, err := q.db.Query(ctx, createMessages,
-		arg.Ids,
+		arg.IDs,
 		arg.Contents,
-		arg.ChangeIds,
+		arg.ChangeIDs,
 		arg.TicketID,
 		arg.ActorID,
 		arg.ActorKind,

@@ -369,8 +369,9 @@ type Querier interface {
 	LockWebhookResponses(ctx context.Context) error
 	// Moves the conversation of a ticket into another one, with the description as a message, and closes the ticket
 	// permanently. Both rows must be locked, and no two messages may have the same time. AI responses move too: one to the
-	// description becomes one to the new message. Tickets that were merged into the first are now merged into the other. The other ticket receives the given tags, custom fields and journal
-	// entries. Returns that ticket with its customer, if the caller may see the customer.
+	// description becomes one to the new message. Tickets that were merged into the first are now merged into the other. The
+	// other ticket receives the given status, end of its snooze, tags, custom fields and journal entries. Returns that ticket
+	// with its customer, if the caller may see the customer.
 	MergeTicket(ctx context.Context, arg MergeTicketParams) (MergeTicketRow, error)
 	// Remembers the first entry that the webhook misses. The cursor's lock waits for the dispatcher's pass.
 	PauseWebhook(ctx context.Context, id uuid.UUID) error
@@ -453,6 +454,9 @@ type Querier interface {
 	// Drops the oldest partition if all its entries are older than kept_seconds, and returns the number of dropped
 	// partitions.
 	TrimJournal(ctx context.Context, keptSeconds float64) (int32, error)
+	// Takes up to max_rows open and pending tickets away from each account that is disabled or no longer staff. The recursive
+	// query reads one index entry for each assignee.
+	UnassignTickets(ctx context.Context, arg UnassignTicketsParams) (int64, error)
 	// Records that another model writes the response. Zero rows: the response no longer belongs to this attempt.
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)
 	// Updates only keys whose last use is older than the interval. Skips rows that another server is updating.

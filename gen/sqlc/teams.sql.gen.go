@@ -49,7 +49,7 @@ FROM created
 type CreateTeamParams struct {
 	ID        uuid.UUID
 	Name      string
-	MemberIds []uuid.UUID
+	MemberIDs []uuid.UUID
 	ActorKind ActorKind
 	ActorID   uuid.UUID
 }
@@ -67,7 +67,7 @@ func (q *Queries) CreateTeam(ctx context.Context, arg CreateTeamParams) (CreateT
 	row := q.db.QueryRow(ctx, createTeam,
 		arg.ID,
 		arg.Name,
-		arg.MemberIds,
+		arg.MemberIDs,
 		arg.ActorKind,
 		arg.ActorID,
 	)
@@ -172,7 +172,7 @@ WHERE t.id = $1 AND t.deleted_at IS NULL
 
 type GetTeamRow struct {
 	Team      Team
-	MemberIds []uuid.UUID
+	MemberIDs []uuid.UUID
 }
 
 // Returns the members in the order of their ids.
@@ -186,7 +186,7 @@ func (q *Queries) GetTeam(ctx context.Context, id uuid.UUID) (GetTeamRow, error)
 		&i.Team.UpdatedAt,
 		&i.Team.Version,
 		&i.Team.DeletedAt,
-		&i.MemberIds,
+		&i.MemberIDs,
 	)
 	return i, err
 }
@@ -209,7 +209,7 @@ type ListTeamsParams struct {
 
 type ListTeamsRow struct {
 	Team      Team
-	MemberIds []uuid.UUID
+	MemberIDs []uuid.UUID
 }
 
 func (q *Queries) ListTeams(ctx context.Context, arg ListTeamsParams) ([]ListTeamsRow, error) {
@@ -228,7 +228,7 @@ func (q *Queries) ListTeams(ctx context.Context, arg ListTeamsParams) ([]ListTea
 			&i.Team.UpdatedAt,
 			&i.Team.Version,
 			&i.Team.DeletedAt,
-			&i.MemberIds,
+			&i.MemberIDs,
 		); err != nil {
 			return nil, err
 		}
@@ -259,6 +259,67 @@ func (q *Queries) LockTeam(ctx context.Context, id uuid.UUID) (Team, error) {
 		&i.DeletedAt,
 	)
 	return i, err
+}
+
+const unassignTickets = `-- name: UnassignTickets :execrows
+WITH RECURSIVE assignees AS (
+    (
+        SELECT t.assignee_id
+        FROM tickets AS t
+        WHERE t.status IN ('open', 'pending') AND t.assignee_id IS NOT NULL
+        ORDER BY t.assignee_id
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT t.assignee_id
+        FROM tickets AS t
+        WHERE t.status IN ('open', 'pending') AND t.assignee_id > a.assignee_id
+        ORDER BY t.assignee_id
+        LIMIT 1
+    )
+    FROM assignees AS a
+    WHERE a.assignee_id IS NOT NULL
+),
+due AS (
+    SELECT t.id, t.assignee_id
+    FROM assignees AS a
+    JOIN users AS gone ON gone.id = a.assignee_id AND (gone.disabled_at IS NOT NULL OR gone.role = 'user')
+    CROSS JOIN LATERAL (
+        SELECT d.id, d.assignee_id
+        FROM tickets AS d
+        WHERE d.assignee_id = gone.id AND d.status IN ('open', 'pending')
+        ORDER BY d.priority, d.created_at, d.id
+        LIMIT $2 OFFSET $1
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS t
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, data)
+    SELECT
+        'ticket.assigned', 'system', due.id,
+        jsonb_build_object('assignee_id', jsonb_build_object('from', due.assignee_id, 'to', NULL))
+    FROM due
+)
+UPDATE tickets AS t
+SET assignee_id = NULL, version = t.version + 1, updated_at = clock_timestamp()
+FROM due
+WHERE t.id = due.id
+`
+
+type UnassignTicketsParams struct {
+	SkipRows int32
+	MaxRows  int32
+}
+
+// Takes up to max_rows open and pending tickets away from each account that is disabled or no longer staff. The recursive
+// query reads one index entry for each assignee.
+func (q *Queries) UnassignTickets(ctx context.Context, arg UnassignTicketsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, unassignTickets, arg.SkipRows, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const updateTeam = `-- name: UpdateTeam :one
@@ -293,7 +354,7 @@ type UpdateTeamParams struct {
 	Name       string
 	ID         uuid.UUID
 	NewMembers bool
-	MemberIds  []uuid.UUID
+	MemberIDs  []uuid.UUID
 	ActorKind  ActorKind
 	ActorID    uuid.UUID
 }
@@ -313,7 +374,7 @@ func (q *Queries) UpdateTeam(ctx context.Context, arg UpdateTeamParams) (UpdateT
 		arg.Name,
 		arg.ID,
 		arg.NewMembers,
-		arg.MemberIds,
+		arg.MemberIDs,
 		arg.ActorKind,
 		arg.ActorID,
 	)

@@ -243,9 +243,9 @@ type FindTicketWithMessagesRow struct {
 	ServiceID     *uuid.UUID
 	ExternalID    *string
 	DisplayName   *string
-	Ids           []uuid.UUID
+	IDs           []uuid.UUID
 	Authors       []string
-	AuthorIds     []uuid.UUID
+	AuthorIDs     []uuid.UUID
 	Contents      []string
 	CreatedAts    []time.Time
 	AreNotes      []bool
@@ -303,9 +303,9 @@ func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWith
 		&i.ServiceID,
 		&i.ExternalID,
 		&i.DisplayName,
-		&i.Ids,
+		&i.IDs,
 		&i.Authors,
-		&i.AuthorIds,
+		&i.AuthorIDs,
 		&i.Contents,
 		&i.CreatedAts,
 		&i.AreNotes,

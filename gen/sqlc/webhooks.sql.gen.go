@@ -132,8 +132,8 @@ SET status = 'pending', round_attempts = 0, next_attempt_at = clock_timestamp(),
 `
 
 type CreateWebhookDeliveriesParams struct {
-	Ids        []uuid.UUID
-	WebhookIds []uuid.UUID
+	IDs        []uuid.UUID
+	WebhookIDs []uuid.UUID
 	Positions  []int64
 	Types      []string
 }
@@ -141,8 +141,8 @@ type CreateWebhookDeliveriesParams struct {
 // An existing delivery becomes due again.
 func (q *Queries) CreateWebhookDeliveries(ctx context.Context, arg CreateWebhookDeliveriesParams) error {
 	_, err := q.db.Exec(ctx, createWebhookDeliveries,
-		arg.Ids,
-		arg.WebhookIds,
+		arg.IDs,
+		arg.WebhookIDs,
 		arg.Positions,
 		arg.Types,
 	)
@@ -810,7 +810,7 @@ FROM deliveries AS d
 `
 
 type RecordWebhookAttemptsParams struct {
-	DeliveryIds  []uuid.UUID
+	DeliveryIDs  []uuid.UUID
 	StartedAt    []time.Time
 	DurationsMs  []int32
 	Statuses     []int32
@@ -825,7 +825,7 @@ type RecordWebhookAttemptsParams struct {
 // and checked afterwards: otherwise the planner may read all pending deliveries.
 func (q *Queries) RecordWebhookAttempts(ctx context.Context, arg RecordWebhookAttemptsParams) error {
 	_, err := q.db.Exec(ctx, recordWebhookAttempts,
-		arg.DeliveryIds,
+		arg.DeliveryIDs,
 		arg.StartedAt,
 		arg.DurationsMs,
 		arg.Statuses,

@@ -57,12 +57,12 @@ func TestFormerOwnerCannotWriteAfterAHandOver(t *testing.T) {
 		ID: response.ID, OwnerID: owner, Attempt: response.Attempt,
 	}))
 	committed, err := b.store.CommitDeltas(t.Context(), sqlc.CommitDeltasParams{
-		Ids: ids, Attempts: attempts, Seqs: []int64{1}, Contents: []string{"late"}, OwnerID: owner, LeaseSeconds: 600,
+		IDs: ids, Attempts: attempts, Seqs: []int64{1}, Contents: []string{"late"}, OwnerID: owner, LeaseSeconds: 600,
 	})
 	require.NoError(t, err)
 	require.Empty(t, committed, "a commit would extend the lease")
 	renewed, err := b.store.RenewAIResponseLeases(t.Context(), sqlc.RenewAIResponseLeasesParams{
-		Ids: ids, Attempts: attempts, OwnerID: owner, LeaseSeconds: 600,
+		IDs: ids, Attempts: attempts, OwnerID: owner, LeaseSeconds: 600,
 	})
 	require.NoError(t, err)
 	require.Empty(t, renewed)
@@ -75,15 +75,15 @@ func TestGroupCommitsAndRenewalsDoNotDeadlock(t *testing.T) {
 	owner := uuid.New()
 	commit := sqlc.CommitDeltasParams{OwnerID: owner, LeaseSeconds: 600}
 	for range responses {
-		commit.Ids = append(commit.Ids, b.respond(t, owner, 600).ID)
+		commit.IDs = append(commit.IDs, b.respond(t, owner, 600).ID)
 		commit.Attempts = append(commit.Attempts, 1)
 		commit.Seqs = append(commit.Seqs, 0)
 		commit.Contents = append(commit.Contents, "x")
 	}
 	renew := sqlc.RenewAIResponseLeasesParams{
-		Ids: slices.Clone(commit.Ids), Attempts: commit.Attempts, OwnerID: owner, LeaseSeconds: 600,
+		IDs: slices.Clone(commit.IDs), Attempts: commit.Attempts, OwnerID: owner, LeaseSeconds: 600,
 	}
-	slices.Reverse(renew.Ids)
+	slices.Reverse(renew.IDs)
 	ctx, stop := context.WithCancel(t.Context())
 	renewed := make(chan error, 1)
 	go func() {

@@ -178,7 +178,7 @@ func (m *machine) takeOver(t *rapid.T, r *modelResponse, by *modelReplica, crash
 	m.until(t, "somebody takes over", func() bool {
 		if crashed {
 			_, err := m.store.RenewAIResponseLeases(m.t.Context(), sqlc.RenewAIResponseLeasesParams{
-				Ids: []uuid.UUID{r.id}, Attempts: []int32{r.attempt}, OwnerID: *before.OwnerID, LeaseSeconds: -1,
+				IDs: []uuid.UUID{r.id}, Attempts: []int32{r.attempt}, OwnerID: *before.OwnerID, LeaseSeconds: -1,
 			})
 			require.NoError(t, err)
 		}

@@ -260,7 +260,7 @@ func (m *machine) requireLog(t *rapid.T, r *modelResponse, row sqlc.AIResponse) 
 	require.Equal(t, r.attempt, row.Attempt)
 	require.EqualValues(t, len(r.log), row.LastSeq)
 	events, err := m.store.ListAIResponseEvents(m.t.Context(), sqlc.ListAIResponseEventsParams{
-		MaxRows: 1000, Ids: []uuid.UUID{r.id}, FromSeqs: []int64{0},
+		MaxRows: 1000, IDs: []uuid.UUID{r.id}, FromSeqs: []int64{0},
 	})
 	require.NoError(t, err)
 	var log []modelEvent

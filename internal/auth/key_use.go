@@ -54,7 +54,7 @@ func (s *Service) FlushKeyUse(ctx context.Context) error {
 	var failed error
 	for ids := range slices.Chunk(s.used.take(), maxFlushed) {
 		err := s.store.UpdateAPIKeysLastUsed(ctx, sqlc.UpdateAPIKeysLastUsedParams{
-			Ids: ids, IntervalSeconds: int32(keyUseInterval.Seconds()),
+			IDs: ids, IntervalSeconds: int32(keyUseInterval.Seconds()),
 		})
 		if err != nil {
 			s.used.add(ids...)

@@ -2,8 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -29,15 +27,11 @@ type streamTokens struct {
 }
 
 func newStreamTokens(secrets [][]byte, now func() time.Time) (*streamTokens, error) {
-	t := &streamTokens{now: now}
-	for _, secret := range secrets {
-		key, err := hkdf.Key(sha256.New, secret, nil, "support-backend stream tokens", sha256.Size)
-		if err != nil {
-			return nil, fmt.Errorf("auth: derive the key of stream tokens: %w", err)
-		}
-		t.keys = append(t.keys, key)
+	keys, err := DeriveKeys(secrets, "stream tokens")
+	if err != nil {
+		return nil, err
 	}
-	return t, nil
+	return &streamTokens{keys: keys, now: now}, nil
 }
 
 // streamClaims are the claims of a stream token: its account, and its session or API key.

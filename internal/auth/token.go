@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -52,9 +51,9 @@ func newTokenKey(secret []byte) (tokenKey, error) {
 		return tokenKey{}, fmt.Errorf("auth: a secret must have %d bytes at least", MinSecretBytes)
 	}
 	// The key id is a one-way function of the secret, so that all replicas with the same secret agree on it.
-	id, err := hkdf.Key(sha256.New, secret, nil, "support-backend key id", 8)
+	id, err := deriveKey(secret, "key id", 8)
 	if err != nil {
-		return tokenKey{}, fmt.Errorf("auth: derive the key id: %w", err)
+		return tokenKey{}, err
 	}
 	names := map[string]any{"alg": jwt.SigningMethodHS256.Alg(), "typ": tokenType, "kid": hex.EncodeToString(id)}
 	header, err := json.Marshal(names)

@@ -86,13 +86,19 @@ func (w *wireRequest) omit(name string) {
 
 // Servers without a code for it say in words what is wrong. These are compiled when the first server says something.
 var (
-	// tooLong covers OpenAI, vLLM and DeepSeek ("maximum context length is"), llama.cpp ("exceeds the available context
-	// size", exceed_context_size_error), llama-cpp-python ("exceed context window"), LM Studio ("when context the
-	// overflows", "Context size has been exceeded"), SGLang ("longer than the model's context length") and others.
-	tooLong = onDemand(`(?i)maximum context|context[ _-]?(length|size|window)|context( the)? overflow|` +
-		`exceed_context|(prompt|input|conversation)( length)?( is)? too long|too many (input )?tokens|` +
-		`reduce the length of the|input tokens exceed|must be at least 1, got -`)
-	noModel = onDemand(`(?i)\bmodel\b.{0,160}\b(not found|does not exist|not exist|decommissioned|not loaded)\b|` +
+	// tooLong covers OpenAI and DeepSeek ("maximum context length is"), vLLM (the same, and "longer than the maximum model
+	// length"), llama.cpp ("exceeds the available context size", exceed_context_size_error), llama-cpp-python ("exceed
+	// context window"), LM Studio ("when context the overflows", "Context size has been exceeded"), SGLang ("longer than the
+	// model's context length"), TGI ("`inputs` must have less than"), xAI ("maximum prompt length"), Gemini ("input token
+	// count exceeds the maximum number of tokens") and others.
+	tooLong = onDemand(`(?i)maximum (context|(model|prompt|input) length)|context[ _-]?(length|size|window|limit)|` +
+		`context( the)? overflow|exceed_context|(prompt|input|conversation)( length)?( is)? too long|too many (input )?tokens|` +
+		`reduce the length of the|input tokens exceed|exceeds the maximum number of tokens|must be at least 1, got -|` +
+		`\binputs\b.{0,40}\bmust (be <=|have less than)`)
+	// tooLargeForRate is how OpenAI refuses a request that is larger than the tokens of a minute, with the status of a rate
+	// limit. Waiting does not help.
+	tooLargeForRate = onDemand(`(?i)^request too large\b`)
+	noModel         = onDemand(`(?i)\bmodel\b.{0,160}\b(not found|does not exist|not exist|decommissioned|not loaded)\b|` +
 		`\bno models? (is |are )?loaded\b`)
 	// notOurs matches complaints about the form of the request, not about the customer's text.
 	notOurs = onDemand(`(?i)\b(unknown|unsupported|unrecognized|unexpected|extra)\b\W+(\w+\W+){0,2}` +

@@ -129,3 +129,33 @@ func TestMessagesAreSafeForALog(t *testing.T) {
 	}
 	require.Len(t, client.clean(strings.Repeat("x", 10_000)), maxMessage)
 }
+
+// Each server has its own words for a conversation that is too long.
+func TestWordingsOfTooLong(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status int
+		body   string
+	}{
+		"Anthropic":         {400, `{"error":{"message":"input length and ` + "`max_tokens`" + ` exceed context limit: 199759 + 8192 > 200000, decrease input length or ` + "`max_tokens`" + ` and try again"}}`},
+		"Gemini":            {400, `{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}`},
+		"OpenAI's rate":     {429, `{"error":{"message":"Request too large for gpt-4o in organization org-a on tokens per min (TPM): Limit 30000, Requested 40000. The input or output tokens must be reduced in order to run successfully.","type":"tokens","code":"rate_limit_exceeded"}}`},
+		"TGI":               {422, `{"error":"Input validation error: ` + "`inputs` tokens + `max_new_tokens`" + ` must be <= 4097. Given: 4000 ` + "`inputs` tokens and 1024 `max_new_tokens`" + `","error_type":"validation"}`},
+		"TGI's input":       {422, `{"error":"Input validation error: ` + "`inputs`" + ` must have less than 1024 tokens. Given: 2048","error_type":"validation"}`},
+		"vLLM's engine":     {400, `{"error":{"message":"The decoder prompt (length 2136) is longer than the maximum model length of 2048.","type":"BadRequestError","code":400}}`},
+		"vLLM behind a 500": {500, `{"detail":"[address=0.0.0.0:43769] The decoder prompt (length 66501) is longer than the maximum model length of 65536."}`},
+		"xAI":               {400, `{"code":"invalid-argument","error":"This model's maximum prompt length is 131072 but the request contains 150000 tokens."}`},
+	} {
+		require.Equal(t, TooLarge, statusError(c.status, nil, []byte(c.body)).Kind, name)
+	}
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		want   Kind
+	}{
+		"requests": {429, `{"error":{"message":"Too many tokens, please wait before trying again."}}`, Overloaded},
+		"a field":  {400, `{"error":{"message":"Unrecognized request argument supplied: max_tokens","type":"invalid_request_error"}}`, Misconfigured},
+	} {
+		require.Equal(t, c.want, statusError(c.status, nil, []byte(c.body)).Kind, name)
+	}
+}

@@ -177,6 +177,8 @@ func (e *Error) classify(d detail, header http.Header) {
 	switch {
 	case (asks || e.Status == http.StatusInternalServerError) && tooLong().MatchString(words):
 		e.Kind = TooLarge
+	case e.Status == http.StatusTooManyRequests && tooLargeForRate().MatchString(d.message):
+		e.Kind = TooLarge
 	case asks && noModel().MatchString(words):
 		e.Kind, e.Code = Misconfigured, "model_not_found"
 	case asks || e.Kind == Misconfigured && e.Status == http.StatusBadRequest:

@@ -19,7 +19,7 @@ import (
 func (s *Server) SendUIMessage(
 	ctx context.Context, r api.SendUIMessageRequestObject,
 ) (api.SendUIMessageResponseObject, error) {
-	stream, err := s.chat(ctx, fromUIChatRequest(*r.Body), newChat(uistream.V5))
+	stream, err := s.chat(ctx, fromUIChatRequest(*r.Body), uistream.NewChat(uistream.V5, chatConvert))
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (s *Server) SendUIMessage(
 func (s *Server) SendUIMessageV7(
 	ctx context.Context, r api.SendUIMessageV7RequestObject,
 ) (api.SendUIMessageV7ResponseObject, error) {
-	stream, err := s.chat(ctx, fromUIChatRequest(*r.Body), newChat(uistream.V7))
+	stream, err := s.chat(ctx, fromUIChatRequest(*r.Body), uistream.NewChat(uistream.V7, chatConvert))
 	if err != nil {
 		return nil, err
 	}
@@ -39,10 +39,11 @@ func (s *Server) SendUIMessageV7(
 
 // RunAGUI stores the customer's message and streams the answer to AG-UI.
 func (s *Server) RunAGUI(ctx context.Context, r api.RunAGUIRequestObject) (api.RunAGUIResponseObject, error) {
-	stream, err := s.chat(ctx, fromAGUIRunRequest(*r.Body), func() (uistream.Encoder, error) {
+	run := uistream.NewRun(r.Body.ThreadID, r.Body.RunID, func() ([]api.AGUIMessage, error) {
 		messages, err := s.Tickets.Conversation(ctx, actorFrom(ctx), r.Body.ThreadID)
-		return uistream.NewRun(r.Body.ThreadID, r.Body.RunID, convertAll(messages, toAGUIMessage), chatConvert), err
-	})
+		return convertAll(messages, toAGUIMessage), err
+	}, chatConvert)
+	stream, err := s.chat(ctx, fromAGUIRunRequest(*r.Body), run)
 	if err != nil {
 		return nil, err
 	}
@@ -106,29 +107,16 @@ type chatRequest struct {
 	messages   []api.ClientMessage
 }
 
-func newChat(version uistream.Version) func() (uistream.Encoder, error) {
-	return func() (uistream.Encoder, error) { return uistream.NewChat(version, chatConvert), nil }
-}
-
 // chat stores the customer's message once and streams the answer to it. If a human has to answer, the stream ends
 // without an answer.
-func (s *Server) chat(
-	ctx context.Context, r chatRequest, newEncoder func() (uistream.Encoder, error),
-) (aiResponseStream, error) {
+func (s *Server) chat(ctx context.Context, r chatRequest, encoder uistream.Encoder) (aiResponseStream, error) {
 	said, stores := uistream.Last(r.messages)
 	stores = stores && !r.regenerate
-	var encoder uistream.Encoder
-	err := apart(func() (err error) {
-		if stores {
-			err = s.storeSaid(ctx, r.ticketID, said, len(r.messages)-1)
+	if stores {
+		err := apart(func() error { return s.storeSaid(ctx, r.ticketID, said, len(r.messages)-1) })
+		if err != nil {
+			return aiResponseStream{}, err
 		}
-		if err == nil {
-			encoder, err = newEncoder()
-		}
-		return err
-	})
-	if err != nil {
-		return aiResponseStream{}, err
 	}
 	stream, err := s.stream(ctx, encoder, func() (*assistant.Reader, error) {
 		switch {

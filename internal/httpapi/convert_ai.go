@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"cmp"
 	"time"
 
 	"github.com/google/uuid"
@@ -62,7 +61,7 @@ func toCustomersAIResponse(r sqlc.AIResponse) api.AIResponse {
 	if r.ErrorCode != nil {
 		response.Error = &api.AIResponseError{
 			Code:      api.AIFailureCode(*r.ErrorCode),
-			Retryable: problems[apperr.Code(*r.ErrorCode)].retryable,
+			Retryable: kindOf(apperr.Code(*r.ErrorCode)).retryable,
 		}
 	}
 	if r.CustomerID == nil {
@@ -83,8 +82,7 @@ func addReview(shown *api.AIResponse, r sqlc.AIResponse) {
 
 // toUnanswered tells why the AI does not answer the customer.
 func toUnanswered(why *apperr.Error) *api.Unanswered {
-	kind := problems[why.Code]
-	return &api.Unanswered{Code: api.ProblemCode(why.Code), Detail: cmp.Or(why.Detail, kind.title), Retryable: kind.retryable}
+	return &api.Unanswered{Code: api.ProblemCode(why.Code), Detail: detailOf(why), Retryable: kindOf(why.Code).retryable}
 }
 
 // toCreatedMessage converts a message and, if an answer was requested, the state of the answer.
@@ -216,12 +214,11 @@ func toDoneEvent(e eventlog.Done) api.DoneEvent {
 }
 
 func toFailedEvent(e eventlog.Failed) api.FailedEvent {
-	kind := problems[e.Err.Code]
 	return api.FailedEvent{
 		Type:         api.FailedEventTypeFailed,
 		AIResponseID: e.ID.ResponseID,
 		Code:         api.AIFailureCode(e.Err.Code),
-		Detail:       cmp.Or(e.Err.Detail, kind.title),
-		Retryable:    kind.retryable,
+		Detail:       detailOf(e.Err),
+		Retryable:    kindOf(e.Err.Code).retryable,
 	}
 }

@@ -24,10 +24,9 @@ func fromAGUIRunRequest(r api.AGUIRunRequest) chatRequest {
 	return chatRequest{ticketID: r.ThreadID, messages: r.Messages}
 }
 
-// toUIData converts a problem. Without a detail, it uses the title.
+// toUIData converts a problem.
 func toUIData(err *apperr.Error) api.UIData {
-	kind := problems[err.Code]
-	return api.UIData{Code: api.ProblemCode(err.Code), Detail: cmp.Or(err.Detail, kind.title), Retryable: kind.retryable}
+	return api.UIData{Code: api.ProblemCode(err.Code), Detail: detailOf(err), Retryable: kindOf(err.Code).retryable}
 }
 
 func toUIMetadata(m sqlc.Message) api.UIMessageMetadata {

@@ -60,13 +60,13 @@ func toTicketResult(requestID string) func(ticket.BulkResult) api.TicketResult {
 
 func toTeam(t team.Team) api.Team {
 	return api.Team{
-		ID: t.Team.ID, Name: t.Team.Name, MemberIds: t.MemberIds,
+		ID: t.Team.ID, Name: t.Team.Name, MemberIDs: t.MemberIDs,
 		CreatedAt: toTimestamp(t.Team.CreatedAt), UpdatedAt: toTimestamp(t.Team.UpdatedAt),
 	}
 }
 
 func fromUpdateTeamRequest(r api.UpdateTeamRequest) team.Change {
-	return team.Change{Name: r.Name, Members: r.MemberIds}
+	return team.Change{Name: r.Name, Members: r.MemberIDs}
 }
 
 func toStaffTicketCounts(c inbox.Counts) api.StaffTicketCounts {

@@ -1,14 +1,15 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/httpapi/limit"
 	"github.com/supportbackend/support/internal/journal"
 )
 
@@ -49,7 +50,9 @@ func (s *Server) StreamEvents(ctx context.Context, r api.StreamEventsRequestObje
 		return nil, err
 	}
 	filter, after := fromStreamEventsParams(r.Params)
-	stream := deskStream{ctx: ctx, journal: s.Journal, actor: actorFrom(ctx), filter: filter, permits: s.permits, leave: leave}
+	stream := &deskStream{
+		ctx: ctx, journal: s.Journal, actor: actorFrom(ctx), filter: filter, permits: s.permits, unread: &s.unread, leave: leave,
+	}
 	if stream.page, err = s.Journal.Find(ctx, stream.actor, filter, after, streamedEvents, 0); err != nil {
 		leave()
 		return nil, err
@@ -67,15 +70,17 @@ type deskStream struct {
 	journal *journal.Service
 	actor   auth.Actor
 	filter  journal.Filter
-	// page is the first page of events.
+	// page is the page of events to send.
 	page    journal.Page
 	permits *permits
+	unread  *limit.Unread
 	// leave means that the stream has ended.
 	leave func()
 }
 
-// VisitStreamEventsResponse writes events until the client is gone or the server drains.
-func (s deskStream) VisitStreamEventsResponse(w http.ResponseWriter) error {
+// VisitStreamEventsResponse writes events until the client is gone, the server drains, or the client has too many bytes
+// to read.
+func (s *deskStream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 	defer s.leave()
 	ctx, stop := s.permits.whileAllowed(s.ctx)
 	defer stop()
@@ -83,10 +88,17 @@ func (s deskStream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 	encoder.SetHeader(w.Header())
 	err := stream.open(encoder.Begin())
 	for err == nil {
-		if err := stream.write(s.frames()); err != nil {
+		release, refused := s.unread.Hold(callerFrom(s.ctx), s.page.Bytes)
+		if refused != nil {
+			return stream.write(encoder.BrokenOff(apperr.From(refused)))
+		}
+		err := s.send(stream)
+		release()
+		if err != nil {
 			return err
 		}
 		position := s.page.Position
+		s.page = journal.Page{} // A stream may wait for long.
 		s.page, err = s.journal.Find(ctx, s.actor, s.filter, &position, streamedEvents, untilHeartbeat(time.Now()))
 		select {
 		case <-s.journal.Drained():
@@ -99,18 +111,21 @@ func (s deskStream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 	return err
 }
 
-// frames returns the frames of the page, followed by the page's position if that is beyond its last event.
-func (s deskStream) frames() []byte {
-	var b bytes.Buffer
+// send sends the page, and its position if that is beyond its last event.
+func (s *deskStream) send(stream *eventStream) error {
 	last := int64(-1)
 	for _, e := range s.page.Entries {
 		encoded, _ := encodeJSON(toDeskEvent(e, s.actor.IsStaff())) // Every field has a JSON form.
-		fmt.Fprintf(&b, "id: %d\ndata: %s\n\n", e.Position, encoded)
+		if err := stream.add(fmt.Appendf(nil, "id: %d\ndata: %s\n\n", e.Position, encoded)); err != nil {
+			return err
+		}
 		last = e.Position
 	}
 	if s.page.Position != last {
 		// Without data there is no event, but a browser remembers the id.
-		fmt.Fprintf(&b, ": keep-alive\nid: %d\n\n", s.page.Position)
+		if err := stream.add(fmt.Appendf(nil, ": keep-alive\nid: %d\n\n", s.page.Position)); err != nil {
+			return err
+		}
 	}
-	return b.Bytes()
+	return stream.flush()
 }

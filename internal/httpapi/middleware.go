@@ -162,7 +162,7 @@ func loggedMethod(method string) string {
 // requestLevel returns the level of a request's line. Probes and an unavailable database, which is logged elsewhere,
 // must not fill the log.
 func requestLevel(route string, status int, err *apperr.Error) slog.Level {
-	passing := status < http.StatusInternalServerError || err != nil && problems[err.Code].retryable
+	passing := status < http.StatusInternalServerError || err != nil && kindOf(err.Code).retryable
 	switch {
 	case !passing:
 		return slog.LevelError

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -149,13 +150,16 @@ func writeProblem(c echo.Context, err *apperr.Error, requestID string) error {
 	return c.Blob(kind.status, mediaTypeProblem, body)
 }
 
-// kindOf returns the kind of a code.
+// kindOf returns the kind of a code, and that of an internal error for an unknown one.
 func kindOf(code apperr.Code) problemKind {
 	if kind, known := problems[code]; known {
 		return kind
 	}
 	return problems[apperr.Internal]
 }
+
+// detailOf returns the problem's detail, or its title where a detail is required and there is none.
+func detailOf(err *apperr.Error) string { return cmp.Or(err.Detail, kindOf(err.Code).title) }
 
 func toProblem(err *apperr.Error, requestID string) api.Problem {
 	kind := kindOf(err.Code)

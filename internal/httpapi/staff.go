@@ -44,7 +44,7 @@ func (s *Server) CountStaffTickets(
 
 // UpdateTickets makes one change in many tickets.
 func (s *Server) UpdateTickets(ctx context.Context, r api.UpdateTicketsRequestObject) (api.UpdateTicketsResponseObject, error) {
-	results, err := s.Tickets.UpdateMany(ctx, actorFrom(ctx), r.Body.TicketIds, fromUpdateTicketsRequest(*r.Body))
+	results, err := s.Tickets.UpdateMany(ctx, actorFrom(ctx), r.Body.TicketIDs, fromUpdateTicketsRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}

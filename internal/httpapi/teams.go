@@ -10,7 +10,7 @@ const teamsPath = "/teams"
 
 // CreateTeam makes a team.
 func (s *Server) CreateTeam(ctx context.Context, r api.CreateTeamRequestObject) (api.CreateTeamResponseObject, error) {
-	team, err := s.Teams.Create(ctx, actorFrom(ctx), r.Body.Name, r.Body.MemberIds)
+	team, err := s.Teams.Create(ctx, actorFrom(ctx), r.Body.Name, r.Body.MemberIDs)
 	if err != nil {
 		return nil, err
 	}

@@ -35,10 +35,11 @@ type Filter struct {
 }
 
 // Page is a page of the entries that an actor sees. Position is where the next page begins: after the last entry, or after
-// later ones that the actor does not see. Head is the newest position.
+// later ones that the actor does not see. Head is the newest position. Bytes is the size of the entries' texts.
 type Page struct {
 	Entries        []Entry
 	Position, Head int64
+	Bytes          int
 }
 
 // State returns the newest position, the oldest that is kept, and what waits in the outbox.
@@ -142,8 +143,8 @@ func (s *Service) page(ctx context.Context, actor auth.Actor, f Filter, after in
 		}
 	}
 	full := len(entries) == int(limit)
-	entries, cut := cutText(entries)
-	page := Page{Entries: entries, Position: until, Head: head}
+	entries, size, cut := cutText(entries)
+	page := Page{Entries: entries, Position: until, Head: head, Bytes: size}
 	if full || cut {
 		page.Position = entries[len(entries)-1].Position
 	}
@@ -224,16 +225,16 @@ func (s *Service) find(ctx context.Context, actor auth.Actor, f Filter, p sqlc.F
 	}
 }
 
-// cutText returns the first entries whose texts together do not exceed maxText.
-func cutText(entries []Entry) (_ []Entry, cut bool) {
-	size := 0
+// cutText returns the first entries whose texts together do not exceed maxText, and the size of their texts.
+func cutText(entries []Entry) (_ []Entry, size int, cut bool) {
 	for i, e := range entries {
-		size += len(e.Data) + lengthOf(e.Content) + lengthOf(e.Title) + lengthOf(e.Description)
-		if i > 0 && size > maxText {
-			return entries[:i], true
+		more := len(e.Data) + lengthOf(e.Content) + lengthOf(e.Title) + lengthOf(e.Description)
+		if i > 0 && size+more > maxText {
+			return entries[:i], size, true
 		}
+		size += more
 	}
-	return entries, false
+	return entries, size, false
 }
 
 func lengthOf(text *string) int {

@@ -74,11 +74,26 @@ func (set Settings) check() error {
 
 // List returns a page of prompts, newest first, and where the next page begins, if there is one.
 func (s *Service) List(ctx context.Context, p page.Page) ([]View, *page.Position, error) {
-	return page.Read(p, func(before page.Position, limit int32) ([]View, error) {
-		return s.store.ListPrompts(ctx, sqlc.ListPromptsParams{
-			BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
-		})
-	}, func(v View) page.Position { return page.At(v.Prompt.CreatedAt, v.Prompt.ID) })
+	before := p.AfterOr(page.Last)
+	rows, err := s.store.ListPrompts(ctx, sqlc.ListPromptsParams{
+		BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	prompts, next := page.CutText(rows, p.Limit, sizeOf, func(v View) page.Position {
+		return page.At(v.Prompt.CreatedAt, v.Prompt.ID)
+	})
+	return prompts, next, nil
+}
+
+// sizeOf returns the size of a prompt in a page, in bytes.
+func sizeOf(v View) int {
+	size := len(v.Prompt.Instructions)
+	for _, rule := range v.Prompt.Rules {
+		size += len(rule)
+	}
+	return size
 }
 
 // Get returns a prompt. It returns NotFound.

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/internal/auth"
 )
 
 const (
@@ -31,15 +32,11 @@ type refreshTokens struct {
 }
 
 func newRefreshTokens(secrets [][]byte) (*refreshTokens, error) {
-	t := &refreshTokens{}
-	for _, secret := range secrets {
-		key, err := hkdf.Key(sha256.New, secret, nil, "support-backend refresh tokens", sha256.Size)
-		if err != nil {
-			return nil, fmt.Errorf("session: derive the key of refresh tokens: %w", err)
-		}
-		t.keys = append(t.keys, key)
+	keys, err := auth.DeriveKeys(secrets, "refresh tokens")
+	if err != nil {
+		return nil, fmt.Errorf("session: %w", err)
 	}
-	return t, nil
+	return &refreshTokens{keys: keys}, nil
 }
 
 // refreshToken is a session's token with its stored hash.

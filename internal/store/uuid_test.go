@@ -42,7 +42,7 @@ func TestIDsAreWrittenAndReadAsBytes(t *testing.T) {
 	require.Equal(t, ids, listed)
 }
 
-// Ids are in every statement. Without the store's own codec, encoding an optional one takes 23 allocations.
+// IDs are in every statement. Without the store's own codec, encoding an optional one takes 23 allocations.
 //
 //nolint:paralleltest // AllocsPerRun counts for the whole process.
 func TestEncodingIDsDoesNotAllocate(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 
 const (
 	detachInterval = time.Minute
-	// maxDetached is how many tickets lose their team in one statement.
+	// maxDetached is how many tickets lose their team, or their assignee, in one statement.
 	maxDetached = 1000
 )
 
@@ -44,7 +44,7 @@ func (s *Service) Create(ctx context.Context, actor auth.Actor, name string, mem
 			return err
 		}
 		if _, err := s.store.CreateTeam(ctx, sqlc.CreateTeamParams{
-			ID: id, Name: name, MemberIds: members, ActorKind: actor.Kind(), ActorID: actor.ID,
+			ID: id, Name: name, MemberIDs: members, ActorKind: actor.Kind(), ActorID: actor.ID,
 		}); err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func (s *Service) Update(
 			ID: id, Name: cmp.Or(c.Name, before.Name), NewMembers: c.Members != nil, ActorKind: actor.Kind(), ActorID: actor.ID,
 		}
 		if c.Members != nil {
-			params.MemberIds = *c.Members
+			params.MemberIDs = *c.Members
 			if err := s.checkMembers(ctx, *c.Members); err != nil {
 				return err
 			}
@@ -151,7 +151,18 @@ func (s *Service) Detach(ctx context.Context) error {
 	return s.store.DeleteDetachedTeams(ctx)
 }
 
-// Tasks returns the periodic task that removes deleted teams from their tickets.
+// Unassign takes the open and pending tickets away from accounts that are disabled or no longer staff, in batches, so
+// that they are found among the unassigned tickets.
+func (s *Service) Unassign(ctx context.Context) error {
+	return background.Batches(ctx, maxDetached, func(ctx context.Context, limit, skip int32) (int64, error) {
+		return s.store.UnassignTickets(ctx, sqlc.UnassignTicketsParams{MaxRows: limit, SkipRows: skip})
+	})
+}
+
+// Tasks returns the periodic tasks that remove deleted teams, and staff who are gone, from their tickets.
 func (s *Service) Tasks() []background.Task {
-	return []background.Task{{Name: "detach_teams", Every: detachInterval, Do: s.Detach}}
+	return []background.Task{
+		{Name: "detach_teams", Every: detachInterval, Do: s.Detach},
+		{Name: "unassign_tickets", Every: detachInterval, Do: s.Unassign},
+	}
 }

@@ -17,7 +17,7 @@ import (
 
 // Merge moves a ticket's conversation into another ticket of the same customer, in chronological order, with its
 // description as a message, and closes it for good. The other ticket also gets the tags and custom fields that it
-// lacks, up to the limits. Tickets that were merged into the first one follow it. Merge fences what the AI is writing in
+// lacks, up to the limits, and is reopened when the customer waits in the first one. Tickets that were merged into the first one follow it. Merge fences what the AI is writing in
 // either. The caller has decided that the actor may see both.
 //
 // It returns the other ticket. It returns NotFound, InvalidTransition for a ticket that was merged before, TicketClosed
@@ -50,9 +50,9 @@ func (s *Service) Merge(ctx context.Context, actor auth.Actor, from, into uuid.U
 			}
 		}
 		merged, err := s.store.MergeTicket(store.Last(ctx), sqlc.MergeTicketParams{
-			FromID: from, IntoID: into, MessageID: uuid7.New(), ChangeID: uuid7.New(),
+			FromID: from, IntoID: into, MessageID: uuid7.New(), ClosingID: uuid7.New(), ReopeningID: uuid7.New(),
 			CallerID: actor.ID, ActorKind: actor.Kind(), AllCustomers: actor.SeesCustomers(),
-			Tags: joined.Tags, CustomFields: joined.CustomFields,
+			Status: joined.Status, SnoozedUntil: joined.SnoozedUntil, Tags: joined.Tags, CustomFields: joined.CustomFields,
 			EntryTypes: entries.types, EntriesShown: entries.shown, EntryData: entries.data,
 		})
 		ticket = View(merged)
@@ -61,8 +61,12 @@ func (s *Service) Merge(ctx context.Context, actor auth.Actor, from, into uuid.U
 	return ticket, err
 }
 
-// join returns a ticket with the additional tags and custom fields of another one, up to the limits.
+// join returns a ticket with the additional tags and custom fields of another one, up to the limits. A customer who waits
+// in the other one reopens and wakes the ticket, as a new message would.
 func join(t, other sqlc.Ticket) (sqlc.Ticket, error) {
+	if other.WaitingSince != nil {
+		t.Status, t.SnoozedUntil = sqlc.TicketStatusOpen, nil
+	}
 	tags := append(slices.Clone(t.Tags), without(other.Tags, t.Tags)...)
 	t.Tags = tags[:min(len(tags), maxTags)]
 	fields, err := Fields(t.CustomFields)

@@ -155,9 +155,9 @@ func (q *queue) write(ctx context.Context, batch []*queued) {
 		CountsFor: first.CountsFor, MaxMessages: first.MaxMessages, MaxBytes: first.MaxBytes,
 	}
 	for _, it := range batch {
-		together.Ids = append(together.Ids, it.params.ID)
+		together.IDs = append(together.IDs, it.params.ID)
 		together.Contents = append(together.Contents, it.params.Content)
-		together.ChangeIds = append(together.ChangeIds, it.params.ChangeID)
+		together.ChangeIDs = append(together.ChangeIDs, it.params.ChangeID)
 	}
 	written, err := q.store.CreateMessages(ctx, together)
 	for _, it := range batch {

@@ -136,11 +136,11 @@ func messagesOf(found sqlc.FindTicketWithMessagesRow) []Message {
 		}
 		return &at
 	}
-	messages := make([]Message, len(found.Ids))
+	messages := make([]Message, len(found.IDs))
 	for i := range messages {
 		messages[i].Message = sqlc.Message{
-			ID: found.Ids[i], TicketID: found.Ticket.ID, Author: sqlc.MessageAuthor(found.Authors[i]),
-			AuthorID: unlessNil(&found.AuthorIds[i]), Content: found.Contents[i], CreatedAt: found.CreatedAts[i],
+			ID: found.IDs[i], TicketID: found.Ticket.ID, Author: sqlc.MessageAuthor(found.Authors[i]),
+			AuthorID: unlessNil(&found.AuthorIDs[i]), Content: found.Contents[i], CreatedAt: found.CreatedAts[i],
 			IsNote: found.AreNotes[i], RedactedAt: unlessZero(found.RedactedAts[i]),
 			SupersededBy: unlessNil(&found.SupersededBys[i]),
 		}

@@ -159,14 +159,14 @@ func (s *Service) replay(ctx context.Context) (more bool, err error) {
 }
 
 func add(p *sqlc.CreateWebhookDeliveriesParams, webhook uuid.UUID, position int64, kind string) {
-	p.Ids = append(p.Ids, uuid7.New())
-	p.WebhookIds = append(p.WebhookIds, webhook)
+	p.IDs = append(p.IDs, uuid7.New())
+	p.WebhookIDs = append(p.WebhookIDs, webhook)
 	p.Positions = append(p.Positions, position)
 	p.Types = append(p.Types, kind)
 }
 
 func (s *Service) createDeliveries(ctx context.Context, p sqlc.CreateWebhookDeliveriesParams) error {
-	if len(p.Ids) == 0 {
+	if len(p.IDs) == 0 {
 		return nil
 	}
 	return s.store.CreateWebhookDeliveries(ctx, p)

@@ -3,7 +3,6 @@ package webhook
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/internal/auth"
 )
 
 const (
@@ -69,12 +70,12 @@ type sealKey struct {
 }
 
 func newSeals(secrets [][]byte) (*seals, error) {
+	keys, err := auth.DeriveKeys(secrets, "webhook secrets")
+	if err != nil {
+		return nil, fmt.Errorf("webhook: %w", err)
+	}
 	s := &seals{}
-	for _, secret := range secrets {
-		key, err := hkdf.Key(sha256.New, secret, nil, "support-backend webhook secrets", sha256.Size)
-		if err != nil {
-			return nil, fmt.Errorf("webhook: derive the key of secrets: %w", err)
-		}
+	for _, key := range keys {
 		block, err := aes.NewCipher(key)
 		if err != nil {
 			return nil, fmt.Errorf("webhook: %w", err)

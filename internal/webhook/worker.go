@@ -229,7 +229,7 @@ func recordOf(due []sqlc.WebhookDelivery, results []result) sqlc.RecordWebhookAt
 				outcome, wait = sqlc.WebhookDeliveryStatusPending, next
 			}
 		}
-		p.DeliveryIds = append(p.DeliveryIds, due[i].ID)
+		p.DeliveryIDs = append(p.DeliveryIDs, due[i].ID)
 		p.StartedAt = append(p.StartedAt, r.startedAt)
 		p.DurationsMs = append(p.DurationsMs, int32(r.duration.Milliseconds())) //nolint:gosec // Some seconds.
 		p.Statuses = append(p.Statuses, int32(r.status))                        //nolint:gosec // Three digits.

@@ -1730,8 +1730,8 @@ type CreateNoteRequest struct {
 
 // CreateTeamRequest A new team.
 type CreateTeamRequest struct {
-	// MemberIds The accounts that are its members.
-	MemberIds TeamMemberIDs `json:"member_ids,omitempty,omitzero"`
+	// MemberIDs The accounts that are its members.
+	MemberIDs TeamMemberIDs `json:"member_ids,omitempty,omitzero"`
 
 	// Name The team's name, one line of text, as a ticket's title is.
 	Name TeamName `json:"name"`
@@ -2953,8 +2953,8 @@ type Team struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// MemberIds The accounts that are its members.
-	MemberIds TeamMemberIDs `json:"member_ids"`
+	// MemberIDs The accounts that are its members.
+	MemberIDs TeamMemberIDs `json:"member_ids"`
 
 	// Name The team's name, one line of text, as a ticket's title is.
 	Name TeamName `json:"name"`
@@ -3355,8 +3355,8 @@ type UpdateMeRequest struct {
 
 // UpdateTeamRequest A change of a team. Omitted members do not change.
 type UpdateTeamRequest struct {
-	// MemberIds The accounts that replace its members.
-	MemberIds *[]ID `json:"member_ids,omitempty"`
+	// MemberIDs The accounts that replace its members.
+	MemberIDs *[]ID `json:"member_ids,omitempty"`
 
 	// Name The team's name, one line of text, as a ticket's title is.
 	Name TeamName `json:"name,omitempty,omitzero"`
@@ -3420,8 +3420,8 @@ type UpdateTicketsRequest struct {
 	// TeamID The team that the tickets are given to.
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty,omitzero"`
 
-	// TicketIds The tickets.
-	TicketIds []ID `json:"ticket_ids"`
+	// TicketIDs The tickets.
+	TicketIDs []ID `json:"ticket_ids"`
 }
 
 // UpdateUserRequest A change of an account. Omitted members do not change.
@@ -6426,6 +6426,7 @@ type ClientInterface interface {
 	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
 	// merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+	// When the customer is waiting for a reply in the merged ticket, the other ticket is reopened, and is no longer snoozed.
 	// Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
 	// Takes any type of body and a specified content type.
@@ -6439,6 +6440,7 @@ type ClientInterface interface {
 	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
 	// merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+	// When the customer is waiting for a reply in the merged ticket, the other ticket is reopened, and is no longer snoozed.
 	// Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
 	// Takes a body of the `application/json` content type.
@@ -6699,6 +6701,8 @@ type ClientInterface interface {
 	// `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
 	// administrator cannot be changed: `409 last_admin`.
 	//
+	// The open and pending tickets of an account that is disabled, or no longer staff, are assigned to nobody within two minutes.
+	//
 	// Customers see the names of the agents who write to them, and nothing else of their accounts.
 	//
 	// Takes any type of body and a specified content type.
@@ -6712,6 +6716,8 @@ type ClientInterface interface {
 	// enabling end the account's access tokens within a second on every server; a client gets one with the new role from
 	// `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
 	// administrator cannot be changed: `409 last_admin`.
+	//
+	// The open and pending tickets of an account that is disabled, or no longer staff, are assigned to nobody within two minutes.
 	//
 	// Customers see the names of the agents who write to them, and nothing else of their accounts.
 	//
@@ -8803,6 +8809,7 @@ func (c *Client) PreviewMacro(ctx context.Context, ticketID TicketID, macroID Ma
 // message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 // it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
 // merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+// When the customer is waiting for a reply in the merged ticket, the other ticket is reopened, and is no longer snoozed.
 // Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
 // Takes any type of body and a specified content type.
@@ -8826,6 +8833,7 @@ func (c *Client) MergeTicketWithBody(ctx context.Context, ticketID TicketID, par
 // message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 // it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
 // merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+// When the customer is waiting for a reply in the merged ticket, the other ticket is reopened, and is no longer snoozed.
 // Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
 // Takes a body of the `application/json` content type.
@@ -9296,6 +9304,8 @@ func (c *Client) GetUser(ctx context.Context, userID UserID, params *GetUserPara
 // `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
 // administrator cannot be changed: `409 last_admin`.
 //
+// The open and pending tickets of an account that is disabled, or no longer staff, are assigned to nobody within two minutes.
+//
 // Customers see the names of the agents who write to them, and nothing else of their accounts.
 //
 // Takes any type of body and a specified content type.
@@ -9319,6 +9329,8 @@ func (c *Client) UpdateUserWithBody(ctx context.Context, userID UserID, contentT
 // enabling end the account's access tokens within a second on every server; a client gets one with the new role from
 // `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
 // administrator cannot be changed: `409 last_admin`.
+//
+// The open and pending tickets of an account that is disabled, or no longer staff, are assigned to nobody within two minutes.
 //
 // Customers see the names of the agents who write to them, and nothing else of their accounts.
 //
@@ -16490,6 +16502,7 @@ type ClientWithResponsesInterface interface {
 	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
 	// merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+	// When the customer is waiting for a reply in the merged ticket, the other ticket is reopened, and is no longer snoozed.
 	// Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16503,6 +16516,7 @@ type ClientWithResponsesInterface interface {
 	// message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
 	// merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+	// When the customer is waiting for a reply in the merged ticket, the other ticket is reopened, and is no longer snoozed.
 	// Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -16783,6 +16797,8 @@ type ClientWithResponsesInterface interface {
 	// `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
 	// administrator cannot be changed: `409 last_admin`.
 	//
+	// The open and pending tickets of an account that is disabled, or no longer staff, are assigned to nobody within two minutes.
+	//
 	// Customers see the names of the agents who write to them, and nothing else of their accounts.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16796,6 +16812,8 @@ type ClientWithResponsesInterface interface {
 	// enabling end the account's access tokens within a second on every server; a client gets one with the new role from
 	// `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
 	// administrator cannot be changed: `409 last_admin`.
+	//
+	// The open and pending tickets of an account that is disabled, or no longer staff, are assigned to nobody within two minutes.
 	//
 	// Customers see the names of the agents who write to them, and nothing else of their accounts.
 	//
@@ -32130,6 +32148,7 @@ func (c *ClientWithResponses) PreviewMacroWithResponse(ctx context.Context, tick
 // message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 // it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
 // merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+// When the customer is waiting for a reply in the merged ticket, the other ticket is reopened, and is no longer snoozed.
 // Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -32149,6 +32168,7 @@ func (c *ClientWithResponses) MergeTicketWithBodyWithResponse(ctx context.Contex
 // message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
 // it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
 // merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+// When the customer is waiting for a reply in the merged ticket, the other ticket is reopened, and is no longer snoozed.
 // Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -32555,6 +32575,8 @@ func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, userID Us
 // `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
 // administrator cannot be changed: `409 last_admin`.
 //
+// The open and pending tickets of an account that is disabled, or no longer staff, are assigned to nobody within two minutes.
+//
 // Customers see the names of the agents who write to them, and nothing else of their accounts.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -32574,6 +32596,8 @@ func (c *ClientWithResponses) UpdateUserWithBodyWithResponse(ctx context.Context
 // enabling end the account's access tokens within a second on every server; a client gets one with the new role from
 // `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
 // administrator cannot be changed: `409 last_admin`.
+//
+// The open and pending tickets of an account that is disabled, or no longer staff, are assigned to nobody within two minutes.
 //
 // Customers see the names of the agents who write to them, and nothing else of their accounts.
 //

@@ -14,6 +14,7 @@ const followInterval = 100 * time.Millisecond
 // Run follows the responses that other replicas write, for the readers here, until ctx ends.
 func (h *Hub) Run(ctx context.Context) {
 	following := background.Outage{While: "following events", Logger: h.logger}
+	reserved := logs{store: h.store.Reserved(), encode: h.logs.encode} // Streams must not wait behind requests.
 	for {
 		select {
 		case <-ctx.Done():
@@ -21,7 +22,7 @@ func (h *Hub) Run(ctx context.Context) {
 		case <-h.wanted:
 		}
 		for feeds := h.followed(); len(feeds) > 0; feeds = h.followed() {
-			following.Note(ctx, h.logs.load(ctx, feeds))
+			following.Note(ctx, reserved.load(ctx, feeds))
 			select {
 			case <-ctx.Done():
 				return

@@ -23,7 +23,9 @@ var errHole = errors.New("eventlog: the log has a hole")
 
 // Hub holds the feeds in use on this replica.
 type Hub struct {
-	logs   logs
+	logs logs
+	// store has the follower's connections.
+	store  *store.Store
 	logger *slog.Logger
 
 	mu    sync.Mutex
@@ -37,7 +39,7 @@ type Hub struct {
 // NewHub returns a Hub without feeds. encode returns an event's frame on the wire; it is called once for each event.
 func NewHub(s *store.Store, encode func(Event) []byte, logger *slog.Logger) *Hub {
 	return &Hub{
-		logs: logs{store: s, encode: encode}, logger: logger,
+		logs: logs{store: s, encode: encode}, store: s, logger: logger,
 		feeds: make(map[uuid.UUID]*Feed), wanted: make(chan struct{}, 1),
 	}
 }

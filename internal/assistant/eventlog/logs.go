@@ -9,7 +9,6 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
-	"github.com/supportbackend/support/internal/store"
 )
 
 const (
@@ -21,7 +20,7 @@ const (
 
 // logs reads the events of responses from the database.
 type logs struct {
-	store  *store.Store
+	store  sqlc.Querier
 	encode func(Event) []byte
 }
 
@@ -30,7 +29,7 @@ type logs struct {
 func (l logs) load(ctx context.Context, feeds map[*Feed]int64) error {
 	params := sqlc.ListAIResponseEventsParams{MaxRows: int32(maxLoaded + len(feeds))} //nolint:gosec // Few feeds.
 	for f, lastSeq := range feeds {
-		params.Ids = append(params.Ids, f.responseID)
+		params.IDs = append(params.IDs, f.responseID)
 		params.FromSeqs = append(params.FromSeqs, lastSeq)
 	}
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)

@@ -70,7 +70,7 @@ func anotherMayAnswer(err error) bool {
 		return false
 	}
 	switch failure.Code {
-	case "model_not_found", "model_decommissioned", "tool_use_failed", "output_parse_failed", "json_validate_failed":
+	case "model_not_found", "model_decommissioned", "tool_use_failed", "output_parse_failed", "json_validate_failed", invalidJSON:
 		return true
 	}
 	return failure.Kind == groq.Overloaded || failure.Kind == groq.Empty

@@ -24,7 +24,7 @@ type deltas struct {
 func (d deltas) write(ctx context.Context, batch map[uuid.UUID]piece) (map[uuid.UUID]fate, error) {
 	params := sqlc.CommitDeltasParams{OwnerID: d.ownerID, LeaseSeconds: int32(LeaseDuration.Seconds())}
 	for _, p := range batch {
-		params.Ids = append(params.Ids, p.delta.ID.ResponseID)
+		params.IDs = append(params.IDs, p.delta.ID.ResponseID)
 		params.Attempts = append(params.Attempts, p.owner.response.Attempt)
 		params.Seqs = append(params.Seqs, p.delta.ID.Seq)
 		params.Contents = append(params.Contents, p.delta.Content)

@@ -93,9 +93,9 @@ func (l *leases) renewed(ctx context.Context, owners map[uuid.UUID]*owner) (ids 
 			ids = append(ids, id)
 			continue
 		}
-		params.Ids, params.Attempts = append(params.Ids, id), append(params.Attempts, o.response.Attempt)
+		params.IDs, params.Attempts = append(params.IDs, id), append(params.Attempts, o.response.Attempt)
 	}
-	if len(params.Ids) == 0 {
+	if len(params.IDs) == 0 {
 		return ids, nil
 	}
 	renewed, err := l.reserved.RenewAIResponseLeases(ctx, params)

@@ -2,7 +2,6 @@
 package cursor
 
 import (
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -17,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/page"
 )
@@ -37,13 +37,9 @@ type Cursors struct {
 
 // New returns Cursors with the key of the first secret. The keys of all secrets verify cursors.
 func New(secrets ...[]byte) (Cursors, error) {
-	keys := make([][]byte, len(secrets))
-	for i, secret := range secrets {
-		var err error
-		keys[i], err = hkdf.Key(sha256.New, secret, nil, "support-backend cursors", sha256.Size)
-		if err != nil {
-			return Cursors{}, fmt.Errorf("cursor: derive the key of cursors: %w", err)
-		}
+	keys, err := auth.DeriveKeys(secrets, "cursors")
+	if err != nil {
+		return Cursors{}, fmt.Errorf("cursor: %w", err)
 	}
 	return Cursors{keys: keys}, nil
 }

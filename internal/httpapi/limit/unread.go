@@ -21,7 +21,7 @@ type Unread struct {
 	each  map[Caller]int
 }
 
-// Hold counts a body until release is calleu. It returns RateLimited when the caller has too many unread bytes, and
+// Hold counts a body until release is called. It returns RateLimited when the caller has too many unread bytes, and
 // ServerBusy when all callers together have.
 func (u *Unread) Hold(who Caller, size int) (release func(), err error) {
 	u.mu.Lock()

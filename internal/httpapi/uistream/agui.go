@@ -12,14 +12,15 @@ import (
 
 // Run encodes a run of AG-UI.
 type Run struct {
-	threadID uuid.UUID
-	runID    string
-	// conversation is the thread without the answer.
-	conversation []api.AGUIMessage
+	threadID     uuid.UUID
+	runID        string
+	conversation func() ([]api.AGUIMessage, error)
 	convert      Convert
 	messageID    uuid.UUID
 	// shown means that the reader has a part of the answer, and open that its message has not ended.
 	shown, open bool
+	// failed means that the run has ended early.
+	failed bool
 	// head is the beginning of a delta's frame.
 	head string
 	f    frames
@@ -27,8 +28,9 @@ type Run struct {
 
 var _ Encoder = (*Run)(nil)
 
-// NewRun returns an encoder for one run. conversation is the thread without the answer.
-func NewRun(threadID uuid.UUID, runID string, conversation []api.AGUIMessage, convert Convert) *Run {
+// NewRun returns an encoder for one run. conversation returns the thread without the answer; few runs need it, and it is
+// too large to keep.
+func NewRun(threadID uuid.UUID, runID string, conversation func() ([]api.AGUIMessage, error), convert Convert) *Run {
 	return &Run{threadID: threadID, runID: runID, conversation: conversation, convert: convert}
 }
 
@@ -47,6 +49,9 @@ func (r *Run) Begin() []byte {
 func (r *Run) Frame(entry eventlog.Entry) []byte {
 	f := &r.f
 	f.Reset()
+	if r.failed {
+		return nil
+	}
 	switch e := entry.Event.(type) {
 	case eventlog.Start:
 		r.messageID = e.Response.ID
@@ -84,8 +89,13 @@ func (r *Run) reset(f *frames) {
 	if !r.shown {
 		return
 	}
+	messages, err := r.conversation()
+	if err != nil {
+		r.fail(f, apperr.From(err))
+		return
+	}
 	r.end(f)
-	f.add(api.AGUIEvent{Type: api.AGUIEventTypeMESSAGESSNAPSHOT, Messages: r.conversation})
+	f.add(api.AGUIEvent{Type: api.AGUIEventTypeMESSAGESSNAPSHOT, Messages: messages})
 	r.shown = false
 }
 
@@ -97,6 +107,7 @@ func (r *Run) fail(f *frames, why *apperr.Error) {
 	r.end(f)
 	data := r.convert.Problem(why)
 	f.add(api.AGUIEvent{Type: api.AGUIEventTypeRUNERROR, Message: data.Detail, Code: data.Code})
+	r.failed = true
 }
 
 // Unanswered returns the end of a run that adds no message.
@@ -111,6 +122,8 @@ func (r *Run) Unanswered(why *apperr.Error) []byte {
 // BrokenOff returns an error: the client may run again with the same messages.
 func (r *Run) BrokenOff(why *apperr.Error) []byte {
 	var f frames
-	r.fail(&f, why)
+	if !r.failed {
+		r.fail(&f, why)
+	}
 	return f.Bytes()
 }

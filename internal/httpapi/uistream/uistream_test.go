@@ -166,7 +166,9 @@ func TestEventsInEveryFormat(t *testing.T) {
 // encoders yields an encoder of each format with its expected output.
 func encoders(v5, v7, agui string) func(yield func(string, uistream.Encoder) bool) {
 	return func(yield func(string, uistream.Encoder) bool) {
-		conversation := []api.AGUIMessage{{ID: "m", Role: api.AGUIMessageRoleUser, Content: "Hi"}}
+		conversation := func() ([]api.AGUIMessage, error) {
+			return []api.AGUIMessage{{ID: "m", Role: api.AGUIMessageRoleUser, Content: "Hi"}}, nil
+		}
 		_ = yield(v5, uistream.NewChat(uistream.V5, convert)) &&
 			yield(v7, uistream.NewChat(uistream.V7, convert)) &&
 			yield(agui, uistream.NewRun(ticketID, "run", conversation, convert))
@@ -183,6 +185,28 @@ func TestCutStreamDoesNotLookFinished(t *testing.T) {
 			bytes.Clone(encoder.Frame(eventlog.Entry{Event: delta("Hel")})), encoder.BrokenOff(apperr.New(apperr.Draining, "Later.")))
 		require.Equal(t, want, strings.Join(got, "|"))
 	}
+}
+
+// A conversation may have a megabyte, and a server many readers.
+func TestConversationIsReadForAResetOnly(t *testing.T) {
+	t.Parallel()
+	readings := 0
+	run := uistream.NewRun(ticketID, "run", func() ([]api.AGUIMessage, error) {
+		readings++
+		return nil, apperr.New(apperr.DBUnavailable, "Later.")
+	}, convert)
+	stream := [][]byte{run.Begin()}
+	for _, event := range []eventlog.Event{begin, eventlog.Reset{Attempt: 2}, delta("Hel")} {
+		stream = append(stream, bytes.Clone(run.Frame(eventlog.Entry{Event: event})))
+	}
+	require.Zero(t, readings)
+	for _, event := range []eventlog.Event{eventlog.Reset{Attempt: 3}, delta("Hello"), done} {
+		stream = append(stream, bytes.Clone(run.Frame(eventlog.Entry{Event: event})))
+	}
+	require.Equal(t, 1, readings)
+	stream = append(stream, run.BrokenOff(apperr.New(apperr.Draining, "Later.")))
+	require.Equal(t, "RUN_STARTED|TEXT_MESSAGE_START|TEXT_MESSAGE_CONTENT Hel|TEXT_MESSAGE_END|RUN_ERROR Later. db_unavailable",
+		strings.Join(read(t, stream...), "|"), "without the conversation, the run ends")
 }
 
 func TestMessageWithoutAnAnswerAddsNone(t *testing.T) {

@@ -29,7 +29,7 @@ type EventsFrom struct {
 // the server or the network fails, without limit. Store each event's Position in the same transaction as the results of
 // processing it, and begin there next time: then you miss nothing and do nothing twice, even after a crash.
 //
-// An error ends the iteration. It is one that retrying does not fix, such as plain.PositionExpired (see [IsProblem])
+// An error ends the iteration. It is one that retrying does not fix, such as ProblemCodePositionExpired (see [IsProblem])
 // when the server no longer keeps the events after the position.
 func (s *Support) FollowEvents(ctx context.Context, from EventsFrom, options ...CallOption) iter.Seq2[plain.DeskEvent, error] {
 	return func(yield func(plain.DeskEvent, error) bool) {

@@ -246,6 +246,19 @@ func TestInvalidTriageIsRetriedOnce(t *testing.T) {
 	}
 }
 
+func TestInvalidTriageGoesToTheNextModel(t *testing.T) {
+	t.Parallel()
+	s := desk.New(t, desk.Options{Models: twoModels, Limits: noRetries()})
+	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	ticket := customer.NewTicket(t)
+	enqueue(t, s, groqsim.Script{Text: "I think it is urgent.", Times: 2}, groqsim.Script{
+		Text: `{"priority":"low","tags":[],"language":"de","sentiment":"neutral","hand_off":false,"reason":"A question."}`,
+	})
+	got := getComplete(t, agent, askAI(t, agent, ticket.ID, triage, http.StatusCreated).ID)
+	require.Equal(t, client.AIResponseStatusCompleted, got.Status)
+	require.Equal(t, "primary primary secondary", askedModels(s))
+}
+
 // Triage also works with servers without JSON schemas, or without JSON output at all.
 func TestTriageWithServersWithoutJSONSchemas(t *testing.T) {
 	t.Parallel()

@@ -187,7 +187,7 @@ func TestReaderWithTheEndGetsNoContent(t *testing.T) {
 	end := answer.Events[len(answer.Events)-1].ID
 	require.Equal(t, http.StatusNoContent, user.OpenStream(t, ticket.ID, end).Response.StatusCode)
 
-	// Ids of other customers are ignored.
+	// IDs of other customers are ignored.
 	other := s.Customer(t)
 	stream := other.OpenStream(t, other.NewTicket(t).ID, end)
 	stream.RequireOK()

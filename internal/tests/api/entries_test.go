@@ -44,7 +44,7 @@ func TestBulkChangeJournalsItsChanges(t *testing.T) {
 	d := newDraftDesk(t)
 	d.draft(t)
 	got, err := d.agent.UpdateTicketsWithResponse(t.Context(), nil, client.UpdateTicketsRequest{
-		TicketIds: []uuid.UUID{d.ticket.ID}, Priority: client.TicketPriorityHigh, AIMode: client.AIModeOff,
+		TicketIDs: []uuid.UUID{d.ticket.ID}, Priority: client.TicketPriorityHigh, AIMode: client.AIModeOff,
 	})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)

@@ -235,7 +235,7 @@ func TestSlowReaderOfAnExportHoldsNoConnection(t *testing.T) {
 	s := desk.New(t, desk.Options{})
 	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
 	fillForExport(t, s, customer)
-	reader := &stuck{httptest.NewRecorder(), make(chan struct{}, 1), make(chan struct{})}
+	reader := &stuck{httptest.NewRecorder(), "", make(chan struct{}, 1), make(chan struct{})}
 	var reading sync.WaitGroup
 	reading.Go(func() { askForExport(t, s, admin, customer.ID, reader) })
 	<-reader.writing
@@ -253,7 +253,7 @@ func TestExportThatFailsHasNoEnd(t *testing.T) {
 	s := desk.New(t, desk.Options{})
 	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
 	fillForExport(t, s, customer)
-	reader := &stuck{httptest.NewRecorder(), make(chan struct{}, 1), make(chan struct{})}
+	reader := &stuck{httptest.NewRecorder(), "", make(chan struct{}, 1), make(chan struct{})}
 	var reading sync.WaitGroup
 	var fault any
 	reading.Go(func() {

@@ -175,14 +175,14 @@ func TestOnlyAdministratorsChangeTeams(t *testing.T) {
 	s := desk.New(t, desk.Options{NoAI: true})
 	customer, agent, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent), s.Staff(t, sqlc.UserRoleAdmin)
 	created, err := admin.CreateTeamWithResponse(t.Context(), nil, client.CreateTeamRequest{
-		Name: "Billing", MemberIds: client.TeamMemberIDs{agent.ID},
+		Name: "Billing", MemberIDs: client.TeamMemberIDs{agent.ID},
 	})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
 	id := created.JSON201.ID
-	require.Equal(t, client.TeamMemberIDs{agent.ID}, created.JSON201.MemberIds)
+	require.Equal(t, client.TeamMemberIDs{agent.ID}, created.JSON201.MemberIDs)
 	refused, err := admin.CreateTeamWithResponse(t.Context(), nil, client.CreateTeamRequest{
-		Name: "Billing", MemberIds: client.TeamMemberIDs{customer.ID},
+		Name: "Billing", MemberIDs: client.TeamMemberIDs{customer.ID},
 	})
 	require.NoError(t, err)
 	problem := apitest.RequireProblem(t, refused.StatusCode(), refused.Body, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
@@ -197,7 +197,7 @@ func TestOnlyAdministratorsChangeTeams(t *testing.T) {
 	read, err := agent.GetTeamWithResponse(t.Context(), id, nil)
 	require.NoError(t, err)
 	require.Equal(t, "Refunds", read.JSON200.Name)
-	require.Empty(t, read.JSON200.MemberIds)
+	require.Empty(t, read.JSON200.MemberIDs)
 
 	ticket := customer.NewTicket(t)
 	update(t, agent, ticket.ID, client.UpdateTicketRequest{TeamID: nullable.NewNullableWithValue(id)})

@@ -105,6 +105,53 @@ func TestMergeJoinsTagsAndFields(t *testing.T) {
 	}, entries[len(entries)-2:])
 }
 
+// A customer who waits in the merged ticket waits in the other one, which is then open, whatever it was. It stays as it
+// is when nobody waits.
+func TestMergeReopensForAWaitingCustomer(t *testing.T) {
+	t.Parallel()
+	s := desk.New(t, desk.Options{NoAI: true})
+	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	tomorrow := nullable.NewNullableWithValue(time.Now().Add(24 * time.Hour).UTC().Truncate(time.Second))
+	for name, prepare := range map[string]func(id uuid.UUID){
+		"resolved": func(id uuid.UUID) { agent.SetStatus(t, id, "resolved") },
+		"pending":  func(id uuid.UUID) { agent.SetStatus(t, id, "pending") },
+		"snoozed":  func(id uuid.UUID) { update(t, agent, id, client.UpdateTicketRequest{SnoozedUntil: tomorrow}) },
+	} {
+		into, answered, waiting := customer.NewTicket(t), customer.NewTicket(t), customer.NewTicket(t)
+		agent.Say(t, into.ID, "All done.")
+		agent.Say(t, answered.ID, "All done.")
+		prepare(into.ID)
+		before := getTicket(t, agent, into)
+		require.Equal(t, http.StatusOK, merge(t, agent, answered.ID, into.ID).StatusCode())
+		same := getTicket(t, agent, into)
+		require.Equal(t, before.Status, same.Status, name)
+		require.Equal(t, before.SnoozedUntil, same.SnoozedUntil, name)
+		require.Zero(t, same.WaitingSince, name)
+
+		require.Equal(t, http.StatusOK, merge(t, agent, waiting.ID, into.ID).StatusCode())
+		after := getTicket(t, agent, into)
+		require.Equal(t, client.TicketStatusOpen, after.Status, name)
+		require.Zero(t, after.SnoozedUntil, name)
+		require.Zero(t, after.ResolvedAt, name)
+		require.Equal(t, waiting.CreatedAt, after.WaitingSince, name)
+		change := map[string]string{
+			"resolved": `ticket.status_changed false {"to": "open", "from": "resolved"}`,
+			"pending":  `ticket.status_changed false {"to": "open", "from": "pending"}`,
+			"snoozed":  `ticket.snoozed true`,
+		}[name]
+		entries := journalOf(t, s, into.ID, "type || ' ' || (customer_id IS NULL)::text || ' ' || data::text")
+		require.Contains(t, entries[len(entries)-1], change)
+		require.Equal(t, after.Status, lastStatus(t, s, into.ID, before.Status))
+	}
+}
+
+// lastStatus returns the status that the ticket's newest change of status led to, or the given one when there is none.
+func lastStatus(t *testing.T, s *desk.Desk, id uuid.UUID, none client.TicketStatus) client.TicketStatus {
+	t.Helper()
+	return client.TicketStatus(storetest.QueryText(t, s.DatabaseURL, `SELECT coalesce((SELECT to_status::text FROM ticket_status_changes
+		WHERE ticket_id = $1 ORDER BY id DESC LIMIT 1), $2)`, id, none))
+}
+
 // Running answers in both tickets end unpublished, and the customer's next turn is in the other ticket.
 func TestMergeCancelsRunningAnswers(t *testing.T) {
 	t.Parallel()
@@ -199,7 +246,7 @@ func TestBulkChangeReportsEachTicket(t *testing.T) {
 	unknown := uuid.New()
 	for range 2 { // Repeating the request is harmless.
 		got, err := agent.UpdateTicketsWithResponse(t.Context(), nil, client.UpdateTicketsRequest{
-			TicketIds: []uuid.UUID{open.ID, closed.ID, unknown}, Status: "resolved", AddTags: client.Tags{"outage"},
+			TicketIDs: []uuid.UUID{open.ID, closed.ID, unknown}, Status: "resolved", AddTags: client.Tags{"outage"},
 			AssigneeID: nullable.NewNullableWithValue(agent.ID),
 		})
 		require.NoError(t, err)

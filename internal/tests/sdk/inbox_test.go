@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/oapi-codegen/nullable"
 	"github.com/stretchr/testify/require"
 
@@ -40,6 +41,21 @@ func TestGuideStaffInbox(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, client.TicketStatusResolved, resolved.Status)
 	require.Equal(t, agent.ID, *resolved.AssigneeID)
+}
+
+func TestListWithoutPagesIsASlice(t *testing.T) {
+	t.Parallel()
+	s := desk.New(t, desk.Options{NoAI: true})
+	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	ticket := customer.NewTicket(t)
+	unknown := uuid.New()
+	results, err := connect(t, s, client.WithToken(agent.Token)).UpdateTickets(t.Context(), client.UpdateTicketsRequest{
+		TicketIDs: []client.ID{ticket.ID, unknown}, Status: client.TicketStatusResolved,
+	})
+	require.NoError(t, err)
+	require.Len(t, results, 2)
+	require.True(t, results[0].Changed)
+	require.Equal(t, client.ProblemCodeNotFound, results[1].Problem.Code)
 }
 
 // inbox answers the unassigned ticket whose customer has waited longest.

@@ -92,6 +92,14 @@ type operation struct {
 	Public, TakesKey, Repeatable bool
 }
 
+// ListOf returns the type of the items of a list without pages.
+func (o operation) ListOf() string {
+	if item, isList := strings.CutPrefix(o.Result, "[]"); isList {
+		return item
+	}
+	return ""
+}
+
 // pathParam is a path parameter: its name in Go, its name in the contract, and its type.
 type pathParam struct{ Name, Wire, Type string }
 
