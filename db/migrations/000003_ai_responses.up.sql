@@ -65,34 +65,42 @@ CREATE TABLE ai_responses (
     CONSTRAINT ai_responses_reviewed_by_fkey FOREIGN KEY (reviewed_by) REFERENCES users (id) ON DELETE SET NULL
 ) WITH (fillfactor = 50);
 
--- The rules that every AI response satisfies; see is_valid_ticket.
-CREATE FUNCTION is_valid_ai_response(r ai_responses) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+-- The rules that every AI response satisfies; see check_ticket.
+CREATE FUNCTION check_ai_response() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RETURN r.attempt BETWEEN 1 AND 1000
-        AND r.crashes BETWEEN 0 AND 1000
-        AND char_length(r.model) BETWEEN 1 AND 128
-        AND char_length(r.error_code) BETWEEN 1 AND 64
-        AND octet_length(r.content) BETWEEN 1 AND 65536
-        AND r.edit_distance >= 0
-        AND r.prompt_version >= 1
+    IF NOT (
+        NEW.attempt BETWEEN 1 AND 1000
+        AND NEW.crashes BETWEEN 0 AND 1000
+        AND char_length(NEW.model) BETWEEN 1 AND 128
+        AND char_length(NEW.error_code) BETWEEN 1 AND 64
+        AND octet_length(NEW.content) BETWEEN 1 AND 65536
+        AND NEW.edit_distance >= 0
+        AND NEW.prompt_version >= 1
         -- An end, and what the customer got of it.
-        AND (r.status = 'streaming') = (r.finished_at IS NULL)
-        AND r.finish_reason IN ('stop', 'length')
-        AND (r.status <> 'completed' OR r.finish_reason IS NOT NULL)
-        AND (r.finish_reason IS NULL OR r.status IN ('completed', 'superseded'))
-        AND (r.message_id IS NULL OR r.finish_reason IS NOT NULL)
-        AND (r.customer_id IS NULL OR (r.message_id IS NULL) = (r.finish_reason IS NULL))
+        AND (NEW.status = 'streaming') = (NEW.finished_at IS NULL)
+        AND NEW.finish_reason IN ('stop', 'length')
+        AND (NEW.status <> 'completed' OR NEW.finish_reason IS NOT NULL)
+        AND (NEW.finish_reason IS NULL OR NEW.status IN ('completed', 'superseded'))
+        AND (NEW.message_id IS NULL OR NEW.finish_reason IS NOT NULL)
+        AND (NEW.customer_id IS NULL OR (NEW.message_id IS NULL) = (NEW.finish_reason IS NULL))
         -- Responses that only staff see.
-        AND (r.customer_id IS NULL OR (r.kind = 'answer' AND r.review IS NULL AND r.content IS NULL))
-        AND (r.review IS NULL OR (r.kind = 'answer' AND r.customer_id IS NULL))
-        AND (r.message_id IS NULL OR (r.kind = 'answer' AND r.review IS DISTINCT FROM 'pending'))
+        AND (NEW.customer_id IS NULL OR (NEW.kind = 'answer' AND NEW.review IS NULL AND NEW.content IS NULL))
+        AND (NEW.review IS NULL OR (NEW.kind = 'answer' AND NEW.customer_id IS NULL))
+        AND (NEW.message_id IS NULL OR (NEW.kind = 'answer' AND NEW.review IS DISTINCT FROM 'pending'))
         -- Drafts.
-        AND (coalesce(r.review, 'pending') = 'pending') = (r.reviewed_at IS NULL)
-        AND coalesce(r.review = 'published', false) = (r.edit_distance IS NOT NULL);
+        AND (coalesce(NEW.review, 'pending') = 'pending') = (NEW.reviewed_at IS NULL)
+        AND coalesce(NEW.review = 'published', false) = (NEW.edit_distance IS NOT NULL)
+    ) THEN
+        RAISE check_violation USING MESSAGE = 'an AI response breaks a rule', TABLE = 'ai_responses', CONSTRAINT = 'ai_responses_check';
+    END IF;
+    RETURN NULL;
 END
 $$;
 
-ALTER TABLE ai_responses ADD CONSTRAINT ai_responses_check CHECK (is_valid_ai_response(ai_responses));
+CREATE CONSTRAINT TRIGGER ai_responses_check AFTER INSERT OR UPDATE OF
+    attempt, crashes, model, error_code, content, edit_distance, prompt_version, status, finished_at, finish_reason,
+    message_id, customer_id, kind, review, reviewed_at
+    ON ai_responses FOR EACH ROW EXECUTE FUNCTION check_ai_response();
 
 -- A ticket has at most one streaming response of each kind, one draft that waits for review, and one current answer per
 -- turn, even while another one is being written. The first index also finds all streaming responses quickly.
@@ -137,7 +145,7 @@ CREATE TABLE ai_response_events (
         REFERENCES ai_responses (id) ON DELETE CASCADE
 );
 
--- The rules that every event satisfies; see is_valid_ticket.
+-- The rules that every event satisfies; see check_ticket.
 CREATE FUNCTION is_valid_ai_response_event(e ai_response_events) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
     RETURN e.seq >= 1

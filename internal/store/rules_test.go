@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"context"
+	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -11,7 +13,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// A table whose CHECK calls a function refuses every row that breaks one of the function's rules.
+// A table whose rules are in a function refuses every row that breaks one of them.
 func TestTablesRefuseInvalidRows(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
@@ -35,7 +37,7 @@ INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content) SEL
 			"ai_mode_before = 'auto'", "ai_mode = 'off', ai_mode_before = 'off'", "handoff_reason = 'other', handed_off_at = now()",
 			"ai_mode = 'off', handed_off_at = now()", "resolved_at = now()", "status = 'resolved'",
 			"status = 'closed', resolved_at = now(), snoozed_until = now()", "snoozed_until = '10000-01-01'",
-			"merged_into = id", "status = 'closed', resolved_at = now(), merged_into = id", "version = 0",
+			"merged_into = id", "status = 'closed', resolved_at = now(), merged_into = id",
 		},
 		"messages": {
 			"content = ''", "content = repeat('a', 10001)", "author = 'ai', author_id = NULL, content = repeat('a', 65537)",
@@ -67,4 +69,37 @@ INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content) SEL
 			require.Equal(t, table+"_check", pg.ConstraintName, "%s: %s", table, change)
 		}
 	}
+	_, err = conn.Exec(t.Context(), "UPDATE tickets SET version = 0")
+	require.ErrorContains(t, err, "tickets_version_check")
+}
+
+// A trigger that checks rules does so whenever a statement sets a column that a rule names.
+func TestTriggersCheckRulesWhenTheirColumnsAreSet(t *testing.T) {
+	t.Parallel()
+	conn, err := pgx.Connect(t.Context(), storetest.NewURL(t))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	rows, err := conn.Query(t.Context(), `
+SELECT t.tgname, p.prosrc, ARRAY(SELECT a.attname::text FROM pg_attribute AS a WHERE a.attrelid = t.tgrelid AND a.attnum = ANY (t.tgattr))
+FROM pg_trigger AS t
+JOIN pg_proc AS p ON p.oid = t.tgfoid
+WHERE t.tgconstraint <> 0 AND NOT t.tgisinternal
+ORDER BY t.tgname`)
+	require.NoError(t, err)
+	column := regexp.MustCompile(`NEW\.(\w+)`)
+	var names []string
+	for rows.Next() {
+		var name, source string
+		var columns []string
+		require.NoError(t, rows.Scan(&name, &source, &columns))
+		var named []string
+		for _, found := range column.FindAllStringSubmatch(source, -1) {
+			named = append(named, found[1])
+		}
+		slices.Sort(named)
+		require.ElementsMatch(t, slices.Compact(named), columns, name)
+		names = append(names, name)
+	}
+	require.NoError(t, rows.Err())
+	require.Equal(t, []string{"ai_responses_check", "tickets_check"}, names)
 }
