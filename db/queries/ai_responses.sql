@@ -1,78 +1,171 @@
 -- name: FindTurn :one
--- A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or the
--- description. running is the answer that is being written in the ticket, for any turn. standing is the completed
--- answer to this turn. draft is the newest draft for this turn that waits for review or was discarded. If
--- staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response while the
--- upstream must not be asked again, and failure_seconds is how long that lasts: until the pause ends, or the wait that
--- the upstream asked for if that is longer. Missing ids are nil UUIDs, and a missing failure is empty. prompt_version
--- is the live prompt's; NULL is the built-in prompt.
-SELECT
-    sqlc.embed(t),
-    coalesce(turn.id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id,
-    coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
-    (running.id IS NOT NULL AND running.turn_message_id IS NOT DISTINCT FROM turn.id)::boolean AS running_answers_turn,
-    coalesce(standing.id, '00000000-0000-0000-0000-000000000000')::uuid AS standing_id,
-    coalesce(draft.id, '00000000-0000-0000-0000-000000000000')::uuid AS draft_id,
-    coalesce(draft.review = 'pending', false)::boolean AS draft_waits,
-    coalesce(staff.created_at > turn.created_at, staff.created_at IS NOT NULL)::boolean AS staff_spoke_last,
-    coalesce(failure.error_code, '')::text AS failure,
-    coalesce(failure.seconds, 0)::double precision AS failure_seconds,
-    live.version AS prompt_version
+-- A ticket that the actor sees, and its turn: the customer's newest message that is not redacted, or the nil UUID for the
+-- description.
+SELECT sqlc.embed(t), coalesce(turn.id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id
 FROM tickets AS t
 LEFT JOIN LATERAL (
-    SELECT m.id, m.created_at
+    SELECT m.id
     FROM messages AS m
     WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note AND m.redacted_at IS NULL
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS turn ON true
-LEFT JOIN LATERAL (
-    SELECT m.created_at
-    FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'agent' AND NOT m.is_note
-    ORDER BY m.created_at DESC
-    LIMIT 1
-) AS staff ON true
-LEFT JOIN ai_responses AS running ON running.ticket_id = t.id AND running.status = 'streaming' AND running.kind = 'answer'
-LEFT JOIN LATERAL (
-    SELECT r.id
-    FROM ai_responses AS r
-    WHERE r.turn_message_id = turn.id AND r.status = 'completed' AND r.message_id IS NOT NULL
-    UNION ALL
-    SELECT r.id
-    FROM ai_responses AS r
-    WHERE turn.id IS NULL AND r.ticket_id = t.id AND r.turn_message_id IS NULL AND r.status = 'completed'
-        AND r.message_id IS NOT NULL
-) AS standing ON true
-LEFT JOIN LATERAL (
-    SELECT r.id, r.review
-    FROM ai_responses AS r
-    WHERE t.ai_mode = 'draft' AND r.ticket_id = t.id AND r.status = 'completed' AND r.review IN ('pending', 'discarded')
-        AND r.turn_message_id IS NOT DISTINCT FROM turn.id
-    ORDER BY r.created_at DESC, r.id DESC
-    LIMIT 1
-) AS draft ON true
-LEFT JOIN LATERAL (
+WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
+
+-- name: ClaimTurn :one
+-- Finds the answer to the turn of a ticket that the actor sees, or creates it with its first owner. The caller holds the
+-- ticket's lock, so that only one of all callers creates it, and LockAIBudget, so that the counts stay correct.
+--
+-- The turn is FindTurn's. running is the answer that is being written in the ticket, for any turn. standing is the
+-- completed answer to this turn. draft is the newest draft for this turn that waits for review or was discarded.
+-- found_id is the answer to read: the running one, a draft, or the standing one, which customers keep until a draft
+-- replaces it. Staff can have a discarded draft written again; customers cannot replace a draft. waiting means that it
+-- answers an earlier turn, and must end before the answer to this one can begin. Missing ids are nil UUIDs.
+--
+-- If the actor has just said something (said), only the customer's message is a turn.
+--
+-- refusal is an error code: why nobody may answer this turn, or the failure of its newest answer while the upstream must
+-- not be asked again. failure_seconds is how long that lasts: until the pause ends, or the wait that the upstream asked
+-- for if that is longer.
+--
+-- If nothing was found or refused, it creates the answer, unless this server may not write it (may_write) or the actor
+-- has used up the budget. created_at and lease_expires_at are those of the new row; they are null if there is none.
+-- prompt_version is the live prompt's; NULL is the built-in prompt.
+--
+-- The commit of a read does not wait for the disk: if the database crashes at this moment, the answer is gone, and its
+-- readers ask again.
+WITH turn AS (
     SELECT
-        latest.error_code,
-        extract(epoch FROM latest.finished_at + pause.length - statement_timestamp()) AS seconds
-    FROM (
-        SELECT r.id, r.last_seq, r.turn_message_id, r.status, r.error_code, r.finished_at
+        t.id AS ticket_id,
+        t.user_id,
+        t.ai_mode,
+        turn.id AS message_id,
+        live.version AS prompt_version,
+        failure.seconds AS failure_seconds,
+        running.id AS running_id,
+        running.turn_message_id IS NOT DISTINCT FROM turn.id AS running_answers_turn,
+        CASE
+            WHEN @said::boolean AND t.user_id <> @actor_id THEN NULL
+            WHEN running.id IS NOT NULL AND running.turn_message_id IS NOT DISTINCT FROM turn.id THEN running.id
+            WHEN standing.id IS NOT NULL AND NOT @staff::boolean AND NOT @regenerate::boolean THEN standing.id
+            WHEN draft.id IS NOT NULL AND (NOT @staff OR @reading::boolean OR (draft.review = 'pending' AND NOT @regenerate)) THEN draft.id
+            WHEN standing.id IS NOT NULL AND NOT @regenerate THEN standing.id
+            ELSE running.id
+        END AS found_id,
+        CASE
+            WHEN @said AND t.user_id <> @actor_id THEN 'nothing_to_answer'
+            WHEN @reading AND failure.error_code IS NOT NULL AND t.ai_mode = 'draft' AND NOT @staff THEN 'ai_in_review'
+            WHEN @reading AND failure.error_code IS NOT NULL THEN failure.error_code
+            WHEN t.status = 'closed' THEN 'ticket_closed'
+            WHEN coalesce(staff.created_at > turn.created_at, staff.created_at IS NOT NULL) THEN 'nothing_to_answer'
+            WHEN t.handoff_reason IS NOT NULL THEN 'handed_off'
+            WHEN t.ai_mode = 'off' THEN 'ai_disabled'
+        END AS refusal
+    FROM tickets AS t
+    LEFT JOIN LATERAL (
+        SELECT m.id, m.created_at
+        FROM messages AS m
+        WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note AND m.redacted_at IS NULL
+        ORDER BY m.created_at DESC
+        LIMIT 1
+    ) AS turn ON true
+    LEFT JOIN LATERAL (
+        SELECT m.created_at
+        FROM messages AS m
+        WHERE m.ticket_id = t.id AND m.author = 'agent' AND NOT m.is_note
+        ORDER BY m.created_at DESC
+        LIMIT 1
+    ) AS staff ON true
+    LEFT JOIN ai_responses AS running ON running.ticket_id = t.id AND running.status = 'streaming' AND running.kind = 'answer'
+    LEFT JOIN LATERAL (
+        SELECT r.id
         FROM ai_responses AS r
-        WHERE r.ticket_id = t.id AND r.kind = 'answer'
+        WHERE r.turn_message_id = turn.id AND r.status = 'completed' AND r.message_id IS NOT NULL
+        UNION ALL
+        SELECT r.id
+        FROM ai_responses AS r
+        WHERE turn.id IS NULL AND r.ticket_id = t.id AND r.turn_message_id IS NULL AND r.status = 'completed'
+            AND r.message_id IS NOT NULL
+    ) AS standing ON true
+    LEFT JOIN LATERAL (
+        SELECT r.id, r.review
+        FROM ai_responses AS r
+        WHERE t.ai_mode = 'draft' AND r.ticket_id = t.id AND r.status = 'completed' AND r.review IN ('pending', 'discarded')
+            AND r.turn_message_id IS NOT DISTINCT FROM turn.id
         ORDER BY r.created_at DESC, r.id DESC
         LIMIT 1
-    ) AS latest
-    CROSS JOIN LATERAL (
-        SELECT make_interval(secs => greatest(@pause_seconds::integer, max(e.retry_after_seconds))) AS length
-        FROM ai_response_events AS e
-        WHERE e.ai_response_id = latest.id AND e.seq = latest.last_seq
-    ) AS pause
-    WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM turn.id
-        AND latest.finished_at + pause.length > statement_timestamp()
-) AS failure ON true
-LEFT JOIN prompts AS live ON live.id = (SELECT l.prompt_id FROM live_prompt AS l WHERE l.only_one)
-WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
+    ) AS draft ON true
+    LEFT JOIN LATERAL (
+        SELECT
+            latest.error_code,
+            extract(epoch FROM latest.finished_at + pause.length - statement_timestamp()) AS seconds
+        FROM (
+            SELECT r.id, r.last_seq, r.turn_message_id, r.status, r.error_code, r.finished_at
+            FROM ai_responses AS r
+            WHERE r.ticket_id = t.id AND r.kind = 'answer'
+            ORDER BY r.created_at DESC, r.id DESC
+            LIMIT 1
+        ) AS latest
+        CROSS JOIN LATERAL (
+            SELECT make_interval(secs => greatest(@pause_seconds::integer, max(e.retry_after_seconds))) AS length
+            FROM ai_response_events AS e
+            WHERE e.ai_response_id = latest.id AND e.seq = latest.last_seq
+        ) AS pause
+        WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM turn.id
+            AND latest.finished_at + pause.length > statement_timestamp()
+    ) AS failure ON true
+    LEFT JOIN prompts AS live ON live.id = (SELECT l.prompt_id FROM live_prompt AS l WHERE l.only_one)
+    CROSS JOIN (
+        SELECT set_config('synchronous_commit', CASE WHEN @reading THEN 'off' ELSE current_setting('synchronous_commit') END, true) AS setting
+    ) AS async
+    WHERE t.id = @ticket_id AND (t.user_id = @actor_id OR @staff) AND async.setting <> ''
+),
+created AS (
+    INSERT INTO ai_responses (
+        id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, customer_id, review, prompt_version
+    )
+    SELECT
+        @id, turn.ticket_id, turn.message_id, @model, @actor_id, @owner_id::uuid,
+        clock_timestamp() + make_interval(secs => @lease_seconds::integer),
+        CASE WHEN turn.ai_mode <> 'draft' THEN turn.user_id END,
+        CASE WHEN turn.ai_mode = 'draft' THEN 'pending'::ai_review END,
+        turn.prompt_version
+    FROM turn
+    WHERE CASE WHEN turn.found_id IS NULL AND turn.refusal IS NULL AND @may_write::boolean THEN (
+        SELECT
+            (@max_running::integer = 0 OR count(*) FILTER (WHERE r.status = 'streaming') < @max_running)
+            AND (
+                @max_per_minute::integer = 0
+                OR count(*) FILTER (WHERE r.created_at > statement_timestamp() - interval '1 minute') < @max_per_minute
+            )
+            AND (@max_per_day::integer = 0 OR count(*) < @max_per_day)
+        FROM ai_responses AS r
+        WHERE r.requested_by = @actor_id AND r.created_at > statement_timestamp() - interval '1 day'
+            AND greatest(@max_running, @max_per_minute, @max_per_day) > 0
+    ) END
+    RETURNING id, ticket_id, customer_id, kind, model, created_at, lease_expires_at
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
+    SELECT
+        'ai_response.started', 'ai', created.ticket_id, created.id, created.customer_id,
+        jsonb_build_object('kind', created.kind, 'model', created.model)
+    FROM created
+)
+SELECT
+    sqlc.embed(t),
+    coalesce(turn.message_id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id,
+    coalesce(turn.found_id, '00000000-0000-0000-0000-000000000000')::uuid AS found_id,
+    coalesce(turn.found_id = turn.running_id AND NOT turn.running_answers_turn, false)::boolean AS waiting,
+    coalesce(turn.refusal, '')::text AS refusal,
+    coalesce(turn.failure_seconds, 0)::double precision AS failure_seconds,
+    turn.prompt_version,
+    created.created_at,
+    created.lease_expires_at
+FROM turn
+CROSS JOIN tickets AS t
+LEFT JOIN created ON true
+WHERE t.id = @ticket_id;
 
 -- name: FindAsked :one
 -- A ticket that the actor sees, and what staff requested from the AI there. running is the response of this kind that
@@ -96,11 +189,10 @@ LEFT JOIN prompts AS live ON live.id = (SELECT l.prompt_id FROM live_prompt AS l
 WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 
 -- name: CreateAIResponse :one
--- No row: the user has used up the budget. A limit of 0 means none. The caller holds LockAIBudget, so that the counts
--- stay correct. With async, the commit does not wait for the disk: if the database crashes at this moment, the response is
--- gone, and its readers ask again.
+-- Creates the response to a staff request. No row: the user has used up the budget. A limit of 0 means none. The caller
+-- holds LockAIBudget, so that the counts stay correct.
 WITH allowed AS (
-    SELECT set_config('synchronous_commit', CASE WHEN @async::boolean THEN 'off' ELSE current_setting('synchronous_commit') END, true)
+    SELECT
     FROM (
         SELECT
             count(*) FILTER (WHERE r.status = 'streaming') AS running,
@@ -115,20 +207,19 @@ WITH allowed AS (
         AND (@max_per_day = 0 OR recent.last_day < @max_per_day)
 ),
 noted AS (
-    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, data)
     SELECT
-        'ai_response.started', 'ai', @ticket_id, @id, sqlc.narg(customer_id),
+        'ai_response.started', 'ai', @ticket_id, @id,
         jsonb_build_object('kind', @kind::ai_response_kind, 'model', @model::text)
     FROM allowed
 )
 INSERT INTO ai_responses (
-    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review, prompt_version,
-    ticket_version
+    id, ticket_id, model, requested_by, owner_id, lease_expires_at, kind, prompt_version, ticket_version
 )
 SELECT
-    @id, @ticket_id, @turn_message_id, @model, @requested_by, @owner_id::uuid,
-    clock_timestamp() + make_interval(secs => @lease_seconds::integer), @kind, sqlc.narg(customer_id), sqlc.narg(review),
-    sqlc.narg(prompt_version), sqlc.narg(ticket_version)
+    @id, @ticket_id, @model, @requested_by, @owner_id::uuid,
+    clock_timestamp() + make_interval(secs => @lease_seconds::integer), @kind, sqlc.narg(prompt_version),
+    @ticket_version::bigint
 FROM allowed
 RETURNING *;
 

@@ -183,6 +183,15 @@ SELECT
         SELECT FROM teams WHERE teams.id = sqlc.narg('team_id')::uuid AND teams.deleted_at IS NULL
     ))::boolean AS to_team;
 
+-- name: RecordChange :execrows
+-- Counts a customer's change as a message, with the bytes of its text. Zero rows: the budget for the day is used up.
+INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
+SELECT @user_id::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, @bytes::bigint
+WHERE @bytes::bigint <= @max_bytes::bigint
+ON CONFLICT (user_id, day) DO UPDATE
+SET messages = u.messages + 1, bytes = u.bytes + excluded.bytes
+WHERE u.messages < @max_messages::integer AND u.bytes + excluded.bytes <= @max_bytes::bigint;
+
 -- name: DeleteOldUsage :execrows
 -- Deletes all old days of an account with one of the first max_rows.
 DELETE FROM daily_usage

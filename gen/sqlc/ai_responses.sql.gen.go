@@ -50,6 +50,257 @@ func (q *Queries) CancelAIResponse(ctx context.Context, arg CancelAIResponsePara
 	return result.RowsAffected(), nil
 }
 
+const claimTurn = `-- name: ClaimTurn :one
+WITH turn AS (
+    SELECT
+        t.id AS ticket_id,
+        t.user_id,
+        t.ai_mode,
+        turn.id AS message_id,
+        live.version AS prompt_version,
+        failure.seconds AS failure_seconds,
+        running.id AS running_id,
+        running.turn_message_id IS NOT DISTINCT FROM turn.id AS running_answers_turn,
+        CASE
+            WHEN $2::boolean AND t.user_id <> $3 THEN NULL
+            WHEN running.id IS NOT NULL AND running.turn_message_id IS NOT DISTINCT FROM turn.id THEN running.id
+            WHEN standing.id IS NOT NULL AND NOT $4::boolean AND NOT $5::boolean THEN standing.id
+            WHEN draft.id IS NOT NULL AND (NOT $4 OR $6::boolean OR (draft.review = 'pending' AND NOT $5)) THEN draft.id
+            WHEN standing.id IS NOT NULL AND NOT $5 THEN standing.id
+            ELSE running.id
+        END AS found_id,
+        CASE
+            WHEN $2 AND t.user_id <> $3 THEN 'nothing_to_answer'
+            WHEN $6 AND failure.error_code IS NOT NULL AND t.ai_mode = 'draft' AND NOT $4 THEN 'ai_in_review'
+            WHEN $6 AND failure.error_code IS NOT NULL THEN failure.error_code
+            WHEN t.status = 'closed' THEN 'ticket_closed'
+            WHEN coalesce(staff.created_at > turn.created_at, staff.created_at IS NOT NULL) THEN 'nothing_to_answer'
+            WHEN t.handoff_reason IS NOT NULL THEN 'handed_off'
+            WHEN t.ai_mode = 'off' THEN 'ai_disabled'
+        END AS refusal
+    FROM tickets AS t
+    LEFT JOIN LATERAL (
+        SELECT m.id, m.created_at
+        FROM messages AS m
+        WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note AND m.redacted_at IS NULL
+        ORDER BY m.created_at DESC
+        LIMIT 1
+    ) AS turn ON true
+    LEFT JOIN LATERAL (
+        SELECT m.created_at
+        FROM messages AS m
+        WHERE m.ticket_id = t.id AND m.author = 'agent' AND NOT m.is_note
+        ORDER BY m.created_at DESC
+        LIMIT 1
+    ) AS staff ON true
+    LEFT JOIN ai_responses AS running ON running.ticket_id = t.id AND running.status = 'streaming' AND running.kind = 'answer'
+    LEFT JOIN LATERAL (
+        SELECT r.id
+        FROM ai_responses AS r
+        WHERE r.turn_message_id = turn.id AND r.status = 'completed' AND r.message_id IS NOT NULL
+        UNION ALL
+        SELECT r.id
+        FROM ai_responses AS r
+        WHERE turn.id IS NULL AND r.ticket_id = t.id AND r.turn_message_id IS NULL AND r.status = 'completed'
+            AND r.message_id IS NOT NULL
+    ) AS standing ON true
+    LEFT JOIN LATERAL (
+        SELECT r.id, r.review
+        FROM ai_responses AS r
+        WHERE t.ai_mode = 'draft' AND r.ticket_id = t.id AND r.status = 'completed' AND r.review IN ('pending', 'discarded')
+            AND r.turn_message_id IS NOT DISTINCT FROM turn.id
+        ORDER BY r.created_at DESC, r.id DESC
+        LIMIT 1
+    ) AS draft ON true
+    LEFT JOIN LATERAL (
+        SELECT
+            latest.error_code,
+            extract(epoch FROM latest.finished_at + pause.length - statement_timestamp()) AS seconds
+        FROM (
+            SELECT r.id, r.last_seq, r.turn_message_id, r.status, r.error_code, r.finished_at
+            FROM ai_responses AS r
+            WHERE r.ticket_id = t.id AND r.kind = 'answer'
+            ORDER BY r.created_at DESC, r.id DESC
+            LIMIT 1
+        ) AS latest
+        CROSS JOIN LATERAL (
+            SELECT make_interval(secs => greatest($7::integer, max(e.retry_after_seconds))) AS length
+            FROM ai_response_events AS e
+            WHERE e.ai_response_id = latest.id AND e.seq = latest.last_seq
+        ) AS pause
+        WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM turn.id
+            AND latest.finished_at + pause.length > statement_timestamp()
+    ) AS failure ON true
+    LEFT JOIN prompts AS live ON live.id = (SELECT l.prompt_id FROM live_prompt AS l WHERE l.only_one)
+    CROSS JOIN (
+        SELECT set_config('synchronous_commit', CASE WHEN $6 THEN 'off' ELSE current_setting('synchronous_commit') END, true) AS setting
+    ) AS async
+    WHERE t.id = $1 AND (t.user_id = $3 OR $4) AND async.setting <> ''
+),
+created AS (
+    INSERT INTO ai_responses (
+        id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, customer_id, review, prompt_version
+    )
+    SELECT
+        $8, turn.ticket_id, turn.message_id, $9, $3, $10::uuid,
+        clock_timestamp() + make_interval(secs => $11::integer),
+        CASE WHEN turn.ai_mode <> 'draft' THEN turn.user_id END,
+        CASE WHEN turn.ai_mode = 'draft' THEN 'pending'::ai_review END,
+        turn.prompt_version
+    FROM turn
+    WHERE CASE WHEN turn.found_id IS NULL AND turn.refusal IS NULL AND $12::boolean THEN (
+        SELECT
+            ($13::integer = 0 OR count(*) FILTER (WHERE r.status = 'streaming') < $13)
+            AND (
+                $14::integer = 0
+                OR count(*) FILTER (WHERE r.created_at > statement_timestamp() - interval '1 minute') < $14
+            )
+            AND ($15::integer = 0 OR count(*) < $15)
+        FROM ai_responses AS r
+        WHERE r.requested_by = $3 AND r.created_at > statement_timestamp() - interval '1 day'
+            AND greatest($13, $14, $15) > 0
+    ) END
+    RETURNING id, ticket_id, customer_id, kind, model, created_at, lease_expires_at
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
+    SELECT
+        'ai_response.started', 'ai', created.ticket_id, created.id, created.customer_id,
+        jsonb_build_object('kind', created.kind, 'model', created.model)
+    FROM created
+)
+SELECT
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at,
+    coalesce(turn.message_id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id,
+    coalesce(turn.found_id, '00000000-0000-0000-0000-000000000000')::uuid AS found_id,
+    coalesce(turn.found_id = turn.running_id AND NOT turn.running_answers_turn, false)::boolean AS waiting,
+    coalesce(turn.refusal, '')::text AS refusal,
+    coalesce(turn.failure_seconds, 0)::double precision AS failure_seconds,
+    turn.prompt_version,
+    created.created_at,
+    created.lease_expires_at
+FROM turn
+CROSS JOIN tickets AS t
+LEFT JOIN created ON true
+WHERE t.id = $1
+`
+
+type ClaimTurnParams struct {
+	TicketID     uuid.UUID
+	Said         bool
+	ActorID      uuid.UUID
+	Staff        bool
+	Regenerate   bool
+	Reading      bool
+	PauseSeconds int32
+	ID           uuid.UUID
+	Model        string
+	OwnerID      uuid.UUID
+	LeaseSeconds int32
+	MayWrite     bool
+	MaxRunning   int32
+	MaxPerMinute int32
+	MaxPerDay    int32
+}
+
+type ClaimTurnRow struct {
+	Ticket         Ticket
+	TurnMessageID  uuid.UUID
+	FoundID        uuid.UUID
+	Waiting        bool
+	Refusal        string
+	FailureSeconds float64
+	PromptVersion  *int32
+	CreatedAt      *time.Time
+	LeaseExpiresAt *time.Time
+}
+
+// Finds the answer to the turn of a ticket that the actor sees, or creates it with its first owner. The caller holds the
+// ticket's lock, so that only one of all callers creates it, and LockAIBudget, so that the counts stay correct.
+//
+// The turn is FindTurn's. running is the answer that is being written in the ticket, for any turn. standing is the
+// completed answer to this turn. draft is the newest draft for this turn that waits for review or was discarded.
+// found_id is the answer to read: the running one, a draft, or the standing one, which customers keep until a draft
+// replaces it. Staff can have a discarded draft written again; customers cannot replace a draft. waiting means that it
+// answers an earlier turn, and must end before the answer to this one can begin. Missing ids are nil UUIDs.
+//
+// If the actor has just said something (said), only the customer's message is a turn.
+//
+// refusal is an error code: why nobody may answer this turn, or the failure of its newest answer while the upstream must
+// not be asked again. failure_seconds is how long that lasts: until the pause ends, or the wait that the upstream asked
+// for if that is longer.
+//
+// If nothing was found or refused, it creates the answer, unless this server may not write it (may_write) or the actor
+// has used up the budget. created_at and lease_expires_at are those of the new row; they are null if there is none.
+// prompt_version is the live prompt's; NULL is the built-in prompt.
+//
+// The commit of a read does not wait for the disk: if the database crashes at this moment, the answer is gone, and its
+// readers ask again.
+func (q *Queries) ClaimTurn(ctx context.Context, arg ClaimTurnParams) (ClaimTurnRow, error) {
+	row := q.db.QueryRow(ctx, claimTurn,
+		arg.TicketID,
+		arg.Said,
+		arg.ActorID,
+		arg.Staff,
+		arg.Regenerate,
+		arg.Reading,
+		arg.PauseSeconds,
+		arg.ID,
+		arg.Model,
+		arg.OwnerID,
+		arg.LeaseSeconds,
+		arg.MayWrite,
+		arg.MaxRunning,
+		arg.MaxPerMinute,
+		arg.MaxPerDay,
+	)
+	var i ClaimTurnRow
+	err := row.Scan(
+		&i.Ticket.ID,
+		&i.Ticket.UserID,
+		&i.Ticket.Title,
+		&i.Ticket.Description,
+		&i.Ticket.Status,
+		&i.Ticket.CreatedAt,
+		&i.Ticket.UpdatedAt,
+		&i.Ticket.AIMode,
+		&i.Ticket.Version,
+		&i.Ticket.LastMessageAt,
+		&i.Ticket.Priority,
+		&i.Ticket.AssigneeID,
+		&i.Ticket.TeamID,
+		&i.Ticket.Tags,
+		&i.Ticket.CustomFields,
+		&i.Ticket.ServiceID,
+		&i.Ticket.ExternalID,
+		&i.Ticket.SnoozedUntil,
+		&i.Ticket.FirstResponseAt,
+		&i.Ticket.WaitingSince,
+		&i.Ticket.ResolvedAt,
+		&i.Ticket.MergedInto,
+		&i.Ticket.AIModeBefore,
+		&i.Ticket.HandoffReason,
+		&i.Ticket.HandoffNote,
+		&i.Ticket.HandedOffBy,
+		&i.Ticket.HandedOffAt,
+		&i.Ticket.NoteVersion,
+		&i.Ticket.RedactedAt,
+		&i.Ticket.FirstResponseDueAt,
+		&i.Ticket.ResolutionDueAt,
+		&i.Ticket.SLANoted,
+		&i.Ticket.SLACheckAt,
+		&i.TurnMessageID,
+		&i.FoundID,
+		&i.Waiting,
+		&i.Refusal,
+		&i.FailureSeconds,
+		&i.PromptVersion,
+		&i.CreatedAt,
+		&i.LeaseExpiresAt,
+	)
+	return i, err
+}
+
 const commitDeltas = `-- name: CommitDeltas :many
 WITH batch AS (
     SELECT
@@ -430,35 +681,34 @@ func (q *Queries) CountStalledAIResponses(ctx context.Context, unknownLeaseSecon
 
 const createAIResponse = `-- name: CreateAIResponse :one
 WITH allowed AS (
-    SELECT set_config('synchronous_commit', CASE WHEN $13::boolean THEN 'off' ELSE current_setting('synchronous_commit') END, true)
+    SELECT
     FROM (
         SELECT
             count(*) FILTER (WHERE r.status = 'streaming') AS running,
             count(*) FILTER (WHERE r.created_at > statement_timestamp() - interval '1 minute') AS last_minute,
             count(*) AS last_day
         FROM ai_responses AS r
-        WHERE r.requested_by = $5 AND r.created_at > statement_timestamp() - interval '1 day'
-            AND greatest($14::integer, $15::integer, $16::integer) > 0
+        WHERE r.requested_by = $4 AND r.created_at > statement_timestamp() - interval '1 day'
+            AND greatest($10::integer, $11::integer, $12::integer) > 0
     ) AS recent
-    WHERE ($14 = 0 OR recent.running < $14)
-        AND ($15 = 0 OR recent.last_minute < $15)
-        AND ($16 = 0 OR recent.last_day < $16)
+    WHERE ($10 = 0 OR recent.running < $10)
+        AND ($11 = 0 OR recent.last_minute < $11)
+        AND ($12 = 0 OR recent.last_day < $12)
 ),
 noted AS (
-    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, data)
     SELECT
-        'ai_response.started', 'ai', $2, $1, $9,
-        jsonb_build_object('kind', $8::ai_response_kind, 'model', $4::text)
+        'ai_response.started', 'ai', $2, $1,
+        jsonb_build_object('kind', $7::ai_response_kind, 'model', $3::text)
     FROM allowed
 )
 INSERT INTO ai_responses (
-    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review, prompt_version,
-    ticket_version
+    id, ticket_id, model, requested_by, owner_id, lease_expires_at, kind, prompt_version, ticket_version
 )
 SELECT
-    $1, $2, $3, $4, $5, $6::uuid,
-    clock_timestamp() + make_interval(secs => $7::integer), $8, $9, $10,
-    $11, $12
+    $1, $2, $3, $4, $5::uuid,
+    clock_timestamp() + make_interval(secs => $6::integer), $7, $8,
+    $9::bigint
 FROM allowed
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version, ticket_version
 `
@@ -466,40 +716,31 @@ RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, mess
 type CreateAIResponseParams struct {
 	ID            uuid.UUID
 	TicketID      uuid.UUID
-	TurnMessageID *uuid.UUID
 	Model         string
 	RequestedBy   *uuid.UUID
 	OwnerID       uuid.UUID
 	LeaseSeconds  int32
 	Kind          AIResponseKind
-	CustomerID    *uuid.UUID
-	Review        *AIReview
 	PromptVersion *int32
-	TicketVersion *int64
-	Async         bool
+	TicketVersion int64
 	MaxRunning    int32
 	MaxPerMinute  int32
 	MaxPerDay     int32
 }
 
-// No row: the user has used up the budget. A limit of 0 means none. The caller holds LockAIBudget, so that the counts
-// stay correct. With async, the commit does not wait for the disk: if the database crashes at this moment, the response is
-// gone, and its readers ask again.
+// Creates the response to a staff request. No row: the user has used up the budget. A limit of 0 means none. The caller
+// holds LockAIBudget, so that the counts stay correct.
 func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error) {
 	row := q.db.QueryRow(ctx, createAIResponse,
 		arg.ID,
 		arg.TicketID,
-		arg.TurnMessageID,
 		arg.Model,
 		arg.RequestedBy,
 		arg.OwnerID,
 		arg.LeaseSeconds,
 		arg.Kind,
-		arg.CustomerID,
-		arg.Review,
 		arg.PromptVersion,
 		arg.TicketVersion,
-		arg.Async,
 		arg.MaxRunning,
 		arg.MaxPerMinute,
 		arg.MaxPerDay,
@@ -868,110 +1109,33 @@ func (q *Queries) FindStreamingAIResponse(ctx context.Context, arg FindStreaming
 }
 
 const findTurn = `-- name: FindTurn :one
-SELECT
-    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at,
-    coalesce(turn.id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id,
-    coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
-    (running.id IS NOT NULL AND running.turn_message_id IS NOT DISTINCT FROM turn.id)::boolean AS running_answers_turn,
-    coalesce(standing.id, '00000000-0000-0000-0000-000000000000')::uuid AS standing_id,
-    coalesce(draft.id, '00000000-0000-0000-0000-000000000000')::uuid AS draft_id,
-    coalesce(draft.review = 'pending', false)::boolean AS draft_waits,
-    coalesce(staff.created_at > turn.created_at, staff.created_at IS NOT NULL)::boolean AS staff_spoke_last,
-    coalesce(failure.error_code, '')::text AS failure,
-    coalesce(failure.seconds, 0)::double precision AS failure_seconds,
-    live.version AS prompt_version
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, coalesce(turn.id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id
 FROM tickets AS t
 LEFT JOIN LATERAL (
-    SELECT m.id, m.created_at
+    SELECT m.id
     FROM messages AS m
     WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note AND m.redacted_at IS NULL
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS turn ON true
-LEFT JOIN LATERAL (
-    SELECT m.created_at
-    FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'agent' AND NOT m.is_note
-    ORDER BY m.created_at DESC
-    LIMIT 1
-) AS staff ON true
-LEFT JOIN ai_responses AS running ON running.ticket_id = t.id AND running.status = 'streaming' AND running.kind = 'answer'
-LEFT JOIN LATERAL (
-    SELECT r.id
-    FROM ai_responses AS r
-    WHERE r.turn_message_id = turn.id AND r.status = 'completed' AND r.message_id IS NOT NULL
-    UNION ALL
-    SELECT r.id
-    FROM ai_responses AS r
-    WHERE turn.id IS NULL AND r.ticket_id = t.id AND r.turn_message_id IS NULL AND r.status = 'completed'
-        AND r.message_id IS NOT NULL
-) AS standing ON true
-LEFT JOIN LATERAL (
-    SELECT r.id, r.review
-    FROM ai_responses AS r
-    WHERE t.ai_mode = 'draft' AND r.ticket_id = t.id AND r.status = 'completed' AND r.review IN ('pending', 'discarded')
-        AND r.turn_message_id IS NOT DISTINCT FROM turn.id
-    ORDER BY r.created_at DESC, r.id DESC
-    LIMIT 1
-) AS draft ON true
-LEFT JOIN LATERAL (
-    SELECT
-        latest.error_code,
-        extract(epoch FROM latest.finished_at + pause.length - statement_timestamp()) AS seconds
-    FROM (
-        SELECT r.id, r.last_seq, r.turn_message_id, r.status, r.error_code, r.finished_at
-        FROM ai_responses AS r
-        WHERE r.ticket_id = t.id AND r.kind = 'answer'
-        ORDER BY r.created_at DESC, r.id DESC
-        LIMIT 1
-    ) AS latest
-    CROSS JOIN LATERAL (
-        SELECT make_interval(secs => greatest($1::integer, max(e.retry_after_seconds))) AS length
-        FROM ai_response_events AS e
-        WHERE e.ai_response_id = latest.id AND e.seq = latest.last_seq
-    ) AS pause
-    WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM turn.id
-        AND latest.finished_at + pause.length > statement_timestamp()
-) AS failure ON true
-LEFT JOIN prompts AS live ON live.id = (SELECT l.prompt_id FROM live_prompt AS l WHERE l.only_one)
-WHERE t.id = $2 AND (t.user_id = $3 OR $4::boolean)
+WHERE t.id = $1 AND (t.user_id = $2 OR $3::boolean)
 `
 
 type FindTurnParams struct {
-	PauseSeconds int32
-	ID           uuid.UUID
-	ActorID      uuid.UUID
-	Staff        bool
+	ID      uuid.UUID
+	ActorID uuid.UUID
+	Staff   bool
 }
 
 type FindTurnRow struct {
-	Ticket             Ticket
-	TurnMessageID      uuid.UUID
-	RunningID          uuid.UUID
-	RunningAnswersTurn bool
-	StandingID         uuid.UUID
-	DraftID            uuid.UUID
-	DraftWaits         bool
-	StaffSpokeLast     bool
-	Failure            string
-	FailureSeconds     float64
-	PromptVersion      *int32
+	Ticket        Ticket
+	TurnMessageID uuid.UUID
 }
 
-// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or the
-// description. running is the answer that is being written in the ticket, for any turn. standing is the completed
-// answer to this turn. draft is the newest draft for this turn that waits for review or was discarded. If
-// staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response while the
-// upstream must not be asked again, and failure_seconds is how long that lasts: until the pause ends, or the wait that
-// the upstream asked for if that is longer. Missing ids are nil UUIDs, and a missing failure is empty. prompt_version
-// is the live prompt's; NULL is the built-in prompt.
+// A ticket that the actor sees, and its turn: the customer's newest message that is not redacted, or the nil UUID for the
+// description.
 func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow, error) {
-	row := q.db.QueryRow(ctx, findTurn,
-		arg.PauseSeconds,
-		arg.ID,
-		arg.ActorID,
-		arg.Staff,
-	)
+	row := q.db.QueryRow(ctx, findTurn, arg.ID, arg.ActorID, arg.Staff)
 	var i FindTurnRow
 	err := row.Scan(
 		&i.Ticket.ID,
@@ -1008,15 +1172,6 @@ func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow
 		&i.Ticket.SLANoted,
 		&i.Ticket.SLACheckAt,
 		&i.TurnMessageID,
-		&i.RunningID,
-		&i.RunningAnswersTurn,
-		&i.StandingID,
-		&i.DraftID,
-		&i.DraftWaits,
-		&i.StaffSpokeLast,
-		&i.Failure,
-		&i.FailureSeconds,
-		&i.PromptVersion,
 	)
 	return i, err
 }

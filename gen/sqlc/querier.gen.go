@@ -21,6 +21,28 @@ type Querier interface {
 	CancelAIResponse(ctx context.Context, arg CancelAIResponseParams) (int64, error)
 	// Returns 0 rows if the transaction may use the key, and 1 row if the key was used before.
 	ClaimIdempotencyKey(ctx context.Context, id []byte) (int64, error)
+	// Finds the answer to the turn of a ticket that the actor sees, or creates it with its first owner. The caller holds the
+	// ticket's lock, so that only one of all callers creates it, and LockAIBudget, so that the counts stay correct.
+	//
+	// The turn is FindTurn's. running is the answer that is being written in the ticket, for any turn. standing is the
+	// completed answer to this turn. draft is the newest draft for this turn that waits for review or was discarded.
+	// found_id is the answer to read: the running one, a draft, or the standing one, which customers keep until a draft
+	// replaces it. Staff can have a discarded draft written again; customers cannot replace a draft. waiting means that it
+	// answers an earlier turn, and must end before the answer to this one can begin. Missing ids are nil UUIDs.
+	//
+	// If the actor has just said something (said), only the customer's message is a turn.
+	//
+	// refusal is an error code: why nobody may answer this turn, or the failure of its newest answer while the upstream must
+	// not be asked again. failure_seconds is how long that lasts: until the pause ends, or the wait that the upstream asked
+	// for if that is longer.
+	//
+	// If nothing was found or refused, it creates the answer, unless this server may not write it (may_write) or the actor
+	// has used up the budget. created_at and lease_expires_at are those of the new row; they are null if there is none.
+	// prompt_version is the live prompt's; NULL is the built-in prompt.
+	//
+	// The commit of a read does not wait for the disk: if the database crashes at this moment, the answer is gone, and its
+	// readers ask again.
+	ClaimTurn(ctx context.Context, arg ClaimTurnParams) (ClaimTurnRow, error)
 	// The group commit: appends the next delta to many responses, and renews their leases. A response that is not returned
 	// no longer belongs to the writer, or its log does not end where the writer expects. Like every statement for many
 	// responses, it locks the rows in the order of their ids, so that concurrent statements do not deadlock. It checks the
@@ -49,9 +71,8 @@ type Querier interface {
 	CountStalledAIResponses(ctx context.Context, unknownLeaseSeconds int32) (int32, error)
 	// Returns 0 if the dispatcher has nothing to do.
 	CountWebhookWork(ctx context.Context) (int32, error)
-	// No row: the user has used up the budget. A limit of 0 means none. The caller holds LockAIBudget, so that the counts
-	// stay correct. With async, the commit does not wait for the disk: if the database crashes at this moment, the response is
-	// gone, and its readers ask again.
+	// Creates the response to a staff request. No row: the user has used up the budget. A limit of 0 means none. The caller
+	// holds LockAIBudget, so that the counts stay correct.
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	// No row: the account is not a service's.
 	CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (time.Time, error)
@@ -176,13 +197,8 @@ type Querier interface {
 	// first, for staff with notes. One statement, so that all of it is consistent. Each column of the messages is an array,
 	// in which the nil UUID, the year 1 and the empty name stand for NULL.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
-	// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or the
-	// description. running is the answer that is being written in the ticket, for any turn. standing is the completed
-	// answer to this turn. draft is the newest draft for this turn that waits for review or was discarded. If
-	// staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response while the
-	// upstream must not be asked again, and failure_seconds is how long that lasts: until the pause ends, or the wait that
-	// the upstream asked for if that is longer. Missing ids are nil UUIDs, and a missing failure is empty. prompt_version
-	// is the live prompt's; NULL is the built-in prompt.
+	// A ticket that the actor sees, and its turn: the customer's newest message that is not redacted, or the nil UUID for the
+	// description.
 	FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow, error)
 	// An account that the actor sees: staff see every account, a service those of its customers, and everybody their own.
 	FindUser(ctx context.Context, arg FindUserParams) (FindUserRow, error)
@@ -377,6 +393,8 @@ type Querier interface {
 	// Counts an attempt. Zero rows, and nothing counted: max_attempts have been counted within the window, on all replicas
 	// together.
 	RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error)
+	// Counts a customer's change as a message, with the bytes of its text. Zero rows: the budget for the day is used up.
+	RecordChange(ctx context.Context, arg RecordChangeParams) (int64, error)
 	// Records the results of attempts. Skips deliveries that have been deleted or delivered in the meantime. Leaves out responses that
 	// may repeat a redacted or erased text; the transaction must hold the lock of ShareWebhookResponses. The rows are looked up by id
 	// and checked afterwards: otherwise the planner may read all pending deliveries.

@@ -703,6 +703,36 @@ func (q *Queries) LockTicketAhead(ctx context.Context, arg LockTicketAheadParams
 	return err
 }
 
+const recordChange = `-- name: RecordChange :execrows
+INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
+SELECT $1::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, $2::bigint
+WHERE $2::bigint <= $3::bigint
+ON CONFLICT (user_id, day) DO UPDATE
+SET messages = u.messages + 1, bytes = u.bytes + excluded.bytes
+WHERE u.messages < $4::integer AND u.bytes + excluded.bytes <= $3::bigint
+`
+
+type RecordChangeParams struct {
+	UserID      uuid.UUID
+	Bytes       int64
+	MaxBytes    int64
+	MaxMessages int32
+}
+
+// Counts a customer's change as a message, with the bytes of its text. Zero rows: the budget for the day is used up.
+func (q *Queries) RecordChange(ctx context.Context, arg RecordChangeParams) (int64, error) {
+	result, err := q.db.Exec(ctx, recordChange,
+		arg.UserID,
+		arg.Bytes,
+		arg.MaxBytes,
+		arg.MaxMessages,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const updateTicket = `-- name: UpdateTicket :one
 WITH before AS (
     SELECT b.id, b.user_id, b.status, c.service_id, c.external_id, c.display_name, clock_timestamp() AS changed_at

@@ -168,6 +168,7 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, delay time.Durat
 	go func() { failed <- a.HTTP.Serve(listener) }()
 	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))
 	a.checkBudget(ctx)
+	a.Store.WarmUp(ctx, assistant.Plan)
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)

@@ -31,13 +31,16 @@ type claimer struct {
 
 // claim is the state of a ticket's turn in the database.
 type claim struct {
+	// response has only its id until the claim is committed, unless this call has created it.
 	response sqlc.AIResponse
-	// started means that this call has created the response and must generate it from the conversation.
-	started      bool
-	conversation upstream.Conversation
+	// conversation is set if this call has created the response, and must generate it.
+	conversation func(context.Context) (upstream.Conversation, error)
 	// waiting means that the response answers an earlier turn, and must end before this turn's can begin.
 	waiting bool
 }
+
+// started reports whether this call has created the response.
+func (c claim) started() bool { return c.conversation != nil }
 
 // Request holds the options of a request for an answer.
 type Request struct {
@@ -68,13 +71,26 @@ func (cl *claimer) startOrJoin(ctx context.Context, actor auth.Actor, ticketID u
 		c = claim{response: sqlc.AIResponse{ID: id}}
 		return cl.claim(ctx, &c, claimant{actor: actor, ticketID: ticketID, admitted: admitted, Request: r})
 	})
-	if errors.Is(err, errSpent) {
+	switch {
+	case errors.Is(err, errSpent):
 		return claim{}, cl.budget.spent(ctx, cl.store, actor.ID)
-	}
-	if err == nil && c.started {
+	case err != nil:
+		return claim{}, err
+	case c.started():
 		store.AfterCommit(ctx, func() { cl.writer.Start(context.WithoutCancel(ctx), c.response, c.conversation) })
+	default:
+		c.response, err = cl.join(ctx, c.response.ID, actor)
 	}
 	return c, err
+}
+
+// join returns the response that was found.
+func (cl *claimer) join(ctx context.Context, id uuid.UUID, actor auth.Actor) (sqlc.AIResponse, error) {
+	response, err := cl.store.GetAIResponse(ctx, id)
+	if err == nil && response.MessageID != nil && !sees(actor, response) {
+		err = errNothingToAnswer() // Staff have published a draft.
+	}
+	return response, store.NotFound(err)
 }
 
 // Begun is the result of requesting an answer together with a message.
@@ -141,46 +157,65 @@ func (cl *claimer) claim(ctx context.Context, c *claim, by claimant) error {
 	}); err != nil {
 		return err
 	}
+	if err := cl.budget.lock(ctx, cl.store, by.actor.ID); err != nil {
+		return err
+	}
 	if by.kind != "" {
 		return cl.claimAsked(ctx, c, by)
 	}
-	turn, err := cl.store.FindTurn(ctx, sqlc.FindTurnParams{
-		ID: by.ticketID, ActorID: by.actor.ID, Staff: by.actor.IsStaff(), PauseSeconds: int32(failurePause.Seconds()),
+	unready := cl.prepare(c.response.ID, by)
+	turn, err := cl.store.ClaimTurn(store.Last(ctx), sqlc.ClaimTurnParams{
+		TicketID: by.ticketID, ActorID: by.actor.ID, Staff: by.actor.IsStaff(),
+		Regenerate: by.Regenerate, Reading: by.reading, Said: by.said, PauseSeconds: int32(failurePause.Seconds()),
+		MayWrite: unready == nil, ID: c.response.ID, Model: cl.modelFor(by),
+		OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()),
+		MaxRunning: cl.budget.Running, MaxPerMinute: cl.budget.PerMinute, MaxPerDay: cl.budget.PerDay,
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return store.NotFound(err)
+	case turn.CreatedAt != nil:
+		cl.began(c, by, turn)
+		return nil
+	case turn.FoundID != uuid.Nil:
+		c.response.ID, c.waiting = turn.FoundID, turn.Waiting
+		return nil
+	default:
+		return cmp.Or(refusal(turn), unready, errSpent)
 	}
-	if by.said && by.actor.ID != turn.Ticket.UserID {
-		return errNothingToAnswer()
-	}
-	found := by.find(turn)
-	if found == uuid.Nil {
-		return cl.begin(ctx, turn, c, by)
-	}
-	c.waiting = found == turn.RunningID && !turn.RunningAnswersTurn
-	c.response, err = cl.store.GetAIResponse(store.Last(ctx), found)
-	if err == nil && c.response.MessageID != nil && !sees(by.actor, c.response) {
-		return errNothingToAnswer() // Staff have published a draft.
-	}
-	return err
 }
 
-// find returns the turn's response: the running one, a draft, or the current answer, which customers keep until a draft
-// replaces it. The nil UUID means that a new one is needed. Staff can have a discarded draft written again; customers
-// cannot replace a draft.
-func (by claimant) find(turn sqlc.FindTurnRow) uuid.UUID {
-	staff := by.actor.IsStaff()
-	switch {
-	case turn.RunningAnswersTurn:
-		return turn.RunningID
-	case turn.StandingID != uuid.Nil && !staff && !by.Regenerate:
-		return turn.StandingID
-	case turn.DraftID != uuid.Nil && !staff, turn.DraftWaits && !by.Regenerate, turn.DraftID != uuid.Nil && by.reading:
-		return turn.DraftID
-	case turn.StandingID != uuid.Nil && !by.Regenerate:
-		return turn.StandingID
-	default:
-		return turn.RunningID
+// prepare returns why this replica may not write for the claimant. Otherwise it reserves a place for the response.
+func (cl *claimer) prepare(id uuid.UUID, by claimant) error {
+	if err := cl.models.Check(by.Model); err != nil {
+		return writer.Failure(err)
+	}
+	if !by.admitted {
+		return errDraining()
+	}
+	return cl.writer.Reserve(id)
+}
+
+func (cl *claimer) modelFor(by claimant) string { return cmp.Or(by.Model, cl.models.Default()) }
+
+// began sets the response to the one that ClaimTurn has created.
+func (cl *claimer) began(c *claim, by claimant, turn sqlc.ClaimTurnRow) {
+	var message *uuid.UUID
+	if turn.TurnMessageID != uuid.Nil {
+		message = &turn.TurnMessageID
+	}
+	customer, review := &turn.Ticket.UserID, (*sqlc.AIReview)(nil)
+	if turn.Ticket.AIMode == sqlc.AIModeDraft {
+		customer, review = nil, new(sqlc.AIReviewPending)
+	}
+	c.response = sqlc.AIResponse{
+		ID: c.response.ID, TicketID: turn.Ticket.ID, TurnMessageID: message, Status: sqlc.AIResponseStatusStreaming,
+		Attempt: 1, Model: cl.modelFor(by), LeaseExpiresAt: *turn.LeaseExpiresAt, CreatedAt: *turn.CreatedAt,
+		OwnerID: new(cl.writer.ID()), RequestedBy: &by.actor.ID, HasEvents: true, Kind: sqlc.AIResponseKindAnswer,
+		CustomerID: customer, Review: review, PromptVersion: turn.PromptVersion,
+	}
+	c.conversation = func(ctx context.Context) (upstream.Conversation, error) {
+		return cl.conversations.To(ctx, turn.PromptVersion, turn.Ticket, message)
 	}
 }
 
@@ -205,80 +240,24 @@ const (
 	drainingPause = time.Second
 )
 
-// begin creates the response, unless there is a reason not to.
-func (cl *claimer) begin(ctx context.Context, turn sqlc.FindTurnRow, c *claim, by claimant) error {
-	if err := cl.mayBegin(turn, by); err != nil {
-		return err
-	}
-	var message *uuid.UUID
-	if turn.TurnMessageID != uuid.Nil {
-		message = &turn.TurnMessageID
-	}
-	var err error
-	if c.conversation, err = cl.conversations.To(ctx, turn.PromptVersion, turn.Ticket, message); err != nil {
-		return err
-	}
-	customer, review := &turn.Ticket.UserID, (*sqlc.AIReview)(nil)
-	if turn.Ticket.AIMode == sqlc.AIModeDraft {
-		customer, review = nil, new(sqlc.AIReviewPending)
-	}
-	return cl.create(ctx, c, by, sqlc.CreateAIResponseParams{
-		TicketID: turn.Ticket.ID, TurnMessageID: message, Kind: sqlc.AIResponseKindAnswer, CustomerID: customer, Review: review,
-		PromptVersion: turn.PromptVersion,
-	})
-}
-
-// create creates a response for this replica to write, if the claimant's budget allows one. The caller sets the turn.
-func (cl *claimer) create(ctx context.Context, c *claim, by claimant, response sqlc.CreateAIResponseParams) error {
-	if err := cl.writer.Reserve(c.response.ID); err != nil {
-		return err
-	}
-	if err := cl.budget.lock(ctx, cl.store, by.actor.ID); err != nil {
-		return err
-	}
-	response.ID, response.RequestedBy, response.Model = c.response.ID, requester(by.actor), cmp.Or(by.Model, cl.models.Default())
-	response.OwnerID, response.LeaseSeconds = cl.writer.ID(), int32(writer.LeaseDuration.Seconds())
-	response.MaxRunning, response.MaxPerMinute, response.MaxPerDay = cl.budget.Running, cl.budget.PerMinute, cl.budget.PerDay
-	// If a crash of the database loses the answer to a read, its readers ask again.
-	response.Async = by.reading
-	c.started = true
-	var err error
-	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), response)
-	if errors.Is(err, store.ErrNoRows) {
-		return errSpent
-	}
-	return err
-}
-
-// mayBegin returns why no answer to the turn may begin, apart from the budget.
-func (cl *claimer) mayBegin(turn sqlc.FindTurnRow, by claimant) error {
-	drafts := turn.Ticket.AIMode == sqlc.AIModeDraft
-	switch {
-	case by.reading && turn.Failure != "" && drafts && !by.actor.IsStaff():
+// refusal returns why nobody may answer the turn, or nil.
+func refusal(turn sqlc.ClaimTurnRow) error {
+	switch code := apperr.Code(turn.Refusal); code {
+	case "":
+		return nil
+	case apperr.AIInReview:
 		return errInReview()
-	case by.reading && turn.Failure != "":
-		return eventlog.Failure(apperr.Code(turn.Failure)).After(seconds(turn.FailureSeconds))
-	case turn.Ticket.Status == sqlc.TicketStatusClosed:
+	case apperr.TicketClosed:
 		return ticket.ErrClosed()
-	case turn.StaffSpokeLast:
+	case apperr.NothingToAnswer:
 		return errNothingToAnswer()
-	case turn.Ticket.HandoffReason != nil:
-		return apperr.New(apperr.HandedOff, "The ticket was handed off to humans.")
-	case turn.Ticket.AIMode == sqlc.AIModeOff:
-		return apperr.New(apperr.AIDisabled, "AI answers are off in this ticket.")
+	case apperr.HandedOff:
+		return apperr.New(code, "The ticket was handed off to humans.")
+	case apperr.AIDisabled:
+		return apperr.New(code, "AI answers are off in this ticket.")
+	default:
+		return eventlog.Failure(code).After(seconds(turn.FailureSeconds))
 	}
-	return cl.mayWrite(by)
-}
-
-// mayWrite returns why this replica may not write for the claimant.
-func (cl *claimer) mayWrite(by claimant) error {
-	if err := cl.models.Check(by.Model); err != nil {
-		return writer.Failure(err)
-	}
-	if !by.admitted {
-		return errDraining()
-	}
-	return nil
 }
 
 func errDraining() error {

@@ -44,8 +44,10 @@ func TestLongTicketCostsAnAnswerNoMoreThanAShortOne(t *testing.T) {
 	storetest.Exec(t, b.url, "ANALYZE messages")
 	turn := storetest.QueryText(t, b.url, "SELECT id::text FROM messages ORDER BY created_at DESC LIMIT 1")
 	quote := func(id uuid.UUID) string { return "'" + id.String() + "'::uuid" }
-	requireSmall(t, storetest.Explain(t, b.url, "ai_responses.sql", "FindTurn", map[string]string{
-		"id": quote(b.ticket.ID), "actor_id": quote(b.customer.ID), "staff": "false", "pause_seconds": "5",
+	requireSmall(t, storetest.Explain(t, b.url, "ai_responses.sql", "ClaimTurn", map[string]string{
+		"ticket_id": quote(b.ticket.ID), "actor_id": quote(b.customer.ID), "staff": "false", "regenerate": "false", "reading": "true",
+		"said": "false", "pause_seconds": "5", "id": "gen_random_uuid()", "model": "'m'", "owner_id": "gen_random_uuid()",
+		"lease_seconds": "15", "may_write": "true", "max_running": "1", "max_per_minute": "10", "max_per_day": "100",
 	}))
 	requireSmall(t, storetest.Explain(t, b.url, "messages.sql", "ListConversation", map[string]string{
 		"ticket_id": quote(b.ticket.ID), "turn_message_id": quote(uuid.MustParse(turn)), "max_earlier": "99",
@@ -69,11 +71,10 @@ func TestEndedResponsesCostNothing(t *testing.T) {
 		CROSS JOIN LATERAL (SELECT now() - interval '1 day' - n * interval '1 hour' AS at) AS ended`, b.ticket.ID, b.customer.ID)
 	storetest.Exec(t, b.url, "ANALYZE ai_responses")
 	parameters := map[string]string{
-		"id": "gen_random_uuid()", "ticket_id": "'" + b.ticket.ID.String() + "'::uuid", "turn_message_id": "NULL", "model": "'m'",
+		"id": "gen_random_uuid()", "ticket_id": "'" + b.ticket.ID.String() + "'::uuid", "model": "'m'",
 		"requested_by": "'" + b.customer.ID.String() + "'::uuid", "user_id": "'" + b.customer.ID.String() + "'",
-		"owner_id": "'018f0000-0000-7000-8000-000000000000'", "kind": "'answer'", "customer_id": "NULL", "review": "NULL",
-		"prompt_version": "NULL", "ticket_version": "NULL",
-		"async": "true", "max_running": "1", "max_per_minute": "10", "max_per_day": "100", "lease_seconds": "15",
+		"owner_id": "'018f0000-0000-7000-8000-000000000000'", "kind": "'answer'", "prompt_version": "NULL", "ticket_version": "1",
+		"max_running": "1", "max_per_minute": "10", "max_per_day": "100", "lease_seconds": "15",
 		"known": "'{}'", "unknown_lease_seconds": "12", "max_attempts": "3", "abandoned_seconds": "300", "error_code": "'ai_timeout'",
 		"retention_seconds": "86400", "after_finished_at": "'-infinity'", "after_id": "'00000000-0000-0000-0000-000000000000'", "max_rows": "50",
 	}

@@ -34,10 +34,12 @@ func (b *fixture) respond(t *testing.T, owner uuid.UUID, lease int32) sqlc.AIRes
 	t.Helper()
 	about, err := ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto}).Create(t.Context(), b.customer, "title", "description")
 	require.NoError(t, err)
-	response, err := b.store.CreateAIResponse(t.Context(), sqlc.CreateAIResponseParams{
-		ID: uuid.Must(uuid.NewV7()), TicketID: about.ID, Model: "m", OwnerID: owner, LeaseSeconds: lease,
-		Kind: sqlc.AIResponseKindAnswer, CustomerID: &b.customer.ID,
+	id := uuid.Must(uuid.NewV7())
+	_, err = b.store.ClaimTurn(t.Context(), sqlc.ClaimTurnParams{
+		ID: id, TicketID: about.ID, ActorID: b.customer.ID, Model: "m", OwnerID: owner, LeaseSeconds: lease, MayWrite: true,
 	})
+	require.NoError(t, err)
+	response, err := b.store.GetAIResponse(t.Context(), id)
 	require.NoError(t, err)
 	return response
 }

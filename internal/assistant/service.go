@@ -5,9 +5,9 @@
 // (service.go, and page.go for lists and polls). A [Reader] that asks for the answer to a turn is led to its first event by
 // an opening (reader.go, opening.go), which claims the turn: it joins the response that is there, or makes one (claim.go)
 // if the customer's [Budget] allows that (budget.go). Staff review drafts (review.go), preview prompts (preview.go), and ask for
-// suggested replies, summaries and triages (staff.go); a rule may triage new tickets (rule.go). Package conversation puts together
-// what is sent upstream, package writer writes the response, package eventlog has its events for readers, and package upstream picks
-// the model.
+// suggested replies, summaries and triages (staff.go); a rule may triage new tickets (rule.go). [Plan] prepares the database's
+// connections for answers (plan.go). Package conversation puts together what is sent upstream, package writer writes the response,
+// package eventlog has its events for readers, and package upstream picks the model.
 package assistant
 
 import (
@@ -128,7 +128,7 @@ func (s *Service) Start(
 		store.AfterEnd(ctx, func() { _, _ = s.claims.startOrJoin(context.WithoutCancel(ctx), actor, ticketID, r) })
 		return sqlc.AIResponse{}, false, errInReview()
 	}
-	return c.response, c.started, err
+	return c.response, c.started(), err
 }
 
 // Open starts, joins or replays the answer to the ticket's turn. last is the last event that the reader has, or the

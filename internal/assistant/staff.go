@@ -2,12 +2,15 @@ package assistant
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant/conversation"
+	"github.com/supportbackend/support/internal/assistant/upstream"
+	"github.com/supportbackend/support/internal/assistant/writer"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
@@ -23,10 +26,10 @@ func (s *Service) Ask(
 	ctx context.Context, actor auth.Actor, ticketID uuid.UUID, kind sqlc.AIResponseKind, model string,
 ) (response sqlc.AIResponse, started bool, err error) {
 	c, err := s.claims.startOrJoin(ctx, actor, ticketID, Request{Model: model, kind: kind})
-	return c.response, c.started, err
+	return c.response, c.started(), err
 }
 
-// claimAsked finds the response to a staff request, or creates one. The ticket's lock is sent ahead.
+// claimAsked finds the response to a staff request, or creates one. The locks are sent ahead.
 func (cl *claimer) claimAsked(ctx context.Context, c *claim, by claimant) error {
 	asked, err := cl.store.FindAsked(ctx, sqlc.FindAskedParams{
 		ID: by.ticketID, Kind: by.kind, ActorID: by.actor.ID, Staff: by.actor.IsStaff(),
@@ -39,23 +42,29 @@ func (cl *claimer) claimAsked(ctx context.Context, c *claim, by claimant) error 
 		found = asked.StandingID
 	}
 	if found != uuid.Nil {
-		c.response, err = cl.store.GetAIResponse(store.Last(ctx), found)
-		return err
+		c.response.ID = found
+		return nil
 	}
 	return cl.beginAsked(ctx, asked, c, by)
 }
 
 func (cl *claimer) beginAsked(ctx context.Context, asked sqlc.FindAskedRow, c *claim, by claimant) (err error) {
-	if err := cl.mayWrite(by); err != nil {
+	if err := cl.prepare(c.response.ID, by); err != nil {
 		return err
 	}
-	if c.conversation, err = cl.conversations.ForStaff(ctx, by.kind, asked.PromptVersion, asked.Ticket); err != nil {
-		return err
+	c.conversation = func(ctx context.Context) (upstream.Conversation, error) {
+		return cl.conversations.ForStaff(ctx, by.kind, asked.PromptVersion, asked.Ticket)
 	}
-	return cl.create(ctx, c, by, sqlc.CreateAIResponseParams{
-		TicketID: asked.Ticket.ID, Kind: by.kind, PromptVersion: asked.PromptVersion,
-		TicketVersion: new(asked.Ticket.Version + asked.Ticket.NoteVersion),
+	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), sqlc.CreateAIResponseParams{
+		ID: c.response.ID, TicketID: asked.Ticket.ID, Kind: by.kind, Model: cl.modelFor(by), RequestedBy: requester(by.actor),
+		OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()), PromptVersion: asked.PromptVersion,
+		TicketVersion: asked.Ticket.Version + asked.Ticket.NoteVersion,
+		MaxRunning:    cl.budget.Running, MaxPerMinute: cl.budget.PerMinute, MaxPerDay: cl.budget.PerDay,
 	})
+	if errors.Is(err, store.ErrNoRows) {
+		return errSpent
+	}
+	return err
 }
 
 // Triage is the AI's triage of a ticket.

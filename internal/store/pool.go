@@ -104,27 +104,28 @@ func newPools(ctx context.Context, cfg Config) (shared, reserved pooled, err err
 	pc.MaxConns = cfg.MaxConns
 	pc.MaxConnLifetime = maxConnLifetime
 	pc.MaxConnLifetimeJitter = lifetimeJitter
-	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+	warm := &warmUp{}
+	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		registerUUID(conn.TypeMap())
-		return nil
+		return warm.connection(ctx, conn)
 	}
 	applySettings(pc, cfg.TransactionPooler)
 	if !cfg.Lazy {
 		pc.MinIdleConns = minIdleConns
 	}
-	journaled := make(chan struct{}, 1)
+	own := pooled{journaled: make(chan struct{}, 1), warm: warm}
 	if pc.MaxConns < minSharedConns {
-		shared, err = newPool(ctx, pc, pc.MaxConns, journaled)
+		shared, err = own.open(ctx, pc, pc.MaxConns)
 		return shared, shared, err
 	}
-	if shared, err = newPool(ctx, pc, pc.MaxConns-reservedForAnswers, journaled); err != nil {
+	if shared, err = own.open(ctx, pc, pc.MaxConns-reservedForAnswers); err != nil {
 		return pooled{}, pooled{}, err
 	}
 	if !cfg.TransactionPooler {
 		pc = pc.Copy()
 		maps.Copy(pc.ConnConfig.RuntimeParams, reservedSettings)
 	}
-	reserved, err = newPool(ctx, pc, reservedForAnswers, journaled)
+	reserved, err = own.open(ctx, pc, reservedForAnswers)
 	return shared, reserved, err
 }
 
@@ -143,7 +144,8 @@ func applySettings(pc *pgxpool.Config, transactionPooler bool) {
 	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 }
 
-func newPool(ctx context.Context, pc *pgxpool.Config, maxConns int32, journaled chan struct{}) (pooled, error) {
+// open returns p with a pool.
+func (p pooled) open(ctx context.Context, pc *pgxpool.Config, maxConns int32) (pooled, error) {
 	pc = pc.Copy()
 	pc.MaxConns = maxConns
 	pc.MinIdleConns = min(pc.MinIdleConns, maxConns)
@@ -152,9 +154,8 @@ func newPool(ctx context.Context, pc *pgxpool.Config, maxConns int32, journaled 
 	if err != nil {
 		return pooled{}, fmt.Errorf("store: open the pool: %w", err)
 	}
-	return pooled{
-		pool: pool, turnover: &turnover{}, addr: addrOf(pc.ConnConfig.Host, pc.ConnConfig.Port), journaled: journaled,
-	}, nil
+	p.pool, p.turnover, p.addr = pool, &turnover{}, addrOf(pc.ConnConfig.Host, pc.ConnConfig.Port)
+	return p, nil
 }
 
 func addrOf(host string, port uint16) string { return net.JoinHostPort(host, strconv.Itoa(int(port))) }

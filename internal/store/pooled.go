@@ -21,6 +21,7 @@ type pooled struct {
 	addr     string
 	// journaled receives a token when a statement has committed journal entries.
 	journaled chan struct{}
+	warm      *warmUp
 }
 
 var _ sqlc.DBTX = pooled{}

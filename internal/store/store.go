@@ -29,6 +29,8 @@ type Store struct {
 	db, reserved pooled
 	// pooler means that there is a pooler in transaction mode.
 	pooler bool
+	// cold means that connections are not warmed up.
+	cold bool
 }
 
 // ErrNoRows is returned by a query for one row that finds none.
@@ -40,7 +42,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: shared, reserved: reserved, pooler: cfg.TransactionPooler}
+	s := &Store{db: shared, reserved: reserved, pooler: cfg.TransactionPooler, cold: cfg.TransactionPooler || cfg.Lazy}
 	s.Querier = sqlc.New(joining{s})
 	return s, nil
 }

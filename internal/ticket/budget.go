@@ -24,7 +24,8 @@ const (
 // Budget limits how much a customer may write in a day (UTC), over all replicas. Zero means no limit. Staff have no
 // limit.
 type Budget struct {
-	Tickets  int32
+	Tickets int32
+	// Messages also bounds ratings and changes of tickets, which add to the journal as messages do.
 	Messages int32
 	// Bytes bounds the text of both. The copy that a request with an Idempotency-Key stores for a day does not count.
 	Bytes int64
@@ -55,6 +56,21 @@ func (b Budget) of(actor auth.Actor) limits {
 	return l
 }
 
+// countChange counts a change with a text of some bytes towards the actor's budget. It returns RateLimited.
+func (s *Service) countChange(ctx context.Context, actor auth.Actor, bytes int) error {
+	l := s.budget.of(actor)
+	if l.account == nil {
+		return nil
+	}
+	counted, err := s.store.RecordChange(ctx, sqlc.RecordChangeParams{
+		UserID: *l.account, Bytes: int64(bytes), MaxMessages: l.messages, MaxBytes: l.bytes,
+	})
+	if err == nil && counted == 0 {
+		return errSpent()
+	}
+	return err
+}
+
 // spent converts ErrNoRows of a budgeted insert to RateLimited.
 func spent(err error) error {
 	if !errors.Is(err, store.ErrNoRows) {
@@ -65,7 +81,7 @@ func spent(err error) error {
 
 func errSpent() error {
 	const day = 24 * time.Hour
-	return apperr.New(apperr.RateLimited, "The account has reached its limit of text for today.").
+	return apperr.New(apperr.RateLimited, "The account has reached its limit of tickets, messages and changes for today.").
 		After(day - time.Duration(time.Now().UnixNano())%day)
 }
 

@@ -52,8 +52,8 @@ func (c Change) sorts() bool {
 // Update makes a change in a ticket, all of it or nothing, if the caller accepts the ticket's version. Closing the
 // ticket, or changing its AI mode, fences an AI answer that is being written or in review. It returns NotFound,
 // Forbidden for a change that only staff may make, PreconditionFailed for a version that is not accepted,
-// InvalidTransition, ExternalIDTaken, and ValidationFailed for an unusable assignee or team and for too many custom
-// fields.
+// InvalidTransition, ExternalIDTaken, RateLimited for a customer who has used up the budget for the day, and
+// ValidationFailed for an unusable assignee or team and for too many custom fields.
 func (s *Service) Update(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change, accept func(version int64) bool,
 ) (ticket View, err error) {
@@ -70,6 +70,9 @@ func (s *Service) Update(
 			return err
 		}
 		if err := s.checkChange(ctx, change, after.SnoozedUntil); err != nil {
+			return err
+		}
+		if err := s.countChange(ctx, actor, 0); err != nil {
 			return err
 		}
 		if after.Status == sqlc.TicketStatusClosed || after.AIMode != before.AIMode {

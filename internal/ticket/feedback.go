@@ -11,12 +11,22 @@ import (
 )
 
 // Rate records or replaces the customer's rating of an AI answer. comment may be nil. It returns NotFound for everybody
-// else, and for messages that are not AI answers.
+// else, and for messages that are not AI answers, and RateLimited when the customer has used up the budget for the day.
 func (s *Service) Rate(
 	ctx context.Context, actor auth.Actor, messageID uuid.UUID, rating sqlc.FeedbackRating, comment *string,
-) (sqlc.MessageFeedback, error) {
-	feedback, err := s.store.PutMessageFeedback(ctx, sqlc.PutMessageFeedbackParams{
-		MessageID: messageID, ActorID: actor.ID, Rating: rating, Comment: comment,
+) (feedback sqlc.MessageFeedback, err error) {
+	bytes := 0
+	if comment != nil {
+		bytes = len(*comment)
+	}
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.countChange(ctx, actor, bytes); err != nil {
+			return err
+		}
+		feedback, err = s.store.PutMessageFeedback(store.Last(ctx), sqlc.PutMessageFeedbackParams{
+			MessageID: messageID, ActorID: actor.ID, Rating: rating, Comment: comment,
+		})
+		return err
 	})
 	return feedback, store.NotFound(err)
 }

@@ -51,6 +51,7 @@ type Writer struct {
 	leases    *leases
 	reaper    *reaper
 	sweeper   *sweeper
+	logger    *slog.Logger
 
 	// ctx is the context of answers, which belong to the process and not to a request.
 	ctx    context.Context
@@ -60,7 +61,7 @@ type Writer struct {
 // New returns a Writer. Run runs it.
 func New(s *store.Store, o Options) *Writer {
 	ctx, cancel := context.WithCancelCause(context.Background()) //nolint:forbidigo // Answers outlive the requests that start them.
-	w := &Writer{id: uuid.New(), hub: o.Hub, roster: newRoster(o.MaxRunning), ctx: ctx, cancel: cancel}
+	w := &Writer{id: uuid.New(), hub: o.Hub, roster: newRoster(o.MaxRunning), logger: o.Logger, ctx: ctx, cancel: cancel}
 	counters := newWriterMetrics(o.Metrics, w.roster.count)
 	w.committer = newCommitter(
 		deltas{store: s.Reserved(), ownerID: w.id, metrics: counters}.write,
@@ -117,13 +118,21 @@ func (w *Writer) Reserve(id uuid.UUID) error { return w.roster.reserve(id) }
 func (w *Writer) Unreserve(id uuid.UUID) { w.roster.unreserve(id) }
 
 // Start starts writing a response that this replica has claimed, once the claim is committed. In a larger transaction,
-// that may be later; if the process has begun to stop by then, it leaves the response to others.
-func (w *Writer) Start(ctx context.Context, response sqlc.AIResponse, c upstream.Conversation) {
+// that may be later; if the process has begun to stop by then, it leaves the response to others. So it does when the
+// conversation cannot be read.
+func (w *Writer) Start(
+	ctx context.Context, response sqlc.AIResponse, conversation func(context.Context) (upstream.Conversation, error),
+) {
 	if w.roster.admit() {
 		defer w.roster.done()
-		if w.begin(ctx, response, c) == nil {
+		c, err := conversation(ctx)
+		if err == nil {
+			err = w.begin(ctx, response, c)
+		}
+		if err == nil {
 			return
 		}
+		w.logger.WarnContext(ctx, "ai response not started", slog.Any("ai_response_id", response.ID), slog.Any("error", err))
 	}
 	w.leases.release(ctx, response)
 }

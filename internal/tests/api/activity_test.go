@@ -105,6 +105,37 @@ func TestDailyBudgetLimitsCustomers(t *testing.T) {
 	customer.Say(t, about.ID, "Another day.")
 }
 
+func TestDailyBudgetLimitsChanges(t *testing.T) {
+	t.Parallel()
+	s := desk.New(t, desk.Options{Writing: ticket.Budget{Messages: 7, Bytes: 1000}})
+	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	about := customer.NewTicket(t)
+	answer := customer.Stream(t, about.ID).ReadAll().Done.Message.ID.String()
+	rate := func(body string) apitest.Response {
+		return customer.Do(t, http.MethodPut, "/messages/"+answer+"/feedback", body, contentJSON)
+	}
+	rate(jsonText(t, map[string]string{"rating": "up", "comment": markup[:1000]})).
+		RequireProblem(t, http.StatusTooManyRequests, client.ProblemCodeRateLimited)
+	customer.Say(t, about.ID, "A message counts as one.")
+	path := "/tickets/" + about.ID.String()
+	for _, rating := range []string{"up", "down", "up"} {
+		require.Equal(t, http.StatusOK, rate(`{"rating":"`+rating+`"}`).Status)
+		status := map[string]string{"up": "pending", "down": "open"}[rating]
+		require.Equal(t, http.StatusOK, customer.Do(t, http.MethodPatch, path, `{"status":"`+status+`"}`, contentJSON).Status)
+	}
+	entries := countRows(t, s, "journal_outbox")
+	for _, r := range []apitest.Response{
+		rate(`{"rating":"down"}`),
+		customer.Do(t, http.MethodPatch, path, `{"status":"open"}`, contentJSON),
+		customer.Do(t, http.MethodPost, path+"/handoff", `{"reason":"wants_human"}`, contentJSON),
+	} {
+		r.RequireProblem(t, http.StatusTooManyRequests, client.ProblemCodeRateLimited)
+		require.NotEmpty(t, r.Header.Get("Retry-After"))
+	}
+	require.Equal(t, entries, countRows(t, s, "journal_outbox"))
+	agent.SetStatus(t, about.ID, "open")
+}
+
 func TestDailyBudgetLimitsBytes(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Writing: ticket.Budget{Bytes: 1000}})

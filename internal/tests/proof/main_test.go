@@ -1,3 +1,5 @@
+//go:build proof
+
 // Package proof_test proves the journal's promise on a whole installation: every reader reads every committed entry
 // exactly once, in one order, whatever breaks.
 package proof_test

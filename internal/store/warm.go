@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/supportbackend/support/gen/sqlc"
+)
+
+// warmUpTimeout bounds warming up one connection.
+const warmUpTimeout = 2 * time.Second
+
+// warmUp plans statements on connections before they are used. PostgreSQL plans a statement on each connection for itself,
+// and large ones take ten times as long to plan as to run.
+type warmUp struct {
+	// plan runs the statements; nil until Store.WarmUp.
+	plan atomic.Pointer[func(context.Context, sqlc.Querier)]
+}
+
+// WarmUp calls plan with each idle connection and, from now on, with each new one before its first use. The statements of
+// plan must change nothing. They are planned for all values, as for statements under LockTicketAhead, and their errors
+// do not matter. WarmUp does nothing behind a pooler, where statements are not prepared, and for a Lazy Store.
+func (s *Store) WarmUp(ctx context.Context, plan func(context.Context, sqlc.Querier)) {
+	if s.cold {
+		return
+	}
+	s.db.warmIdle(ctx, plan)
+	if s.reserved.pool != s.db.pool {
+		s.reserved.warmIdle(ctx, plan)
+	}
+}
+
+func (p pooled) warmIdle(ctx context.Context, plan func(context.Context, sqlc.Querier)) {
+	p.warm.plan.Store(&plan)
+	for _, conn := range p.pool.AcquireAllIdle(ctx) {
+		p.giveBack(ctx, conn, p.warm.connection(ctx, conn.Conn()))
+	}
+}
+
+// connection warms a connection up. Its error means that the connection is broken.
+func (w *warmUp) connection(ctx context.Context, conn *pgx.Conn) error {
+	plan := w.plan.Load()
+	if plan == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, warmUpTimeout)
+	defer cancel()
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	// A migration may hold locks, and the statements can also be planned later.
+	const settings = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('lock_timeout', '100ms', true)"
+	if _, err := tx.Exec(ctx, settings); err == nil {
+		(*plan)(ctx, sqlc.New(tx))
+	}
+	return tx.Rollback(ctx)
+}
