@@ -103,7 +103,8 @@ test('a tab follows when another one logs in or out', async () => {
   assert.deepEqual(issuer.sent, ['/me Bearer access-1', '/me Bearer access-7', '/me -']);
 });
 
-test('without locks, a tab whose refresh is refused takes the token of another tab', async () => {
+test('without locks, a tab whose refresh is refused takes the token of another tab', async (t) => {
+  setNavigator(t, {}); // Node 24 has locks.
   const issuer = new Issuer();
   const [session] = await tabs(issuer);
   issuer.current = 2;
@@ -142,6 +143,18 @@ test('a refresh holds the lock of the session', async (t) => {
 /** Adds a browser's locks to Node, and returns the names of the locks that were taken. */
 function mockLocks(t: TestContext): string[] {
   const held: string[] = [];
+  const locks = {
+    request: async (name: string, work: () => Promise<void>) => {
+      held.push(name);
+      await work();
+    },
+  };
+  setNavigator(t, { locks });
+  return held;
+}
+
+/** Replaces the global navigator for the test. */
+function setNavigator(t: TestContext, value: object): void {
   const before = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
   t.after(() => {
     if (before) {
@@ -150,14 +163,7 @@ function mockLocks(t: TestContext): string[] {
       delete (globalThis as { navigator?: unknown }).navigator;
     }
   });
-  const locks = {
-    request: async (name: string, work: () => Promise<void>) => {
-      held.push(name);
-      await work();
-    },
-  };
-  Object.defineProperty(globalThis, 'navigator', { configurable: true, value: { locks } });
-  return held;
+  Object.defineProperty(globalThis, 'navigator', { configurable: true, value });
 }
 
 test('an error of the store is thrown, and nothing is sent', async () => {
