@@ -999,6 +999,7 @@ export class Support {
    * message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
    * it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
    * merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+   * When the customer is waiting for a reply in the merged ticket, the other ticket is reopened, and is no longer snoozed.
    * Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
    */
   mergeTicket(ticketId: TicketID, body: MergeTicketRequest, options: CallOptions = {}): Promise<Ticket> {
@@ -1407,6 +1408,8 @@ export class Support {
    * enabling end the account's access tokens within a second on every server; a client gets one with the new role from
    * `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
    * administrator cannot be changed: `409 last_admin`.
+   *
+   * The open and pending tickets of an account that is disabled, or no longer staff, are assigned to nobody within two minutes.
    *
    * Customers see the names of the agents who write to them, and nothing else of their accounts.
    */

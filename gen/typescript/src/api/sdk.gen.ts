@@ -234,6 +234,8 @@ export const getUser = <ThrowOnError extends boolean = false>(options: Options<G
  * `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
  * administrator cannot be changed: `409 last_admin`.
  *
+ * The open and pending tickets of an account that is disabled, or no longer staff, are assigned to nobody within two minutes.
+ *
  * Customers see the names of the agents who write to them, and nothing else of their accounts.
  *
  */
@@ -832,6 +834,7 @@ export const applyMacro = <ThrowOnError extends boolean = false>(options: Option
  * message of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
  * it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is
  * merged is closed for good, with `merged_into`; tickets that were merged into it before then also name the other ticket.
+ * When the customer is waiting for a reply in the merged ticket, the other ticket is reopened, and is no longer snoozed.
  * Whatever the AI is writing in either ticket, for customers or for staff, is cancelled.
  *
  */

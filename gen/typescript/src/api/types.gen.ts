@@ -2490,7 +2490,7 @@ export type SignUpErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -2557,7 +2557,7 @@ export type LogInErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -2624,7 +2624,7 @@ export type RefreshSessionErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -2919,7 +2919,7 @@ export type UpdateMeErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -2986,7 +2986,7 @@ export type ChangePasswordErrors = {
      */
     403: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -3137,7 +3137,7 @@ export type CreateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -3279,7 +3279,7 @@ export type UpdateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -3463,7 +3463,7 @@ export type PutCustomerErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -3602,7 +3602,7 @@ export type CreateApiKeyErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -3795,7 +3795,7 @@ export type CreateWebhookErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -3987,7 +3987,7 @@ export type UpdateWebhookErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -4213,7 +4213,7 @@ export type ReplayWebhookErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -4580,7 +4580,7 @@ export type CreateTicketErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -4737,7 +4737,7 @@ export type UpdateTicketErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -5011,7 +5011,7 @@ export type UpdateTicketsErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -5154,7 +5154,7 @@ export type CreateTeamErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -5356,7 +5356,7 @@ export type UpdateTeamErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -5503,7 +5503,7 @@ export type CreateMacroErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -5709,7 +5709,7 @@ export type UpdateMacroErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -5960,7 +5960,7 @@ export type MergeTicketErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -6196,7 +6196,7 @@ export type CreateMessageErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -6284,7 +6284,7 @@ export type CreateNoteErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -6485,7 +6485,7 @@ export type PutSlaTargetsErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -6639,7 +6639,7 @@ export type HandOffTicketErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -6896,7 +6896,7 @@ export type CreateAiResponseErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -6986,7 +6986,7 @@ export type CreateAiRequestErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -7367,7 +7367,7 @@ export type PublishAiResponseErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -7728,7 +7728,7 @@ export type CreatePromptErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -7881,7 +7881,7 @@ export type UpdatePromptErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
@@ -8317,7 +8317,7 @@ export type PutMessageFeedbackErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
+     * The body is larger than 64 KiB, or than 128 or 256 KiB where texts are long, or than 1 MiB from a chat client.
      */
     413: Problem;
     /**
