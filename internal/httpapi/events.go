@@ -92,7 +92,7 @@ func (s *deskStream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 		if refused != nil {
 			return stream.write(encoder.BrokenOff(apperr.From(refused)))
 		}
-		err := s.send(stream)
+		err = s.send(stream)
 		release()
 		if err != nil {
 			return err

@@ -89,6 +89,14 @@ func TestItemsFollowCursors(t *testing.T) {
 	require.Equal(t, []string{"", "b"}, cursors)
 }
 
+func TestListWithoutPages(t *testing.T) {
+	t.Parallel()
+	s := newSupport(t, answers(response(http.StatusOK, "application/json", "[1,2]", nil)))
+	list, err := callList[int](t.Context(), s, operation{}, nil, get("numbers"))
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 2}, list)
+}
+
 func TestAnswerOf(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -183,7 +183,7 @@ func readEvents(ctx context.Context, s *desk.Desk, customer *apitest.User, w htt
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/events/stream?after=0", http.NoBody)
 	r.Header.Set("Authorization", "Bearer "+customer.Token)
 	defer func() {
-		if fault := recover(); fault != nil && fault != http.ErrAbortHandler {
+		if fault := recover(); fault != nil && fault != http.ErrAbortHandler { //nolint:errorlint // net/http compares it with == too.
 			panic(fault)
 		}
 	}()
@@ -251,7 +251,7 @@ func TestStreamsKeepNoEventsThatTheyHaveSent(t *testing.T) { //nolint:parallelte
 		var memory runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&memory)
-		return int(memory.HeapAlloc) //nolint:gosec // It is far smaller.
+		return int(memory.HeapAlloc)
 	}
 	before := held()
 	var streams sync.WaitGroup

@@ -3,9 +3,11 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -171,4 +173,27 @@ func TestEventStreamResumes(t *testing.T) {
 	}
 	all := read("", 5)
 	require.Equal(t, all[2:], read(all[1], 3))
+}
+
+// The client must not get events again because the next ones could not be read.
+func TestEventStreamEndsWhenEventsCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s := desk.New(t, desk.Options{Journal: true, NoAI: true})
+	customer := s.Customer(t)
+	last := manyEvents(t, s, customer)
+	body := httptest.NewRecorder()
+	stream := &told{ResponseWriter: body, of: "id: " + last + "\n", came: make(chan struct{})}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		readEvents(t.Context(), s, customer, stream)
+	}()
+	<-stream.came
+	s.Store.Close()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		require.Fail(t, "the stream goes on")
+	}
+	require.Equal(t, 1, strings.Count(body.Body.String(), "id: "+last+"\n"))
 }
