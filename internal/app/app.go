@@ -168,7 +168,6 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, delay time.Durat
 	go func() { failed <- a.HTTP.Serve(listener) }()
 	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))
 	a.checkBudget(ctx)
-	a.Store.WarmUp(ctx, assistant.Plan)
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
@@ -192,6 +191,7 @@ func (a *App) background(ctx context.Context) (stop func()) {
 	var running sync.WaitGroup
 	running.Go(func() { a.Assistant.Run(answering) })
 	running.Go(func() { boundGarbage(ctx) })
+	running.Go(func() { a.warmUp(ctx) })
 	runs := []func(context.Context){a.Auth.Run, a.Jobs.Run, a.Journal.Run}
 	if a.workers {
 		runs = append(runs, a.Search.Run, a.Webhooks.Run)
@@ -203,6 +203,17 @@ func (a *App) background(ctx context.Context) (stop func()) {
 		cancel()
 		stopAnswering()
 		running.Wait()
+	}
+}
+
+// warmUpDelay is how long the server has served when it warms its connections up, which would delay its start.
+const warmUpDelay = time.Second
+
+func (a *App) warmUp(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(warmUpDelay):
+		a.Store.WarmUp(ctx, assistant.Plan)
 	}
 }
 
