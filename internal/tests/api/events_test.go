@@ -181,19 +181,20 @@ func TestEventStreamEndsWhenEventsCannotBeRead(t *testing.T) {
 	s := desk.New(t, desk.Options{Journal: true, NoAI: true})
 	customer := s.Customer(t)
 	last := manyEvents(t, s, customer)
-	body := httptest.NewRecorder()
-	stream := &told{ResponseWriter: body, of: "id: " + last + "\n", came: make(chan struct{})}
-	ended := make(chan struct{})
+	manyEvents(t, s, customer)
+	read, ended := make(chan struct{}), make(chan struct{})
+	stream := &stuck{httptest.NewRecorder(), "data: ", make(chan struct{}, 1), read}
 	go func() {
 		defer close(ended)
 		readEvents(t.Context(), s, customer, stream)
 	}()
-	<-stream.came
+	<-stream.writing
 	s.Store.Close()
+	close(read)
 	select {
 	case <-ended:
 	case <-time.After(patience):
 		require.Fail(t, "the stream goes on")
 	}
-	require.Equal(t, 1, strings.Count(body.Body.String(), "id: "+last+"\n"))
+	require.Equal(t, 1, strings.Count(stream.Body.String(), "id: "+last+"\n"))
 }
