@@ -26,23 +26,17 @@ func (s *Service) List(
 	if _, err := ticket.Find(ctx, s.store, actor, ticketID); err != nil {
 		return nil, nil, err
 	}
-	before := p.AfterOr(page.Last)
-	rows, err := s.store.ListAIResponsesByTicket(ctx, sqlc.ListAIResponsesByTicketParams{
-		TicketID: ticketID, Staff: actor.IsStaff(), BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
 	size := func(r sqlc.AIResponse) int {
 		if r.Content == nil {
 			return 0
 		}
 		return len(*r.Content)
 	}
-	responses, next := page.CutText(rows, p.Limit, size, func(r sqlc.AIResponse) page.Position {
-		return page.At(r.CreatedAt, r.ID)
-	})
-	return responses, next, nil
+	return page.ReadText(p, func(before page.Position, limit int32) ([]sqlc.AIResponse, error) {
+		return s.store.ListAIResponsesByTicket(ctx, sqlc.ListAIResponsesByTicketParams{
+			TicketID: ticketID, Staff: actor.IsStaff(), BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+		})
+	}, size, func(r sqlc.AIResponse) page.Position { return page.At(r.CreatedAt, r.ID) })
 }
 
 // EventPage is a page of a response's events, for readers that poll.

@@ -87,18 +87,12 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Macro, error) {
 // List returns a page of the macros with the text in their name or content, newest first, and where the next page
 // begins, if there is one. An empty text lists all macros.
 func (s *Service) List(ctx context.Context, text string, p page.Page) ([]Macro, *page.Position, error) {
-	before := p.AfterOr(page.Last)
-	rows, err := s.store.ListMacros(ctx, sqlc.ListMacrosParams{
-		Containing: text, BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
 	size := func(m Macro) int { return len(m.Content) }
-	macros, next := page.CutText(rows, p.Limit, size, func(m Macro) page.Position {
-		return page.At(m.CreatedAt, m.ID)
-	})
-	return macros, next, nil
+	return page.ReadText(p, func(before page.Position, limit int32) ([]Macro, error) {
+		return s.store.ListMacros(ctx, sqlc.ListMacrosParams{
+			Containing: text, BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+		})
+	}, size, func(m Macro) page.Position { return page.At(m.CreatedAt, m.ID) })
 }
 
 // Update replaces a macro's settings, if the caller accepts its version. It returns NotFound, PreconditionFailed, and

@@ -50,18 +50,30 @@ const MaxBytes = 1 << 20
 func Read[T any](
 	p Page, list func(before Position, limit int32) ([]T, error), position func(T) Position,
 ) ([]T, *Position, error) {
+	return ReadText(p, list, func(T) int { return 0 }, position)
+}
+
+// ReadText is Read for rows of long text: the page has at most MaxBytes, counted by size, but at least one row.
+func ReadText[T any](
+	p Page, list func(before Position, limit int32) ([]T, error), size func(T) int, position func(T) Position,
+) ([]T, *Position, error) {
 	rows, err := list(p.AfterOr(Last), p.Limit+1)
 	if err != nil {
 		return nil, nil, err
 	}
-	rows, next := cut(rows, min(len(rows), int(p.Limit)), position)
+	rows, next := CutText(rows, p.Limit, size, position)
 	return rows, next, nil
 }
 
 // CutText returns a page of rows of long text, and where the next page begins, if there is one. The query has read one row
 // more than the page may hold. The page has at most MaxBytes, counted by size, but at least one row.
 func CutText[T any](rows []T, limit int32, size func(T) int, position func(T) Position) ([]T, *Position) {
-	return cut(rows, Fit(rows[:min(len(rows), int(limit))], size), position)
+	n := Fit(rows[:min(len(rows), int(limit))], size)
+	if n == len(rows) {
+		return rows, nil
+	}
+	next := position(rows[n-1])
+	return rows[:n], &next
 }
 
 // Fit returns how many of the first rows have at most MaxBytes together, but at least one if there are any.
@@ -73,12 +85,4 @@ func Fit[T any](rows []T, size func(T) int) int {
 		}
 	}
 	return len(rows)
-}
-
-func cut[T any](rows []T, n int, position func(T) Position) ([]T, *Position) {
-	if n == len(rows) {
-		return rows, nil
-	}
-	next := position(rows[n-1])
-	return rows[:n], &next
 }

@@ -74,17 +74,11 @@ func (set Settings) check() error {
 
 // List returns a page of prompts, newest first, and where the next page begins, if there is one.
 func (s *Service) List(ctx context.Context, p page.Page) ([]View, *page.Position, error) {
-	before := p.AfterOr(page.Last)
-	rows, err := s.store.ListPrompts(ctx, sqlc.ListPromptsParams{
-		BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	prompts, next := page.CutText(rows, p.Limit, sizeOf, func(v View) page.Position {
-		return page.At(v.Prompt.CreatedAt, v.Prompt.ID)
-	})
-	return prompts, next, nil
+	return page.ReadText(p, func(before page.Position, limit int32) ([]View, error) {
+		return s.store.ListPrompts(ctx, sqlc.ListPromptsParams{
+			BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+		})
+	}, sizeOf, func(v View) page.Position { return page.At(v.Prompt.CreatedAt, v.Prompt.ID) })
 }
 
 // sizeOf returns the size of a prompt in a page, in bytes.

@@ -67,15 +67,10 @@ type AIMode = sqlc.AIMode
 // List returns a page of the actor's tickets or, for staff, of everybody's, newest first, and where the next page
 // begins, if there is one.
 func (s *Service) List(ctx context.Context, actor auth.Actor, p page.Page) ([]View, *page.Position, error) {
-	rows, err := s.list(ctx, actor, p.AfterOr(page.Last), p.Limit+1)
-	if err != nil {
-		return nil, nil, err
-	}
 	size := func(t View) int { return len(t.Ticket.Title) + len(t.Ticket.Description) }
-	tickets, next := page.CutText(rows, p.Limit, size, func(t View) page.Position {
-		return page.Position{CreatedAt: t.Ticket.CreatedAt, ID: t.Ticket.ID}
-	})
-	return tickets, next, nil
+	return page.ReadText(p, func(before page.Position, limit int32) ([]View, error) {
+		return s.list(ctx, actor, before, limit)
+	}, size, func(t View) page.Position { return page.At(t.Ticket.CreatedAt, t.Ticket.ID) })
 }
 
 // list reads the staff's or the customer's list, each of which has its index. A customer's own tickets do not carry the
