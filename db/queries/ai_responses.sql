@@ -29,7 +29,7 @@ WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 -- for if that is longer.
 --
 -- If nothing was found or refused, it creates the answer, unless this server may not write it (may_write) or the actor
--- has used up the budget. created_at and lease_expires_at are those of the new row; they are null if there is none.
+-- has used up the budget. created_at and lease_expires_at are null unless it creates a row.
 -- prompt_version is the live prompt's; NULL is the built-in prompt.
 --
 -- The commit of a read does not wait for the disk: if the database crashes at this moment, the answer is gone, and its

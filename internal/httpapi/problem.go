@@ -158,7 +158,7 @@ func kindOf(code apperr.Code) problemKind {
 	return problems[apperr.Internal]
 }
 
-// detailOf returns the problem's detail, or its title where a detail is required and there is none.
+// detailOf returns the error's detail, or the title of its kind if the detail is empty.
 func detailOf(err *apperr.Error) string { return cmp.Or(err.Detail, kindOf(err.Code).title) }
 
 func toProblem(err *apperr.Error, requestID string) api.Problem {

@@ -17,8 +17,8 @@ import (
 
 // Merge moves a ticket's conversation into another ticket of the same customer, in chronological order, with its
 // description as a message, and closes it for good. The other ticket also gets the tags and custom fields that it
-// lacks, up to the limits, and is reopened when the customer waits in the first one. Tickets that were merged into the first one follow it. Merge fences what the AI is writing in
-// either. The caller has decided that the actor may see both.
+// lacks, up to the limits, and is reopened when the customer waits in the first one. Tickets that were merged into the
+// first one follow it. Merge fences what the AI is writing in either. The caller has decided that the actor may see both.
 //
 // It returns the other ticket. It returns NotFound, InvalidTransition for a ticket that was merged before, TicketClosed
 // when the other one is closed, and ValidationFailed when the other one is the same or another customer's.

@@ -103,7 +103,11 @@ func (r *Run) finish(f *frames) {
 	f.add(api.AGUIEvent{Type: api.AGUIEventTypeRUNFINISHED, ThreadID: &r.threadID, RunID: r.runID})
 }
 
+// fail ends the run early, once.
 func (r *Run) fail(f *frames, why *apperr.Error) {
+	if r.failed {
+		return
+	}
 	r.end(f)
 	data := r.convert.Problem(why)
 	f.add(api.AGUIEvent{Type: api.AGUIEventTypeRUNERROR, Message: data.Detail, Code: data.Code})
@@ -122,8 +126,6 @@ func (r *Run) Unanswered(why *apperr.Error) []byte {
 // BrokenOff returns an error: the client may run again with the same messages.
 func (r *Run) BrokenOff(why *apperr.Error) []byte {
 	var f frames
-	if !r.failed {
-		r.fail(&f, why)
-	}
+	r.fail(&f, why)
 	return f.Bytes()
 }

@@ -105,8 +105,7 @@ func TestMergeJoinsTagsAndFields(t *testing.T) {
 	}, entries[len(entries)-2:])
 }
 
-// A customer who waits in the merged ticket waits in the other one, which is then open, whatever it was. It stays as it
-// is when nobody waits.
+// If the customer waits in the merged ticket, the other one becomes open. Otherwise its status does not change.
 func TestMergeReopensForAWaitingCustomer(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
@@ -145,7 +144,7 @@ func TestMergeReopensForAWaitingCustomer(t *testing.T) {
 	}
 }
 
-// lastStatus returns the status that the ticket's newest change of status led to, or the given one when there is none.
+// lastStatus returns the ticket's status after its newest recorded change, or none if no change is recorded.
 func lastStatus(t *testing.T, s *desk.Desk, id uuid.UUID, none client.TicketStatus) client.TicketStatus {
 	t.Helper()
 	return client.TicketStatus(storetest.QueryText(t, s.DatabaseURL, `SELECT coalesce((SELECT to_status::text FROM ticket_status_changes
