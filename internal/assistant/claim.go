@@ -51,9 +51,9 @@ type Request struct {
 	// reading means that the request is a read, which browsers and proxies may repeat: it must not restart a turn that
 	// has just failed.
 	reading bool
-	// said means that the actor has just added a message, and asks for the answer to that one. Only the customer's
-	// messages are answered.
-	said bool
+	// afterMessage means that the actor has just added a message, and asks for the answer to that one. Only the
+	// customer's messages are answered.
+	afterMessage bool
 	// kind is the kind of a staff request; empty for an answer.
 	kind sqlc.AIResponseKind
 }
@@ -93,39 +93,39 @@ func (cl *claimer) join(ctx context.Context, id uuid.UUID, actor auth.Actor) (sq
 	return response, store.NotFound(err)
 }
 
-// Begun is the result of requesting an answer together with a message.
-type Begun struct {
+// Outcome is the result of requesting an answer together with a message.
+type Outcome struct {
 	// ID is the response's id; the nil UUID while an earlier turn's answer must end first.
 	ID uuid.UUID
-	// Refused is why no answer starts, or nil.
+	// Refused says why no answer starts; nil when one does.
 	Refused *apperr.Error
 }
 
-// Respond runs say, which adds the actor's message to the ticket, and starts the answer to it, in one transaction. If
-// no answer starts, the message stays, and Begun has the reason. It returns the errors of say.
-func (s *Service) Respond(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, say func(context.Context) error) (Begun, error) {
-	var begun Begun
+// Respond runs add, which adds the actor's message to the ticket, and starts the answer to it, in one transaction. If
+// no answer starts, the message stays, and the Outcome has the reason. It returns the errors of add.
+func (s *Service) Respond(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, add func(context.Context) error) (Outcome, error) {
+	var outcome Outcome
 	err := s.store.InTx(ctx, func(ctx context.Context) error {
-		begun = Begun{}
-		if err := say(ctx); err != nil {
+		outcome = Outcome{}
+		if err := add(ctx); err != nil {
 			return err
 		}
 		if !actor.InScope(auth.ScopeAI) {
-			begun.Refused = apperr.New(apperr.Forbidden, "The API key does not have the scope ai.")
+			outcome.Refused = apperr.New(apperr.Forbidden, "The API key does not have the scope ai.")
 			return nil
 		}
-		c, err := s.claims.startOrJoin(ctx, actor, ticketID, Request{said: true})
+		c, err := s.claims.startOrJoin(ctx, actor, ticketID, Request{afterMessage: true})
 		switch {
 		case err == nil && !sees(actor, c.response):
-			begun.Refused = apperr.From(errInReview())
+			outcome.Refused = apperr.From(errInReview())
 		case err == nil && !c.waiting:
-			begun.ID = c.response.ID
+			outcome.ID = c.response.ID
 		case isRefusal(err):
-			begun.Refused, err = apperr.From(err), nil
+			outcome.Refused, err = apperr.From(err), nil
 		}
 		return err
 	})
-	return begun, err
+	return outcome, err
 }
 
 // isRefusal reports whether the error refuses an answer without failing the transaction. A ticket that is closed had the
@@ -161,12 +161,12 @@ func (cl *claimer) claim(ctx context.Context, c *claim, by claimant) error {
 		return err
 	}
 	if by.kind != "" {
-		return cl.claimAsked(ctx, c, by)
+		return cl.claimStaffRequest(ctx, c, by)
 	}
 	unready := cl.prepare(c.response.ID, by)
 	turn, err := cl.store.ClaimTurn(store.Last(ctx), sqlc.ClaimTurnParams{
 		TicketID: by.ticketID, ActorID: by.actor.ID, Staff: by.actor.IsStaff(),
-		Regenerate: by.Regenerate, Reading: by.reading, Said: by.said, PauseSeconds: int32(failurePause.Seconds()),
+		Regenerate: by.Regenerate, Reading: by.reading, AfterMessage: by.afterMessage, PauseSeconds: int32(failurePause.Seconds()),
 		MayWrite: unready == nil, ID: c.response.ID, Model: cl.modelFor(by),
 		OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()),
 		MaxRunning: cl.budget.Running, MaxPerMinute: cl.budget.PerMinute, MaxPerDay: cl.budget.PerDay,

@@ -153,10 +153,10 @@ func (s *Service) Open(ctx context.Context, actor auth.Actor, ticketID uuid.UUID
 	return s.openAnswer(ctx, &opening{actor: actor, ticketID: ticketID, last: last})
 }
 
-// OpenSaid is Open for a new reader who has just added a message to the ticket: when it is by staff, it returns
+// OpenAfterMessage is Open for a new reader who has just added a message to the ticket. When it is by staff, it returns
 // NothingToAnswer, even if the customer's turn is answered.
-func (s *Service) OpenSaid(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (*Reader, error) {
-	return s.openAnswer(ctx, &opening{actor: actor, ticketID: ticketID, said: true})
+func (s *Service) OpenAfterMessage(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (*Reader, error) {
+	return s.openAnswer(ctx, &opening{actor: actor, ticketID: ticketID, afterMessage: true})
 }
 
 func (s *Service) openAnswer(ctx context.Context, o *opening) (*Reader, error) {

@@ -41,22 +41,22 @@ func (s *Service) clientMessage(ctx context.Context, actor auth.Actor, id uuid.U
 	if own, err := uuid.Parse(m.ClientID); err == nil {
 		params.ID = &own
 	}
-	said, err := s.store.GetMessageByClientID(ctx, params)
+	message, err := s.store.GetMessageByClientID(ctx, params)
 	if errors.Is(err, store.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return sameMessage(said, actor, m.Content)
+	return sameMessage(message, actor, m.Content)
 }
 
 // sameMessage returns the message if the actor sent it with this content. The content of a redacted message is unknown.
-func sameMessage(said sqlc.Message, actor auth.Actor, content string) (*sqlc.Message, error) {
-	if said.AuthorID == nil || *said.AuthorID != actor.ID || said.RedactedAt == nil && said.Content != content {
+func sameMessage(message sqlc.Message, actor auth.Actor, content string) (*sqlc.Message, error) {
+	if message.AuthorID == nil || *message.AuthorID != actor.ID || message.RedactedAt == nil && message.Content != content {
 		return nil, apperr.New(apperr.IdempotencyMismatch, "This message id was used for another message.")
 	}
-	return &said, nil
+	return &message, nil
 }
 
 func clientIDOf(m NewMessage) *string {
