@@ -84,7 +84,7 @@ func (cl *claimer) startOrJoin(ctx context.Context, actor auth.Actor, ticketID u
 	return c, err
 }
 
-// join returns the response that was found.
+// join returns the response that the claim has found. It returns NothingToAnswer if the caller must not see it.
 func (cl *claimer) join(ctx context.Context, id uuid.UUID, actor auth.Actor) (sqlc.AIResponse, error) {
 	response, err := cl.store.GetAIResponse(ctx, id)
 	if err == nil && response.MessageID != nil && !sees(actor, response) {
@@ -128,8 +128,8 @@ func (s *Service) Respond(ctx context.Context, actor auth.Actor, ticketID uuid.U
 	return outcome, err
 }
 
-// isRefusal reports whether the error refuses an answer without failing the transaction. A ticket that is closed had the
-// message already.
+// isRefusal reports whether the error refuses an answer without failing the transaction. TicketClosed is among
+// them: a closed ticket takes no new message, so this one was there before.
 func isRefusal(err error) bool {
 	switch apperr.From(err).Code {
 	case apperr.TicketClosed, apperr.AIDisabled, apperr.AIInReview, apperr.HandedOff, apperr.NothingToAnswer, apperr.AIQuota, apperr.ServerBusy,
@@ -198,12 +198,17 @@ func (cl *claimer) prepare(id uuid.UUID, by claimant) error {
 
 func (cl *claimer) modelFor(by claimant) string { return cmp.Or(by.Model, cl.models.Default()) }
 
-// began sets the response to the one that ClaimTurn has created.
-func (cl *claimer) began(c *claim, by claimant, turn sqlc.ClaimTurnRow) {
-	var message *uuid.UUID
-	if turn.TurnMessageID != uuid.Nil {
-		message = &turn.TurnMessageID
+// idOrNil returns nil for the nil UUID.
+func idOrNil(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
 	}
+	return &id
+}
+
+// began sets the response to the one that ClaimTurn has created, and how to read its conversation.
+func (cl *claimer) began(c *claim, by claimant, turn sqlc.ClaimTurnRow) {
+	message := idOrNil(turn.TurnMessageID)
 	customer, review := &turn.Ticket.UserID, (*sqlc.AIReview)(nil)
 	if turn.Ticket.AIMode == sqlc.AIModeDraft {
 		customer, review = nil, new(sqlc.AIReviewPending)

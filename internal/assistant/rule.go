@@ -106,11 +106,3 @@ func (s *Service) startTriage(ctx context.Context, ticketID uuid.UUID) error {
 	}
 	return err
 }
-
-// requester returns the account whose budget a response counts towards, or nil.
-func requester(actor auth.Actor) *uuid.UUID {
-	if actor.ID == uuid.Nil {
-		return nil
-	}
-	return &actor.ID
-}

@@ -59,7 +59,7 @@ func (cl *claimer) createStaffRequest(
 		return cl.conversations.ForStaff(ctx, by.kind, request.PromptVersion, request.Ticket)
 	}
 	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), sqlc.CreateAIResponseParams{
-		ID: c.response.ID, TicketID: request.Ticket.ID, Kind: by.kind, Model: cl.modelFor(by), RequestedBy: requester(by.actor),
+		ID: c.response.ID, TicketID: request.Ticket.ID, Kind: by.kind, Model: cl.modelFor(by), RequestedBy: idOrNil(by.actor.ID),
 		OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()), PromptVersion: request.PromptVersion,
 		TicketVersion: request.Ticket.Version + request.Ticket.NoteVersion,
 		MaxRunning:    cl.budget.Running, MaxPerMinute: cl.budget.PerMinute, MaxPerDay: cl.budget.PerDay,

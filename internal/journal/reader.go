@@ -17,9 +17,9 @@ const (
 	maxSearched = 10_000
 	// maxText bounds the text of a page, in bytes, beyond its first entry.
 	maxText = 1 << 20
-	// othersPause is how long readers who see only a part of the journal wait after each query. There are many of them,
-	// and most new entries are not theirs.
-	othersPause = time.Second
+	// customerPause is how long readers who are not staff wait after each query. There are many of them, and most new
+	// entries are not theirs.
+	customerPause = time.Second
 )
 
 // Entry is an entry of the journal, with what people wrote where the entry is about that.
@@ -57,7 +57,7 @@ func (s *Service) Drain() { s.drain() }
 // Drained is closed by Drain.
 func (s *Service) Drained() <-chan struct{} { return s.drained.Done() }
 
-// Wait returns when the journal may have an entry after the position, or with an error when ctx ends first.
+// Wait returns when the journal may have an entry after the position. It returns the error of ctx if that ends first.
 func (s *Service) Wait(ctx context.Context, after int64) error { return s.head.wait(ctx, after) }
 
 // Find returns up to limit of the entries that the actor sees after a position; nil means from the oldest one. If there
@@ -115,7 +115,7 @@ func (s *Service) more(ctx context.Context, actor auth.Actor, page Page) bool {
 	defer cancel()
 	defer context.AfterFunc(s.drained, cancel)()
 	if !actor.IsStaff() {
-		pause(ctx, othersPause)
+		pause(ctx, customerPause)
 	}
 	return s.head.wait(ctx, page.Position) == nil
 }

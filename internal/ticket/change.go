@@ -185,8 +185,8 @@ func errSnooze(code apperr.FieldCode) error {
 		At(apperr.Field{Pointer: "/snoozed_until", Code: code})
 }
 
-// checkChange checks what only the database knows: whether the time until which the change snoozes a ticket has passed, and whom it
-// may be assigned to. It returns ValidationFailed.
+// checkChange checks what only the database knows: whether the time at which the snooze ends has passed, and to whom the
+// ticket may be assigned. It returns ValidationFailed.
 func (s *Service) checkChange(ctx context.Context, change Change, until *time.Time) error {
 	if until != nil && change.SnoozedUntil.IsSpecified() {
 		passed, err := s.store.GetHasPassed(ctx, *until)

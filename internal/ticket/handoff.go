@@ -20,7 +20,7 @@ type Handoff struct {
 }
 
 // errHandedOff means that the ticket is already handed off.
-var errHandedOff = errors.New("ticket: it is handed off")
+var errHandedOff = errors.New("ticket: the ticket is already handed off")
 
 // HandOff hands a ticket off to humans: it turns the AI off until staff turn it on again, and fences an answer that is
 // being written or in review. Handing off again changes nothing. It returns NotFound and TicketClosed.
