@@ -9,7 +9,7 @@ var details = map[apperr.Code]string{
 	apperr.AIMisconfigured:         "The AI service refuses this server.",
 	apperr.ConversationNotAccepted: "The AI does not accept this conversation.",
 	apperr.AITimeout:               "The AI service did not answer in time.",
-	apperr.AIStalled:               "The AI service fell silent.",
+	apperr.AIStalled:               "The AI service stopped sending.",
 	apperr.AIProtocol:              "The AI service ended the answer early or sent something unexpected.",
 	apperr.Superseded:              "A human took over the ticket, or a new message arrived, before the answer was complete.",
 	apperr.Cancelled:               "The answer was cancelled.",
