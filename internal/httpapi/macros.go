@@ -9,7 +9,7 @@ import (
 
 const macrosPath = "/macros"
 
-// CreateMacro makes a macro.
+// CreateMacro creates a macro.
 func (s *Server) CreateMacro(ctx context.Context, r api.CreateMacroRequestObject) (api.CreateMacroResponseObject, error) {
 	m, err := s.Macros.Create(ctx, actorFrom(ctx), fromMacroSettings(*r.Body))
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 
 const (
 	heartbeatInterval = 15 * time.Second
-	// heartbeatTick is what heartbeats are aligned to: to wake many readers together takes less than to wake each alone.
+	// Heartbeats are aligned to heartbeatTick: waking many readers together costs less than waking each alone.
 	heartbeatTick = 500 * time.Millisecond
 	// sseWriteTimeout is how long one write may take before the server gives up on the reader.
 	sseWriteTimeout = 10 * time.Second
@@ -120,7 +120,8 @@ func (s aiResponseStream) next(ctx context.Context, wait time.Duration, heartbea
 }
 
 // apart calls fn in its own goroutine and waits for it. A stack that has grown does not shrink while a handler waits,
-// and readers wait for long. Running the deep calls at the beginning of a stream apart halves a reader's stack.
+// and readers wait for a long time. Running the deep calls at the beginning of a stream in another goroutine halves a
+// reader's stack.
 func apart(fn func() error) (err error) {
 	done := make(chan struct{})
 	go func() {

@@ -50,9 +50,9 @@ func New(c Contract, problems []Problem) (*Site, error) {
 		p.site = common
 		s.addText("/"+p.Name, "text/html; charset=utf-8", p.policy, p.render)
 	}
-	s.addText("/openapi.json", "application/json", sealedPolicy, said(c.JSON))
+	s.addText("/openapi.json", "application/json", sealedPolicy, constant(c.JSON))
 	// RFC 9512 registers application/yaml without a charset parameter: it is always UTF-8.
-	s.addText("/openapi.yaml", "application/yaml", sealedPolicy, said(c.YAML))
+	s.addText("/openapi.yaml", "application/yaml", sealedPolicy, constant(c.YAML))
 	if err := s.addIndex(c.Title, c.Version); err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (s *Site) addIndex(title, version string) error {
 	if err != nil {
 		return fmt.Errorf("docs: the index: %w", err)
 	}
-	s.index = newText("application/json", sealedPolicy, said(append(index, '\n')))
+	s.index = newText("application/json", sealedPolicy, constant(append(index, '\n')))
 	return nil
 }
 
