@@ -277,7 +277,7 @@ const (
 )
 
 // checkNewPassword checks a new password against the rules. The pointer is its place in the request. It counts
-// characters before normalisation, as the contract does.
+// characters before normalization, as the contract does.
 func checkNewPassword(pointer, plain string) error {
 	switch length := len([]rune(plain)); {
 	case length < minPasswordRunes:

@@ -57,7 +57,7 @@ func tooLong(status int, body string) groqsim.Script {
 	return groqsim.Script{Text: "Hello", ContextTokens: 420, Status: status, ErrorBody: body, Times: -1}
 }
 
-// dialects are known servers, with the path of their URLs and their behaviors.
+// dialects are known servers, with the path of their URLs and their behaviours.
 var dialects = map[string]struct {
 	path       string
 	model      string

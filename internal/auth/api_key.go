@@ -23,7 +23,7 @@ const (
 	apiKeyChecksum = 6
 	apiKeyBytes    = apiKeyPayload + apiKeyChecksum
 	apiKeyLength   = len(apiKeyPrefix) + apiKeyBytes*4/3
-	// shownKeyBytes of a key are shown to recognise it by. They are part of the id.
+	// shownKeyBytes of a key are shown to recognize it by. They are part of the id.
 	shownKeyBytes = 9
 )
 

@@ -111,7 +111,7 @@ func (d *doctor) clock(ahead, took time.Duration) {
 	apart := max(-ahead, ahead-took, 0)
 	level, advice := levelOK, ""
 	if apart > clockWarning {
-		level, advice = levelWarning, ": synchronise both with NTP"
+		level, advice = levelWarning, ": synchronize both with NTP"
 	}
 	if apart > clockLimit {
 		level = levelFailed

@@ -1548,7 +1548,7 @@ type APIKey struct {
 	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Prefix The first characters of the key, to recognise it by.
+	// Prefix The first characters of the key, to recognize it by.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When the key was revoked. Absent unless it was.
@@ -1826,7 +1826,7 @@ type CreatedAPIKey struct {
 	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Prefix The first characters of the key, to recognise it by.
+	// Prefix The first characters of the key, to recognize it by.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When the key was revoked. Absent unless it was.

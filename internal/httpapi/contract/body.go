@@ -68,7 +68,7 @@ func (op *Operation) CheckBody(r *http.Request) (unread bool, err error) {
 	return false, nil
 }
 
-// TakeMember checks a text as a member of the operation's JSON body and returns the normalised text, or the rule that
+// TakeMember checks a text as a member of the operation's JSON body and returns the normalized text, or the rule that
 // it breaks. It serves text that arrives in another program's format.
 func (op *Operation) TakeMember(name, text string) (string, apperr.FieldCode) {
 	schema := op.bodies[mediaTypeJSON].schema.Properties[name].Value

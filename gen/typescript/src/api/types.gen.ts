@@ -403,7 +403,7 @@ export type APIKey = {
     service_id: ID;
     name: APIKeyName;
     /**
-     * The first characters of the key, to recognise it by.
+     * The first characters of the key, to recognize it by.
      */
     prefix: string;
     role: Role;
