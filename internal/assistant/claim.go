@@ -220,7 +220,7 @@ func (cl *claimer) began(c *claim, by claimant, turn sqlc.ClaimTurnRow) {
 		CustomerID: customer, Review: review, PromptVersion: turn.PromptVersion,
 	}
 	c.conversation = func(ctx context.Context) (upstream.Conversation, error) {
-		return cl.conversations.To(ctx, turn.PromptVersion, turn.Ticket, message)
+		return cl.conversations.ForTurn(ctx, turn.PromptVersion, turn.Ticket, message)
 	}
 }
 

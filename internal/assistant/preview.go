@@ -47,5 +47,5 @@ func (s *Service) preview(
 	if err != nil {
 		return nil, store.NotFound(err)
 	}
-	return s.claims.conversations.By(ctx, p, turn.Ticket, idOrNil(turn.TurnMessageID))
+	return s.claims.conversations.WithPrompt(ctx, p, turn.Ticket, idOrNil(turn.TurnMessageID))
 }

@@ -85,7 +85,7 @@ func NewService(s *store.Store, o Options) *Service {
 	hub := eventlog.NewHub(s, o.Encode, o.Logger)
 	w := writer.New(s, writer.Options{
 		Hub: hub, Models: models, MaxRunning: o.MaxRunning, Metrics: o.Metrics, Logger: o.Logger,
-		Conversation: c.Of, Format: conversation.FormatOf,
+		Conversation: c.ForResponse, Format: conversation.FormatOf,
 	})
 	return &Service{
 		store: s, tickets: o.Tickets, prompts: o.Prompts, triage: o.Triage, patience: o.Patience, hub: hub, writer: w,

@@ -113,7 +113,7 @@ func (s *Server) chat(ctx context.Context, r chatRequest, encoder uistream.Encod
 	message, stores := uistream.Last(r.messages)
 	stores = stores && !r.regenerate
 	if stores {
-		err := apart(func() error { return s.storeMessage(ctx, r.ticketID, message, len(r.messages)-1) })
+		err := onFreshStack(func() error { return s.storeMessage(ctx, r.ticketID, message, len(r.messages)-1) })
 		if err != nil {
 			return aiResponseStream{}, err
 		}

@@ -107,7 +107,7 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		admit := func() error { return s.admit(c, op) }
 		if op.Streams() {
-			admit = func() error { return apart(func() error { return s.admit(c, op) }) }
+			admit = func() error { return onFreshStack(func() error { return s.admit(c, op) }) }
 		}
 		if err := admit(); err != nil {
 			return err

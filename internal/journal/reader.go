@@ -66,7 +66,7 @@ func (s *Service) Wait(ctx context.Context, after int64) error { return s.head.w
 func (s *Service) Find(
 	ctx context.Context, actor auth.Actor, f Filter, after *int64, limit int32, wait time.Duration,
 ) (Page, error) {
-	position, err := s.begin(ctx, after)
+	position, err := s.startAfter(ctx, after)
 	if err == nil {
 		err = s.checkReached(ctx, position)
 	}
@@ -77,7 +77,7 @@ func (s *Service) Find(
 	defer cancel()
 	for {
 		page, err := s.page(ctx, actor, f, position, limit)
-		if err != nil || len(page.Entries) > 0 || !s.more(waiting, actor, page) {
+		if err != nil || len(page.Entries) > 0 || !s.awaitMore(waiting, actor, page) {
 			return page, err
 		}
 		position = page.Position
@@ -87,7 +87,7 @@ func (s *Service) Find(
 // Timeline is Find for the entries of one ticket, which f names. It does not wait, and leaves out dropped entries. The
 // caller has decided that the actor may see the ticket.
 func (s *Service) Timeline(ctx context.Context, actor auth.Actor, f Filter, after *int64, limit int32) (Page, error) {
-	first, err := s.begin(ctx, nil)
+	first, err := s.startAfter(ctx, nil)
 	if err != nil {
 		return Page{}, err
 	}
@@ -97,8 +97,8 @@ func (s *Service) Timeline(ctx context.Context, actor auth.Actor, f Filter, afte
 	return s.page(ctx, actor, f, *after, limit)
 }
 
-// begin returns the position after which to read.
-func (s *Service) begin(ctx context.Context, after *int64) (int64, error) {
+// startAfter returns the position after which to read.
+func (s *Service) startAfter(ctx context.Context, after *int64) (int64, error) {
 	if after != nil {
 		return *after, nil
 	}
@@ -106,8 +106,8 @@ func (s *Service) begin(ctx context.Context, after *int64) (int64, error) {
 	return oldest - 1, err
 }
 
-// more waits until there may be entries after the page, and reports whether there may be.
-func (s *Service) more(ctx context.Context, actor auth.Actor, page Page) bool {
+// awaitMore waits until there may be entries after the page, and reports whether there may be.
+func (s *Service) awaitMore(ctx context.Context, actor auth.Actor, page Page) bool {
 	if page.Position < page.Head {
 		return ctx.Err() == nil
 	}
