@@ -93,5 +93,5 @@ func TestDeliveryOfAKilledProcessIsSentAgain(t *testing.T) {
 	}
 	require.Eventually(t, func() bool {
 		return storetest.QueryText(t, database, "SELECT coalesce(string_agg(number || ' ' || status, ','), '') FROM webhook_attempts") == "1 204"
-	}, deliveredWithin, readyPoll, "what was not written down is no attempt")
+	}, deliveredWithin, readyPoll, "an attempt that was not recorded does not count")
 }

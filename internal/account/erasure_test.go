@@ -11,7 +11,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// A request erases for as long as it may, and what is left is no error.
+// A request erases for as long as it may, and what is left is not an error.
 func TestErasureStopsBetweenBatches(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t)

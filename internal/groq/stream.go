@@ -165,7 +165,7 @@ func (s *Stream) end(fault *Error) {
 func (s *Stream) retry(fault *Error) *Error {
 	s.closeAttempt(false)
 	if !s.delivered && s.client.habits.refuse(fault.refused) {
-		// The server says what it does not accept, so this is no failure to wait after.
+		// The server says what it does not accept, so there is no point in waiting.
 		return s.encode()
 	}
 	limits := s.client.limits
@@ -281,7 +281,7 @@ func checkResponse(resp *http.Response, b *body) error {
 	return nil
 }
 
-// notStream returns the error for a 200 that is no stream: the one that its JSON names, as some gateways answer.
+// notStream returns the error for a 200 that is not a stream: the one that its JSON names, as some gateways answer.
 func notStream(status int, b *body) *Error {
 	text, err := io.ReadAll(io.LimitReader(b, maxErrorBody))
 	if own, ok := errors.AsType[*Error](err); ok && own.Kind == Canceled {

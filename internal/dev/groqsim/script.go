@@ -55,7 +55,7 @@ type Script struct {
 	Status int `json:"status,omitempty"`
 	// ErrorBody replaces that body, as other servers write theirs.
 	ErrorBody string `json:"error_body,omitempty"`
-	// ContextTokens answers Status, or else 400, with ErrorBody only to a prompt of more tokens than this; 0 is no limit.
+	// ContextTokens answers Status, or else 400, with ErrorBody only to a prompt of more tokens than this; 0 means no limit.
 	ContextTokens int `json:"context_tokens,omitempty"`
 	// Refuses are members of the request that the server does not know: it answers 400 and names the first of them.
 	Refuses []string `json:"refuses,omitempty"`
@@ -71,7 +71,7 @@ type Script struct {
 	// ResetTokens and ResetRequests replace the values of the x-ratelimit-reset headers; "-" leaves one out.
 	ResetTokens   string `json:"reset_tokens,omitempty"`
 	ResetRequests string `json:"reset_requests,omitempty"`
-	// TokensPerMinute answers 413 to a request that needs more tokens than this; 0 is no limit.
+	// TokensPerMinute answers 413 to a request that needs more tokens than this; 0 means no limit.
 	TokensPerMinute int `json:"tokens_per_minute,omitempty"`
 
 	// Reset cuts the connection instead of answering.

@@ -125,7 +125,7 @@ func readContract(file string) (*contract, error) {
 	slices.SortFunc(c.Operations, func(a, b operation) int { return cmp.Compare(a.ID, b.ID) })
 	union, known := doc.Components.Schemas[eventUnion]
 	if !known || union.Value.Discriminator == nil {
-		return nil, fmt.Errorf("%s is no schema with a discriminator", eventUnion)
+		return nil, fmt.Errorf("%s is not a schema with a discriminator", eventUnion)
 	}
 	for kind, ref := range union.Value.Discriminator.Mapping {
 		c.Events = append(c.Events, event{Kind: kind, Schema: base(ref.Ref)})
@@ -146,7 +146,7 @@ func readOperation(method, path string, item *openapi3.PathItem, source *openapi
 		switch parameter.In {
 		case openapi3.ParameterInPath:
 			if ref.Ref == "" {
-				return o, fmt.Errorf("the parameter %s is no component, so its type has no name", parameter.Name)
+				return o, fmt.Errorf("the parameter %s is not a component, so its type has no name", parameter.Name)
 			}
 			o.PathParams = append(o.PathParams, pathParam{
 				Name: lowerFirst(base(ref.Ref)), Wire: parameter.Name, Type: base(ref.Ref),
