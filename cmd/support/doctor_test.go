@@ -46,7 +46,7 @@ func TestDoctorNamesTheNextStep(t *testing.T) {
 		"wrong key":          {environ: []string{server(groqsim.Script{Status: 401}), model, key}, code: exitFailure, want: []string{`ai +FAILED .*Check GROQ_API_KEY`}},
 		"unknown model":      {environ: []string{server(groqsim.Script{}), "GROQ_MODEL=unknown", key}, code: exitFailure, want: []string{`ai +FAILED +unknown at .*GROQ_MODEL.*ollama pull unknown`}},
 		"unknown fallback":   {environ: []string{server(groqsim.Script{}), model, "GROQ_FALLBACK_MODELS=other", key}, code: exitFailure, want: []string{`ai +ok +known`, `ai +FAILED +other`}},
-		"no server":          {environ: []string{"GROQ_API_URL=http://" + vacant, model}, code: exitFailure, want: []string{`ai +FAILED .*Check GROQ_API_URL, and that the server runs`}},
+		"no server":          {environ: []string{"GROQ_API_URL=http://" + vacant, model}, code: exitFailure, want: []string{`ai +FAILED .*Check GROQ_API_URL, and that the server is running`}},
 		"no such path":       {environ: []string{server(groqsim.Script{HTML: true}), model, key}, code: exitFailure, want: []string{`ai +FAILED .*GROQ_API_URL`}},
 		"only reasoning":     {environ: []string{server(groqsim.Script{EmptyContent: true, Times: -1}), model, key}, want: []string{`ai +ok .*it reasons`}},
 		"everybody's proxy":  {environ: []string{"SUPPORT_TRUSTED_PROXIES=0.0.0.0/0"}, want: []string{`proxies +warning +0\.0\.0\.0/0 contains every address`}},

@@ -203,8 +203,8 @@ $$;
 -- It is a function rather than one statement because a function skips the work for rare cases. It locks the ticket for
 -- less than half as long.
 CREATE FUNCTION add_message(
-    new_id uuid, to_ticket uuid, by_actor uuid, by_kind actor_kind, as_staff boolean, said text, called text, counts_for uuid,
-    max_messages integer, max_bytes bigint, change_id uuid
+    new_id uuid, to_ticket uuid, by_actor uuid, by_kind actor_kind, as_staff boolean, new_content text, new_client_id text,
+    counts_for uuid, max_messages integer, max_bytes bigint, change_id uuid
 ) RETURNS SETOF messages LANGUAGE plpgsql AS $$
 DECLARE
     customer uuid;
@@ -225,8 +225,8 @@ BEGIN
     END IF;
     IF counts_for IS NOT NULL THEN
         INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
-        SELECT counts_for, (now() AT TIME ZONE 'UTC')::date, 0, 1, octet_length(said)
-        WHERE octet_length(said) <= max_bytes
+        SELECT counts_for, (now() AT TIME ZONE 'UTC')::date, 0, 1, octet_length(new_content)
+        WHERE octet_length(new_content) <= max_bytes
         ON CONFLICT (user_id, day) DO UPDATE
         SET messages = u.messages + 1, bytes = u.bytes + excluded.bytes
         WHERE u.messages < max_messages AND u.bytes + excluded.bytes <= max_bytes;
@@ -264,7 +264,7 @@ BEGIN
         WHERE t.id = to_ticket
     )
     INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, client_id)
-    VALUES (new_id, to_ticket, author, by_actor, said, written_at, called)
+    VALUES (new_id, to_ticket, author, by_actor, new_content, written_at, new_client_id)
     RETURNING *;
     IF reopens THEN
         INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)

@@ -22,7 +22,7 @@ WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 -- replaces it. Staff can have a discarded draft written again; customers cannot replace a draft. waiting means that it
 -- answers an earlier turn, and must end before the answer to this one can begin. Missing ids are nil UUIDs.
 --
--- If the actor has just said something (said), only the customer's message is a turn.
+-- If the actor has just added a message (after_message), only the customer's message is a turn.
 --
 -- refusal is an error code: why nobody may answer this turn, or the failure of its newest answer while the upstream must
 -- not be asked again. failure_seconds is how long that lasts: until the pause ends, or the wait that the upstream asked
@@ -45,7 +45,7 @@ WITH turn AS (
         running.id AS running_id,
         running.turn_message_id IS NOT DISTINCT FROM turn.id AS running_answers_turn,
         CASE
-            WHEN @said::boolean AND t.user_id <> @actor_id THEN NULL
+            WHEN @after_message::boolean AND t.user_id <> @actor_id THEN NULL
             WHEN running.id IS NOT NULL AND running.turn_message_id IS NOT DISTINCT FROM turn.id THEN running.id
             WHEN standing.id IS NOT NULL AND NOT @staff::boolean AND NOT @regenerate::boolean THEN standing.id
             WHEN draft.id IS NOT NULL AND (NOT @staff OR @reading::boolean OR (draft.review = 'pending' AND NOT @regenerate)) THEN draft.id
@@ -53,7 +53,7 @@ WITH turn AS (
             ELSE running.id
         END AS found_id,
         CASE
-            WHEN @said AND t.user_id <> @actor_id THEN 'nothing_to_answer'
+            WHEN @after_message AND t.user_id <> @actor_id THEN 'nothing_to_answer'
             WHEN @reading AND failure.error_code IS NOT NULL AND t.ai_mode = 'draft' AND NOT @staff THEN 'ai_in_review'
             WHEN @reading AND failure.error_code IS NOT NULL THEN failure.error_code
             WHEN t.status = 'closed' THEN 'ticket_closed'
@@ -167,7 +167,7 @@ CROSS JOIN tickets AS t
 LEFT JOIN created ON true
 WHERE t.id = @ticket_id;
 
--- name: FindAsked :one
+-- name: FindStaffRequest :one
 -- A ticket that the actor sees, and what staff requested from the AI there. running is the response of this kind that
 -- is being written. standing is the newest completed one about the current state of the ticket, including its notes.
 -- Missing ids are nil UUIDs. prompt_version is the live prompt's; NULL is the built-in prompt.

@@ -13,10 +13,10 @@ FROM add_message(
 SELECT m.*
 FROM (
     SELECT unnest(@ids::uuid[]) AS id, unnest(@contents::text[]) AS content, unnest(@change_ids::uuid[]) AS change_id
-) AS said
+) AS given
 CROSS JOIN LATERAL add_message(
-    said.id, @ticket_id::uuid, @actor_id::uuid, @actor_kind::actor_kind, @staff::boolean, said.content,
-    NULL, sqlc.narg(counts_for)::uuid, @max_messages::integer, @max_bytes::bigint, said.change_id
+    given.id, @ticket_id::uuid, @actor_id::uuid, @actor_kind::actor_kind, @staff::boolean, given.content,
+    NULL, sqlc.narg(counts_for)::uuid, @max_messages::integer, @max_bytes::bigint, given.change_id
 ) AS m;
 
 -- name: CreateNote :one
@@ -251,13 +251,13 @@ late_answers AS (
     LIMIT @max_earlier
 ),
 newest AS (
-    SELECT said.id
+    SELECT candidates.id
     FROM (
         SELECT earlier.id, earlier.created_at FROM earlier
         UNION ALL
         SELECT late_answers.id, late_answers.created_at FROM late_answers
-    ) AS said
-    ORDER BY said.created_at DESC
+    ) AS candidates
+    ORDER BY candidates.created_at DESC
     LIMIT @max_earlier
 )
 SELECT m.*

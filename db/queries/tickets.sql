@@ -122,7 +122,7 @@ LIMIT @max_rows;
 -- name: UpdateTicket :one
 -- Returns the ticket with its customer, if the caller may see the customer. The ticket's row must be locked. Records a
 -- change of status, and adds the given entries to the journal in order; customers see the entries that are shown. With
--- sorted, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
+-- triaged, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
 -- with waits. Otherwise, a ticket that is reopened continues the wait that no reply by staff has ended.
 WITH before AS (
     SELECT b.id, b.user_id, b.status, c.service_id, c.external_id, c.display_name, clock_timestamp() AS changed_at
@@ -136,10 +136,10 @@ recorded AS (
     FROM before
     WHERE before.status <> @status
 ),
-sorted AS (
+triaged AS (
     DELETE FROM due_triages AS d
     USING before
-    WHERE d.ticket_id = before.id AND @sorted::boolean
+    WHERE d.ticket_id = before.id AND @triaged::boolean
 ),
 entries AS (
     SELECT

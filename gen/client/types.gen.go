@@ -6,8 +6,8 @@ import "github.com/supportbackend/support/gen/client/plain"
 
 // The types of arguments and results.
 type (
-	// AIFailureCode: Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
-	// something else first. `cancelled`: somebody cancelled it. `draining`: the
+	// AIFailureCode: Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer sent
+	// another message first. `cancelled`: somebody cancelled it. `draining`: the
 	// server was stopped before the answer was complete. The others are as in `Problem`.
 	AIFailureCode = plain.AIFailureCode
 	// AIMode: What happens to the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
@@ -66,7 +66,7 @@ type (
 	// AIResponseKind: The kind of an AI response. `answer` is for the customer; the others are for staff.
 	AIResponseKind = plain.AIResponseKind
 	// AIResponseStatus: The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
-	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
+	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer sent another message first,
 	// or it was generated again.
 	AIResponseStatus = plain.AIResponseStatus
 	// AIReview: The staff's decision about a draft.
@@ -485,7 +485,7 @@ type (
 	//	Kind MessageAuthorKind
 	//	Name DisplayName
 	MessageAuthor = plain.MessageAuthor
-	// MessageAuthorKind: The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
+	// MessageAuthorKind: The ticket's customer, an agent (a staff member, or a service with a role of staff), the AI, or the desk itself.
 	MessageAuthorKind = plain.MessageAuthorKind
 	// MessageFeedback: A customer's rating of an answer.
 	//
@@ -565,7 +565,7 @@ type (
 	//	Content string
 	//	Role PromptMessageRole
 	PromptMessage = plain.PromptMessage
-	// PromptMessageRole: Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+	// PromptMessageRole: Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, the desk, be it the AI or staff.
 	PromptMessageRole = plain.PromptMessageRole
 	// PromptPreview: What would be sent to the AI.
 	//

@@ -187,7 +187,7 @@ WHERE t.id = $1
 
 type ClaimTurnParams struct {
 	TicketID     uuid.UUID
-	Said         bool
+	AfterMessage bool
 	ActorID      uuid.UUID
 	Staff        bool
 	Regenerate   bool
@@ -224,7 +224,7 @@ type ClaimTurnRow struct {
 // replaces it. Staff can have a discarded draft written again; customers cannot replace a draft. waiting means that it
 // answers an earlier turn, and must end before the answer to this one can begin. Missing ids are nil UUIDs.
 //
-// If the actor has just said something (said), only the customer's message is a turn.
+// If the actor has just added a message (after_message), only the customer's message is a turn.
 //
 // refusal is an error code: why nobody may answer this turn, or the failure of its newest answer while the upstream must
 // not be asked again. failure_seconds is how long that lasts: until the pause ends, or the wait that the upstream asked
@@ -239,7 +239,7 @@ type ClaimTurnRow struct {
 func (q *Queries) ClaimTurn(ctx context.Context, arg ClaimTurnParams) (ClaimTurnRow, error) {
 	row := q.db.QueryRow(ctx, claimTurn,
 		arg.TicketID,
-		arg.Said,
+		arg.AfterMessage,
 		arg.ActorID,
 		arg.Staff,
 		arg.Regenerate,
@@ -1001,7 +1001,7 @@ func (q *Queries) FindAIResponse(ctx context.Context, arg FindAIResponseParams) 
 	return i, err
 }
 
-const findAsked = `-- name: FindAsked :one
+const findStaffRequest = `-- name: FindStaffRequest :one
 SELECT
     t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at,
     coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
@@ -1020,14 +1020,14 @@ LEFT JOIN prompts AS live ON live.id = (SELECT l.prompt_id FROM live_prompt AS l
 WHERE t.id = $2 AND (t.user_id = $3 OR $4::boolean)
 `
 
-type FindAskedParams struct {
+type FindStaffRequestParams struct {
 	Kind    AIResponseKind
 	ID      uuid.UUID
 	ActorID uuid.UUID
 	Staff   bool
 }
 
-type FindAskedRow struct {
+type FindStaffRequestRow struct {
 	Ticket        Ticket
 	RunningID     uuid.UUID
 	StandingID    uuid.UUID
@@ -1037,14 +1037,14 @@ type FindAskedRow struct {
 // A ticket that the actor sees, and what staff requested from the AI there. running is the response of this kind that
 // is being written. standing is the newest completed one about the current state of the ticket, including its notes.
 // Missing ids are nil UUIDs. prompt_version is the live prompt's; NULL is the built-in prompt.
-func (q *Queries) FindAsked(ctx context.Context, arg FindAskedParams) (FindAskedRow, error) {
-	row := q.db.QueryRow(ctx, findAsked,
+func (q *Queries) FindStaffRequest(ctx context.Context, arg FindStaffRequestParams) (FindStaffRequestRow, error) {
+	row := q.db.QueryRow(ctx, findStaffRequest,
 		arg.Kind,
 		arg.ID,
 		arg.ActorID,
 		arg.Staff,
 	)
-	var i FindAskedRow
+	var i FindStaffRequestRow
 	err := row.Scan(
 		&i.Ticket.ID,
 		&i.Ticket.UserID,

@@ -70,10 +70,10 @@ const createMessages = `-- name: CreateMessages :many
 SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note, m.redacted_at
 FROM (
     SELECT unnest($1::uuid[]) AS id, unnest($2::text[]) AS content, unnest($3::uuid[]) AS change_id
-) AS said
+) AS given
 CROSS JOIN LATERAL add_message(
-    said.id, $4::uuid, $5::uuid, $6::actor_kind, $7::boolean, said.content,
-    NULL, $8::uuid, $9::integer, $10::bigint, said.change_id
+    given.id, $4::uuid, $5::uuid, $6::actor_kind, $7::boolean, given.content,
+    NULL, $8::uuid, $9::integer, $10::bigint, given.change_id
 ) AS m
 `
 
@@ -396,13 +396,13 @@ late_answers AS (
     LIMIT $3
 ),
 newest AS (
-    SELECT said.id
+    SELECT candidates.id
     FROM (
         SELECT earlier.id, earlier.created_at FROM earlier
         UNION ALL
         SELECT late_answers.id, late_answers.created_at FROM late_answers
-    ) AS said
-    ORDER BY said.created_at DESC
+    ) AS candidates
+    ORDER BY candidates.created_at DESC
     LIMIT $3
 )
 SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note, m.redacted_at

@@ -30,7 +30,7 @@ type Querier interface {
 	// replaces it. Staff can have a discarded draft written again; customers cannot replace a draft. waiting means that it
 	// answers an earlier turn, and must end before the answer to this one can begin. Missing ids are nil UUIDs.
 	//
-	// If the actor has just said something (said), only the customer's message is a turn.
+	// If the actor has just added a message (after_message), only the customer's message is a turn.
 	//
 	// refusal is an error code: why nobody may answer this turn, or the failure of its newest answer while the upstream must
 	// not be asked again. failure_seconds is how long that lasts: until the pause ends, or the wait that the upstream asked
@@ -170,10 +170,6 @@ type Querier interface {
 	FailAbandonedAIResponses(ctx context.Context, arg FailAbandonedAIResponsesParams) (int64, error)
 	// Returns only what the actor sees.
 	FindAIResponse(ctx context.Context, arg FindAIResponseParams) (AIResponse, error)
-	// A ticket that the actor sees, and what staff requested from the AI there. running is the response of this kind that
-	// is being written. standing is the newest completed one about the current state of the ticket, including its notes.
-	// Missing ids are nil UUIDs. prompt_version is the live prompt's; NULL is the built-in prompt.
-	FindAsked(ctx context.Context, arg FindAskedParams) (FindAskedRow, error)
 	// The entries that a customer sees.
 	FindCustomerJournal(ctx context.Context, arg FindCustomerJournalParams) ([]JournalEntry, error)
 	// Entries in a range of positions. Staff see all of them, except that only administrators see those about accounts and
@@ -187,6 +183,10 @@ type Querier interface {
 	// much as one that is 30 days newer. In title and text, the characters 1 and 2, which no text contains, enclose each matching
 	// word.
 	FindSearchResults(ctx context.Context, arg FindSearchResultsParams) ([]FindSearchResultsRow, error)
+	// A ticket that the actor sees, and what staff requested from the AI there. running is the response of this kind that
+	// is being written. standing is the newest completed one about the current state of the ticket, including its notes.
+	// Missing ids are nil UUIDs. prompt_version is the live prompt's; NULL is the built-in prompt.
+	FindStaffRequest(ctx context.Context, arg FindStaffRequestParams) (FindStaffRequestRow, error)
 	// The answer that is being written in a ticket that the actor sees, or the nil UUID.
 	FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error)
 	// Returns only what the actor sees.
@@ -478,7 +478,7 @@ type Querier interface {
 	UpdateTeam(ctx context.Context, arg UpdateTeamParams) (UpdateTeamRow, error)
 	// Returns the ticket with its customer, if the caller may see the customer. The ticket's row must be locked. Records a
 	// change of status, and adds the given entries to the journal in order; customers see the entries that are shown. With
-	// sorted, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
+	// triaged, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
 	// with waits. Otherwise, a ticket that is reopened continues the wait that no reply by staff has ended.
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
 	// Invalidates the account's access tokens. The account's row must be locked.

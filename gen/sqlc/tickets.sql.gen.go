@@ -746,7 +746,7 @@ recorded AS (
     FROM before
     WHERE before.status <> $1
 ),
-sorted AS (
+triaged AS (
     DELETE FROM due_triages AS d
     USING before
     WHERE d.ticket_id = before.id AND $19::boolean
@@ -803,7 +803,7 @@ type UpdateTicketParams struct {
 	CallerID         *uuid.UUID
 	ID               uuid.UUID
 	ChangeID         uuid.UUID
-	Sorted           bool
+	Triaged          bool
 	EntryTypes       []string
 	EntriesShown     []bool
 	EntryData        []string
@@ -819,7 +819,7 @@ type UpdateTicketRow struct {
 
 // Returns the ticket with its customer, if the caller may see the customer. The ticket's row must be locked. Records a
 // change of status, and adds the given entries to the journal in order; customers see the entries that are shown. With
-// sorted, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
+// triaged, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
 // with waits. Otherwise, a ticket that is reopened continues the wait that no reply by staff has ended.
 func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error) {
 	row := q.db.QueryRow(ctx, updateTicket,
@@ -841,7 +841,7 @@ func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Upd
 		arg.CallerID,
 		arg.ID,
 		arg.ChangeID,
-		arg.Sorted,
+		arg.Triaged,
 		arg.EntryTypes,
 		arg.EntriesShown,
 		arg.EntryData,

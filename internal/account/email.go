@@ -9,7 +9,7 @@ import (
 )
 
 // An address is a dot-atom and a domain of at least two labels (RFC 5321, section 4.1.2, without quoted local parts and
-// address literals). It is matched after normalisation, in lower case.
+// address literals). It is matched after normalization, in lower case.
 var emailPattern = regexp.MustCompile(
 	`^[a-z0-9!#$%&'*+/=?^_{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_{|}~-]+)*` +
 		`@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])$`)
@@ -33,11 +33,11 @@ func NormalizeEmail(address string) (string, bool) {
 	return address, true
 }
 
-// isReserved reports whether a normalised address is in the domain of the addresses that the product makes for accounts
+// isReserved reports whether a normalized address is in the domain of the addresses that the product makes for accounts
 // without a log-in.
 func isReserved(address string) bool { return strings.HasSuffix(address, ".invalid") }
 
-// foldEmail normalises an address or the beginning of one. It reports false for text that no address begins with.
+// foldEmail normalizes an address or the beginning of one. It reports false for text that no address begins with.
 func foldEmail(address string) (string, bool) {
 	if len(address) > 4*maxEmail {
 		return "", false

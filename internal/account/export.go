@@ -16,7 +16,7 @@ import (
 // maxExported is how many rows one statement of an export reads. A row has at most 130 KiB.
 const maxExported = 50
 
-// Exported is one thing of a customer's, as they see it: the one member that is not nil.
+// Exported is one item of an export, as the customer sees it: the one member that is not nil.
 type Exported struct {
 	User       *sqlc.User
 	Session    *sqlc.ListSessionsByUserRow
@@ -32,9 +32,9 @@ type ExportedMessage struct {
 	AuthorName string
 }
 
-// Export returns everything of a customer that they may see: the account, its sessions, and each ticket with what belongs to it,
-// oldest first. It reads a few rows at a time while it is iterated over, and holds no connection in between. An error is the last.
-// It returns NotFound, also for staff and services.
+// Export returns everything about a customer that they may see: the account, its sessions, and each ticket with what
+// belongs to it, oldest first. The iteration reads a few rows at a time, and holds no connection in between. It ends with
+// the first error. Export returns NotFound, also for staff and services.
 func (s *Service) Export(ctx context.Context, actor auth.Actor, id uuid.UUID) (iter.Seq2[Exported, error], error) {
 	user, err := s.store.GetExportedUser(ctx, id)
 	if err != nil {
@@ -49,7 +49,7 @@ func (s *Service) Export(ctx context.Context, actor auth.Actor, id uuid.UUID) (i
 	}, nil
 }
 
-// export is one that is being read. Its methods return whether it goes on.
+// export is an export that is being read. Its methods report whether to continue.
 type export struct {
 	store *store.Store
 	user  sqlc.User

@@ -39,10 +39,11 @@ type Service struct {
 	limits    Limits
 }
 
-// NewService returns a Service. On this server, its changes take effect in a at once.
-func NewService(s *store.Store, a *auth.Service, sessions *session.Service, o Options) *Service {
+// NewService returns a Service. It tells authn about the accounts that it changes, so that the changes take effect on this
+// server at once.
+func NewService(s *store.Store, authn *auth.Service, sessions *session.Service, o Options) *Service {
 	return &Service{
-		store: s, auth: a, sessions: sessions, passwords: o.Passwords, attempts: newAttempts(s, o.Secret), limits: o.Limits,
+		store: s, auth: authn, sessions: sessions, passwords: o.Passwords, attempts: newAttempts(s, o.Secret), limits: o.Limits,
 	}
 }
 
@@ -57,11 +58,11 @@ type NewAccount struct {
 
 // SignUp creates a customer account for a stranger.
 //
-// It returns RoleNotAllowed for any role but user, TooManyAttempts after too many sign-ups of the client, those with
-// taken addresses included, and the errors of Create.
+// It returns RoleNotAllowed for any role but user, TooManyAttempts after too many sign-ups by the client, including those
+// with taken addresses, and the errors of Create.
 func (s *Service) SignUp(ctx context.Context, client session.Client, n NewAccount) (user sqlc.User, err error) {
 	if n.Role != auth.RoleUser {
-		return sqlc.User{}, apperr.New(apperr.RoleNotAllowed, `Only the role "user" may be asked for here.`)
+		return sqlc.User{}, apperr.New(apperr.RoleNotAllowed, `Only the role "user" may be requested here.`)
 	}
 	tally := s.attempts.of(s.limits.SignUps, signUpWindow, "sign-up", addressOf(client))
 	if err := tally.check(ctx); err != nil {
@@ -81,8 +82,8 @@ func (s *Service) SignUp(ctx context.Context, client session.Client, n NewAccoun
 // Create creates an account with any role. The caller has decided that the actor may. A nil actor is the system.
 //
 // It returns ValidationFailed for an invalid e-mail address and for a password that is too short or too long,
-// WeakPassword, EmailTaken, and ServerBusy. It hashes the password before it looks up the address, so that a taken one
-// takes as long.
+// WeakPassword, EmailTaken, and ServerBusy. It hashes the password before it looks up the address, so that a taken
+// address takes as long as a free one.
 func (s *Service) Create(ctx context.Context, actor *auth.Actor, n NewAccount) (sqlc.User, error) {
 	row, err := s.newRow(ctx, "", n)
 	if err != nil {
@@ -271,12 +272,12 @@ const (
 	minPasswordRunes = 8
 	maxPasswordRunes = 128
 
-	// maxAttempts is how often a password is verified again because its hash was replaced in between.
+	// maxAttempts is how often a password is verified while other requests replace its hash.
 	maxAttempts = 3
 )
 
 // checkNewPassword checks a new password against the rules. The pointer is its place in the request. It counts
-// characters before normalisation, as the contract does.
+// characters before normalization, as the contract does.
 func checkNewPassword(pointer, plain string) error {
 	switch length := len([]rune(plain)); {
 	case length < minPasswordRunes:

@@ -20,7 +20,7 @@ type View = sqlc.ListUsersRow
 
 // Filter selects accounts.
 type Filter struct {
-	// Email is the beginning of their addresses; empty for all. It is normalised as addresses are.
+	// Email is the beginning of their addresses; empty for all. It is normalized as addresses are.
 	Email string
 	// Role is their role; nil for all.
 	Role *auth.Role

@@ -31,8 +31,8 @@ type Service struct {
 	auth  *auth.Service
 }
 
-// NewService returns a Service. On this server, its changes take effect in a at once.
-func NewService(s *store.Store, a *auth.Service) *Service { return &Service{store: s, auth: a} }
+// NewService returns a Service. It tells authn about the keys that it revokes, so that this server refuses them at once.
+func NewService(s *store.Store, authn *auth.Service) *Service { return &Service{store: s, auth: authn} }
 
 // NewKey describes a new API key.
 type NewKey struct {

@@ -206,7 +206,7 @@ func (a *App) background(ctx context.Context) (stop func()) {
 	}
 }
 
-// warmUpDelay is how long the server has served when it warms its connections up, which would delay its start.
+// warmUpDelay is how long the server serves before it warms up its connections. Doing so first would delay its start.
 const warmUpDelay = time.Second
 
 func (a *App) warmUp(ctx context.Context) {

@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 )
 
-func TestUpstreamIsDialledWhereItMayLie(t *testing.T) {
+func TestUpstreamIsDialledOnlyInAllowedNetworks(t *testing.T) {
 	t.Parallel()
 	called := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -51,9 +51,9 @@ type Request struct {
 	// reading means that the request is a read, which browsers and proxies may repeat: it must not restart a turn that
 	// has just failed.
 	reading bool
-	// said means that the actor has just added a message, and asks for the answer to that one. Only the customer's
-	// messages are answered.
-	said bool
+	// afterMessage means that the actor has just added a message, and asks for the answer to that one. Only the
+	// customer's messages are answered.
+	afterMessage bool
 	// kind is the kind of a staff request; empty for an answer.
 	kind sqlc.AIResponseKind
 }
@@ -84,7 +84,7 @@ func (cl *claimer) startOrJoin(ctx context.Context, actor auth.Actor, ticketID u
 	return c, err
 }
 
-// join returns the response that was found.
+// join returns the response that the claim has found. It returns NothingToAnswer if the caller must not see it.
 func (cl *claimer) join(ctx context.Context, id uuid.UUID, actor auth.Actor) (sqlc.AIResponse, error) {
 	response, err := cl.store.GetAIResponse(ctx, id)
 	if err == nil && response.MessageID != nil && !sees(actor, response) {
@@ -93,43 +93,43 @@ func (cl *claimer) join(ctx context.Context, id uuid.UUID, actor auth.Actor) (sq
 	return response, store.NotFound(err)
 }
 
-// Begun is the result of requesting an answer together with a message.
-type Begun struct {
+// Outcome is the result of requesting an answer together with a message.
+type Outcome struct {
 	// ID is the response's id; the nil UUID while an earlier turn's answer must end first.
 	ID uuid.UUID
-	// Refused is why no answer starts, or nil.
+	// Refused says why no answer starts; nil when one does.
 	Refused *apperr.Error
 }
 
-// Respond runs say, which adds the actor's message to the ticket, and starts the answer to it, in one transaction. If
-// no answer starts, the message stays, and Begun has the reason. It returns the errors of say.
-func (s *Service) Respond(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, say func(context.Context) error) (Begun, error) {
-	var begun Begun
+// Respond runs add, which adds the actor's message to the ticket, and starts the answer to it, in one transaction. If
+// no answer starts, the message stays, and the Outcome has the reason. It returns the errors of add.
+func (s *Service) Respond(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, add func(context.Context) error) (Outcome, error) {
+	var outcome Outcome
 	err := s.store.InTx(ctx, func(ctx context.Context) error {
-		begun = Begun{}
-		if err := say(ctx); err != nil {
+		outcome = Outcome{}
+		if err := add(ctx); err != nil {
 			return err
 		}
 		if !actor.InScope(auth.ScopeAI) {
-			begun.Refused = apperr.New(apperr.Forbidden, "The API key does not have the scope ai.")
+			outcome.Refused = apperr.New(apperr.Forbidden, "The API key does not have the scope ai.")
 			return nil
 		}
-		c, err := s.claims.startOrJoin(ctx, actor, ticketID, Request{said: true})
+		c, err := s.claims.startOrJoin(ctx, actor, ticketID, Request{afterMessage: true})
 		switch {
 		case err == nil && !sees(actor, c.response):
-			begun.Refused = apperr.From(errInReview())
+			outcome.Refused = apperr.From(errInReview())
 		case err == nil && !c.waiting:
-			begun.ID = c.response.ID
+			outcome.ID = c.response.ID
 		case isRefusal(err):
-			begun.Refused, err = apperr.From(err), nil
+			outcome.Refused, err = apperr.From(err), nil
 		}
 		return err
 	})
-	return begun, err
+	return outcome, err
 }
 
-// isRefusal reports whether the error refuses an answer without failing the transaction. A ticket that is closed had the
-// message already.
+// isRefusal reports whether the error refuses an answer without failing the transaction. TicketClosed is among
+// them: a closed ticket takes no new message, so this one was there before.
 func isRefusal(err error) bool {
 	switch apperr.From(err).Code {
 	case apperr.TicketClosed, apperr.AIDisabled, apperr.AIInReview, apperr.HandedOff, apperr.NothingToAnswer, apperr.AIQuota, apperr.ServerBusy,
@@ -161,12 +161,12 @@ func (cl *claimer) claim(ctx context.Context, c *claim, by claimant) error {
 		return err
 	}
 	if by.kind != "" {
-		return cl.claimAsked(ctx, c, by)
+		return cl.claimStaffRequest(ctx, c, by)
 	}
 	unready := cl.prepare(c.response.ID, by)
 	turn, err := cl.store.ClaimTurn(store.Last(ctx), sqlc.ClaimTurnParams{
 		TicketID: by.ticketID, ActorID: by.actor.ID, Staff: by.actor.IsStaff(),
-		Regenerate: by.Regenerate, Reading: by.reading, Said: by.said, PauseSeconds: int32(failurePause.Seconds()),
+		Regenerate: by.Regenerate, Reading: by.reading, AfterMessage: by.afterMessage, PauseSeconds: int32(failurePause.Seconds()),
 		MayWrite: unready == nil, ID: c.response.ID, Model: cl.modelFor(by),
 		OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()),
 		MaxRunning: cl.budget.Running, MaxPerMinute: cl.budget.PerMinute, MaxPerDay: cl.budget.PerDay,
@@ -198,12 +198,17 @@ func (cl *claimer) prepare(id uuid.UUID, by claimant) error {
 
 func (cl *claimer) modelFor(by claimant) string { return cmp.Or(by.Model, cl.models.Default()) }
 
-// began sets the response to the one that ClaimTurn has created.
-func (cl *claimer) began(c *claim, by claimant, turn sqlc.ClaimTurnRow) {
-	var message *uuid.UUID
-	if turn.TurnMessageID != uuid.Nil {
-		message = &turn.TurnMessageID
+// idOrNil returns nil for the nil UUID.
+func idOrNil(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
 	}
+	return &id
+}
+
+// began sets the response to the one that ClaimTurn has created, and how to read its conversation.
+func (cl *claimer) began(c *claim, by claimant, turn sqlc.ClaimTurnRow) {
+	message := idOrNil(turn.TurnMessageID)
 	customer, review := &turn.Ticket.UserID, (*sqlc.AIReview)(nil)
 	if turn.Ticket.AIMode == sqlc.AIModeDraft {
 		customer, review = nil, new(sqlc.AIReviewPending)
@@ -215,7 +220,7 @@ func (cl *claimer) began(c *claim, by claimant, turn sqlc.ClaimTurnRow) {
 		CustomerID: customer, Review: review, PromptVersion: turn.PromptVersion,
 	}
 	c.conversation = func(ctx context.Context) (upstream.Conversation, error) {
-		return cl.conversations.To(ctx, turn.PromptVersion, turn.Ticket, message)
+		return cl.conversations.ForTurn(ctx, turn.PromptVersion, turn.Ticket, message)
 	}
 }
 

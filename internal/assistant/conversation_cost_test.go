@@ -46,7 +46,7 @@ func TestLongTicketCostsAnAnswerNoMoreThanAShortOne(t *testing.T) {
 	quote := func(id uuid.UUID) string { return "'" + id.String() + "'::uuid" }
 	requireSmall(t, storetest.Explain(t, b.url, "ai_responses.sql", "ClaimTurn", map[string]string{
 		"ticket_id": quote(b.ticket.ID), "actor_id": quote(b.customer.ID), "staff": "false", "regenerate": "false", "reading": "true",
-		"said": "false", "pause_seconds": "5", "id": "gen_random_uuid()", "model": "'m'", "owner_id": "gen_random_uuid()",
+		"after_message": "false", "pause_seconds": "5", "id": "gen_random_uuid()", "model": "'m'", "owner_id": "gen_random_uuid()",
 		"lease_seconds": "15", "may_write": "true", "max_running": "1", "max_per_minute": "10", "max_per_day": "100",
 	}))
 	requireSmall(t, storetest.Explain(t, b.url, "messages.sql", "ListConversation", map[string]string{

@@ -57,7 +57,7 @@ func tooLong(status int, body string) groqsim.Script {
 	return groqsim.Script{Text: "Hello", ContextTokens: 420, Status: status, ErrorBody: body, Times: -1}
 }
 
-// dialects are known servers, with the path of their URLs and their behaviors.
+// dialects are known servers, with the path of their URLs and their behaviours.
 var dialects = map[string]struct {
 	path       string
 	model      string
@@ -184,7 +184,7 @@ func TestServerFaultIsLogged(t *testing.T) {
 	}))
 	defer server.Close()
 	for url, want := range map[string][]string{
-		server.URL + "/v1":      {"host=" + strings.TrimPrefix(server.URL, "http://"), "model=m", "status=404", "kind=misconfigured", `said="no key [31m[key] here"`},
+		server.URL + "/v1":      {"host=" + strings.TrimPrefix(server.URL, "http://"), "model=m", "status=404", "kind=misconfigured", `detail="no key [31m[key] here"`},
 		"http://127.0.0.1:1/v1": {"host=127.0.0.1:1", "code=connection_refused", "connect: connection refused"},
 	} {
 		limits := assistant.DefaultLimits()

@@ -116,7 +116,7 @@ func (m *machine) customerAsks(t *rapid.T) {
 		t.Skip("it is closed")
 	}
 	running, at := m.model.running(), m.replica(t)
-	begun, err := at.Respond(m.t.Context(), m.customer, m.ticketID, func(ctx context.Context) error {
+	outcome, err := at.Respond(m.t.Context(), m.customer, m.ticketID, func(ctx context.Context) error {
 		_, err := ticket.NewService(at.store, ticket.Options{}).AddMessage(ctx, m.customer, m.ticketID, "And what now?")
 		return err
 	})
@@ -129,13 +129,13 @@ func (m *machine) customerAsks(t *rapid.T) {
 	}
 	switch {
 	case of == nil:
-		require.Equal(t, verdict, begun.Refused.Code)
+		require.Equal(t, verdict, outcome.Refused.Code)
 	case of.draft:
-		require.Equal(t, apperr.AIInReview, begun.Refused.Code)
+		require.Equal(t, apperr.AIInReview, outcome.Refused.Code)
 	case verdict == waits:
-		require.Equal(t, Begun{}, begun)
+		require.Equal(t, Outcome{}, outcome)
 	default:
-		require.Equal(t, Begun{ID: of.id}, begun)
+		require.Equal(t, Outcome{ID: of.id}, outcome)
 	}
 	m.settle(t)
 }
@@ -160,7 +160,7 @@ func (m *machine) staffStepsIn(t *rapid.T) {
 
 func (m *machine) update(t *rapid.T, changes ...ticket.Change) {
 	for _, change := range changes {
-		_, err := m.tickets.Update(m.t.Context(), m.staff, m.ticketID, change, anyVersion)
+		_, err := m.tickets.Update(m.t.Context(), m.staff, m.ticketID, change, nil)
 		require.NoError(t, err)
 	}
 }
@@ -319,6 +319,3 @@ func (m *machine) finish(t *rapid.T) {
 	})
 	m.verify(t)
 }
-
-// anyVersion accepts a ticket as it is.
-func anyVersion(int64) bool { return true }

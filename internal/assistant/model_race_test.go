@@ -21,7 +21,7 @@ func (m *machine) interfere(how string) (err error) {
 	case "publish":
 		_, err = m.replicas[0].Publish(m.t.Context(), m.staff, m.model.pending().id, "You get it back.")
 	default:
-		_, err = m.tickets.Update(m.t.Context(), m.staff, m.ticketID, ticket.Change{AIMode: sqlc.AIModeOff}, anyVersion)
+		_, err = m.tickets.Update(m.t.Context(), m.staff, m.ticketID, ticket.Change{AIMode: sqlc.AIModeOff}, nil)
 	}
 	return err
 }

@@ -32,7 +32,7 @@ func (m *machine) changeMode(t *rapid.T) {
 		return
 	}
 	running, before := m.model.running(), m.model.mode
-	_, err := m.tickets.Update(m.t.Context(), m.customer, m.ticketID, ticket.Change{AIMode: mode}, anyVersion)
+	_, err := m.tickets.Update(m.t.Context(), m.customer, m.ticketID, ticket.Change{AIMode: mode}, nil)
 	switch mode {
 	case before:
 		require.NoError(t, err)
@@ -193,9 +193,9 @@ func (m *machine) verifyReview(t *rapid.T, rows []sqlc.AIResponse) {
 		listed = append(listed, row.ID)
 	}
 	require.Equal(t, shown, listed, "a customer's list has no drafts")
-	said, err := m.tickets.Conversation(m.t.Context(), m.customer, m.ticketID)
+	messages, err := m.tickets.Conversation(m.t.Context(), m.customer, m.ticketID)
 	require.NoError(t, err)
-	for _, message := range said[1:] {
+	for _, message := range messages[1:] {
 		require.True(t, slices.ContainsFunc(m.model.messages, func(s modelMessage) bool {
 			return s.content == message.Content && s.author == message.Author && !s.replaced
 		}), "a customer's chat has what stands: %s", message.Content)

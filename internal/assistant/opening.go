@@ -18,8 +18,8 @@ type opening struct {
 	actor    auth.Actor
 	ticketID uuid.UUID
 	last     eventlog.EventID
-	// said means that the actor has just added the message to be answered.
-	said bool
+	// afterMessage means that the actor has just added the message to be answered.
+	afterMessage bool
 	// claim is the newest claim, and asked is false once it is outdated.
 	claim claim
 	asked bool
@@ -58,7 +58,7 @@ func (o *opening) proceed(ctx context.Context) (*eventlog.Reader, error) {
 func (o *opening) ask(ctx context.Context) (err error) {
 	o.close()
 	// Only waits for events may be interrupted: an interrupted statement looks like a lost database.
-	o.claim, err = o.claims.startOrJoin(context.WithoutCancel(ctx), o.actor, o.ticketID, Request{reading: true, said: o.said})
+	o.claim, err = o.claims.startOrJoin(context.WithoutCancel(ctx), o.actor, o.ticketID, Request{reading: true, afterMessage: o.afterMessage})
 	if err == nil && !sees(o.actor, o.claim.response) {
 		err = errInReview()
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 )
 
-// Plan runs the statements that lead to the first token of an answer, from finding the caller on, for a ticket that does not
-// exist. So they are planned when somebody waits for them; see store.Store.WarmUp.
+// Plan runs, for a ticket that does not exist, the statements that lead to the first token of an answer, beginning with
+// the one that finds the caller. When somebody waits for an answer, they have been planned; see store.Store.WarmUp.
 func Plan(ctx context.Context, q sqlc.Querier) {
 	_, _ = q.GetSessionAccount(ctx, uuid.Nil)
 	_ = q.LockTicketAhead(ctx, sqlc.LockTicketAheadParams{})

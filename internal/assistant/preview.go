@@ -47,9 +47,5 @@ func (s *Service) preview(
 	if err != nil {
 		return nil, store.NotFound(err)
 	}
-	var message *uuid.UUID
-	if turn.TurnMessageID != uuid.Nil {
-		message = &turn.TurnMessageID
-	}
-	return s.claims.conversations.By(ctx, p, turn.Ticket, message)
+	return s.claims.conversations.WithPrompt(ctx, p, turn.Ticket, idOrNil(turn.TurnMessageID))
 }

@@ -33,20 +33,20 @@ const (
 	maxTriagesRunning = 4
 )
 
-// errSorted means that the ticket no longer needs a triage.
-var errSorted = errors.New("assistant: the ticket is sorted")
+// errTriaged means that the ticket no longer needs a triage.
+var errTriaged = errors.New("assistant: the ticket has been triaged")
 
 // triageTasks returns the task that triages new tickets, if there is a rule.
 func (s *Service) triageTasks() []background.Task {
 	if s.triage != TriageSuggest && s.triage != TriageApply {
 		return nil
 	}
-	return []background.Task{{Name: "triage_new_tickets", Every: triageInterval, Do: s.sortNew}}
+	return []background.Task{{Name: "triage_new_tickets", Every: triageInterval, Do: s.triageNew}}
 }
 
-// sortNew applies completed triages, and starts the next ones. A triage that fails to start is tried again in the next
+// triageNew applies completed triages, and starts the next ones. A triage that fails to start is tried again in the next
 // period.
-func (s *Service) sortNew(ctx context.Context) error {
+func (s *Service) triageNew(ctx context.Context) error {
 	due, err := s.store.ListDueTriages(ctx, maxTriagesListed)
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (s *Service) sortNew(ctx context.Context) error {
 	for _, d := range due {
 		switch {
 		case d.AIResponseID != nil:
-			faults = append(faults, s.sort(ctx, d.TicketID, *d.AIResponseID))
+			faults = append(faults, s.finishTriage(ctx, d.TicketID, *d.AIResponseID))
 		case running < maxTriagesRunning:
 			running++
 			if err := s.startTriage(ctx, d.TicketID); err != nil {
@@ -71,8 +71,8 @@ func (s *Service) sortNew(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// sort handles a completed triage by the rule.
-func (s *Service) sort(ctx context.Context, ticketID, id uuid.UUID) error {
+// finishTriage handles a completed triage by the rule.
+func (s *Service) finishTriage(ctx context.Context, ticketID, id uuid.UUID) error {
 	response, err := s.store.GetAIResponse(ctx, id)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (s *Service) sort(ctx context.Context, ticketID, id uuid.UUID) error {
 		_, err = s.store.TakeTriage(ctx, ticketID)
 		return err
 	}
-	return s.tickets.Sort(ctx, ticketID, ticket.Triage{
+	return s.tickets.ApplyTriage(ctx, ticketID, ticket.Triage{
 		Priority: triage.Priority, Tags: triage.Tags, HandOff: triage.HandOff, Reason: triage.Reason,
 	})
 }
@@ -97,20 +97,12 @@ func (s *Service) startTriage(ctx context.Context, ticketID uuid.UUID) error {
 		}
 		assigned, err := s.store.AssignTriage(ctx, sqlc.AssignTriageParams{TicketID: ticketID, AIResponseID: c.response.ID})
 		if err == nil && assigned == 0 {
-			return errSorted
+			return errTriaged
 		}
 		return err
 	})
-	if errors.Is(err, errSorted) || apperr.Is(err, apperr.NotFound) || apperr.Is(err, apperr.Draining) {
+	if errors.Is(err, errTriaged) || apperr.Is(err, apperr.NotFound) || apperr.Is(err, apperr.Draining) {
 		return nil
 	}
 	return err
-}
-
-// requester returns the account whose budget a response counts towards, or nil.
-func requester(actor auth.Actor) *uuid.UUID {
-	if actor.ID == uuid.Nil {
-		return nil
-	}
-	return &actor.ID
 }

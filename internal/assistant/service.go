@@ -3,10 +3,11 @@
 // A response belongs to a turn of a ticket, the newest thing its customer said, and not to the request that asked for it.
 // Its events are a log in the database, and any number of readers watch it, from any replica. [Service] is the door
 // (service.go, and page.go for lists and polls). A [Reader] that asks for the answer to a turn is led to its first event by
-// an opening (reader.go, opening.go), which claims the turn: it joins the response that is there, or makes one (claim.go)
+// an opening (reader.go, opening.go), which claims the turn: it joins the response that is there, or creates one (claim.go)
 // if the customer's [Budget] allows that (budget.go). Staff review drafts (review.go), preview prompts (preview.go), and ask for
-// suggested replies, summaries and triages (staff.go); a rule may triage new tickets (rule.go). [Plan] prepares the database's
-// connections for answers (plan.go). Package conversation puts together what is sent upstream, package writer writes the response,
+// suggested replies, summaries and triages (staff.go); a rule may triage new tickets (rule.go). Chat clients resume, stop
+// and regenerate answers (running.go). [Plan] prepares the database's
+// connections for answers (plan.go). Package conversation assembles what is sent upstream, package writer writes the response,
 // package eventlog has its events for readers, and package upstream picks the model.
 package assistant
 
@@ -40,25 +41,25 @@ type Options struct {
 	// Models are the names of the models at the upstream, at least one. The first one answers; each of the others is a
 	// fallback for those before it.
 	Models []string
-	// Tickets are what a triage is applied to.
+	// Tickets applies triages.
 	Tickets *ticket.Service
 	// Triage says whether the AI triages new tickets without being asked.
 	Triage TriageRule
-	// Prompts are what administrators tell the AI about the desk.
+	// Prompts has the versions of the desk's prompt.
 	Prompts *prompt.Service
-	// MaxTokens is how many tokens an answer takes at most, reasoning included.
+	// MaxTokens limits the tokens of an answer, reasoning included.
 	MaxTokens int
-	// Budget is what each user may ask for.
+	// Budget limits the answers of each user.
 	Budget Budget
-	// MaxRunning is how many answers are written here at a time.
+	// MaxRunning limits the answers that this replica writes at a time.
 	MaxRunning int
 	// Patience is how long Open waits for the first event.
 	Patience time.Duration
-	// Encode makes the frame that an event is on the wire; nil makes none. It is called once for an event.
+	// Encode returns an event's frame on the wire; nil encodes nothing. It is called once for each event.
 	Encode func(eventlog.Event) []byte
 	// Metrics receives the service's metrics.
 	Metrics *metrics.Set
-	// Logger receives a line when an answer ends.
+	// Logger receives a line when an answer ends, and failures of the upstream and of background work.
 	Logger *slog.Logger
 }
 
@@ -84,7 +85,7 @@ func NewService(s *store.Store, o Options) *Service {
 	hub := eventlog.NewHub(s, o.Encode, o.Logger)
 	w := writer.New(s, writer.Options{
 		Hub: hub, Models: models, MaxRunning: o.MaxRunning, Metrics: o.Metrics, Logger: o.Logger,
-		Conversation: c.Of, Format: conversation.FormatOf,
+		Conversation: c.ForResponse, Format: conversation.FormatOf,
 	})
 	return &Service{
 		store: s, tickets: o.Tickets, prompts: o.Prompts, triage: o.Triage, patience: o.Patience, hub: hub, writer: w,
@@ -153,10 +154,10 @@ func (s *Service) Open(ctx context.Context, actor auth.Actor, ticketID uuid.UUID
 	return s.openAnswer(ctx, &opening{actor: actor, ticketID: ticketID, last: last})
 }
 
-// OpenSaid is Open for a new reader who has just added a message to the ticket: when it is by staff, it returns
+// OpenAfterMessage is Open for a new reader who has just added a message to the ticket. When it is by staff, it returns
 // NothingToAnswer, even if the customer's turn is answered.
-func (s *Service) OpenSaid(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (*Reader, error) {
-	return s.openAnswer(ctx, &opening{actor: actor, ticketID: ticketID, said: true})
+func (s *Service) OpenAfterMessage(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (*Reader, error) {
+	return s.openAnswer(ctx, &opening{actor: actor, ticketID: ticketID, afterMessage: true})
 }
 
 func (s *Service) openAnswer(ctx context.Context, o *opening) (*Reader, error) {

@@ -16,49 +16,52 @@ import (
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// Ask starts a staff request, and does not wait for it. started is false when it returns the ticket's running response
+// StartStaffRequest starts a staff request, and does not wait for it. started is false when it returns the ticket's running response
 // of that kind, or a summary that is still current. New messages do not end the response, and the ticket's AI mode does
 // not matter.
 //
 // It returns NotFound; ValidationFailed for a model that is not offered; AIDisabled when there is no AI; AIQuota;
 // AIOverloaded, ServerBusy and Draining when this server cannot start it now.
-func (s *Service) Ask(
+func (s *Service) StartStaffRequest(
 	ctx context.Context, actor auth.Actor, ticketID uuid.UUID, kind sqlc.AIResponseKind, model string,
 ) (response sqlc.AIResponse, started bool, err error) {
 	c, err := s.claims.startOrJoin(ctx, actor, ticketID, Request{Model: model, kind: kind})
 	return c.response, c.started(), err
 }
 
-// claimAsked finds the response to a staff request, or creates one. The locks are sent ahead.
-func (cl *claimer) claimAsked(ctx context.Context, c *claim, by claimant) error {
-	asked, err := cl.store.FindAsked(ctx, sqlc.FindAskedParams{
+// claimStaffRequest finds the response to a staff request, or creates one. The locks are sent ahead.
+func (cl *claimer) claimStaffRequest(ctx context.Context, c *claim, by claimant) error {
+	request, err := cl.store.FindStaffRequest(ctx, sqlc.FindStaffRequestParams{
 		ID: by.ticketID, Kind: by.kind, ActorID: by.actor.ID, Staff: by.actor.IsStaff(),
 	})
 	if err != nil {
 		return store.NotFound(err)
 	}
-	found := asked.RunningID
+	found := request.RunningID
 	if found == uuid.Nil && by.kind == sqlc.AIResponseKindSummarize {
-		found = asked.StandingID
+		found = request.StandingID
 	}
 	if found != uuid.Nil {
 		c.response.ID = found
 		return nil
 	}
-	return cl.beginAsked(ctx, asked, c, by)
+	return cl.createStaffRequest(ctx, request, c, by)
 }
 
-func (cl *claimer) beginAsked(ctx context.Context, asked sqlc.FindAskedRow, c *claim, by claimant) (err error) {
+// createStaffRequest creates the response to a staff request for this replica to write.
+func (cl *claimer) createStaffRequest(
+	ctx context.Context, request sqlc.FindStaffRequestRow, c *claim, by claimant,
+) (err error) {
 	if err := cl.prepare(c.response.ID, by); err != nil {
 		return err
 	}
 	c.conversation = func(ctx context.Context) (upstream.Conversation, error) {
-		return cl.conversations.ForStaff(ctx, by.kind, asked.PromptVersion, asked.Ticket)
+		return cl.conversations.ForStaff(ctx, by.kind, request.PromptVersion, request.Ticket)
 	}
 	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), sqlc.CreateAIResponseParams{
-		ID: c.response.ID, TicketID: asked.Ticket.ID, Kind: by.kind, Model: cl.modelFor(by), RequestedBy: requester(by.actor),
-		OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()), PromptVersion: asked.PromptVersion,
-		TicketVersion: asked.Ticket.Version + asked.Ticket.NoteVersion,
+		ID: c.response.ID, TicketID: request.Ticket.ID, Kind: by.kind, Model: cl.modelFor(by), RequestedBy: idOrNil(by.actor.ID),
+		OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()), PromptVersion: request.PromptVersion,
+		TicketVersion: request.Ticket.Version + request.Ticket.NoteVersion,
 		MaxRunning:    cl.budget.Running, MaxPerMinute: cl.budget.PerMinute, MaxPerDay: cl.budget.PerDay,
 	})
 	if errors.Is(err, store.ErrNoRows) {
@@ -82,9 +85,9 @@ func TriageOf(response sqlc.AIResponse) *Triage {
 	return &triage
 }
 
-// Apply sets a ticket's priority to that of a triage and adds its tags. It leaves the hand-off to staff. It returns
+// ApplyTriage sets a ticket's priority to that of a triage and adds its tags. It leaves the hand-off to staff. It returns
 // NotFound, NothingToApply unless the response is a complete triage, and the errors of ticket.Service.Update.
-func (s *Service) Apply(ctx context.Context, actor auth.Actor, id uuid.UUID) (applied ticket.View, err error) {
+func (s *Service) ApplyTriage(ctx context.Context, actor auth.Actor, id uuid.UUID) (applied ticket.View, err error) {
 	response, err := s.Get(ctx, actor, id)
 	if err != nil {
 		return ticket.View{}, err
@@ -99,8 +102,7 @@ func (s *Service) Apply(ctx context.Context, actor auth.Actor, id uuid.UUID) (ap
 			return err
 		}
 		tags := ticket.AddTags(before.Tags, triage.Tags)
-		applied, err = s.tickets.Update(ctx, actor, response.TicketID, ticket.Change{Priority: triage.Priority, Tags: &tags},
-			func(int64) bool { return true })
+		applied, err = s.tickets.Update(ctx, actor, response.TicketID, ticket.Change{Priority: triage.Priority, Tags: &tags}, nil)
 		return err
 	})
 	return applied, err

@@ -23,7 +23,7 @@ const (
 	apiKeyChecksum = 6
 	apiKeyBytes    = apiKeyPayload + apiKeyChecksum
 	apiKeyLength   = len(apiKeyPrefix) + apiKeyBytes*4/3
-	// shownKeyBytes of a key are shown to recognise it by. They are part of the id.
+	// shownKeyBytes of a key are shown to recognize it by. They are part of the id.
 	shownKeyBytes = 9
 )
 
@@ -56,9 +56,9 @@ func APIKeyPrefix(id uuid.UUID) string {
 	return apiKeyPrefix + base64.RawURLEncoding.EncodeToString(id[:shownKeyBytes])
 }
 
-// IsStranger reports whether only the database can tell if the token is valid: it has the form of an API key, and this
+// IsUnknownKey reports whether only the database can tell if the token is valid: it has the form of an API key, and this
 // server has not verified it recently.
-func (s *Service) IsStranger(token string) bool {
+func (s *Service) IsUnknownKey(token string) bool {
 	id, ok := parseAPIKey(token)
 	if !ok {
 		return false

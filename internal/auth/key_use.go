@@ -46,7 +46,7 @@ func (u *usedKeys) take() []uuid.UUID {
 
 // Run records which API keys are used, until ctx ends.
 func (s *Service) Run(ctx context.Context) {
-	background.Every(ctx, flushInterval, &background.Outage{While: "writing down the use of API keys", Logger: s.logger}, s.FlushKeyUse)
+	background.Every(ctx, flushInterval, &background.Outage{While: "recording the use of API keys", Logger: s.logger}, s.FlushKeyUse)
 }
 
 // FlushKeyUse records the use of API keys, in batches. It keeps what it cannot write for the next flush.

@@ -54,8 +54,8 @@ func scopesOf(names []string) scopes {
 	return set
 }
 
-// IsAsked reports whether an operation can require the scope.
-func (s Scope) IsAsked() bool {
+// IsRequirable reports whether an operation can require the scope.
+func (s Scope) IsRequirable() bool {
 	return s == AnyScope || s == NoScope || scopeBits[s] != 0 && s != ScopeOnBehalf
 }
 

@@ -126,7 +126,7 @@ func TestForgedTokensAreRefusedWithoutTheDatabase(t *testing.T) {
 	} {
 		_, err := s.Authenticate(t.Context(), token)
 		require.True(t, apperr.Is(err, apperr.InvalidToken), "%s: %v", token, err)
-		require.False(t, s.IsStranger(token), token)
+		require.False(t, s.IsUnknownKey(token), token)
 	}
 }
 

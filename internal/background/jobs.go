@@ -101,7 +101,7 @@ func (j *Jobs) Run(ctx context.Context) {
 	if !j.working {
 		return
 	}
-	o := &Outage{While: "beginning background work", Logger: j.logger}
+	o := &Outage{While: "starting background work", Logger: j.logger}
 	for {
 		err := j.store.Ready(ctx)
 		if err == nil {

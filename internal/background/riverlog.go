@@ -16,21 +16,21 @@ const riverLogPause = time.Minute
 type riverLog struct {
 	logger *slog.Logger
 	mu     *sync.Mutex
-	said   map[string]time.Time
+	logged map[string]time.Time
 }
 
 func newRiverLog(logger *slog.Logger) riverLog {
-	return riverLog{logger: logger, mu: new(sync.Mutex), said: make(map[string]time.Time)}
+	return riverLog{logger: logger, mu: new(sync.Mutex), logged: make(map[string]time.Time)}
 }
 
 func (riverLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
 
 func (l riverLog) Handle(ctx context.Context, r slog.Record) error {
 	l.mu.Lock()
-	last, said := l.said[r.Message]
-	repeated := said && r.Time.Sub(last) < riverLogPause
+	last, known := l.logged[r.Message]
+	repeated := known && r.Time.Sub(last) < riverLogPause
 	if !repeated {
-		l.said[r.Message] = r.Time
+		l.logged[r.Message] = r.Time
 	}
 	l.mu.Unlock()
 	if !repeated {

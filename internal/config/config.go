@@ -239,7 +239,7 @@ func renameDeprecated(variables map[string]string, f *faults) (warnings []string
 			continue
 		}
 		variables[name] = value
-		warnings = append(warnings, old+" is deprecated: call it "+name+".")
+		warnings = append(warnings, old+" is deprecated: use "+name+".")
 	}
 	return warnings
 }

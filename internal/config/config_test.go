@@ -223,7 +223,7 @@ func TestDeprecatedNamesWork(t *testing.T) {
 	require.Equal(t, canary, c.GroqAPIKey.Reveal())
 	require.Equal(t, "http://localhost:1", c.GroqAPIURL)
 	require.Equal(t, []string{
-		"GROK_API_KEY is deprecated: call it GROQ_API_KEY.", "GROK_API_URL is deprecated: call it GROQ_API_URL.",
+		"GROK_API_KEY is deprecated: use GROQ_API_KEY.", "GROK_API_URL is deprecated: use GROQ_API_URL.",
 	}, c.Warnings)
 
 	c, err = load(environ("GROK_API_KEY=same", "GROQ_API_KEY=same"))

@@ -265,14 +265,14 @@ func secretFault(secret string) string {
 	case len(secret) < minSecretBytes:
 		return "has fewer than 32 bytes"
 	case distinctBytes(secret) < minDistinctBytes:
-		return "repeats a few bytes"
+		return "has fewer than 8 different bytes"
 	}
 	rest := strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(strings.ToLower(secret))
 	for _, example := range examples {
 		rest = strings.ReplaceAll(rest, example, "")
 	}
 	if rest == "" || strings.Contains(strings.ToLower(strings.ReplaceAll(secret, "-", "")), "changeme") {
-		return "is an example from a document"
+		return "is an example from the documentation"
 	}
 	return ""
 }

@@ -23,7 +23,7 @@ const (
 	clockWarning, clockLimit = 5 * time.Second, 30 * time.Second
 )
 
-// The first words of findings.
+// The levels of findings.
 const (
 	levelOK      = "ok"
 	levelWarning = "warning"
@@ -61,7 +61,7 @@ func (d *doctor) settings() {
 		d.report("settings", levelWarning, "%s", warning)
 	}
 	if d.cfg.JWTSecret == "" {
-		d.report("settings", levelWarning, `JWT_SECRET is not set: "support serve" needs it, "support dev" makes one up`)
+		d.report("settings", levelWarning, `JWT_SECRET is not set: "support serve" needs it, "support dev" creates one`)
 	}
 	if d.cfg.JWTSecret != "" && len(d.cfg.Warnings) == 0 {
 		d.report("settings", levelOK, "complete and well-formed")
@@ -111,7 +111,7 @@ func (d *doctor) clock(ahead, took time.Duration) {
 	apart := max(-ahead, ahead-took, 0)
 	level, advice := levelOK, ""
 	if apart > clockWarning {
-		level, advice = levelWarning, ": synchronise both with NTP"
+		level, advice = levelWarning, ": synchronize both with NTP"
 	}
 	if apart > clockLimit {
 		level = levelFailed

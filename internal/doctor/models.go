@@ -84,7 +84,7 @@ func remedy(fault *groq.Error, model string) string {
 	case fault.Kind == groq.Misconfigured:
 		return "Check GROQ_API_URL and GROQ_DIALECT."
 	case fault.Kind == groq.Overloaded && fault.Status == 0:
-		return "Check GROQ_API_URL, and that the server runs. In a container, localhost is not the host."
+		return "Check GROQ_API_URL, and that the server is running. In a container, localhost is not the host."
 	case fault.Kind == groq.Timeout:
 		return "If the model must be loaded first, raise GROQ_HEADER_TIMEOUT."
 	case fault.Kind == groq.Stalled:

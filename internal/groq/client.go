@@ -2,10 +2,10 @@
 // format over Server-Sent Events (vLLM, Ollama and others).
 //
 // A [Stream] is read like a bufio.Scanner: Next, Delta, and when Next reports false, Err and Result. Everything that
-// comes from upstream is bounded by [Limits], and every failure is one [Error] of a closed list of kinds whose text
+// comes from upstream is bounded by [Limits], and every failure is an [Error] with a kind from a closed list, whose text
 // is safe to log. The package starts no goroutine of its own.
 //
-// A model's reasoning never becomes part of a delta: Groq is asked to leave it out, fields of its own are dropped, and
+// A model's reasoning never becomes part of a delta: Groq is asked to leave it out, fields for it are dropped, and
 // markup at the beginning of the text is stripped. Some servers write only the closing tag. A server that is neither Groq
 // nor OpenAI is suspected of that until a model has finished one answer, which therefore comes in one piece.
 package groq
@@ -32,7 +32,7 @@ type Options struct {
 	// BaseURL names the server: an http or https URL without user information, query and fragment. See [New] for
 	// the paths it may have.
 	BaseURL string
-	// APIKey is sent as a bearer token. A server without authentication needs none, then no header is sent.
+	// APIKey is sent as a bearer token. If it is empty, for a server without authentication, no header is sent.
 	APIKey string
 	// HTTPClient replaces the client's own transport. It is copied; redirects, cookies and Timeout are turned off
 	// in the copy, because a redirect would carry the key away and a timeout would cut healthy streams.
@@ -89,8 +89,8 @@ type Client struct {
 //	a path ending in /v1         → {base}/chat/completions, as on http://localhost:11434/v1
 //	…ending in /chat/completions → {base} as it is
 //
-// It returns an error for any other path, for a base URL that is not one, for an unknown dialect, for a key that cannot
-// stand in a header and for limits that are not positive. The error quotes neither the URL nor the key.
+// It returns an error for any other path, for a base URL that is not one, for an unknown dialect, for a key that no
+// header can hold, and for limits that are not positive. The error quotes neither the URL nor the key.
 func New(o Options) (*Client, error) {
 	endpoint, err := endpointURL(o.BaseURL)
 	if err != nil {
@@ -177,7 +177,7 @@ func newTransport(control func(string, string, syscall.RawConn) error) *http.Tra
 
 // Stream prepares one streamed completion. The request is sent by the first call of [Stream.Next]; the time of
 // Limits.Total runs from here. Cancelling ctx ends the stream and closes the connection at once. The caller must call
-// [Stream.Close]. Failures, among them a request that is not valid, are reported by [Stream.Err].
+// [Stream.Close]. [Stream.Err] reports failures, including an invalid request.
 func (c *Client) Stream(ctx context.Context, req Request) *Stream {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.Total, errTotal)
 	s := &Stream{client: c, ctx: ctx, cancel: cancel, req: req, result: Result{Model: req.Model}}

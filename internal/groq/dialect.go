@@ -54,7 +54,7 @@ func dialectOf(endpoint *url.URL) Dialect {
 	return DialectCompatible
 }
 
-// optional matches the parameters that a request can do without. Servers disagree about them, and say so by name.
+// optional matches the parameters that a request can do without. Servers disagree about them, and name the one that they refuse.
 var optional = regexp.MustCompile(`\b(stream_options|max_completion_tokens|max_tokens|include_reasoning|reasoning_format|reasoning_effort|json_schema|response_format)\b`)
 
 // responseFormatName is the parameter that asks for JSON. A server that refuses it may still take its simpler form.
@@ -84,7 +84,7 @@ func (w *wireRequest) omit(name string) {
 	}
 }
 
-// Servers without a code for it say in words what is wrong. These are compiled when the first server says something.
+// Servers without error codes describe a fault in words. The patterns are compiled when they are first needed.
 var (
 	// tooLong covers OpenAI and DeepSeek ("maximum context length is"), vLLM (the same, and "longer than the maximum model
 	// length"), llama.cpp ("exceeds the available context size", exceed_context_size_error), llama-cpp-python ("exceed

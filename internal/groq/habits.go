@@ -18,7 +18,7 @@ type habits struct {
 	reasoning reasoning.Habits
 }
 
-// refuse notes a parameter that the server does not accept, and reports whether that is new.
+// refuse records a parameter that the server does not accept, and reports whether that is new.
 func (h *habits) refuse(name string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -35,7 +35,7 @@ func (h *habits) refuse(name string) bool {
 	return true
 }
 
-// omitRefused takes the parameters out of the request that the server does not accept.
+// omitRefused removes from the request the parameters that the server does not accept.
 func (h *habits) omitRefused(w *wireRequest) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -52,8 +52,8 @@ const maxMessage = 300
 
 var keyPattern = regexp.MustCompile(`\b(sk|gsk|Bearer)[-_ ][^\s"',]+`)
 
-// clean makes upstream's words fit for the operator's log: on one line, bounded, without this client's key or what looks
-// like one.
+// clean prepares upstream's words for the operator's log: on one line, bounded, without this client's key or anything that
+// looks like one.
 func (c *Client) clean(words string) string {
 	if c.apiKey != "" {
 		words = strings.ReplaceAll(words, c.apiKey, "[key]")

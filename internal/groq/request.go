@@ -37,14 +37,14 @@ type Request struct {
 	User string
 	// LessReasoning asks a model that reasons to do less of it.
 	LessReasoning bool
-	// Schema asks for JSON by a schema. Of a server that cannot do that, JSON of any form is asked for, or nothing at all: the
-	// messages must say what is wanted, and the caller checks what comes.
+	// Schema asks for JSON that follows a schema. A server that cannot do that is asked for any JSON, or for nothing: the
+	// messages must say what is wanted, and the caller checks the answer.
 	Schema *Schema
 }
 
-// Schema is what an answer in JSON must be like.
+// Schema describes an answer in JSON.
 type Schema struct {
-	// Name is made of letters, digits and underscores.
+	// Name consists of letters, digits and underscores.
 	Name string
 	// Body is a JSON Schema.
 	Body json.RawMessage

@@ -108,7 +108,7 @@ func (s *Stream) Close() error {
 	return nil
 }
 
-// encode writes the request's body, as far as is known what the server accepts.
+// encode encodes the request, without the parameters that the server is known to refuse.
 func (s *Stream) encode() *Error {
 	payload, err := s.client.encode(s.req)
 	s.payload = payload
@@ -135,7 +135,7 @@ func (s *Stream) deliver(text string) {
 	}
 }
 
-// note copies what an attempt has told about itself.
+// note copies to the result what the attempt has shown so far.
 func (s *Stream) note(d *decoder) {
 	if d.model != "" {
 		s.result.Model = d.model
@@ -190,7 +190,7 @@ func (s *Stream) retry(fault *Error) *Error {
 	}
 }
 
-// closeAttempt closes the connection and remembers how the model has written.
+// closeAttempt closes the connection, and remembers how the model writes its reasoning.
 func (s *Stream) closeAttempt(complete bool) {
 	if s.attempt == nil {
 		return
@@ -198,7 +198,7 @@ func (s *Stream) closeAttempt(complete bool) {
 	d := s.attempt.decoder
 	s.client.habits.reasoning.Learn(s.req.Model, &d.strip, complete && d.finish == FinishStop)
 	s.attempt.cancel(context.Canceled)
-	_ = s.attempt.body.Close() // Nothing more is wanted of this body, so its failure tells nothing.
+	_ = s.attempt.body.Close() // The body is no longer needed, so its failure does not matter.
 	s.attempt = nil
 }
 
@@ -234,7 +234,7 @@ func (s *Stream) request(ctx context.Context, cancel context.CancelCauseFunc) (*
 	b := newBody(ctx, cancel, resp.Body, limits.Body)
 	b.idle = func() time.Duration { return limits.Idle }
 	if err := checkResponse(resp, b); err != nil {
-		_ = resp.Body.Close() // The response is refused already.
+		_ = resp.Body.Close() // The response has already been refused.
 		return nil, err
 	}
 	d := newDecoder(b, limits)
@@ -262,11 +262,11 @@ func (c *Client) setHeader(header http.Header) {
 	}
 }
 
-// checkResponse returns an error unless resp is an event stream in the clear.
+// checkResponse returns an error unless resp is an event stream without compression.
 func checkResponse(resp *http.Response, b *body) error {
 	switch encoding := resp.Header.Get("Content-Encoding"); {
 	case resp.StatusCode != http.StatusOK:
-		// An error response that cannot be read is still that error; what is missing is only its code.
+		// An error response that cannot be read is still an error. Only its code is missing.
 		text, err := io.ReadAll(io.LimitReader(b, maxErrorBody))
 		if own, ok := errors.AsType[*Error](err); ok && own.Kind == Canceled {
 			return own
@@ -320,7 +320,7 @@ func connectError(ctx context.Context, err error) *Error {
 	return e
 }
 
-// worded returns the error with upstream's words made fit for a log. The errors of the limits are shared, and have none.
+// worded returns the error with upstream's words cleaned for the log. The errors of the limits, which are shared, have none.
 func (c *Client) worded(fault *Error) *Error {
 	if fault.Message == "" {
 		return fault

@@ -5,15 +5,15 @@ import (
 	"encoding/json"
 )
 
-// template is what stands before and after the content in a chunk that has nothing but content. Most chunks of an answer
-// are the same but for that, so they need not be decoded: where before and after are equal and one JSON string lies
-// between them, the chunk means what the first one did.
+// template is what comes before and after the content in a chunk that has only content. Most chunks of an answer differ
+// only in their content, so they need not be decoded: if what comes before and after is equal, and one JSON string lies in
+// between, the chunk means the same as the first one.
 type template struct {
 	known         bool
 	before, after []byte
 }
 
-// learn takes a chunk and the literal of its content. Where that stands must be beyond doubt.
+// learn makes the template from a chunk and the literal of its content, unless the chunk contains the literal twice.
 func (t *template) learn(data, literal []byte) {
 	if bytes.Count(data, literal) != 1 {
 		return

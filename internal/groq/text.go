@@ -18,7 +18,7 @@ type joiner struct {
 // add returns the text that is complete with raw, a JSON string with its quotes.
 func (j *joiner) add(raw []byte) (string, error) {
 	if inside := raw[1 : len(raw)-1]; len(j.held) == 0 && bytes.IndexByte(inside, '\\') < 0 && utf8.Valid(inside) {
-		return string(inside), nil // Most deltas are what they say.
+		return string(inside), nil // Most deltas have no escapes.
 	}
 	body := slices.Concat(j.held, raw[1:len(raw)-1])
 	cut := len(body) - incompleteTail(body)

@@ -34,7 +34,7 @@ func (s *Server) CreateAIRequest(
 	ctx context.Context, r api.CreateAIRequestRequestObject,
 ) (api.CreateAIRequestResponseObject, error) {
 	kind, model := fromCreateAIRequestRequest(*r.Body)
-	response, started, err := s.Assistant.Ask(ctx, actorFrom(ctx), r.TicketID, kind, model)
+	response, started, err := s.Assistant.StartStaffRequest(ctx, actorFrom(ctx), r.TicketID, kind, model)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (s *Server) ApplyAIResponse(
 	ctx context.Context, r api.ApplyAIResponseRequestObject,
 ) (api.ApplyAIResponseResponseObject, error) {
 	actor := actorFrom(ctx)
-	t, err := s.Assistant.Apply(ctx, actor, r.AIResponseID)
+	t, err := s.Assistant.ApplyTriage(ctx, actor, r.AIResponseID)
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func (s *Server) stream(
 		return aiResponseStream{}, err
 	}
 	var reader *assistant.Reader
-	err = apart(func() (err error) {
+	err = onFreshStack(func() (err error) {
 		reader, err = open()
 		return err
 	})

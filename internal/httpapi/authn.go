@@ -86,8 +86,8 @@ func (s *Server) authenticate(c echo.Context, op *contract.Operation) (auth.Acto
 		if err != nil {
 			return auth.Actor{}, err
 		}
-		if s.Auth.IsStranger(token) {
-			return s.authenticateStranger(c, op, token)
+		if s.Auth.IsUnknownKey(token) {
+			return s.authenticateUnknownKey(c, op, token)
 		}
 		return s.Auth.Authenticate(ctx, token)
 	}
@@ -97,10 +97,10 @@ func (s *Server) authenticate(c echo.Context, op *contract.Operation) (auth.Acto
 	return s.Auth.AuthenticateStream(ctx, tokens[0], c.Request().URL.Path)
 }
 
-// authenticateStranger authenticates a token that only the database can identify. It counts the request for the
-// client's address before it queries the database, and moves the count to the account afterwards. So invented tokens
+// authenticateUnknownKey authenticates an API key that only the database can identify. It counts the request for the
+// client's address before it queries the database, and moves the count to the account afterwards. So invented keys
 // cause no queries beyond the limit.
-func (s *Server) authenticateStranger(c echo.Context, op *contract.Operation, token string) (auth.Actor, error) {
+func (s *Server) authenticateUnknownKey(c echo.Context, op *contract.Operation, token string) (auth.Actor, error) {
 	ctx := c.Request().Context()
 	info := infoFrom(ctx)
 	info.counted = true

@@ -93,7 +93,7 @@ func (s *Server) ListUIMessages(
 func (s *Server) StopUIStream(
 	ctx context.Context, r api.StopUIStreamRequestObject,
 ) (api.StopUIStreamResponseObject, error) {
-	if err := s.Assistant.CancelWritten(ctx, actorFrom(ctx), r.TicketID); err != nil {
+	if err := s.Assistant.CancelRunning(ctx, actorFrom(ctx), r.TicketID); err != nil {
 		return nil, err
 	}
 	return api.StopUIStream204Response{}, nil
@@ -110,10 +110,10 @@ type chatRequest struct {
 // chat stores the customer's message once and streams the answer to it. If a human has to answer, the stream ends
 // without an answer.
 func (s *Server) chat(ctx context.Context, r chatRequest, encoder uistream.Encoder) (aiResponseStream, error) {
-	said, stores := uistream.Last(r.messages)
+	message, stores := uistream.Last(r.messages)
 	stores = stores && !r.regenerate
 	if stores {
-		err := apart(func() error { return s.storeSaid(ctx, r.ticketID, said, len(r.messages)-1) })
+		err := onFreshStack(func() error { return s.storeMessage(ctx, r.ticketID, message, len(r.messages)-1) })
 		if err != nil {
 			return aiResponseStream{}, err
 		}
@@ -121,9 +121,9 @@ func (s *Server) chat(ctx context.Context, r chatRequest, encoder uistream.Encod
 	stream, err := s.stream(ctx, encoder, func() (*assistant.Reader, error) {
 		switch {
 		case r.regenerate:
-			return s.Assistant.Again(ctx, actorFrom(ctx), r.ticketID)
+			return s.Assistant.Regenerate(ctx, actorFrom(ctx), r.ticketID)
 		case stores:
-			return s.Assistant.OpenSaid(ctx, actorFrom(ctx), r.ticketID)
+			return s.Assistant.OpenAfterMessage(ctx, actorFrom(ctx), r.ticketID)
 		}
 		return s.Assistant.Open(ctx, actorFrom(ctx), r.ticketID, eventlog.EventID{})
 	})
@@ -136,25 +136,25 @@ func (s *Server) chat(ctx context.Context, r chatRequest, encoder uistream.Encod
 // humansAnswer are the codes that leave the customer's message to humans.
 var humansAnswer = []apperr.Code{apperr.AIDisabled, apperr.AIInReview, apperr.HandedOff, apperr.NothingToAnswer}
 
-// storeSaid stores the customer's message, which has this index in the request, by the rules of a new message.
-func (s *Server) storeSaid(ctx context.Context, ticketID uuid.UUID, said uistream.Said, index int) error {
+// storeMessage stores the customer's message, which has this index in the request, by the rules of a new message.
+func (s *Server) storeMessage(ctx context.Context, ticketID uuid.UUID, message uistream.Message, index int) error {
 	at := "/messages/" + strconv.Itoa(index)
 	var faults []apperr.Field
-	if said.ID == "" {
+	if message.ID == "" {
 		faults = append(faults, apperr.Field{Pointer: at + "/id", Code: apperr.InvalidFormat})
 	}
-	text, fault := s.gate.newMessage.TakeMember("content", said.Text)
+	text, fault := s.gate.newMessage.TakeMember("content", message.Text)
 	if fault != "" {
 		faults = append(faults, apperr.Field{Pointer: at, Code: fault})
 	}
 	if len(faults) > 0 {
 		return apperr.Invalid(faults...)
 	}
-	return s.Tickets.AddClientMessage(ctx, actorFrom(ctx), ticketID, said.ID, text)
+	return s.Tickets.AddClientMessage(ctx, actorFrom(ctx), ticketID, message.ID, text)
 }
 
 func (s *Server) resumeChat(ctx context.Context, version uistream.Version, ticketID uuid.UUID) (aiResponseStream, error) {
 	return s.stream(ctx, uistream.NewChat(version, chatConvert), func() (*assistant.Reader, error) {
-		return s.Assistant.OpenWritten(ctx, actorFrom(ctx), ticketID)
+		return s.Assistant.OpenRunning(ctx, actorFrom(ctx), ticketID)
 	})
 }

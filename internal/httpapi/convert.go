@@ -210,8 +210,8 @@ func valueOf[T any](value *T) T {
 	return *value
 }
 
-// filled returns nil for an empty text.
-func filled[T ~string](text T) *T {
+// orNil returns nil for an empty text.
+func orNil[T ~string](text T) *T {
 	if text == "" {
 		return nil
 	}
@@ -236,7 +236,7 @@ func fromSignUpRequest(r api.SignUpRequest) account.NewAccount {
 
 func fromCreateUserRequest(r api.CreateUserRequest) account.NewAccount {
 	return account.NewAccount{
-		Email: r.Email, Password: r.Password, Role: fromRole(r.Role), DisplayName: filled(r.DisplayName),
+		Email: r.Email, Password: r.Password, Role: fromRole(r.Role), DisplayName: orNil(r.DisplayName),
 	}
 }
 
@@ -256,13 +256,13 @@ func fromCreateMessageRequest(r api.CreateMessageRequestObject) ticket.NewMessag
 }
 
 func fromPutMessageFeedbackRequest(r api.PutMessageFeedbackRequest) (sqlc.FeedbackRating, *string) {
-	return sqlc.FeedbackRating(r.Rating), filled(r.Comment)
+	return sqlc.FeedbackRating(r.Rating), orNil(r.Comment)
 }
 
 func fromListUsersParams(p api.ListUsersParams) account.Filter {
-	return account.Filter{Email: p.Email, Role: filled(auth.Role(p.Role))}
+	return account.Filter{Email: p.Email, Role: orNil(auth.Role(p.Role))}
 }
 
 func fromUpdateUserRequest(r api.UpdateUserRequest) account.Change {
-	return account.Change{Role: filled(auth.Role(r.Role)), Disabled: r.Disabled, DisplayName: r.DisplayName}
+	return account.Change{Role: orNil(auth.Role(r.Role)), Disabled: r.Disabled, DisplayName: r.DisplayName}
 }

@@ -86,27 +86,27 @@ func toUnanswered(why *apperr.Error) *api.Unanswered {
 }
 
 // toCreatedMessage converts a message and, if an answer was requested, the state of the answer.
-func toCreatedMessage(actor auth.Actor, m ticket.Message, begun *assistant.Begun) api.CreatedMessage {
-	said := toMessage(actor)(m)
+func toCreatedMessage(actor auth.Actor, m ticket.Message, outcome *assistant.Outcome) api.CreatedMessage {
+	shown := toMessage(actor)(m)
 	created := api.CreatedMessage{
-		ID:           said.ID,
-		TicketID:     said.TicketID,
-		Content:      said.Content,
-		IsAI:         said.IsAI,
-		Author:       said.Author,
-		IsNote:       said.IsNote,
-		CreatedAt:    said.CreatedAt,
-		SupersededBy: said.SupersededBy,
-		RedactedAt:   said.RedactedAt,
+		ID:           shown.ID,
+		TicketID:     shown.TicketID,
+		Content:      shown.Content,
+		IsAI:         shown.IsAI,
+		Author:       shown.Author,
+		IsNote:       shown.IsNote,
+		CreatedAt:    shown.CreatedAt,
+		SupersededBy: shown.SupersededBy,
+		RedactedAt:   shown.RedactedAt,
 	}
 	switch {
-	case begun == nil:
-	case begun.Refused != nil:
-		created.Unanswered = toUnanswered(begun.Refused)
+	case outcome == nil:
+	case outcome.Refused != nil:
+		created.Unanswered = toUnanswered(outcome.Refused)
 	default:
 		created.AIResponseURL = streamPath(m.TicketID)
-		if begun.ID != uuid.Nil {
-			created.AIResponseID = &begun.ID
+		if outcome.ID != uuid.Nil {
+			created.AIResponseID = &outcome.ID
 		}
 	}
 	return created

@@ -10,8 +10,8 @@ import (
 
 func fromMacroSettings(r api.MacroSettings) macro.Settings {
 	return macro.Settings{
-		Name: r.Name, Content: r.Content, IsNote: r.IsNote, Status: filled(sqlc.TicketStatus(r.Status)),
-		Priority: filled(sqlc.TicketPriority(r.Priority)), AddTags: r.AddTags, AssigneeID: r.AssigneeID, TeamID: r.TeamID,
+		Name: r.Name, Content: r.Content, IsNote: r.IsNote, Status: orNil(sqlc.TicketStatus(r.Status)),
+		Priority: orNil(sqlc.TicketPriority(r.Priority)), AddTags: r.AddTags, AssigneeID: r.AssigneeID, TeamID: r.TeamID,
 	}
 }
 

@@ -83,8 +83,8 @@ const (
 
 func fromListStaffTicketsParams(actor auth.Actor, p api.ListStaffTicketsParams) (f inbox.Filter, err error) {
 	f = inbox.Filter{
-		Sort: inbox.SortNewest, Unresolved: p.Status == unresolved, Priority: filled(sqlc.TicketPriority(p.Priority)),
-		Tag: filled(p.Tag), Requester: p.Requester, ExternalID: filled(p.ExternalID), AIMode: filled(sqlc.AIMode(p.AIMode)),
+		Sort: inbox.SortNewest, Unresolved: p.Status == unresolved, Priority: orNil(sqlc.TicketPriority(p.Priority)),
+		Tag: orNil(p.Tag), Requester: p.Requester, ExternalID: orNil(p.ExternalID), AIMode: orNil(sqlc.AIMode(p.AIMode)),
 		AIState: inbox.AIState(p.AIState), Text: p.Q, Snoozed: p.Snoozed, Assignee: fromHolder(actor, p.Assignee), Team: fromHolder(actor, p.Team),
 	}
 	if p.Sort != "" {

@@ -13,14 +13,14 @@ import (
 
 func fromCreateWebhookRequest(r api.CreateWebhookRequest) webhook.NewWebhook {
 	return webhook.NewWebhook{
-		URL: r.URL, Description: filled(r.Description), Types: r.Types,
+		URL: r.URL, Description: orNil(r.Description), Types: r.Types,
 		Payload: cmp.Or(sqlc.WebhookPayload(r.Payload), sqlc.WebhookPayloadThin),
 	}
 }
 
 func fromUpdateWebhookRequest(r api.UpdateWebhookRequest) webhook.Change {
 	c := webhook.Change{
-		URL: filled(r.URL), Description: filled(r.Description), Payload: filled(sqlc.WebhookPayload(r.Payload)), Paused: r.Paused,
+		URL: orNil(r.URL), Description: orNil(r.Description), Payload: orNil(sqlc.WebhookPayload(r.Payload)), Paused: r.Paused,
 	}
 	if r.Types != nil {
 		c.Types = append([]string{}, *r.Types...)
@@ -65,7 +65,7 @@ func toCreatedWebhook(w sqlc.Webhook, secret string) api.CreatedWebhook {
 
 // fromWebhookDeliveryStatus returns nil for any status.
 func fromWebhookDeliveryStatus(s api.WebhookDeliveryStatus) *sqlc.WebhookDeliveryStatus {
-	return filled(sqlc.WebhookDeliveryStatus(s))
+	return orNil(sqlc.WebhookDeliveryStatus(s))
 }
 
 func toWebhookDelivery(d sqlc.WebhookDelivery) api.WebhookDelivery {

@@ -98,7 +98,7 @@ func (s *deskStream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 			return err
 		}
 		position := s.page.Position
-		s.page = journal.Page{} // A stream may wait for long.
+		s.page = journal.Page{} // A stream may wait for a long time without it.
 		s.page, err = s.journal.Find(ctx, s.actor, s.filter, &position, streamedEvents, untilHeartbeat(time.Now()))
 		select {
 		case <-s.journal.Drained():

@@ -13,46 +13,46 @@ import (
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// ExportUser streams everything of a customer.
+// ExportUser streams a customer's data.
 func (s *Server) ExportUser(ctx context.Context, r api.ExportUserRequestObject) (api.ExportUserResponseObject, error) {
 	leave, err := s.streams.Enter(callerFrom(ctx))
 	if err != nil {
 		return nil, err
 	}
 	ctx, stop := s.permits.whileAllowed(ctx)
-	things, err := s.Accounts.Export(ctx, actorFrom(ctx), r.UserID)
+	items, err := s.Accounts.Export(ctx, actorFrom(ctx), r.UserID)
 	if err != nil {
 		stop()
 		leave()
 		return nil, err
 	}
-	return exportLines{ctx: ctx, things: things, end: func() { stop(); leave() }}, nil
+	return exportLines{ctx: ctx, items: items, end: func() { stop(); leave() }}, nil
 }
 
 // exportLines is the response of exportUser.
 type exportLines struct {
 	// ctx is the request's, while its caller may make it: the generated interface has no place for it.
-	ctx    context.Context
-	things iter.Seq2[account.Exported, error]
+	ctx   context.Context
+	items iter.Seq2[account.Exported, error]
 	// end must be called when the response has ended.
 	end func()
 }
 
-// VisitExportUserResponse writes a line for each thing, and the last one when they are complete. What it returns before it has
-// written anything is answered with a problem.
+// VisitExportUserResponse writes a line for each item, and the last line when they are complete. An error before the first
+// write becomes a problem.
 func (l exportLines) VisitExportUserResponse(w http.ResponseWriter) error {
 	defer l.end()
 	var lines bytes.Buffer
 	var counts api.ExportCounts
-	for thing, err := range l.things {
+	for item, err := range l.items {
 		if errors.Is(context.Cause(l.ctx), errWithdrawn) {
 			return errWithdrawnProblem()
 		}
 		if err != nil {
 			return err
 		}
-		appendLine(&lines, toExportLine(thing))
-		count(&counts, thing)
+		appendLine(&lines, toExportLine(item))
+		count(&counts, item)
 		if lines.Len() < deliveryChunk {
 			continue
 		}
@@ -74,42 +74,42 @@ func writeLines(w http.ResponseWriter, lines *bytes.Buffer) error {
 }
 
 func appendLine(lines *bytes.Buffer, line api.ExportLine) {
-	encoded, _ := encodeJSON(line) // It has nothing that cannot be encoded.
+	encoded, _ := encodeJSON(line) // Every field has a JSON form.
 	lines.Write(encoded)
 	lines.WriteByte('\n')
 }
 
-func count(counts *api.ExportCounts, thing account.Exported) {
+func count(counts *api.ExportCounts, item account.Exported) {
 	switch {
-	case thing.Session != nil:
+	case item.Session != nil:
 		counts.Sessions++
-	case thing.Ticket != nil:
+	case item.Ticket != nil:
 		counts.Tickets++
-	case thing.Message != nil:
+	case item.Message != nil:
 		counts.Messages++
-	case thing.Feedback != nil:
+	case item.Feedback != nil:
 		counts.Feedback++
-	case thing.AIResponse != nil:
+	case item.AIResponse != nil:
 		counts.AIResponses++
 	}
 }
 
-// toExportLine converts a thing as its customer sees it, whoever asks.
-func toExportLine(thing account.Exported) api.ExportLine {
+// toExportLine converts an item as its customer sees it, whoever asks.
+func toExportLine(item account.Exported) api.ExportLine {
 	customer := auth.Actor{Role: auth.RoleUser}
 	switch {
-	case thing.User != nil:
-		return api.ExportLine{Type: api.ExportLineTypeUser, User: new(toUser(*thing.User))}
-	case thing.Session != nil:
-		return api.ExportLine{Type: api.ExportLineTypeSession, Session: new(toSession(customer)(*thing.Session))}
-	case thing.Ticket != nil:
-		return api.ExportLine{Type: api.ExportLineTypeTicket, Ticket: new(toTicket(customer)(ticket.View{Ticket: *thing.Ticket}))}
-	case thing.Message != nil:
-		message := ticket.Message{Message: thing.Message.Message, AuthorName: thing.Message.AuthorName}
+	case item.User != nil:
+		return api.ExportLine{Type: api.ExportLineTypeUser, User: new(toUser(*item.User))}
+	case item.Session != nil:
+		return api.ExportLine{Type: api.ExportLineTypeSession, Session: new(toSession(customer)(*item.Session))}
+	case item.Ticket != nil:
+		return api.ExportLine{Type: api.ExportLineTypeTicket, Ticket: new(toTicket(customer)(ticket.View{Ticket: *item.Ticket}))}
+	case item.Message != nil:
+		message := ticket.Message{Message: item.Message.Message, AuthorName: item.Message.AuthorName}
 		return api.ExportLine{Type: api.ExportLineTypeMessage, Message: new(toMessage(customer)(message))}
-	case thing.Feedback != nil:
-		return api.ExportLine{Type: api.ExportLineTypeFeedback, Feedback: new(toMessageFeedback(*thing.Feedback))}
+	case item.Feedback != nil:
+		return api.ExportLine{Type: api.ExportLineTypeFeedback, Feedback: new(toMessageFeedback(*item.Feedback))}
 	default:
-		return api.ExportLine{Type: api.ExportLineTypeAIResponse, AIResponse: new(toAIResponse(customer)(*thing.AIResponse))}
+		return api.ExportLine{Type: api.ExportLineTypeAIResponse, AIResponse: new(toAIResponse(customer)(*item.AIResponse))}
 	}
 }

@@ -31,7 +31,7 @@ type route struct{ method, path string }
 func newGate(operations []*contract.Operation) (*gate, error) {
 	g := &gate{operations: make(map[route]*contract.Operation), templates: make(map[string]string)}
 	for _, op := range operations {
-		if err := checkDecision(op); err != nil {
+		if err := checkSecurity(op); err != nil {
 			return nil, fmt.Errorf("httpapi: %s %s: %w", op.Method, op.Path, err)
 		}
 		path := echoPath(op.Path)
@@ -47,8 +47,8 @@ func newGate(operations []*contract.Operation) (*gate, error) {
 	return g, nil
 }
 
-// checkDecision returns an error if an operation's role is unknown, or the scope of one that is not public.
-func checkDecision(op *contract.Operation) error {
+// checkSecurity returns an error if an operation's role is unknown, or the scope of one that is not public.
+func checkSecurity(op *contract.Operation) error {
 	role := auth.Role(op.Role)
 	if role == "" {
 		return nil
@@ -56,7 +56,7 @@ func checkDecision(op *contract.Operation) error {
 	if !(auth.Actor{Role: role}).Has(role) {
 		return fmt.Errorf("%q is not a role", role)
 	}
-	if len(op.Scopes) == 0 || slices.ContainsFunc(op.Scopes, func(s string) bool { return !auth.Scope(s).IsAsked() }) {
+	if len(op.Scopes) == 0 || slices.ContainsFunc(op.Scopes, func(s string) bool { return !auth.Scope(s).IsRequirable() }) {
 		return fmt.Errorf("x-scope is %q and must be scopes, %s or %s", op.Scopes, auth.AnyScope, auth.NoScope)
 	}
 	return nil
@@ -107,7 +107,7 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		admit := func() error { return s.admit(c, op) }
 		if op.Streams() {
-			admit = func() error { return apart(func() error { return s.admit(c, op) }) }
+			admit = func() error { return onFreshStack(func() error { return s.admit(c, op) }) }
 		}
 		if err := admit(); err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 
 const macrosPath = "/macros"
 
-// CreateMacro makes a macro.
+// CreateMacro creates a macro.
 func (s *Server) CreateMacro(ctx context.Context, r api.CreateMacroRequestObject) (api.CreateMacroResponseObject, error) {
 	m, err := s.Macros.Create(ctx, actorFrom(ctx), fromMacroSettings(*r.Body))
 	if err != nil {
@@ -84,12 +84,12 @@ func (s *Server) PreviewMacro(ctx context.Context, r api.PreviewMacroRequestObje
 // ApplyMacro adds a macro's text to a ticket and makes its changes.
 func (s *Server) ApplyMacro(ctx context.Context, r api.ApplyMacroRequestObject) (api.ApplyMacroResponseObject, error) {
 	actor := actorFrom(ctx)
-	t, said, err := s.Macros.Apply(ctx, actor, r.MacroID, r.TicketID, ifMatch(r.Params.IfMatch))
+	t, message, err := s.Macros.Apply(ctx, actor, r.MacroID, r.TicketID, ifMatch(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
 	return api.ApplyMacro200JSONResponse{
-		Body:    api.AppliedMacro{Ticket: toTicket(actor)(t), Message: toMessage(actor)(said)},
+		Body:    api.AppliedMacro{Ticket: toTicket(actor)(t), Message: toMessage(actor)(message)},
 		Headers: api.ApplyMacro200ResponseHeaders{ETag: ticketTag(actor, t)},
 	}, nil
 }

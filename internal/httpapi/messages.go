@@ -20,20 +20,20 @@ func (s *Server) CreateMessage(
 	ctx context.Context, r api.CreateMessageRequestObject,
 ) (api.CreateMessageResponseObject, error) {
 	actor := actorFrom(ctx)
-	message, isNew, begun, err := s.say(ctx, actor, r)
+	message, isNew, outcome, err := s.addMessage(ctx, actor, r)
 	if err != nil {
 		return nil, err
 	}
 	if !isNew {
-		return api.CreateMessage200JSONResponse{Body: toCreatedMessage(actor, message, begun)}, nil
+		return api.CreateMessage200JSONResponse{Body: toCreatedMessage(actor, message, outcome)}, nil
 	}
-	return api.CreateMessage201JSONResponse{Body: toCreatedMessage(actor, message, begun)}, nil
+	return api.CreateMessage201JSONResponse{Body: toCreatedMessage(actor, message, outcome)}, nil
 }
 
-// say adds a message, and starts the answer to it if the request asks for one; otherwise begun is nil.
-func (s *Server) say(
+// addMessage adds a message, and starts the answer to it if the request asks for one; otherwise outcome is nil.
+func (s *Server) addMessage(
 	ctx context.Context, actor auth.Actor, r api.CreateMessageRequestObject,
-) (message ticket.Message, isNew bool, begun *assistant.Begun, err error) {
+) (message ticket.Message, isNew bool, outcome *assistant.Outcome, err error) {
 	add := func(ctx context.Context) (err error) {
 		message, isNew, err = s.Tickets.Add(ctx, actor, r.TicketID, fromCreateMessageRequest(r))
 		return err
@@ -42,8 +42,8 @@ func (s *Server) say(
 		err = add(ctx)
 		return message, isNew, nil, err
 	}
-	answer, err := s.Assistant.Respond(ctx, actor, r.TicketID, add)
-	return message, isNew, &answer, err
+	result, err := s.Assistant.Respond(ctx, actor, r.TicketID, add)
+	return message, isNew, &result, err
 }
 
 // ListMessages returns a page of a ticket's messages.

@@ -103,7 +103,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 	}
 	if c.Response().Committed {
 		// The status has been sent: log the fault and close the connection.
-		s.logger.WarnContext(ctx, "response broke off", slog.String("request_id", info.requestID), slog.Any("error", err))
+		s.logger.WarnContext(ctx, "response cut off", slog.String("request_id", info.requestID), slog.Any("error", err))
 		info.broken = true
 		return
 	}

@@ -8,7 +8,7 @@ import (
 
 const promptsPath = "/prompts"
 
-// CreatePrompt makes a draft of a prompt.
+// CreatePrompt creates a draft of a prompt.
 func (s *Server) CreatePrompt(ctx context.Context, r api.CreatePromptRequestObject) (api.CreatePromptResponseObject, error) {
 	p, err := s.Prompts.Create(ctx, fromPromptSettings(*r.Body))
 	if err != nil {

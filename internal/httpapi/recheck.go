@@ -23,7 +23,7 @@ type permits struct {
 	held map[auth.Actor]*permit
 }
 
-// permit is one caller's.
+// permit holds the open streams of one caller.
 type permit struct {
 	// streams are the contexts of the caller's open streams, with what ends them.
 	streams map[context.Context]context.CancelCauseFunc

@@ -19,7 +19,7 @@ import (
 
 const (
 	heartbeatInterval = 15 * time.Second
-	// heartbeatTick is what heartbeats are aligned to: to wake many readers together takes less than to wake each alone.
+	// Heartbeats are aligned to heartbeatTick: waking many readers together costs less than waking each alone.
 	heartbeatTick = 500 * time.Millisecond
 	// sseWriteTimeout is how long one write may take before the server gives up on the reader.
 	sseWriteTimeout = 10 * time.Second
@@ -56,7 +56,7 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 	defer s.reader.Close()
 	ctx, stop := s.permits.whileAllowed(s.ctx)
 	defer stop()
-	if err := apart(begin); err != nil {
+	if err := onFreshStack(begin); err != nil {
 		return err
 	}
 	ended := false
@@ -112,16 +112,17 @@ func (s aiResponseStream) next(ctx context.Context, wait time.Duration, heartbea
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	err = apart(func() (err error) {
+	err = onFreshStack(func() (err error) {
 		entry, err = s.reader.Next(ctx)
 		return err
 	})
 	return entry, err
 }
 
-// apart calls fn in its own goroutine and waits for it. A stack that has grown does not shrink while a handler waits,
-// and readers wait for long. Running the deep calls at the beginning of a stream apart halves a reader's stack.
-func apart(fn func() error) (err error) {
+// onFreshStack calls fn in its own goroutine and waits for it. A stack that has grown does not shrink while a handler waits,
+// and readers wait for a long time. Running the deep calls at the beginning of a stream in another goroutine halves a
+// reader's stack.
+func onFreshStack(fn func() error) (err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

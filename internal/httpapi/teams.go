@@ -8,7 +8,7 @@ import (
 
 const teamsPath = "/teams"
 
-// CreateTeam makes a team.
+// CreateTeam creates a team.
 func (s *Server) CreateTeam(ctx context.Context, r api.CreateTeamRequestObject) (api.CreateTeamResponseObject, error) {
 	team, err := s.Teams.Create(ctx, actorFrom(ctx), r.Body.Name, r.Body.MemberIDs)
 	if err != nil {

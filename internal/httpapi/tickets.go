@@ -74,7 +74,7 @@ func (s *Server) RedactTicket(ctx context.Context, r api.RedactTicketRequestObje
 	}, nil
 }
 
-// HandOffTicket leaves a ticket to humans.
+// HandOffTicket hands a ticket off to humans.
 func (s *Server) HandOffTicket(
 	ctx context.Context, r api.HandOffTicketRequestObject,
 ) (api.HandOffTicketResponseObject, error) {

@@ -70,7 +70,7 @@ func (s *Server) DeleteUserData(
 
 // PutCustomer sets the name that staff see for a customer of the service.
 func (s *Server) PutCustomer(ctx context.Context, r api.PutCustomerRequestObject) (api.PutCustomerResponseObject, error) {
-	customer, err := s.Accounts.NameCustomer(ctx, actorFrom(ctx), r.UserID, filled(r.Body.DisplayName))
+	customer, err := s.Accounts.NameCustomer(ctx, actorFrom(ctx), r.UserID, orNil(r.Body.DisplayName))
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func (s *Server) UpdateWebhook(ctx context.Context, r api.UpdateWebhookRequestOb
 	return api.UpdateWebhook200JSONResponse(toWebhook(hook)), nil
 }
 
-// DeleteWebhook ends a webhook.
+// DeleteWebhook deletes a webhook.
 func (s *Server) DeleteWebhook(ctx context.Context, r api.DeleteWebhookRequestObject) (api.DeleteWebhookResponseObject, error) {
 	if err := s.Webhooks.Delete(ctx, r.WebhookID); err != nil {
 		return nil, err

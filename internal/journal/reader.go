@@ -17,9 +17,9 @@ const (
 	maxSearched = 10_000
 	// maxText bounds the text of a page, in bytes, beyond its first entry.
 	maxText = 1 << 20
-	// othersPause is how long readers who see only a part of the journal wait after each query. There are many of them,
-	// and most new entries are not theirs.
-	othersPause = time.Second
+	// customerPause is how long readers who are not staff wait after each query. There are many of them, and most new
+	// entries are not theirs.
+	customerPause = time.Second
 )
 
 // Entry is an entry of the journal, with what people wrote where the entry is about that.
@@ -57,7 +57,7 @@ func (s *Service) Drain() { s.drain() }
 // Drained is closed by Drain.
 func (s *Service) Drained() <-chan struct{} { return s.drained.Done() }
 
-// Wait returns when the journal may have an entry after the position, or with an error when ctx ends first.
+// Wait returns when the journal may have an entry after the position. It returns the error of ctx if that ends first.
 func (s *Service) Wait(ctx context.Context, after int64) error { return s.head.wait(ctx, after) }
 
 // Find returns up to limit of the entries that the actor sees after a position; nil means from the oldest one. If there
@@ -66,7 +66,7 @@ func (s *Service) Wait(ctx context.Context, after int64) error { return s.head.w
 func (s *Service) Find(
 	ctx context.Context, actor auth.Actor, f Filter, after *int64, limit int32, wait time.Duration,
 ) (Page, error) {
-	position, err := s.begin(ctx, after)
+	position, err := s.startAfter(ctx, after)
 	if err == nil {
 		err = s.checkReached(ctx, position)
 	}
@@ -77,7 +77,7 @@ func (s *Service) Find(
 	defer cancel()
 	for {
 		page, err := s.page(ctx, actor, f, position, limit)
-		if err != nil || len(page.Entries) > 0 || !s.more(waiting, actor, page) {
+		if err != nil || len(page.Entries) > 0 || !s.awaitMore(waiting, actor, page) {
 			return page, err
 		}
 		position = page.Position
@@ -87,7 +87,7 @@ func (s *Service) Find(
 // Timeline is Find for the entries of one ticket, which f names. It does not wait, and leaves out dropped entries. The
 // caller has decided that the actor may see the ticket.
 func (s *Service) Timeline(ctx context.Context, actor auth.Actor, f Filter, after *int64, limit int32) (Page, error) {
-	first, err := s.begin(ctx, nil)
+	first, err := s.startAfter(ctx, nil)
 	if err != nil {
 		return Page{}, err
 	}
@@ -97,8 +97,8 @@ func (s *Service) Timeline(ctx context.Context, actor auth.Actor, f Filter, afte
 	return s.page(ctx, actor, f, *after, limit)
 }
 
-// begin returns the position after which to read.
-func (s *Service) begin(ctx context.Context, after *int64) (int64, error) {
+// startAfter returns the position after which to read.
+func (s *Service) startAfter(ctx context.Context, after *int64) (int64, error) {
 	if after != nil {
 		return *after, nil
 	}
@@ -106,8 +106,8 @@ func (s *Service) begin(ctx context.Context, after *int64) (int64, error) {
 	return oldest - 1, err
 }
 
-// more waits until there may be entries after the page, and reports whether there may be.
-func (s *Service) more(ctx context.Context, actor auth.Actor, page Page) bool {
+// awaitMore waits until there may be entries after the page, and reports whether there may be.
+func (s *Service) awaitMore(ctx context.Context, actor auth.Actor, page Page) bool {
 	if page.Position < page.Head {
 		return ctx.Err() == nil
 	}
@@ -115,7 +115,7 @@ func (s *Service) more(ctx context.Context, actor auth.Actor, page Page) bool {
 	defer cancel()
 	defer context.AfterFunc(s.drained, cancel)()
 	if !actor.IsStaff() {
-		pause(ctx, othersPause)
+		pause(ctx, customerPause)
 	}
 	return s.head.wait(ctx, page.Position) == nil
 }

@@ -11,8 +11,8 @@ import (
 const (
 	// maxBatch is how many entries are moved at a time.
 	maxBatch = 1000
-	// A sequencer rests at least minPause, and busyShare times as long as it has worked. So it takes a bounded share of the
-	// database's time, and batches grow under load: a batch costs what some 25 entries cost.
+	// A sequencer rests for at least minPause, and busyShare times as long as it has worked. So it takes a bounded share of
+	// the database's time, and batches grow under load: a batch alone costs as much as about 25 entries.
 	minPause  = 20 * time.Millisecond
 	busyShare = 2
 	// idlePoll is how often a sequencer looks for entries of replicas that have stopped, and of commands. A replica that cannot
@@ -21,7 +21,8 @@ const (
 	readersPoll = 50 * time.Millisecond
 )
 
-// sequence moves entries that this replica commits at once, and entries that others have left every idlePoll.
+// sequence moves the entries that this replica commits as soon as they are there, and those that others have left every
+// idlePoll.
 func (s *Service) sequence(ctx context.Context) {
 	outage := background.Outage{While: "moving entries to the journal", Logger: s.logger}
 	more := true

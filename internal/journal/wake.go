@@ -12,8 +12,8 @@ import (
 const (
 	// channel is where sequencers announce the head.
 	channel = "support_journal"
-	// listenAgain is the pause before listening again after the connection has broken.
-	listenAgain = time.Second
+	// listenPause is the pause before listening again after the connection has broken.
+	listenPause = time.Second
 )
 
 // head is the newest position that this replica knows of. Readers wait on it.
@@ -74,7 +74,8 @@ func (h *head) get() (position int64, known bool) {
 	return h.position, h.known
 }
 
-// setListening notes whether other replicas' sequencers are heard. What they announced meanwhile was not.
+// setListening records whether this replica hears other replicas' sequencers. A change wakes the sequencer, because
+// announcements may have been missed before it.
 func (h *head) setListening(listening bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -91,7 +92,7 @@ func (h *head) wantLocked() {
 	}
 }
 
-// mustPoll reports whether readers wait that no notification can wake.
+// mustPoll reports whether there are waiting readers that no notification can wake.
 func (h *head) mustPoll() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -151,6 +152,6 @@ func (s *Service) listen(ctx context.Context) {
 		})
 		s.head.setListening(false)
 		outage.Note(ctx, err)
-		pause(ctx, listenAgain)
+		pause(ctx, listenPause)
 	}
 }

@@ -24,7 +24,7 @@ func (s *Service) Preview(ctx context.Context, actor auth.Actor, id, ticketID uu
 // the errors of Preview and of ticket.Service.Add and Update.
 func (s *Service) Apply(
 	ctx context.Context, actor auth.Actor, id, ticketID uuid.UUID, accept func(version int64) bool,
-) (after ticket.View, said ticket.Message, err error) {
+) (after ticket.View, message ticket.Message, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		locked, err := ticket.Lock(ctx, s.store, actor, ticketID)
 		if err != nil {
@@ -38,9 +38,9 @@ func (s *Service) Apply(
 			return ticket.ErrChanged()
 		}
 		if m.IsNote {
-			said, err = s.tickets.AddNote(ctx, actor, ticketID, text)
+			message, err = s.tickets.AddNote(ctx, actor, ticketID, text)
 		} else {
-			said, err = s.tickets.AddMessage(ctx, actor, ticketID, text)
+			message, err = s.tickets.AddMessage(ctx, actor, ticketID, text)
 		}
 		if err != nil {
 			return err
@@ -51,7 +51,7 @@ func (s *Service) Apply(
 		after, _, err = s.tickets.Get(ctx, actor, ticketID)
 		return err
 	})
-	return after, said, err
+	return after, message, err
 }
 
 // find returns a macro and its text for a ticket.

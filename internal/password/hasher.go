@@ -73,7 +73,7 @@ func (h *Hasher) Dummy() string { return h.dummy }
 // Computed returns how many hashes have been computed.
 func (h *Hasher) Computed() int64 { return h.computed.Load() }
 
-// Hash returns the PHC string of the normalised password. It returns ServerBusy when too many requests are waiting, in
+// Hash returns the PHC string of the normalized password. It returns ServerBusy when too many requests are waiting, in
 // all or from the network.
 func (h *Hasher) Hash(ctx context.Context, network, password string) (string, error) {
 	salt := make([]byte, saltBytes)
@@ -85,7 +85,7 @@ func (h *Hasher) Hash(ctx context.Context, network, password string) (string, er
 	return formatPHC(h.cost, salt, key), nil
 }
 
-// Verify compares the normalised password with a PHC string. outdated reports whether the string has another cost than
+// Verify compares the normalized password with a PHC string. outdated reports whether the string has another cost than
 // Hash uses. It returns ServerBusy as Hash does.
 func (h *Hasher) Verify(ctx context.Context, network, password, phc string) (ok, outdated bool, err error) {
 	cost, salt, want, err := parsePHC(phc)

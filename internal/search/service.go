@@ -98,7 +98,7 @@ func (s *Service) Index(ctx context.Context) error {
 		case err != nil:
 			return err
 		case !more:
-			s.logger.InfoContext(ctx, "indexed again for the search")
+			s.logger.InfoContext(ctx, "search index rebuilt")
 		}
 	}
 }

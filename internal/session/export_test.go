@@ -7,11 +7,11 @@ import (
 )
 
 const (
-	MaxSessions     = maxSessions
-	SessionLifetime = sessionLifetime
-	SessionIdle     = sessionIdle
-	RefreshBurst    = refreshBurst
-	RefreshPace     = refreshPace
+	MaxSessions  = maxSessions
+	MaxLifetime  = maxLifetime
+	MaxIdle      = maxIdle
+	RefreshBurst = refreshBurst
+	RefreshPace  = refreshPace
 )
 
 // NewRefreshToken returns a refresh token of the session, as Refresh does.

@@ -23,7 +23,7 @@ const (
 	refreshTokenBytes  = refreshTokenRandom + refreshTokenTag
 )
 
-// refreshTokens makes refresh tokens and recognises its own. A session stores only its newest two, as plain hashes,
+// refreshTokens makes refresh tokens and recognizes its own. A session stores only its newest two, as plain hashes,
 // because random tokens cannot be guessed. The tag proves that an older token once belonged to the session. So the
 // server notices its reuse without storing it, and nobody can end a session with an invented token.
 type refreshTokens struct {

@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	// sessionLifetime is the maximum life of a session, and sessionIdle its life without a refresh.
-	sessionLifetime = 30 * 24 * time.Hour
-	sessionIdle     = 7 * 24 * time.Hour
+	// maxLifetime is how long a session lasts at most, and maxIdle how long it lasts without a refresh.
+	maxLifetime = 30 * 24 * time.Hour
+	maxIdle     = 7 * 24 * time.Hour
 	// A session may be refreshed refreshBurst times at once, and once more after each refreshPace.
 	refreshPace  = 10 * time.Second
 	refreshBurst = 60
@@ -51,14 +51,14 @@ type Service struct {
 	refreshTokens *refreshTokens
 }
 
-// NewService returns a Service, or an error without a code when it cannot derive its keys. On this server, its changes
-// take effect in a at once.
-func NewService(s *store.Store, a *auth.Service, o Options) (*Service, error) {
+// NewService returns a Service, or an error without a code when it cannot derive its keys. It tells authn about the
+// sessions that it ends, so that their tokens are refused on this server at once.
+func NewService(s *store.Store, authn *auth.Service, o Options) (*Service, error) {
 	rt, err := newRefreshTokens(append([][]byte{o.Secret}, o.AcceptedSecrets...))
 	if err != nil {
 		return nil, err
 	}
-	return &Service{store: s, auth: a, refreshTokens: rt}, nil
+	return &Service{store: s, auth: authn, refreshTokens: rt}, nil
 }
 
 // Tokens are a client's tokens of its session.
@@ -77,7 +77,7 @@ func (s *Service) Open(ctx context.Context, user sqlc.User, client Client) (Toke
 	first := s.refreshTokens.make(id)
 	version, err := s.store.CreateSession(ctx, sqlc.CreateSessionParams{
 		ID: id, UserID: user.ID, PasswordHash: user.PasswordHash, TokenHash: first.hash,
-		UserAgent: shortUserAgent(client.UserAgent), ClientNetwork: client.storedNetwork(), IdleSeconds: seconds(sessionIdle),
+		UserAgent: shortUserAgent(client.UserAgent), ClientNetwork: client.storedNetwork(), IdleSeconds: seconds(maxIdle),
 	})
 	if err != nil {
 		return Tokens{}, err
@@ -106,7 +106,7 @@ func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 	next := s.refreshTokens.make(sent.session)
 	session, err := s.store.RefreshSession(ctx, sqlc.RefreshSessionParams{
 		ID: sent.session, TokenHash: sent.hash, NextHash: next.hash,
-		IdleSeconds: seconds(sessionIdle), AbsoluteSeconds: seconds(sessionLifetime),
+		IdleSeconds: seconds(maxIdle), AbsoluteSeconds: seconds(maxLifetime),
 		PaceSeconds: seconds(refreshPace), BurstSeconds: seconds((refreshBurst - 1) * refreshPace),
 	})
 	switch {

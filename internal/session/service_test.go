@@ -188,8 +188,8 @@ func TestRefreshDuringAnOutageLosesNoSession(t *testing.T) {
 
 func TestLifetimesOfSessions(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, 30*24*time.Hour, session.SessionLifetime)
-	require.Equal(t, 7*24*time.Hour, session.SessionIdle)
+	require.Equal(t, 30*24*time.Hour, session.MaxLifetime)
+	require.Equal(t, 7*24*time.Hour, session.MaxIdle)
 	require.Equal(t, 10*time.Second, session.RefreshPace)
 }
 

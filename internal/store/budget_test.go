@@ -17,15 +17,15 @@ func TestTooLargePoolCausesAWarning(t *testing.T) {
 	require.NoError(t, err)
 	for _, c := range []struct {
 		conns int
-		said  bool
+		warns bool
 	}{{1, false}, {limit - 7, false}, {limit - 6, true}, {limit * 2, true}} {
 		s, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: int32(c.conns)})
 		require.NoError(t, err)
 		warning, err := s.CheckBudget(t.Context())
 		s.Close()
 		require.NoError(t, err)
-		require.Equal(t, c.said, warning != "", "%d connections of %d: %s", c.conns, limit, warning)
-		if c.said {
+		require.Equal(t, c.warns, warning != "", "%d connections of %d: %s", c.conns, limit, warning)
+		if c.warns {
 			require.Contains(t, warning, "SUPPORT_DB_MAX_CONNS")
 		}
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -28,3 +29,9 @@ func ReservedSetting(ctx context.Context, s *Store, name string) (value string, 
 
 // AddsToJournal reports whether the commit of a statement wakes the sequencer.
 func AddsToJournal(sql string) bool { return addsToJournal(sql) }
+
+// SetOpenAfter sets how long a caller waits for a connection of others before the store opens one.
+func SetOpenAfter(s *Store, wait time.Duration) { s.db.queue.openAfter = wait }
+
+// Waiting returns how many callers wait for a connection.
+func Waiting(s *Store) int64 { return s.db.queue.waiting.Load() }

@@ -65,9 +65,9 @@ var refusals = map[string]OutageError{
 	pgerrcode.ReadOnlySQLTransaction: {
 		Cause: causeReadOnly, Advice: "Use the address of the primary, or name all hosts and target_session_attrs=read-write.",
 	},
-	pgerrcode.AdminShutdown:                   {Cause: "server shuts down"},
+	pgerrcode.AdminShutdown:                   {Cause: "server is shutting down"},
 	pgerrcode.CrashShutdown:                   {Cause: "server has crashed"},
-	pgerrcode.CannotConnectNow:                {Cause: "server starts or shuts down"},
+	pgerrcode.CannotConnectNow:                {Cause: "server is starting or shutting down"},
 	pgerrcode.IdleSessionTimeout:              {Cause: "session was idle for too long"},
 	pgerrcode.IdleInTransactionSessionTimeout: {Cause: "transaction was idle for too long"},
 }
@@ -109,7 +109,7 @@ func networkOutage(err error) OutageError {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return OutageError{Cause: "unknown host", Advice: "Check the host in the database URL."}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return OutageError{Cause: "connection refused", Advice: "Check the host and port in the database URL, and that the server runs."}
+		return OutageError{Cause: "connection refused", Advice: "Check the host and port in the database URL, and that the server is running."}
 	case isTLS(err):
 		return OutageError{Cause: "TLS failed", Advice: "Check sslmode and sslrootcert in the database URL, and the server's certificate."}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():

@@ -62,20 +62,20 @@ func TestCauseOfAnOutageIsNamedWithoutSecrets(t *testing.T) {
 func TestEveryCauseOfAnOutageIsNamed(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
-		"unknown host":                      &net.DNSError{Err: "no such host", Name: "db", IsNotFound: true},
-		"connection refused":                &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED},
-		"host unreachable":                  &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH},
-		"no answer in time":                 context.DeadlineExceeded,
-		"TLS failed":                        &net.OpError{Op: "remote error", Err: x509.UnknownAuthorityError{}},
-		"too many connections":              &pgconn.PgError{Code: "53300", Message: "canary"},
-		"wrong user or password":            &pgconn.PgError{Code: "28P01", Message: "canary"},
-		"access denied":                     &pgconn.PgError{Code: "28000", Message: "canary"},
-		"start-up parameters refused":       &pgconn.PgError{Code: "08P01", Message: "canary"},
-		"server is read-only":               &pgconn.PgError{Code: "25006", Message: "canary"},
-		"server starts or shuts down":       &pgconn.PgError{Code: "57P03", Message: "canary"},
-		"server refuses":                    &pgconn.PgError{Code: "53200", Message: "canary"},
-		"connection lost":                   net.ErrClosed,
-		"transaction was idle for too long": &pgconn.PgError{Code: "25P03", Message: "canary"},
+		"unknown host":                        &net.DNSError{Err: "no such host", Name: "db", IsNotFound: true},
+		"connection refused":                  &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED},
+		"host unreachable":                    &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH},
+		"no answer in time":                   context.DeadlineExceeded,
+		"TLS failed":                          &net.OpError{Op: "remote error", Err: x509.UnknownAuthorityError{}},
+		"too many connections":                &pgconn.PgError{Code: "53300", Message: "canary"},
+		"wrong user or password":              &pgconn.PgError{Code: "28P01", Message: "canary"},
+		"access denied":                       &pgconn.PgError{Code: "28000", Message: "canary"},
+		"start-up parameters refused":         &pgconn.PgError{Code: "08P01", Message: "canary"},
+		"server is read-only":                 &pgconn.PgError{Code: "25006", Message: "canary"},
+		"server is starting or shutting down": &pgconn.PgError{Code: "57P03", Message: "canary"},
+		"server refuses":                      &pgconn.PgError{Code: "53200", Message: "canary"},
+		"connection lost":                     net.ErrClosed,
+		"transaction was idle for too long":   &pgconn.PgError{Code: "25P03", Message: "canary"},
 	} {
 		err = store.Translate(fmt.Errorf("canary: %w", err))
 		require.True(t, apperr.Is(err, apperr.DBUnavailable), "%v", err)

@@ -154,7 +154,7 @@ func (p pooled) open(ctx context.Context, pc *pgxpool.Config, maxConns int32) (p
 	if err != nil {
 		return pooled{}, fmt.Errorf("store: open the pool: %w", err)
 	}
-	p.pool, p.turnover, p.addr = pool, &turnover{}, addrOf(pc.ConnConfig.Host, pc.ConnConfig.Port)
+	p.pool, p.queue, p.turnover, p.addr = pool, newQueue(pool), &turnover{}, addrOf(pc.ConnConfig.Host, pc.ConnConfig.Port)
 	return p, nil
 }
 

@@ -17,6 +17,7 @@ import (
 // connection, and at most callTimeout in all.
 type pooled struct {
 	pool     *pgxpool.Pool
+	queue    *queue
 	turnover *turnover
 	addr     string
 	// journaled receives a token when a statement has committed journal entries.
@@ -63,7 +64,7 @@ func (p pooled) acquireIf(ctx context.Context, until time.Time, doubt func(*pgxp
 	waiting, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	for {
-		conn, err := p.pool.Acquire(waiting)
+		conn, err := p.queue.take(waiting)
 		if err != nil {
 			return nil, p.acquireError(ctx, err)
 		}
@@ -119,14 +120,14 @@ func (p pooled) giveBack(ctx context.Context, conn *pgxpool.Conn, result error) 
 		closing, cancel := bound(ctx, time.Now().Add(closeTimeout))
 		defer cancel()
 		_ = conn.Conn().Close(closing) // It ends in any case.
-		conn.Release()
+		p.queue.giveBack(conn)
 		p.replaceAll()
 	case isTimeout(result) && conn.Conn().IsClosed():
 		// The driver takes up to 15 seconds to close a connection to an unreachable server. The pool must not wait for
 		// that.
 		conn.Hijack()
 	default:
-		conn.Release()
+		p.queue.giveBack(conn)
 	}
 }
 
@@ -145,7 +146,7 @@ func (p pooled) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.C
 	err = p.retry(ctx, until, onlyReads(sql), func(conn *pgxpool.Conn) error {
 		tag, err = conn.Exec(statement, sql, args...)
 		if err == nil {
-			conn.Release()
+			p.queue.giveBack(conn)
 			p.noteCommitted(addsToJournal(sql))
 		}
 		return err
@@ -196,7 +197,7 @@ func (r pooledRow) Scan(dest ...any) error {
 	return r.db.retry(r.ctx, until, onlyReads(r.sql), func(conn *pgxpool.Conn) error {
 		err := conn.QueryRow(statement, r.sql, r.args...).Scan(dest...)
 		if err == nil {
-			conn.Release()
+			r.db.queue.giveBack(conn)
 			r.db.noteCommitted(addsToJournal(r.sql))
 		}
 		return err

@@ -1,10 +1,6 @@
 package store
 
-import (
-	"time"
-
-	"github.com/jackc/pgx/v5/pgxpool"
-)
+import "time"
 
 // PoolStats describes a Store's connections and the waits for them.
 type PoolStats struct {
@@ -18,17 +14,18 @@ type PoolStats struct {
 // PoolStats returns the current state of the connections, reserved ones included.
 func (s *Store) PoolStats() PoolStats {
 	var stats PoolStats
-	stats.add(s.db.pool.Stat())
+	stats.add(s.db.queue)
 	if s.reserved.pool != s.db.pool {
-		stats.add(s.reserved.pool.Stat())
+		stats.add(s.reserved.queue)
 	}
 	return stats
 }
 
-func (s *PoolStats) add(stat *pgxpool.Stat) {
+func (s *PoolStats) add(q *queue) {
+	stat := q.pool.Stat()
 	s.Acquired += stat.AcquiredConns()
 	s.Idle += stat.IdleConns()
 	s.Max += stat.MaxConns()
-	s.Waits += stat.EmptyAcquireCount()
-	s.Waited += stat.EmptyAcquireWaitTime()
+	s.Waits += q.waits.Load()
+	s.Waited += time.Duration(q.waited.Load())
 }

@@ -13,16 +13,16 @@ import (
 // warmUpTimeout bounds warming up one connection.
 const warmUpTimeout = 2 * time.Second
 
-// warmUp plans statements on connections before they are used. PostgreSQL plans a statement on each connection for itself,
-// and large ones take ten times as long to plan as to run.
+// warmUp plans statements on connections before they are used. PostgreSQL plans a statement for each connection, and a
+// large one takes ten times as long to plan as to run.
 type warmUp struct {
 	// plan runs the statements; nil until Store.WarmUp.
 	plan atomic.Pointer[func(context.Context, sqlc.Querier)]
 }
 
 // WarmUp calls plan with each idle connection and, from now on, with each new one before its first use. The statements of
-// plan must change nothing. They are planned for all values, as for statements under LockTicketAhead, and their errors
-// do not matter. WarmUp does nothing behind a pooler, where statements are not prepared, and for a Lazy Store.
+// plan must change nothing. They get plans that fit all values of their parameters, as after LockTicketAhead, and their
+// errors do not matter. WarmUp does nothing behind a pooler, where statements are not prepared, or for a Lazy Store.
 func (s *Store) WarmUp(ctx context.Context, plan func(context.Context, sqlc.Querier)) {
 	if s.cold {
 		return

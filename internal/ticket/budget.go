@@ -27,7 +27,7 @@ type Budget struct {
 	Tickets int32
 	// Messages also bounds ratings and changes of tickets, which add to the journal as messages do.
 	Messages int32
-	// Bytes bounds the text of both. The copy that a request with an Idempotency-Key stores for a day does not count.
+	// Bytes bounds the text of all of them. The copy that a request with an Idempotency-Key stores for a day does not count.
 	Bytes int64
 }
 
@@ -56,7 +56,7 @@ func (b Budget) of(actor auth.Actor) limits {
 	return l
 }
 
-// countChange counts a change with a text of some bytes towards the actor's budget. It returns RateLimited.
+// countChange counts a change, with that many bytes of text, towards the actor's budget. It returns RateLimited.
 func (s *Service) countChange(ctx context.Context, actor auth.Actor, bytes int) error {
 	l := s.budget.of(actor)
 	if l.account == nil {

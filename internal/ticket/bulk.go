@@ -51,11 +51,9 @@ func (s *Service) Adjust(ctx context.Context, actor auth.Actor, id uuid.UUID, ch
 	if err != nil {
 		return err
 	}
-	_, err = s.Update(ctx, actor, id, change.of(before), anyVersion)
+	_, err = s.Update(ctx, actor, id, change.of(before), nil)
 	return err
 }
-
-func anyVersion(int64) bool { return true }
 
 // of returns the change for one ticket.
 func (c BulkChange) of(t sqlc.Ticket) Change {

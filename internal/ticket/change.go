@@ -44,16 +44,16 @@ func (c Change) isForStaff() bool {
 		c.ExternalID.IsSpecified() || c.SnoozedUntil.IsSpecified()
 }
 
-// sorts reports whether the change sets something that the AI's triage also sets.
-func (c Change) sorts() bool {
+// triages reports whether the change sets something that the AI's triage also sets.
+func (c Change) triages() bool {
 	return c.Priority != "" || c.Tags != nil || c.AIMode != "" || c.Handoff != nil
 }
 
-// Update makes a change in a ticket, all of it or nothing, if the caller accepts the ticket's version. Closing the
-// ticket, or changing its AI mode, fences an AI answer that is being written or in review. It returns NotFound,
-// Forbidden for a change that only staff may make, PreconditionFailed for a version that is not accepted,
-// InvalidTransition, ExternalIDTaken, RateLimited for a customer who has used up the budget for the day, and
-// ValidationFailed for an unusable assignee or team and for too many custom fields.
+// Update makes a change in a ticket, all of it or nothing. accept reports whether the caller accepts the ticket's
+// version; nil accepts all. Closing the ticket, or changing its AI mode, fences an AI answer that is being written or in
+// review. It returns NotFound, Forbidden for a change that only staff may make, PreconditionFailed for a version that is
+// not accepted, InvalidTransition, ExternalIDTaken, RateLimited for a customer who has used up the budget for the day,
+// and ValidationFailed for an unusable assignee or team and for too many custom fields.
 func (s *Service) Update(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change, accept func(version int64) bool,
 ) (ticket View, err error) {
@@ -62,7 +62,7 @@ func (s *Service) Update(
 		if err != nil {
 			return err
 		}
-		if !accept(before.Version) {
+		if accept != nil && !accept(before.Version) {
 			return ErrChanged()
 		}
 		after, err := change.apply(before, actor)
@@ -83,7 +83,7 @@ func (s *Service) Update(
 			}
 		}
 		params := s.update(actor, before, after)
-		params.Sorted = actor.IsStaff() && change.sorts()
+		params.Triaged = actor.IsStaff() && change.triages()
 		updated, err := s.store.UpdateTicket(store.Last(ctx), params)
 		ticket = View(updated)
 		return err
@@ -185,8 +185,8 @@ func errSnooze(code apperr.FieldCode) error {
 		At(apperr.Field{Pointer: "/snoozed_until", Code: code})
 }
 
-// checkChange checks what only the database knows: whether the time until which the change snoozes a ticket has passed, and whom it
-// may be assigned to. It returns ValidationFailed.
+// checkChange checks what only the database knows: whether the time at which the snooze ends has passed, and to whom the
+// ticket may be assigned. It returns ValidationFailed.
 func (s *Service) checkChange(ctx context.Context, change Change, until *time.Time) error {
 	if until != nil && change.SnoozedUntil.IsSpecified() {
 		passed, err := s.store.GetHasPassed(ctx, *until)

@@ -14,8 +14,8 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// AddClientMessage adds a chat client's message like AddMessage, under the client's own id. It adds a message with the
-// same id only once; the ticket's id stands for its description. It returns the errors of Add.
+// AddClientMessage adds a chat client's message as AddMessage does, under the client's own id. It adds a message with the
+// same id only once. The ticket's own id names its description, which is there already. It returns the errors of Add.
 func (s *Service) AddClientMessage(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, clientID, content string,
 ) error {
@@ -31,7 +31,7 @@ func (s *Service) AddClientMessage(
 	return err
 }
 
-// clientMessage returns the message of a ticket that was sent under the ClientID of a new one, or has it as its own id; otherwise
+// clientMessage returns the ticket's message that was sent under the ClientID of a new one, or has it as its own id, or
 // nil. It returns IdempotencyMismatch when that message has another text or another author.
 func (s *Service) clientMessage(ctx context.Context, actor auth.Actor, id uuid.UUID, m NewMessage) (*sqlc.Message, error) {
 	if m.ClientID == "" {
@@ -41,22 +41,22 @@ func (s *Service) clientMessage(ctx context.Context, actor auth.Actor, id uuid.U
 	if own, err := uuid.Parse(m.ClientID); err == nil {
 		params.ID = &own
 	}
-	said, err := s.store.GetMessageByClientID(ctx, params)
+	message, err := s.store.GetMessageByClientID(ctx, params)
 	if errors.Is(err, store.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return sameMessage(said, actor, m.Content)
+	return sameMessage(message, actor, m.Content)
 }
 
 // sameMessage returns the message if the actor sent it with this content. The content of a redacted message is unknown.
-func sameMessage(said sqlc.Message, actor auth.Actor, content string) (*sqlc.Message, error) {
-	if said.AuthorID == nil || *said.AuthorID != actor.ID || said.RedactedAt == nil && said.Content != content {
+func sameMessage(message sqlc.Message, actor auth.Actor, content string) (*sqlc.Message, error) {
+	if message.AuthorID == nil || *message.AuthorID != actor.ID || message.RedactedAt == nil && message.Content != content {
 		return nil, apperr.New(apperr.IdempotencyMismatch, "This message id was used for another message.")
 	}
-	return &said, nil
+	return &message, nil
 }
 
 func clientIDOf(m NewMessage) *string {

@@ -25,8 +25,8 @@ type facts map[string]any
 // change returns a value before and after.
 func change[T any](from, to T) facts { return facts{"from": from, "to": to} }
 
-func (e *entries) add(kind string, shown bool, said facts) {
-	text, err := json.Marshal(said)
+func (e *entries) add(kind string, shown bool, data facts) {
+	text, err := json.Marshal(data)
 	if err != nil {
 		panic(err) // Texts, ids and times have a JSON form.
 	}
@@ -45,11 +45,11 @@ func entriesOf(before, after sqlc.Ticket) entries {
 	if before.AIMode != after.AIMode {
 		e.add("ticket.updated", true, facts{"ai_mode": change(before.AIMode, after.AIMode)})
 	}
-	given := facts{}
-	compare(given, "assignee_id", before.AssigneeID, after.AssigneeID)
-	compare(given, "team_id", before.TeamID, after.TeamID)
-	if len(given) > 0 {
-		e.add("ticket.assigned", false, given)
+	assigned := facts{}
+	compare(assigned, "assignee_id", before.AssigneeID, after.AssigneeID)
+	compare(assigned, "team_id", before.TeamID, after.TeamID)
+	if len(assigned) > 0 {
+		e.add("ticket.assigned", false, assigned)
 	}
 	if !slices.Equal(before.Tags, after.Tags) {
 		e.add("ticket.tagged", false, facts{"added": without(after.Tags, before.Tags), "removed": without(before.Tags, after.Tags)})
@@ -72,9 +72,9 @@ func entriesOf(before, after sqlc.Ticket) entries {
 }
 
 // compare adds the change of an optional member, if there is one.
-func compare[T comparable](said facts, name string, from, to *T) {
+func compare[T comparable](changes facts, name string, from, to *T) {
 	if !same(from, to) {
-		said[name] = change(from, to)
+		changes[name] = change(from, to)
 	}
 }
 

@@ -20,12 +20,12 @@ type Handoff struct {
 }
 
 // errHandedOff means that the ticket is already handed off.
-var errHandedOff = errors.New("ticket: it is handed off")
+var errHandedOff = errors.New("ticket: the ticket is already handed off")
 
 // HandOff hands a ticket off to humans: it turns the AI off until staff turn it on again, and fences an answer that is
 // being written or in review. Handing off again changes nothing. It returns NotFound and TicketClosed.
 func (s *Service) HandOff(ctx context.Context, actor auth.Actor, id uuid.UUID, h Handoff) (View, error) {
-	ticket, err := s.Update(ctx, actor, id, Change{Handoff: &h}, func(int64) bool { return true })
+	ticket, err := s.Update(ctx, actor, id, Change{Handoff: &h}, nil)
 	if errors.Is(err, errHandedOff) {
 		ticket, _, err = s.Get(ctx, actor, id)
 	}

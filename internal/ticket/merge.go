@@ -96,13 +96,12 @@ func (s *Service) lockToMerge(ctx context.Context, from, into uuid.UUID) (source
 	for _, t := range locked {
 		tickets[t.ID] = t
 	}
-	var there bool
-	source, there = tickets[from]
-	if !there {
+	var found bool
+	if source, found = tickets[from]; !found {
 		return source, target, store.NotFound(store.ErrNoRows)
 	}
-	target, there = tickets[into]
-	if !there || from == into || target.UserID != source.UserID {
+	target, found = tickets[into]
+	if !found || from == into || target.UserID != source.UserID {
 		return source, target, apperr.New(apperr.ValidationFailed, "A ticket can only be merged into another ticket of the same customer.").
 			At(apperr.Field{Pointer: "/into", Code: apperr.NotAllowed})
 	}

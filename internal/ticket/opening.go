@@ -33,14 +33,14 @@ func (o Opening) check(actor auth.Actor) error {
 	var fields []apperr.Field
 	for _, member := range []struct {
 		pointer string
-		said    bool
+		given   bool
 	}{
 		{"/external_id", o.ExternalID != ""},
 		{"/priority", o.Priority != ""},
 		{"/tags", o.Tags != nil},
 		{"/custom_fields", o.CustomFields != nil},
 	} {
-		if member.said {
+		if member.given {
 			fields = append(fields, apperr.Field{Pointer: member.pointer, Code: apperr.NotAllowed})
 		}
 	}

@@ -52,19 +52,19 @@ func (c *counter) newTicket(t *testing.T, of auth.Actor) uuid.UUID {
 	return id
 }
 
-// said is the result of a message.
-type said struct {
+// outcome is the result of adding a message.
+type outcome struct {
 	Message
 	err error
 }
 
 // say starts to add a message, and returns when the queue has this many waiting messages.
-func (c *counter) say(t *testing.T, ctx context.Context, content string, waiting int) <-chan said { //nolint:revive // The test comes first.
+func (c *counter) say(t *testing.T, ctx context.Context, content string, waiting int) <-chan outcome { //nolint:revive // The test comes first.
 	t.Helper()
-	result := make(chan said, 1)
+	result := make(chan outcome, 1)
 	go func() {
 		m, err := c.AddMessage(ctx, c.customer, c.ticketID, content)
-		result <- said{m, err}
+		result <- outcome{m, err}
 	}()
 	require.Eventually(t, func() bool { return c.waiting() == waiting }, time.Minute, time.Millisecond)
 	return result
@@ -82,7 +82,7 @@ func (c *counter) waiting() int {
 }
 
 // gather makes a first message wait for the database, and the others for the first one, until release is called.
-func (c *counter) gather(t *testing.T, contents ...string) (results []<-chan said, release func()) {
+func (c *counter) gather(t *testing.T, contents ...string) (results []<-chan outcome, release func()) {
 	t.Helper()
 	release = storetest.LockTable(t, c.url, "tickets")
 	results = append(results, c.say(t, t.Context(), "first", 0))
@@ -160,7 +160,7 @@ func TestQueuedMessageIsDroppedWhenItsSenderLeaves(t *testing.T) {
 	require.ErrorIs(t, (<-gone).err, context.Canceled, "at once")
 	hangUpFirst()
 	release()
-	for _, result := range []<-chan said{first, a, b} {
+	for _, result := range []<-chan outcome{first, a, b} {
 		require.NoError(t, (<-result).err, "a sender that leaves does not cancel the shared statement")
 	}
 	require.Equal(t, "first a b", c.contents(t))

@@ -170,7 +170,7 @@ func (s *Service) ListMessages(
 		found[i] = Message{row.Message, row.AuthorName}
 	}
 	messages, next := page.CutText(found, p.Limit, sizeOf, func(m Message) page.Position {
-		return page.Position{CreatedAt: m.CreatedAt, ID: m.ID}
+		return page.At(m.CreatedAt, m.ID)
 	})
 	return messages, next, nil
 }
@@ -206,12 +206,12 @@ func (s *Service) Add(
 		err = add(ctx)
 	} else {
 		err = s.store.InTx(ctx, func(ctx context.Context) error {
-			there, err := s.prepare(ctx, actor, id, m)
+			existing, err := s.prepare(ctx, actor, id, m)
 			if err != nil {
 				return err
 			}
-			if created = there == nil; !created {
-				message = Message{*there, actor.DisplayName}
+			if created = existing == nil; !created {
+				message = Message{*existing, actor.DisplayName}
 				return nil
 			}
 			return add(store.Last(ctx))
@@ -232,9 +232,9 @@ func (s *Service) prepare(ctx context.Context, actor auth.Actor, id uuid.UUID, m
 	if before.MergedInto != nil {
 		id = *before.MergedInto // Its messages are there.
 	}
-	there, err := s.clientMessage(ctx, actor, id, m)
-	if err != nil || there != nil {
-		return there, err
+	existing, err := s.clientMessage(ctx, actor, id, m)
+	if err != nil || existing != nil {
+		return existing, err
 	}
 	if m.Accept != nil && !m.Accept(before.Version) {
 		return nil, ErrChanged()

@@ -25,9 +25,9 @@ type Triage struct {
 	Reason  string
 }
 
-// Sort applies a triage to a new ticket, once: it sets the priority, adds the tags, and hands the ticket off where that
-// is advised. It changes nothing in a closed ticket, and in one that staff have sorted since it was opened.
-func (s *Service) Sort(ctx context.Context, id uuid.UUID, triage Triage) error {
+// ApplyTriage applies a triage to a new ticket, once: it sets the priority, adds the tags, and hands the ticket off where that
+// is advised. It changes nothing in a closed ticket, and in one that staff have triaged since it was opened.
+func (s *Service) ApplyTriage(ctx context.Context, id uuid.UUID, triage Triage) error {
 	return s.store.InTx(ctx, func(ctx context.Context) error {
 		before, err := s.store.LockTicket(ctx, sqlc.LockTicketParams{ID: id, Staff: true})
 		if err != nil {

@@ -24,7 +24,7 @@ const (
 // Run creates deliveries for what happens on the desk until ctx ends. One replica does so at a time: the one that holds the
 // cursor's lock.
 func (s *Service) Run(ctx context.Context) {
-	o := &background.Outage{While: "making webhook deliveries", Logger: s.logger}
+	o := &background.Outage{While: "creating webhook deliveries", Logger: s.logger}
 	var position int64
 	var measured time.Time
 	for work := true; ctx.Err() == nil; {
@@ -62,8 +62,8 @@ func (s *Service) measure(ctx context.Context) error {
 	return err
 }
 
-// waitForWork waits for an entry after the position, but not longer than passInterval, and reports whether a pass has
-// anything to do. Without webhooks, it has little.
+// waitForWork waits for an entry after the position, but not longer than passInterval, and reports whether a pass may have
+// anything to do.
 func (s *Service) waitForWork(ctx context.Context, position int64) bool {
 	waiting, cancel := context.WithTimeout(ctx, passInterval)
 	defer cancel()

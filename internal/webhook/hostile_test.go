@@ -113,7 +113,7 @@ func TestReceiverThatIsGoneIsDisabled(t *testing.T) {
 	require.Nil(t, hook.DisabledReason)
 }
 
-func TestRetryAfterOfAReceiverIsHonored(t *testing.T) {
+func TestRetryAfterOfAReceiverIsRespected(t *testing.T) {
 	t.Parallel()
 	r := newReplica(t, options{allow: loopback})
 	to := newReceiver(t, answer(http.StatusTooManyRequests, "Retry-After", "600"))

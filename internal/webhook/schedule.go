@@ -25,7 +25,7 @@ const (
 	// maxRetryAfter is the longest Retry-After that a webhook waits for.
 	maxRetryAfter = time.Hour
 
-	// A webhook is disabled when every attempt has failed for the time of patience, and at least minFailures have.
+	// A webhook is disabled when every attempt has failed for as long as patience, and there were at least minFailures.
 	patience    = 5 * 24 * time.Hour
 	minFailures = 10
 )

@@ -26,7 +26,7 @@ const (
 )
 
 // errSealed means that none of the server's secrets opens the webhook's.
-var errSealed = errors.New("webhook: none of JWT_SECRET and JWT_SECRETS_ACCEPTED opens a webhook's secret: rotate it")
+var errSealed = errors.New("webhook: neither JWT_SECRET nor JWT_SECRETS_ACCEPTED opens the webhook's secret: rotate it")
 
 // secret signs a webhook's deliveries.
 type secret []byte

@@ -40,7 +40,7 @@ const (
 	errorExpired    = "expired"
 )
 
-// message is the message of an attempt.
+// message is what an attempt sends, and where.
 type message struct {
 	id      uuid.UUID
 	url     string

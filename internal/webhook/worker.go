@@ -116,7 +116,7 @@ func sends(hook sqlc.Webhook) bool {
 func (w *worker) attempt(ctx context.Context, hook sqlc.Webhook, due []sqlc.WebhookDelivery) ([]result, error) {
 	secrets, err := w.secretsOf(hook)
 	if err != nil {
-		w.logger.ErrorContext(ctx, "webhook", slog.Any("webhook_id", hook.ID), slog.Any("error", err))
+		w.logger.ErrorContext(ctx, "webhook not sent", slog.Any("webhook_id", hook.ID), slog.Any("error", err))
 		return nil, errors.Join(err, w.store.UpdateWebhookHealth(ctx, sqlc.UpdateWebhookHealthParams{
 			ID: hook.ID, Failures: hook.Failures, WaitSeconds: unreadablePause.Seconds(),
 		}))

@@ -1394,8 +1394,8 @@ type AGUIRunRequest struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
-// AIFailureCode Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
-// something else first. `cancelled`: somebody cancelled it. `draining`: the
+// AIFailureCode Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer sent
+// another message first. `cancelled`: somebody cancelled it. `draining`: the
 // server was stopped before the answer was complete. The others are as in `Problem`.
 type AIFailureCode string
 
@@ -1464,7 +1464,7 @@ type AIResponse struct {
 	ReviewedBy *ID `json:"reviewed_by,omitempty"`
 
 	// Status The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
-	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
+	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer sent another message first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
 
@@ -1484,8 +1484,8 @@ type AIResponse struct {
 
 // AIResponseError Why an answer ended without a message.
 type AIResponseError struct {
-	// Code Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
-	// something else first. `cancelled`: somebody cancelled it. `draining`: the
+	// Code Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer sent
+	// another message first. `cancelled`: somebody cancelled it. `draining`: the
 	// server was stopped before the answer was complete. The others are as in `Problem`.
 	Code AIFailureCode `json:"code"`
 
@@ -1520,7 +1520,7 @@ type AIResponseEvents struct {
 type AIResponseKind string
 
 // AIResponseStatus The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
-// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
+// `cancelled`, it has ended without one; `superseded`, a human took over, the customer sent another message first,
 // or it was generated again.
 type AIResponseStatus string
 
@@ -1548,7 +1548,7 @@ type APIKey struct {
 	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Prefix The first characters of the key, to recognise it by.
+	// Prefix The first characters of the key, to recognize it by.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When the key was revoked. Absent unless it was.
@@ -1641,16 +1641,16 @@ type ChangePasswordRequest struct {
 // ClientMessage A message as a chat client has it. It is read only if it is the last one and its role is `user`: then it has an `id` of 1 to 255
 // visible ASCII characters, and its text follows the rules of `CreateMessageRequest`.
 type ClientMessage struct {
-	// Content What was said, of AG-UI: a text, or an array of parts like those of `parts`.
+	// Content The content, from AG-UI: a text, or an array of parts like those of `parts`.
 	Content interface{} `json:"content,omitempty,omitzero"`
 
 	// ID The client's own id of the message.
 	ID interface{} `json:"id,omitempty,omitzero"`
 
-	// Parts What was said, of the AI SDK: the `text` of the parts of `type` `text` is read.
+	// Parts The content, from the AI SDK: the `text` of the parts of `type` `text` is read.
 	Parts interface{} `json:"parts,omitempty,omitzero"`
 
-	// Role Who said it.
+	// Role The role of the sender.
 	Role                 interface{}            `json:"role,omitempty,omitzero"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
@@ -1826,7 +1826,7 @@ type CreatedAPIKey struct {
 	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Prefix The first characters of the key, to recognise it by.
+	// Prefix The first characters of the key, to recognize it by.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When the key was revoked. Absent unless it was.
@@ -2137,8 +2137,8 @@ type FailedEvent struct {
 	// AIResponseID The AI response that ended.
 	AIResponseID ID `json:"ai_response_id"`
 
-	// Code Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
-	// something else first. `cancelled`: somebody cancelled it. `draining`: the
+	// Code Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer sent
+	// another message first. `cancelled`: somebody cancelled it. `draining`: the
 	// server was stopped before the answer was complete. The others are as in `Problem`.
 	Code AIFailureCode `json:"code"`
 
@@ -2251,7 +2251,7 @@ type Macro struct {
 	// AddTags Labels that staff give to tickets, in order.
 	AddTags Tags `json:"add_tags,omitempty,omitzero"`
 
-	// AssigneeID The enabled account of staff that the ticket is given to.
+	// AssigneeID The enabled staff account that the ticket is given to.
 	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
 
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
@@ -2304,7 +2304,7 @@ type MacroSettings struct {
 	// AddTags Labels that staff give to tickets, in order.
 	AddTags Tags `json:"add_tags,omitempty,omitzero"`
 
-	// AssigneeID The enabled account of staff that the ticket is given to.
+	// AssigneeID The enabled staff account that the ticket is given to.
 	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
 
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
@@ -2373,7 +2373,7 @@ type MessageAuthor struct {
 	// ID The account of the customer or the agent who wrote it. Only staff see it; the AI and the system have none.
 	ID *ID `json:"id,omitempty"`
 
-	// Kind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
+	// Kind The ticket's customer, an agent (a staff member, or a service with a role of staff), the AI, or the desk itself.
 	Kind MessageAuthorKind `json:"kind"`
 
 	// Name The author's name as it is now: the `display_name` of the account, or, for those who see `Ticket.customer`, the one that the
@@ -2381,7 +2381,7 @@ type MessageAuthor struct {
 	Name DisplayName `json:"name,omitempty,omitzero"`
 }
 
-// MessageAuthorKind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
+// MessageAuthorKind The ticket's customer, an agent (a staff member, or a service with a role of staff), the AI, or the desk itself.
 type MessageAuthorKind string
 
 // MessageFeedback A customer's rating of an answer.
@@ -2530,19 +2530,19 @@ type PromptLanguage = string
 
 // PromptMessage One message to the AI.
 type PromptMessage struct {
-	// Content What is said.
+	// Content The text.
 	Content string `json:"content"`
 
-	// Role Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+	// Role Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, the desk, be it the AI or staff.
 	Role PromptMessageRole `json:"role"`
 }
 
-// PromptMessageRole Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+// PromptMessageRole Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, the desk, be it the AI or staff.
 type PromptMessageRole string
 
 // PromptPreview What would be sent to the AI.
 type PromptPreview struct {
-	// Messages The system prompt, and then what was said in the ticket, as far as it fits.
+	// Messages The system prompt, and then the ticket's conversation, as far as it fits.
 	Messages []PromptMessage `json:"messages"`
 
 	// Model The model's name at the AI service.
@@ -2707,7 +2707,7 @@ type ReportFigures struct {
 
 // ReportGroup The figures of a day, a team or an agent.
 type ReportGroup struct {
-	// AgentID The account of staff; absent for unassigned tickets.
+	// AgentID The staff account; absent for unassigned tickets.
 	AgentID *ID `json:"agent_id,omitempty"`
 
 	// Day The day (UTC).
@@ -2984,7 +2984,7 @@ type Ticket struct {
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
-	// AssigneeID The account of staff that it is assigned to. Only staff see it. Absent while it is unassigned.
+	// AssigneeID The staff account that it is assigned to. Only staff see it. Absent while it is unassigned.
 	AssigneeID *ID `json:"assignee_id,omitempty"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -3107,7 +3107,7 @@ type TicketWithMessages struct {
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
-	// AssigneeID The account of staff that it is assigned to. Only staff see it. Absent while it is unassigned.
+	// AssigneeID The staff account that it is assigned to. Only staff see it. Absent while it is unassigned.
 	AssigneeID *ID `json:"assignee_id,omitempty"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -3268,7 +3268,7 @@ type UIMessage struct {
 	// Metadata Metadata of a message.
 	Metadata UIMessageMetadata `json:"metadata"`
 
-	// Parts What was said.
+	// Parts The content.
 	Parts []UITextPart `json:"parts"`
 
 	// Role The customer is `user`, staff and the AI are `assistant`.
@@ -3311,7 +3311,7 @@ type UIMessageChunkType string
 
 // UIMessageMetadata Metadata of a message.
 type UIMessageMetadata struct {
-	// Author The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
+	// Author The ticket's customer, an agent (a staff member, or a service with a role of staff), the AI, or the desk itself.
 	Author MessageAuthorKind `json:"author"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -3368,7 +3368,7 @@ type UpdateTicketRequest struct {
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty,omitzero"`
 
-	// AssigneeID The enabled account of staff that the ticket is assigned to.
+	// AssigneeID The enabled staff account that the ticket is assigned to.
 	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty,omitzero"`
 
 	// CustomFields Custom fields to set, or with `null` to remove. Other fields stay.
@@ -3402,7 +3402,7 @@ type UpdateTicketsRequest struct {
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty,omitzero"`
 
-	// AssigneeID The enabled account of staff that the tickets are assigned to.
+	// AssigneeID The enabled staff account that the tickets are assigned to.
 	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty,omitzero"`
 
 	// Priority The urgency of a ticket. A new one is `normal`.
@@ -6558,7 +6558,7 @@ type ClientInterface interface {
 	// Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
 	// `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
 	// response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
-	// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+	// with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 	//
 	// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
@@ -6581,7 +6581,7 @@ type ClientInterface interface {
 	// Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
 	// `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
 	// response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
-	// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+	// with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 	//
 	// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
@@ -9041,7 +9041,7 @@ func (c *Client) GetTimeline(ctx context.Context, ticketID TicketID, params *Get
 // Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
 // `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
 // response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
-// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+// with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 // or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 //
 // The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
@@ -9074,7 +9074,7 @@ func (c *Client) SendUIMessageWithBody(ctx context.Context, params *SendUIMessag
 // Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
 // `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
 // response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
-// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+// with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 // or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 //
 // The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
@@ -16642,7 +16642,7 @@ type ClientWithResponsesInterface interface {
 	// Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
 	// `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
 	// response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
-	// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+	// with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 	//
 	// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
@@ -16665,7 +16665,7 @@ type ClientWithResponsesInterface interface {
 	// Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
 	// `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
 	// response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
-	// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+	// with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 	//
 	// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
@@ -32348,7 +32348,7 @@ func (c *ClientWithResponses) GetTimelineWithResponse(ctx context.Context, ticke
 // Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
 // `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
 // response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
-// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+// with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 // or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 //
 // The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
@@ -32377,7 +32377,7 @@ func (c *ClientWithResponses) SendUIMessageWithBodyWithResponse(ctx context.Cont
 // Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
 // `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
 // response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
-// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+// with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 // or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 //
 // The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of

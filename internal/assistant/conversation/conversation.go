@@ -34,8 +34,8 @@ func NewService(s *store.Store, prompts *prompt.Service) *Service {
 	return &Service{store: s, prompts: prompts}
 }
 
-// Of returns the conversation for a response.
-func (c *Service) Of(ctx context.Context, response sqlc.AIResponse) (upstream.Conversation, error) {
+// ForResponse returns the conversation for a response.
+func (c *Service) ForResponse(ctx context.Context, response sqlc.AIResponse) (upstream.Conversation, error) {
 	t, err := c.store.GetTicket(ctx, response.TicketID)
 	if err != nil {
 		return nil, err
@@ -43,22 +43,22 @@ func (c *Service) Of(ctx context.Context, response sqlc.AIResponse) (upstream.Co
 	if response.Kind != sqlc.AIResponseKindAnswer {
 		return c.ForStaff(ctx, response.Kind, response.PromptVersion, t)
 	}
-	return c.To(ctx, response.PromptVersion, t, response.TurnMessageID)
+	return c.ForTurn(ctx, response.PromptVersion, t, response.TurnMessageID)
 }
 
-// To returns the conversation up to a turn, with a version of the prompt.
-func (c *Service) To(
+// ForTurn returns the conversation up to a turn, with a version of the prompt; nil is the built-in one.
+func (c *Service) ForTurn(
 	ctx context.Context, version *int32, t sqlc.Ticket, turn *uuid.UUID,
 ) (upstream.Conversation, error) {
 	p, err := c.prompts.Version(ctx, version)
 	if err != nil {
 		return nil, err
 	}
-	return c.By(ctx, p, t, turn)
+	return c.WithPrompt(ctx, p, t, turn)
 }
 
-// By returns the conversation up to a turn, with a prompt; nil is the built-in one.
-func (c *Service) By(
+// WithPrompt returns the conversation up to a turn, with a prompt; nil is the built-in one.
+func (c *Service) WithPrompt(
 	ctx context.Context, p *sqlc.Prompt, t sqlc.Ticket, turn *uuid.UUID,
 ) (upstream.Conversation, error) {
 	if turn == nil {

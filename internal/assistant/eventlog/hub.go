@@ -32,7 +32,7 @@ type Hub struct {
 	feeds map[uuid.UUID]*Feed
 	// wanted receives a token when a feed may have to be followed.
 	wanted chan struct{}
-	// closed means that nobody follows.
+	// closed means that the hub no longer follows other replicas.
 	closed bool
 }
 
@@ -73,7 +73,7 @@ func (h *Hub) removeLocked(f *Feed) {
 	}
 }
 
-// Users returns how many use the response's feed: its readers and its writer.
+// Users returns the number of users of the response's feed: its readers, and its writer.
 func (h *Hub) Users(responseID uuid.UUID) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

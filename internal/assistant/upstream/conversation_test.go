@@ -13,7 +13,7 @@ import (
 func TestShorterConversationKeepsTheSystemPromptAndTheNewestMessages(t *testing.T) {
 	t.Parallel()
 	system := groq.Message{Role: groq.RoleSystem, Content: strings.Repeat("s", 5000)}
-	said := func(sizes ...int) Conversation {
+	build := func(sizes ...int) Conversation {
 		messages := Conversation{system}
 		for i, size := range sizes {
 			messages = append(messages, groq.Message{Role: groq.RoleUser, Content: strings.Repeat(string(rune('a'+i)), size)})
@@ -32,7 +32,7 @@ func TestShorterConversationKeepsTheSystemPromptAndTheNewestMessages(t *testing.
 		"only one":                   {[]int{1000}, 1},
 		"nothing but empty messages": {[]int{0, 0, 0}, 3},
 	} {
-		whole := said(c.sizes...)
+		whole := build(c.sizes...)
 		before := slices.Clone(whole)
 		got := whole.shorter()
 		require.Equal(t, system, got[0], name)
@@ -46,14 +46,14 @@ func TestNeighboursOfOneRoleAreJoined(t *testing.T) {
 	system := groq.Message{Role: groq.RoleSystem, Content: "s"}
 	user := func(content string) groq.Message { return groq.Message{Role: groq.RoleUser, Content: content} }
 	desk := func(content string) groq.Message { return groq.Message{Role: groq.RoleAssistant, Content: content} }
-	for name, c := range map[string]struct{ said, want []groq.Message }{
+	for name, c := range map[string]struct{ messages, want []groq.Message }{
 		"neighbours":       {[]groq.Message{user("a"), user("b"), desk("c"), desk("d"), user("e")}, []groq.Message{user("a\n\nb"), desk("c\n\nd"), user("e")}},
 		"turns":            {[]groq.Message{user("a"), desk("b"), user("c")}, []groq.Message{user("a"), desk("b"), user("c")}},
 		"a reply is first": {[]groq.Message{desk("a"), desk("b"), user("c"), user("d")}, []groq.Message{user("c\n\nd")}},
 		"only one":         {[]groq.Message{user("a")}, []groq.Message{user("a")}},
 		"only a reply":     {[]groq.Message{desk("a")}, []groq.Message{desk("a")}},
 	} {
-		whole := append(Conversation{system}, c.said...)
+		whole := append(Conversation{system}, c.messages...)
 		before := slices.Clone(whole)
 		require.Equal(t, append([]groq.Message{system}, c.want...), whole.Messages(), name)
 		require.Equal(t, before, whole, "%s: the original is unchanged", name)

@@ -177,6 +177,6 @@ func (x *Exchange) logFailure(ctx context.Context, model string, err error) {
 		slog.String("kind", string(failure.Kind)),
 		slog.Int("status", failure.Status),
 		slog.String("code", failure.Code),
-		slog.String("said", failure.Message),
+		slog.String("detail", failure.Message),
 	)
 }

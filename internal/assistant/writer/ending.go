@@ -205,7 +205,7 @@ func usageOf(o *owner, a answer) sqlc.RecordAIResponseUsageParams {
 	}
 }
 
-// maxTokens is the contract's maximum.
+// maxTokens is the contract's maximum for each count of tokens.
 const maxTokens = 10_000_000
 
 // tokens clamps upstream's count to the contract's bounds.

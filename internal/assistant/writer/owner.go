@@ -12,7 +12,7 @@ import (
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 )
 
-// LeaseDuration is how long a lease lasts after a claim or a commit.
+// LeaseDuration is how long a lease lasts after a claim, a commit or a renewal.
 const LeaseDuration = 15 * time.Second
 
 // errLost means that the response is no longer this owner's: somebody else ended it or writes it.

@@ -20,7 +20,7 @@ func (h *Habits) Stripper(model string, maxKept int) Stripper {
 	return Stripper{suspect: true, waits: tagless || !known, always: tagless, maxKept: maxKept}
 }
 
-// Learn notes how a model has written an answer that came to its end, or showed its reasoning.
+// Learn records how a model has written an answer that has ended or has shown its reasoning.
 func (h *Habits) Learn(model string, s *Stripper, complete bool) {
 	if !s.suspect || !s.lone && (!complete || s.always) {
 		return

@@ -51,24 +51,24 @@ func (op *Operation) CheckBody(r *http.Request) (unread bool, err error) {
 	if err != nil {
 		return true, err
 	}
-	said, err := decode(mediaType, text, body.schema)
+	content, err := decode(mediaType, text, body.schema)
 	if err != nil {
 		return false, err
 	}
-	faults := said.faults
-	if said.whole {
-		faults = op.validator.validate(body.schema, said.value, faults...)
+	faults := content.faults
+	if content.whole {
+		faults = op.validator.validate(body.schema, content.value, faults...)
 	}
 	if len(faults) > 0 {
 		return false, apperr.Invalid(faults...)
 	}
 	// The generated code compares the header verbatim.
 	r.Header.Set("Content-Type", mediaType)
-	r.Body = &validatedBody{Reader: bytes.NewReader(text), text: text, value: said.value}
+	r.Body = &validatedBody{Reader: bytes.NewReader(text), text: text, value: content.value}
 	return false, nil
 }
 
-// TakeMember checks a text as a member of the operation's JSON body and returns the normalised text, or the rule that
+// TakeMember checks a text as a member of the operation's JSON body and returns the normalized text, or the rule that
 // it breaks. It serves text that arrives in another program's format.
 func (op *Operation) TakeMember(name, text string) (string, apperr.FieldCode) {
 	schema := op.bodies[mediaTypeJSON].schema.Properties[name].Value
@@ -86,7 +86,7 @@ func (op *Operation) bodyOf(r *http.Request) (string, body, error) {
 	unsupported := apperr.New(apperr.UnsupportedMediaType, "The operation does not accept this media type.")
 	codings := strings.Join(r.Header.Values("Content-Encoding"), ",")
 	if codings != "" && !strings.EqualFold(codings, "identity") {
-		unsupported.Detail = "Content codings are not taken: send the body as it is."
+		unsupported.Detail = "Content codings are not accepted: send the body as it is."
 		return "", body{}, unsupported
 	}
 	contentTypes := r.Header.Values("Content-Type")
@@ -124,7 +124,7 @@ func (b body) read(r *http.Request) ([]byte, error) {
 }
 
 func (b body) errTooLarge() error {
-	return apperr.New(apperr.PayloadTooLarge, fmt.Sprintf("This body may have %d bytes at most.", b.limit))
+	return apperr.New(apperr.PayloadTooLarge, fmt.Sprintf("This body may be at most %d bytes long.", b.limit))
 }
 
 // decode decodes the body, within the bounds of the schema.

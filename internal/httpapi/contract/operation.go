@@ -125,7 +125,7 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 	if compiled.onBehalfOf, err = onBehalfOf(doc, op); err != nil {
 		return nil, err
 	}
-	compiled.Keyed, err = compiled.keepsKeys(op)
+	compiled.Keyed, err = compiled.supportsKeys(op)
 	return compiled, err
 }
 
@@ -169,8 +169,8 @@ func costOf(op *openapi3.Operation) (int, error) {
 	return int(cost), nil
 }
 
-// keepsKeys reports whether the operation supports Idempotency-Key.
-func (op *Operation) keepsKeys(doc *openapi3.Operation) (bool, error) {
+// supportsKeys reports whether the operation supports Idempotency-Key.
+func (op *Operation) supportsKeys(doc *openapi3.Operation) (bool, error) {
 	takesKeys := op.header(HeaderIdempotencyKey) != nil
 	switch setting := doc.Extensions[extensionIdempotency]; {
 	case setting != nil && setting != noIdempotency:
@@ -178,7 +178,7 @@ func (op *Operation) keepsKeys(doc *openapi3.Operation) (bool, error) {
 	case !takesKeys || setting == noIdempotency:
 		return false, nil
 	case op.Role == "" || op.Streams():
-		return false, fmt.Errorf("%s: %s is needed where nobody is known or a stream is sent", extensionIdempotency, noIdempotency)
+		return false, fmt.Errorf("%s: %s is required of operations that are public or stream", extensionIdempotency, noIdempotency)
 	}
 	return true, nil
 }

@@ -100,18 +100,18 @@ func FuzzDecodeJSON(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		said, err := decodeJSON(text, anything)
+		got, err := decodeJSON(text, anything)
 		switch {
 		case err != nil:
-			require.Empty(t, said.faults)
-		case len(said.faults) > 0:
-			require.True(t, !said.whole || json.Valid(text), "a text that cannot be parsed is malformed")
-			require.LessOrEqual(t, len(said.faults), MaxFaults)
-			for _, fault := range said.faults {
+			require.Empty(t, got.faults)
+		case len(got.faults) > 0:
+			require.True(t, !got.whole || json.Valid(text), "a text that cannot be parsed is malformed")
+			require.LessOrEqual(t, len(got.faults), MaxFaults)
+			for _, fault := range got.faults {
 				require.True(t, fault.Pointer == "" || fault.Pointer[0] == '/', "%q", fault.Pointer)
 			}
 		default:
-			requireStrict(t, text, said.value)
+			requireStrict(t, text, got.value)
 		}
 	})
 }
@@ -173,10 +173,10 @@ func TestEveryValidJSONValueIsAccepted(t *testing.T) {
 	for seed := range uint64(5000) {
 		m := jsonMaker{rand.New(rand.NewPCG(seed, 0))}
 		text := m.space() + m.value(6) + m.space()
-		said, err := decodeJSON([]byte(text), anything)
+		got, err := decodeJSON([]byte(text), anything)
 		require.NoError(t, err, "seed %d: %s", seed, text)
-		require.Empty(t, said.faults, "seed %d: %s", seed, text)
-		requireStrict(t, []byte(text), said.value)
+		require.Empty(t, got.faults, "seed %d: %s", seed, text)
+		requireStrict(t, []byte(text), got.value)
 	}
 }
 
@@ -193,9 +193,9 @@ func TestDepthCountsLevels(t *testing.T) {
 			strings.Repeat("[", depth-1) + "{}" + strings.Repeat("]", depth-1),
 		} {
 			for name, schema := range schemas {
-				said, err := decodeJSON([]byte(text), schema)
+				got, err := decodeJSON([]byte(text), schema)
 				require.Equal(t, depth > maxDepth, err != nil, "%s: %s", name, text)
-				require.Equal(t, err == nil, said.whole)
+				require.Equal(t, err == nil, got.whole)
 			}
 		}
 	}
@@ -212,22 +212,22 @@ func TestNumberOfFaultsIsBounded(t *testing.T) {
 	t.Parallel()
 	name := strings.Repeat("n", 30000)
 	texts := openapi3.NewObjectSchema().WithAdditionalProperties(openapi3.NewArraySchema().WithItems(openapi3.NewStringSchema()))
-	said, err := decodeJSON([]byte(`{"`+name+`":["`+strings.Repeat(`\u0001","`, 3000)+`"]}`), texts)
+	got, err := decodeJSON([]byte(`{"`+name+`":["`+strings.Repeat(`\u0001","`, 3000)+`"]}`), texts)
 	require.NoError(t, err)
-	require.Len(t, said.faults, MaxFaults)
-	require.False(t, said.whole)
+	require.Len(t, got.faults, MaxFaults)
+	require.False(t, got.whole)
 
 	doc, err := api.GetSpec()
 	require.NoError(t, err)
 	schema := doc.Components.Schemas["CreateTicketRequest"].Value
-	said, err = decodeJSON(filled(LeastBodyLimit, "{", `"#":1,`, "}"), schema)
+	got, err = decodeJSON(filled(LeastBodyLimit, "{", `"#":1,`, "}"), schema)
 	require.NoError(t, err)
-	require.Len(t, said.faults, MaxFaults)
-	require.False(t, said.whole, "members that come later do not count as missing")
+	require.Len(t, got.faults, MaxFaults)
+	require.False(t, got.whole, "members that come later do not count as missing")
 
-	said, err = decodeJSON(filled(LeastBodyLimit, "[", `"",`, "]"), anything)
+	got, err = decodeJSON(filled(LeastBodyLimit, "[", `"",`, "]"), anything)
 	require.NoError(t, err)
-	require.Equal(t, []apperr.Field{{Pointer: "/8191", Code: apperr.TooLong}}, said.faults)
+	require.Equal(t, []apperr.Field{{Pointer: "/8191", Code: apperr.TooLong}}, got.faults)
 }
 
 // TestValidatorRefusesWhatTheDecoderAccepts has a schema whose rules the decoder does not check.
@@ -235,10 +235,10 @@ func TestValidatorRefusesWhatTheDecoderAccepts(t *testing.T) {
 	t.Parallel()
 	part := closed(openapi3.NewObjectSchema().WithProperty("a", openapi3.NewStringSchema()))
 	schema := openapi3.NewAllOfSchema(part)
-	said, err := decodeJSON([]byte(`{"b":1}`), schema)
+	got, err := decodeJSON([]byte(`{"b":1}`), schema)
 	require.NoError(t, err)
-	require.Empty(t, said.faults)
-	require.Equal(t, []apperr.Field{{Code: apperr.InvalidFormat}}, newValidator(nil).validate(schema, said.value))
+	require.Empty(t, got.faults)
+	require.Equal(t, []apperr.Field{{Code: apperr.InvalidFormat}}, newValidator(nil).validate(schema, got.value))
 }
 
 func TestDecoderKeepsOnlyDeclaredMembers(t *testing.T) {
@@ -252,10 +252,10 @@ func TestDecoderKeepsOnlyDeclaredMembers(t *testing.T) {
 		`{"text":["a"],"list":[["b"],{"c":1}]}`:          `{"text":[],"list":[[],{}]}`,
 		`{"more":{"text":"a"},"text":"b","text":"c"}`:    `{"more":null,"text":"b"}`,
 	} {
-		said, err := decodeJSON([]byte(given), schema)
+		got, err := decodeJSON([]byte(given), schema)
 		require.NoError(t, err)
-		require.True(t, said.whole)
-		kept, err := json.Marshal(said.value)
+		require.True(t, got.whole)
+		kept, err := json.Marshal(got.value)
 		require.NoError(t, err)
 		require.JSONEq(t, want, string(kept))
 	}

@@ -15,7 +15,7 @@ const (
 
 	escape = '\x1b'
 
-	// maxEmailBytes bounds an address before normalisation: four bytes for each character, and some white space.
+	// maxEmailBytes bounds an address before normalization: four bytes for each character, and some white space.
 	maxEmailBytes = 4 * 256
 )
 
@@ -27,7 +27,7 @@ func isText(s string) bool {
 	})
 }
 
-// textFor normalises a text for its schema. Invisible characters that word processors and terminals put into pasted
+// textFor normalizes a text for its schema. Invisible characters that word processors and terminals put into pasted
 // text become what they look like. A text that is too long is cut one past its limit, which is enough to refuse it and
 // bounds the cost.
 func textFor(schema *openapi3.Schema, s string) string {

@@ -42,7 +42,7 @@ func (s *Site) addAssets() (map[string]string, error) {
 			return err
 		}
 		name := strings.TrimSuffix(path.Base(file), ".gz")
-		urls[name] = s.addAsset(name, packed, said(packed))
+		urls[name] = s.addAsset(name, packed, constant(packed))
 		return nil
 	})
 	if err != nil {

@@ -19,14 +19,14 @@ type Site struct {
 	index *resource
 }
 
-// Contract is what the documentation is of.
+// Contract is the contract that the documentation describes.
 type Contract struct {
 	Title, Version, Description string
 	JSON, YAML                  []byte
 }
 
 // New prepares the documentation of a contract. It fails when the description does not explain exactly these problems. The rest of
-// the contract is read when somebody asks for a page that says something of it.
+// the contract is read when somebody requests a page that needs it.
 func New(c Contract, problems []Problem) (*Site, error) {
 	groups, err := explain(c.Description, problems)
 	if err != nil {
@@ -50,9 +50,9 @@ func New(c Contract, problems []Problem) (*Site, error) {
 		p.site = common
 		s.addText("/"+p.Name, "text/html; charset=utf-8", p.policy, p.render)
 	}
-	s.addText("/openapi.json", "application/json", sealedPolicy, said(c.JSON))
+	s.addText("/openapi.json", "application/json", sealedPolicy, constant(c.JSON))
 	// RFC 9512 registers application/yaml without a charset parameter: it is always UTF-8.
-	s.addText("/openapi.yaml", "application/yaml", sealedPolicy, said(c.YAML))
+	s.addText("/openapi.yaml", "application/yaml", sealedPolicy, constant(c.YAML))
 	if err := s.addIndex(c.Title, c.Version); err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func pathsOf(specYAML []byte) string {
 	return strings.Join(paths, " ")
 }
 
-// addIndex makes the home page for programs: relative links to everything.
+// addIndex adds the home page for programs: relative links to everything.
 func (s *Site) addIndex(title, version string) error {
 	index, err := json.MarshalIndent(map[string]any{
 		"name": title, "version": version, "contract": "openapi.json", "documentation": "docs", "reference": "redoc",
@@ -80,7 +80,7 @@ func (s *Site) addIndex(title, version string) error {
 	if err != nil {
 		return fmt.Errorf("docs: the index: %w", err)
 	}
-	s.index = newText("application/json", sealedPolicy, said(append(index, '\n')))
+	s.index = newText("application/json", sealedPolicy, constant(append(index, '\n')))
 	return nil
 }
 

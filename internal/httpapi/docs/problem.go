@@ -23,12 +23,12 @@ type explained struct {
 	Problem
 	Meaning text
 	Action  text
-	// The page of the problem says these too. shown adds them.
+	// The page of the problem also has these. shown adds them.
 	Example    string
 	Operations []operation
 }
 
-// shown returns the problem with what the rest of the contract says of it.
+// shown returns the problem with what the rest of the contract says about it.
 func (e explained) shown(d *document) (*explained, error) {
 	var err error
 	e.Example, err = d.exampleOf(e.Problem)
@@ -71,7 +71,7 @@ func explain(description string, problems []Problem) ([]problemGroup, error) {
 		}
 		p, known := left[code]
 		if !known || page != code || status != strconv.Itoa(p.Status) || len(groups) == 0 {
-			return nil, fmt.Errorf("docs: the contract's text of the problem %q is not of one of the server's", code)
+			return nil, fmt.Errorf("docs: the contract's text of the problem %q does not match the server's", code)
 		}
 		delete(left, code)
 		group := &groups[len(groups)-1]

@@ -26,7 +26,7 @@ type document struct {
 	} `json:"components"`
 }
 
-// readDocument reads what a contract says of problems.
+// readDocument reads what a contract says about problems.
 func readDocument(specJSON []byte) (*document, error) {
 	var d document
 	if err := json.Unmarshal(specJSON, &d); err != nil {
@@ -85,7 +85,7 @@ func (d *document) operationsOf(code string) []operation {
 	return slices.Compact(found)
 }
 
-// exampleOf returns the contract's example of a problem, or makes one.
+// exampleOf returns the contract's example of a problem, or builds one.
 func (d *document) exampleOf(p Problem) (string, error) {
 	for _, name := range slices.Sorted(maps.Keys(d.Components.Examples)) {
 		var shown struct{ Code, Type string }

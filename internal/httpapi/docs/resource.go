@@ -61,8 +61,8 @@ func newText(contentType, policy string, text func() ([]byte, error)) *resource 
 	}
 }
 
-// said returns a function that returns the text.
-func said(text []byte) func() ([]byte, error) {
+// constant returns a function that returns the text.
+func constant(text []byte) func() ([]byte, error) {
 	return func() ([]byte, error) { return text, nil }
 }
 

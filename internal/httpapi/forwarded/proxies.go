@@ -50,8 +50,8 @@ func (p Proxies) CameByTLS(r *http.Request) bool {
 	if !p.contain(peerOf(r)) {
 		return false
 	}
-	scheme, said := lastOf(r.Header.Values(headerProto))
-	if element, ok := lastOf(r.Header.Values(headerForwarded)); ok && !said {
+	scheme, found := lastOf(r.Header.Values(headerProto))
+	if element, ok := lastOf(r.Header.Values(headerForwarded)); ok && !found {
 		scheme = forwardedPair(element, "proto")
 	}
 	return strings.EqualFold(unquoted(scheme), "https")

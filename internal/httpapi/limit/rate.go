@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// BurstSeconds is the burst: so many seconds' worth of requests are accepted at once.
+	// BurstSeconds is the size of the burst: that many seconds' worth of requests are accepted at once.
 	BurstSeconds = 2
 	// maxCallers limits how many callers are remembered. A forgotten caller starts with a full bucket, which it would
 	// have after BurstSeconds anyway.

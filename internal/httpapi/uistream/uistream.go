@@ -1,6 +1,6 @@
 // Package uistream encodes the events of an AI response for chat clients: as the UI message stream of the AI SDK
 // (chat.go), which assistant-ui also reads, and as AG-UI (agui.go). It turns events into frames, and knows neither the
-// readers nor the source of the events. said.go reads the clients' messages.
+// readers nor the source of the events. message.go reads the clients' messages.
 package uistream
 
 import (

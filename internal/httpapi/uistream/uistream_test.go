@@ -75,10 +75,10 @@ func word(t *testing.T, data string) string {
 	}
 	var frame map[string]any
 	require.NoError(t, json.Unmarshal([]byte(data), &frame))
-	said := []string{}
+	words := []string{}
 	for _, name := range []string{"type", "id", "delta", "errorText", "finishReason", "reason", "message", "code", "name", "transient"} {
 		if value, ok := frame[name]; ok {
-			said = append(said, fmt.Sprint(value))
+			words = append(words, fmt.Sprint(value))
 		}
 	}
 	for _, id := range []string{"messageId", "threadId"} {
@@ -88,10 +88,10 @@ func word(t *testing.T, data string) string {
 	}
 	for _, object := range []string{"data", "value", "messages"} {
 		if value, ok := frame[object]; ok {
-			said = append(said, string(encoded(t, value)))
+			words = append(words, string(encoded(t, value)))
 		}
 	}
-	return strings.Join(said, " ")
+	return strings.Join(words, " ")
 }
 
 func encoded(t *testing.T, value any) []byte {
@@ -277,22 +277,22 @@ func TestOnlyTheLastMessageIsRead(t *testing.T) {
 	part := func(kind, text string) map[string]any { return map[string]any{"type": kind, "text": text} }
 	for name, test := range map[string]struct {
 		messages []api.ClientMessage
-		want     uistream.Said
+		want     uistream.Message
 		isUsers  bool
 	}{
-		"none":            {nil, uistream.Said{}, false},
-		"an assistant's":  {[]api.ClientMessage{{Role: "user"}, {Role: "assistant", ID: "a"}}, uistream.Said{}, false},
-		"of the AI SDK":   {[]api.ClientMessage{{Role: "user"}, {Role: "user", ID: "a", Parts: []any{part("text", "b"), part("file", "c"), part("text", "d"), 1}}}, uistream.Said{ID: "a", Text: "b\nd"}, true},
-		"of AG-UI":        {[]api.ClientMessage{{Role: "user", ID: "a", Content: "b"}}, uistream.Said{ID: "a", Text: "b"}, true},
-		"parts of AG-UI":  {[]api.ClientMessage{{Role: "user", ID: "a", Content: []any{part("text", "b")}}}, uistream.Said{ID: "a", Text: "b"}, true},
-		"without an id":   {[]api.ClientMessage{{Role: "user", Content: "b"}}, uistream.Said{Text: "b"}, true},
-		"with another id": {[]api.ClientMessage{{Role: "user", ID: 1.5, Content: "b"}}, uistream.Said{Text: "b"}, true},
-		"with a long id":  {[]api.ClientMessage{{Role: "user", ID: strings.Repeat("a", 256), Content: "b"}}, uistream.Said{Text: "b"}, true},
-		"a role's number": {[]api.ClientMessage{{Role: 1.5, Content: "b"}}, uistream.Said{}, false},
-		"nothing in it":   {[]api.ClientMessage{{Role: "user", ID: "a", Parts: "x", Content: 1.5}}, uistream.Said{ID: "a"}, true},
+		"none":            {nil, uistream.Message{}, false},
+		"an assistant's":  {[]api.ClientMessage{{Role: "user"}, {Role: "assistant", ID: "a"}}, uistream.Message{}, false},
+		"of the AI SDK":   {[]api.ClientMessage{{Role: "user"}, {Role: "user", ID: "a", Parts: []any{part("text", "b"), part("file", "c"), part("text", "d"), 1}}}, uistream.Message{ID: "a", Text: "b\nd"}, true},
+		"of AG-UI":        {[]api.ClientMessage{{Role: "user", ID: "a", Content: "b"}}, uistream.Message{ID: "a", Text: "b"}, true},
+		"parts of AG-UI":  {[]api.ClientMessage{{Role: "user", ID: "a", Content: []any{part("text", "b")}}}, uistream.Message{ID: "a", Text: "b"}, true},
+		"without an id":   {[]api.ClientMessage{{Role: "user", Content: "b"}}, uistream.Message{Text: "b"}, true},
+		"with another id": {[]api.ClientMessage{{Role: "user", ID: 1.5, Content: "b"}}, uistream.Message{Text: "b"}, true},
+		"with a long id":  {[]api.ClientMessage{{Role: "user", ID: strings.Repeat("a", 256), Content: "b"}}, uistream.Message{Text: "b"}, true},
+		"a role's number": {[]api.ClientMessage{{Role: 1.5, Content: "b"}}, uistream.Message{}, false},
+		"nothing in it":   {[]api.ClientMessage{{Role: "user", ID: "a", Parts: "x", Content: 1.5}}, uistream.Message{ID: "a"}, true},
 	} {
-		said, isUsers := uistream.Last(test.messages)
+		message, isUsers := uistream.Last(test.messages)
 		require.Equal(t, test.isUsers, isUsers, name)
-		require.Equal(t, test.want, said, name)
+		require.Equal(t, test.want, message, name)
 	}
 }

@@ -193,7 +193,7 @@ func TestEveryOperationHasAScope(t *testing.T) {
 	t.Parallel()
 	asked := []any{"any", "none"}
 	for _, scope := range apitest.Spec(t).Components.Schemas["Scope"].Value.Enum {
-		require.Equal(t, scope != "on_behalf", auth.Scope(fmt.Sprint(scope)).IsAsked(), scope)
+		require.Equal(t, scope != "on_behalf", auth.Scope(fmt.Sprint(scope)).IsRequirable(), scope)
 		if scope != "on_behalf" {
 			asked = append(asked, scope)
 		}

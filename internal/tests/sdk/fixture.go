@@ -1,4 +1,4 @@
-// Package sdktest defines the common behavior of all SDKs, as fixtures: a server's responses, their order and faults,
+// Package sdktest defines the common behaviour of all SDKs, as fixtures: a server's responses, their order and faults,
 // and what the caller of an SDK receives. README.md describes their form. A Player plays the server of one fixture; the
 // program in play serves all of them, for SDKs in other languages.
 package sdktest

@@ -1447,7 +1447,7 @@ export const putMessageFeedback = <ThrowOnError extends boolean = false>(options
  * Stores the last message of `messages` as the customer's next message, if its role is `user`, and streams the answer to it.
  * `id` is the ticket's. A message is stored once, by its `id`, however often it is sent: send it again after a lost
  * response, and the stream joins the answer or replays it. `422 idempotency_mismatch` means that the id belongs to a message
- * with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
+ * with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
  * or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
  *
  * The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of

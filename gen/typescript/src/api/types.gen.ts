@@ -403,7 +403,7 @@ export type APIKey = {
     service_id: ID;
     name: APIKeyName;
     /**
-     * The first characters of the key, to recognise it by.
+     * The first characters of the key, to recognize it by.
      */
     prefix: string;
     role: Role;
@@ -673,7 +673,7 @@ export type UpdateTicketRequest = {
     ai_mode?: AIMode;
     priority?: TicketPriority;
     /**
-     * The enabled account of staff that the ticket is assigned to.
+     * The enabled staff account that the ticket is assigned to.
      */
     assignee_id?: string | null;
     /**
@@ -807,7 +807,7 @@ export type Ticket = {
      */
     priority?: TicketPriority;
     /**
-     * The account of staff that it is assigned to. Only staff see it. Absent while it is unassigned.
+     * The staff account that it is assigned to. Only staff see it. Absent while it is unassigned.
      */
     assignee_id?: ID;
     /**
@@ -908,7 +908,7 @@ export type UpdateTicketsRequest = {
     ai_mode?: AIMode;
     priority?: TicketPriority;
     /**
-     * The enabled account of staff that the tickets are assigned to.
+     * The enabled staff account that the tickets are assigned to.
      */
     assignee_id?: string | null;
     /**
@@ -1026,7 +1026,7 @@ export type ReportGroup = {
      */
     team_id?: ID;
     /**
-     * The account of staff; absent for unassigned tickets.
+     * The staff account; absent for unassigned tickets.
      */
     agent_id?: ID;
     figures: ReportFigures;
@@ -1205,7 +1205,7 @@ export type MacroSettings = {
     priority?: TicketPriority;
     add_tags?: Tags;
     /**
-     * The enabled account of staff that the ticket is given to.
+     * The enabled staff account that the ticket is given to.
      */
     assignee_id?: string;
     /**
@@ -1229,7 +1229,7 @@ export type Macro = {
     priority?: TicketPriority;
     add_tags?: Tags;
     /**
-     * The enabled account of staff that the ticket is given to.
+     * The enabled staff account that the ticket is given to.
      */
     assignee_id?: string;
     /**
@@ -1342,7 +1342,7 @@ export type MessageAuthor = {
 };
 
 /**
- * The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
+ * The ticket's customer, an agent (a staff member, or a service with a role of staff), the AI, or the desk itself.
  */
 export type MessageAuthorKind = 'customer' | 'agent' | 'ai' | 'system';
 
@@ -1570,7 +1570,7 @@ export type AIResponse = {
 
 /**
  * The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
- * `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
+ * `cancelled`, it has ended without one; `superseded`, a human took over, the customer sent another message first,
  * or it was generated again.
  *
  */
@@ -1663,7 +1663,7 @@ export type PromptPreview = {
     prompt_version: PromptVersion;
     model: Model;
     /**
-     * The system prompt, and then what was said in the ticket, as far as it fits.
+     * The system prompt, and then the ticket's conversation, as far as it fits.
      */
     messages: Array<PromptMessage>;
 };
@@ -1673,12 +1673,12 @@ export type PromptPreview = {
  */
 export type PromptMessage = {
     /**
-     * Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+     * Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, the desk, be it the AI or staff.
      *
      */
     role: 'system' | 'user' | 'assistant';
     /**
-     * What is said.
+     * The text.
      */
     content: string;
 };
@@ -1981,8 +1981,8 @@ export type FailedEvent = {
 };
 
 /**
- * Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer said
- * something else first. `cancelled`: somebody cancelled it. `draining`: the
+ * Why an answer ended without a message. `superseded`: a human took over, the ticket was closed, or the customer sent
+ * another message first. `cancelled`: somebody cancelled it. `draining`: the
  * server was stopped before the answer was complete. The others are as in `Problem`.
  *
  */
@@ -2056,15 +2056,15 @@ export type ClientMessage = {
      */
     id?: unknown;
     /**
-     * Who said it.
+     * The role of the sender.
      */
     role?: unknown;
     /**
-     * What was said, of the AI SDK: the `text` of the parts of `type` `text` is read.
+     * The content, from the AI SDK: the `text` of the parts of `type` `text` is read.
      */
     parts?: unknown;
     /**
-     * What was said, of AG-UI: a text, or an array of parts like those of `parts`.
+     * The content, from AG-UI: a text, or an array of parts like those of `parts`.
      */
     content?: unknown;
     [key: string]: unknown;
@@ -2101,7 +2101,7 @@ export type UIMessage = {
     role: 'user' | 'assistant';
     metadata: UIMessageMetadata;
     /**
-     * What was said.
+     * The content.
      */
     parts: [
         UITextPart
@@ -2474,7 +2474,7 @@ export type SignUpData = {
 
 export type SignUpErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -2545,7 +2545,7 @@ export type LogInData = {
 
 export type LogInErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -2612,7 +2612,7 @@ export type RefreshSessionData = {
 
 export type RefreshSessionErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -2679,7 +2679,7 @@ export type LogOutData = {
 
 export type LogOutErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -2743,7 +2743,7 @@ export type ListSessionsData = {
 
 export type ListSessionsErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -2797,7 +2797,7 @@ export type EndSessionData = {
 
 export type EndSessionErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -2854,7 +2854,7 @@ export type GetMeData = {
 
 export type GetMeErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -2903,7 +2903,7 @@ export type UpdateMeData = {
 
 export type UpdateMeErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -2974,7 +2974,7 @@ export type ChangePasswordData = {
 
 export type ChangePasswordErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -3060,7 +3060,7 @@ export type ListUsersData = {
 
 export type ListUsersErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -3117,7 +3117,7 @@ export type CreateUserData = {
 
 export type CreateUserErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -3197,7 +3197,7 @@ export type GetUserData = {
 
 export type GetUserErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -3255,7 +3255,7 @@ export type UpdateUserData = {
 
 export type UpdateUserErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -3331,7 +3331,7 @@ export type DeleteUserDataData = {
 
 export type DeleteUserDataErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -3385,7 +3385,7 @@ export type ExportUserData = {
 
 export type ExportUserErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -3443,7 +3443,7 @@ export type PutCustomerData = {
 
 export type PutCustomerErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -3529,7 +3529,7 @@ export type ListApiKeysData = {
 
 export type ListApiKeysErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -3586,7 +3586,7 @@ export type CreateApiKeyData = {
 
 export type CreateApiKeyErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -3654,7 +3654,7 @@ export type RevokeApiKeyData = {
 
 export type RevokeApiKeyErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -3722,7 +3722,7 @@ export type ListWebhooksData = {
 
 export type ListWebhooksErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -3779,7 +3779,7 @@ export type CreateWebhookData = {
 
 export type CreateWebhookErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -3847,7 +3847,7 @@ export type DeleteWebhookData = {
 
 export type DeleteWebhookErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -3909,7 +3909,7 @@ export type GetWebhookData = {
 
 export type GetWebhookErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -3967,7 +3967,7 @@ export type UpdateWebhookData = {
 
 export type UpdateWebhookErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -4047,7 +4047,7 @@ export type RotateWebhookSecretData = {
 
 export type RotateWebhookSecretErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -4113,7 +4113,7 @@ export type TestWebhookData = {
 
 export type TestWebhookErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -4189,7 +4189,7 @@ export type ReplayWebhookData = {
 
 export type ReplayWebhookErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -4288,7 +4288,7 @@ export type ListWebhookDeliveriesData = {
 
 export type ListWebhookDeliveriesErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -4354,7 +4354,7 @@ export type GetWebhookDeliveryData = {
 
 export type GetWebhookDeliveryErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -4420,7 +4420,7 @@ export type RedeliverWebhookData = {
 
 export type RedeliverWebhookErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -4502,7 +4502,7 @@ export type ListTicketsData = {
 
 export type ListTicketsErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -4559,7 +4559,7 @@ export type CreateTicketData = {
 
 export type CreateTicketErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -4644,7 +4644,7 @@ export type GetTicketData = {
 
 export type GetTicketErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -4709,7 +4709,7 @@ export type UpdateTicketData = {
 
 export type UpdateTicketErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -4881,7 +4881,7 @@ export type ListStaffTicketsData = {
 
 export type ListStaffTicketsErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -4938,7 +4938,7 @@ export type CountStaffTicketsData = {
 
 export type CountStaffTicketsErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -4995,7 +4995,7 @@ export type UpdateTicketsData = {
 
 export type UpdateTicketsErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -5077,7 +5077,7 @@ export type ListTeamsData = {
 
 export type ListTeamsErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -5134,7 +5134,7 @@ export type CreateTeamData = {
 
 export type CreateTeamErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -5206,7 +5206,7 @@ export type DeleteTeamData = {
 
 export type DeleteTeamErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -5268,7 +5268,7 @@ export type GetTeamData = {
 
 export type GetTeamErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -5332,7 +5332,7 @@ export type UpdateTeamData = {
 
 export type UpdateTeamErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -5426,7 +5426,7 @@ export type ListMacrosData = {
 
 export type ListMacrosErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -5483,7 +5483,7 @@ export type CreateMacroData = {
 
 export type CreateMacroErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -5555,7 +5555,7 @@ export type DeleteMacroData = {
 
 export type DeleteMacroErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -5617,7 +5617,7 @@ export type GetMacroData = {
 
 export type GetMacroErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -5681,7 +5681,7 @@ export type UpdateMacroData = {
 
 export type UpdateMacroErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -5773,7 +5773,7 @@ export type PreviewMacroData = {
 
 export type PreviewMacroErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -5854,7 +5854,7 @@ export type ApplyMacroData = {
 
 export type ApplyMacroErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -5935,7 +5935,7 @@ export type MergeTicketData = {
 
 export type MergeTicketErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -6020,7 +6020,7 @@ export type RedactTicketData = {
 
 export type RedactTicketErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -6097,7 +6097,7 @@ export type ListMessagesData = {
 
 export type ListMessagesErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -6168,7 +6168,7 @@ export type CreateMessageData = {
 
 export type CreateMessageErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -6260,7 +6260,7 @@ export type CreateNoteData = {
 
 export type CreateNoteErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -6352,7 +6352,7 @@ export type GetReportSummaryData = {
 
 export type GetReportSummaryErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -6409,7 +6409,7 @@ export type GetSlaTargetsData = {
 
 export type GetSlaTargetsErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -6465,7 +6465,7 @@ export type PutSlaTargetsData = {
 
 export type PutSlaTargetsErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -6553,7 +6553,7 @@ export type SearchTicketsData = {
 
 export type SearchTicketsErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -6615,7 +6615,7 @@ export type HandOffTicketData = {
 
 export type HandOffTicketErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -6707,7 +6707,7 @@ export type StreamAiResponseData = {
 
 export type StreamAiResponseErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -6806,7 +6806,7 @@ export type ListAiResponsesData = {
 
 export type ListAiResponsesErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -6872,7 +6872,7 @@ export type CreateAiResponseData = {
 
 export type CreateAiResponseErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -6962,7 +6962,7 @@ export type CreateAiRequestData = {
 
 export type CreateAiRequestErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -7052,7 +7052,7 @@ export type CreateStreamTokenData = {
 
 export type CreateStreamTokenErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -7118,7 +7118,7 @@ export type GetAiResponseData = {
 
 export type GetAiResponseErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -7192,7 +7192,7 @@ export type StreamAiResponseByIdData = {
 
 export type StreamAiResponseByIdErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -7277,7 +7277,7 @@ export type ListAiResponseEventsData = {
 
 export type ListAiResponseEventsErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -7343,7 +7343,7 @@ export type PublishAiResponseData = {
 
 export type PublishAiResponseErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -7427,7 +7427,7 @@ export type DiscardAiResponseData = {
 
 export type DiscardAiResponseErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -7503,7 +7503,7 @@ export type CancelAiResponseData = {
 
 export type CancelAiResponseErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -7569,7 +7569,7 @@ export type ApplyAiResponseData = {
 
 export type ApplyAiResponseErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -7651,7 +7651,7 @@ export type ListPromptsData = {
 
 export type ListPromptsErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -7708,7 +7708,7 @@ export type CreatePromptData = {
 
 export type CreatePromptErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -7788,7 +7788,7 @@ export type GetPromptData = {
 
 export type GetPromptErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -7853,7 +7853,7 @@ export type UpdatePromptData = {
 
 export type UpdatePromptErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -7946,7 +7946,7 @@ export type PreviewPromptData = {
 
 export type PreviewPromptErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -8017,7 +8017,7 @@ export type PublishPromptData = {
 
 export type PublishPromptErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -8097,7 +8097,7 @@ export type WithdrawPromptData = {
 
 export type WithdrawPromptErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -8173,7 +8173,7 @@ export type RedactMessageData = {
 
 export type RedactMessageErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -8239,7 +8239,7 @@ export type GetMessageFeedbackData = {
 
 export type GetMessageFeedbackErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -8297,7 +8297,7 @@ export type PutMessageFeedbackData = {
 
 export type PutMessageFeedbackErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -8372,7 +8372,7 @@ export type SendUiMessageData = {
 
 export type SendUiMessageErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -8459,7 +8459,7 @@ export type ResumeUiStreamData = {
 
 export type ResumeUiStreamErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -8529,7 +8529,7 @@ export type ListUiMessagesData = {
 
 export type ListUiMessagesErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -8595,7 +8595,7 @@ export type StopUiStreamData = {
 
 export type StopUiStreamErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -8652,7 +8652,7 @@ export type SendUiMessageV7Data = {
 
 export type SendUiMessageV7Errors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -8739,7 +8739,7 @@ export type ResumeUiStreamV7Data = {
 
 export type ResumeUiStreamV7Errors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -8804,7 +8804,7 @@ export type RunAguiData = {
 
 export type RunAguiErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -8915,7 +8915,7 @@ export type ListEventsData = {
 
 export type ListEventsErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -8994,7 +8994,7 @@ export type StreamEventsData = {
 
 export type StreamEventsErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -9076,7 +9076,7 @@ export type GetTimelineData = {
 
 export type GetTimelineErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -9129,7 +9129,7 @@ export type GetLivenessData = {
 
 export type GetLivenessErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**
@@ -9158,7 +9158,7 @@ export type GetReadinessData = {
 
 export type GetReadinessErrors = {
     /**
-     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has an invalid value.
      */
     400: Problem;
     /**

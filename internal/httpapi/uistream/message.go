@@ -7,8 +7,8 @@ import (
 	"github.com/supportbackend/support/gen/api"
 )
 
-// Said is the customer's message in a request.
-type Said struct {
+// Message is the customer's message in a request.
+type Message struct {
 	// ID is the client's own; empty when it sent no valid one.
 	ID, Text string
 }
@@ -18,20 +18,20 @@ var validID = regexp.MustCompile(`^[\x21-\x7e]{1,255}$`)
 
 // Last returns the last message, and whether it is the user's. It ignores the messages before it, which are the
 // client's copy of the history.
-func Last(messages []api.ClientMessage) (said Said, isUsers bool) {
+func Last(messages []api.ClientMessage) (message Message, isUsers bool) {
 	if len(messages) == 0 {
-		return Said{}, false
+		return Message{}, false
 	}
 	last := messages[len(messages)-1]
 	if last.Role != "user" {
-		return Said{}, false
+		return Message{}, false
 	}
 	if id, ok := last.ID.(string); ok && validID.MatchString(id) {
-		said.ID = id
+		message.ID = id
 	}
 	if text, ok := last.Content.(string); ok {
-		said.Text = text
-		return said, true
+		message.Text = text
+		return message, true
 	}
 	var texts []string
 	for _, content := range []any{last.Parts, last.Content} {
@@ -43,6 +43,6 @@ func Last(messages []api.ClientMessage) (said Said, isUsers bool) {
 			}
 		}
 	}
-	said.Text = strings.Join(texts, "\n")
-	return said, true
+	message.Text = strings.Join(texts, "\n")
+	return message, true
 }

@@ -12,19 +12,19 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// OpenWritten reads a ticket's running answer, to any turn, from its beginning. It never starts one. It returns
+// OpenRunning reads a ticket's running answer, to any turn, from its beginning. It never starts one. It returns
 // NotFound, and eventlog.ErrUpToDate when none is running. The caller closes the Reader.
-func (s *Service) OpenWritten(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (*Reader, error) {
-	id, err := s.writtenIn(ctx, actor, ticketID)
+func (s *Service) OpenRunning(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (*Reader, error) {
+	id, err := s.runningIn(ctx, actor, ticketID)
 	if err != nil {
 		return nil, err
 	}
 	return s.OpenResponse(ctx, actor, id, eventlog.EventID{})
 }
 
-// CancelWritten ends a ticket's running answer, if there is one, as Cancel does. It returns NotFound.
-func (s *Service) CancelWritten(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) error {
-	id, err := s.writtenIn(ctx, actor, ticketID)
+// CancelRunning ends a ticket's running answer, if there is one, as Cancel does. It returns NotFound.
+func (s *Service) CancelRunning(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) error {
+	id, err := s.runningIn(ctx, actor, ticketID)
 	if errors.Is(err, eventlog.ErrUpToDate) {
 		return nil
 	}
@@ -35,9 +35,9 @@ func (s *Service) CancelWritten(ctx context.Context, actor auth.Actor, ticketID 
 	return err
 }
 
-// Again regenerates the answer to the ticket's turn and reads it, or the ticket's running answer. It returns the errors
+// Regenerate starts another answer to the ticket's turn and reads it, or reads the ticket's running answer. It returns the errors
 // of Start. The caller closes the Reader.
-func (s *Service) Again(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (*Reader, error) {
+func (s *Service) Regenerate(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (*Reader, error) {
 	response, _, err := s.Start(ctx, actor, ticketID, Request{Regenerate: true})
 	if err != nil {
 		return nil, err
@@ -45,8 +45,8 @@ func (s *Service) Again(ctx context.Context, actor auth.Actor, ticketID uuid.UUI
 	return s.resume(ctx, response, eventlog.EventID{})
 }
 
-// writtenIn returns a ticket's running answer. It returns the errors of OpenWritten.
-func (s *Service) writtenIn(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (uuid.UUID, error) {
+// runningIn returns the id of a ticket's running answer. It returns the errors of OpenRunning.
+func (s *Service) runningIn(ctx context.Context, actor auth.Actor, ticketID uuid.UUID) (uuid.UUID, error) {
 	id, err := s.store.FindStreamingAIResponse(ctx, sqlc.FindStreamingAIResponseParams{
 		TicketID: ticketID, ActorID: actor.ID, Staff: actor.IsStaff(),
 	})
