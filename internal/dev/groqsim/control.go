@@ -19,7 +19,7 @@ func (s *Simulator) postScripts(w http.ResponseWriter, r *http.Request) {
 	}
 	var scripts []Script
 	decoder := json.NewDecoder(bytes.NewReader(body))
-	// A misspelt knob would silently do nothing.
+	// A misspelt member would have no effect, silently.
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&scripts); err != nil {
 		writeError(w, http.StatusBadRequest, invalidRequest(err.Error()))

@@ -122,7 +122,7 @@ func (ex *exchange) refuse(status int, e apiError) End {
 	return EndError
 }
 
-// demand returns the error of a server that wants of a request what Groq does not.
+// demand returns the error of a server that requires of a request what Groq does not.
 func (ex *exchange) demand(body []byte) *apiError {
 	var members map[string]json.RawMessage
 	_ = json.Unmarshal(body, &members) // It is JSON, or the request would have been refused.

@@ -17,7 +17,7 @@ const (
 // End says how a request ended.
 type End string
 
-// The ways a request ends. EndRunning is not one yet.
+// The ways in which a request ends. EndRunning means that it has not ended yet.
 const (
 	EndRunning    End = "running"
 	EndCompleted  End = "completed"

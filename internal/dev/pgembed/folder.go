@@ -63,15 +63,15 @@ func (f folder) prepare(ctx context.Context, bin programs.Programs, who account,
 	return f.check()
 }
 
-// check returns the password of the cluster, and refuses a folder that this package did not make.
+// check returns the password of the cluster, and refuses a folder that this package did not create.
 func (f folder) check() (password string, err error) {
 	version, versionErr := os.ReadFile(filepath.Join(f.data(), "PG_VERSION"))
 	text, passwordErr := os.ReadFile(f.password())
 	if err := errors.Join(versionErr, passwordErr); err != nil || len(text) == 0 {
-		return "", errors.Join(fmt.Errorf("%s holds no database made by this program, move it away", f.path()), err)
+		return "", errors.Join(fmt.Errorf("%s holds no database of this program: move it away", f.path()), err)
 	}
 	if found := strings.TrimSpace(string(version)); found != strconv.Itoa(f.major) {
-		return "", fmt.Errorf("%s holds data of PostgreSQL %s, move it away", f.path(), found)
+		return "", fmt.Errorf("%s holds data of PostgreSQL %s: move it away", f.path(), found)
 	}
 	return string(text), nil
 }

@@ -29,7 +29,7 @@ func poll(ctx context.Context, done func() bool) error {
 	return nil
 }
 
-// fileLock is a lock that ends with the process that holds it. The file holds the number of the last one.
+// fileLock is a lock that ends with the process that holds it. The file has the process id of the last one.
 type fileLock struct{ file *os.File }
 
 var errLocked = errors.New("locked")

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// pidFileName is the file in which a server keeps its process number, in the first line. It outlives a killed server.
+// pidFileName is the file in which a server keeps its process id, in the first line. It outlives a killed server.
 const pidFileName = "postmaster.pid"
 
-// lastServer is the process number of the last server that ran on a data folder, if that number is in use, and otherwise 0.
+// lastServer returns the process id of the last server that ran on a data folder, or 0 if that id is not in use.
 func lastServer(data string) int {
 	text, _ := os.ReadFile(filepath.Join(data, pidFileName))
 	line, _, _ := strings.Cut(string(text), "\n")
@@ -49,8 +49,8 @@ func awaitLeftover(ctx context.Context, data string, limit time.Duration) error 
 	return nil
 }
 
-// disownPIDFile makes a stale file acceptable to the next server when its number now belongs to a stranger or a zombie,
-// which PostgreSQL would take for a running server. PostgreSQL accepts the number of its own parent. The file itself has to
+// disownPIDFile makes a stale file acceptable to the next server when its process id now belongs to a stranger or a
+// zombie, which PostgreSQL would take for a running server. PostgreSQL accepts the id of its own parent. The file itself has to
 // stay: by its other lines PostgreSQL sees whether processes of the dead server still use the shared memory.
 func disownPIDFile(data string) error {
 	// The folder belongs to the unprivileged user, who must not be able to lead root to another file by means of a link.

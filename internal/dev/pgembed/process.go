@@ -19,7 +19,7 @@ func command(ctx context.Context, who account, program string, args ...string) *
 	// The current folder may be one that the account cannot enter.
 	cmd.Dir = "/"
 	cmd.Env = childEnvironment()
-	// The child leads its group, so its number is the group's.
+	// The child leads its group, so its process id is the group's.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	// The children of a killed program hold its output open for a moment.
 	cmd.WaitDelay = 5 * time.Second

@@ -18,7 +18,7 @@ func processAttributes(who account) *syscall.SysProcAttr {
 
 // runsIn reports whether the process works in the folder, as a PostgreSQL server
 // does in its data folder. It tells a server from a stranger that got the
-// number of a dead one, and from a zombie.
+// process id of a dead one, and from a zombie.
 func runsIn(pid int, folder string) bool {
 	here, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid), "cwd"))
 	if err != nil {

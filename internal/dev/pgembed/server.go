@@ -162,7 +162,7 @@ func (s *Server) Done() <-chan struct{} { return s.process.done }
 
 // Stop shuts the server down and returns when it has ended, after 20 seconds at the most. It removes a throw-away folder.
 // Clients are disconnected. The error says when the shutdown was not clean, in which case the next start recovers the data.
-// Call Stop even when the server ended by itself: that is no error here. Later calls return the same.
+// Call Stop even when the server ended by itself: that is not an error. Later calls return the same.
 func (s *Server) Stop() error { return s.stop() }
 
 func (s *Server) shutDown() (err error) {

@@ -51,16 +51,16 @@ func TestContractExplainsEachProblemOnceAndNoOther(t *testing.T) {
 		problems    []docs.Problem
 		want        string
 	}{
-		"no text":           {errors, both, `does not explain the problem "too_late"`},
-		"no description":    {"", both, "does not explain"},
-		"no problem":        {errors + times, []docs.Problem{lost}, `"too_late" does not match`},
-		"two texts":         {errors + times + lateItem, both, `"too_late" does not match`},
-		"another status":    {errors + strings.Replace(times, "503", "500", 1), both, `"too_late" does not match`},
-		"another page":      {errors + strings.Replace(times, "s/too_late", "s/late", 1), both, `"too_late" does not match`},
-		"no advice":         {errors + strings.Replace(times, "  *Be early.*\n", "", 1), both, `does not explain the problem "too_late"`},
-		"an empty meaning":  {errors + strings.Replace(times, " It came late.", "", 1), both, `does not explain the problem "too_late"`},
-		"no heading":        {lostItem + times, both, `"lost" does not match`},
-		"a missing link":    {errors + strings.Replace(times, "(problems/too_late)", "", 1), both, "does not explain"},
+		"no text":          {errors, both, `does not explain the problem "too_late"`},
+		"no description":   {"", both, "does not explain"},
+		"no problem":       {errors + times, []docs.Problem{lost}, `"too_late" does not match`},
+		"two texts":        {errors + times + lateItem, both, `"too_late" does not match`},
+		"another status":   {errors + strings.Replace(times, "503", "500", 1), both, `"too_late" does not match`},
+		"another page":     {errors + strings.Replace(times, "s/too_late", "s/late", 1), both, `"too_late" does not match`},
+		"no advice":        {errors + strings.Replace(times, "  *Be early.*\n", "", 1), both, `does not explain the problem "too_late"`},
+		"an empty meaning": {errors + strings.Replace(times, " It came late.", "", 1), both, `does not explain the problem "too_late"`},
+		"no heading":       {lostItem + times, both, `"lost" does not match`},
+		"a missing link":   {errors + strings.Replace(times, "(problems/too_late)", "", 1), both, "does not explain"},
 	} {
 		_, err := docs.New(contractWith(c.description), c.problems)
 		require.ErrorContains(t, err, c.want, name)

@@ -70,7 +70,7 @@ func run(ctx context.Context, names []string, onlyCheck bool) error {
 		return len(names) > 0 && !slices.Contains(names, m.name)
 	})
 	if len(chosen) == 0 {
-		return fmt.Errorf("no mutant has such a name")
+		return fmt.Errorf("no mutant has this name")
 	}
 	root := filepath.Join("..", "..")
 	for _, m := range chosen {

@@ -26,12 +26,12 @@ const (
 	DownloadVersion = "17.5.0"
 	// MavenCentral is the repository that publishes it. Others can mirror it.
 	MavenCentral = "https://repo1.maven.org/maven2"
-	// maxArchive bounds an archive, in bytes. They have about 20 MB.
+	// maxArchive bounds an archive, in bytes. One has about 20 MB.
 	maxArchive = 256 << 20
 )
 
-// Download fetches the programs for this machine from a Maven repository, checks their checksum, and unpacks them to a new folder, of which nothing
-// stays after an error. Every user may read the folder and run the programs, because for root another user does.
+// Download fetches the programs for this machine from a Maven repository, checks their checksum, and unpacks them to a new folder, which it removes
+// after an error. Every user may read the folder and run the programs, because for root another user does.
 func Download(ctx context.Context, repository, dir string) error {
 	archive, err := fetch(ctx, repository)
 	if err != nil {
@@ -48,7 +48,7 @@ func Download(ctx context.Context, repository, dir string) error {
 	return os.Rename(temp, dir)
 }
 
-// fetch returns the archive for this machine, whose checksum is right.
+// fetch returns the archive for this machine, and checks its checksum.
 func fetch(ctx context.Context, repository string) ([]byte, error) {
 	name := "embedded-postgres-binaries-" + platform()
 	address := fmt.Sprintf("%s/io/zonky/test/postgres/%s/%s/%[2]s-%[3]s.jar", strings.TrimRight(repository, "/"), name, DownloadVersion)
@@ -63,7 +63,7 @@ func fetch(ctx context.Context, repository string) ([]byte, error) {
 	sum := sha256.Sum256(archive)
 	// Some tools write the file's name after the sum.
 	if fields := strings.Fields(string(checksum)); len(fields) == 0 || !strings.EqualFold(fields[0], hex.EncodeToString(sum[:])) {
-		return nil, fmt.Errorf("%s does not have the checksum that its repository gives", address)
+		return nil, fmt.Errorf("the checksum of %s differs from the one in its repository", address)
 	}
 	return archive, nil
 }

@@ -36,7 +36,7 @@ func (p Programs) Path(name string) string { return filepath.Join(p.Dir, name) }
 
 // Finder looks for PostgreSQL programs on this machine. Tests give it a file system of their own.
 type Finder struct {
-	// Root stands before the usual folders.
+	// Root is prepended to the usual folders.
 	Root string
 	// Downloads is the folder of downloaded versions, or empty.
 	Downloads string
@@ -48,8 +48,7 @@ type Finder struct {
 
 // Find looks in $PGBIN, beside the initdb on PATH, in the usual folders of Linux distributions, Homebrew and Postgres.app,
 // and among what was downloaded earlier. The first place with programs that are new enough wins, and within one place the
-// newest version. A PGBIN that holds no usable programs is an error and is not passed over. Nothing usable at all gives
-// ErrNone.
+// newest version. It returns an error for a PGBIN without usable programs, and ErrNone when no place has any.
 func (f Finder) Find(ctx context.Context) (Programs, error) {
 	if dir := f.Getenv("PGBIN"); dir != "" {
 		found, err := f.inspect(ctx, dir)
