@@ -33,7 +33,7 @@ func limitsOfAServer() account.Limits {
 // limited returns services on one database, like replicas, with the default limits.
 func limited(t *testing.T, replicas int) (services []*account.Service, url string) {
 	t.Helper()
-	url = storetest.NewURL(t)
+	url, _ = storetest.Lend(t)
 	for range replicas {
 		s, _, _ := newService(t, storetest.Open(t, url), account.Options{Secret: []byte(secret), Limits: limitsOfAServer()})
 		services = append(services, s)

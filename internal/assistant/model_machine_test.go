@@ -50,7 +50,8 @@ type modelWorld struct {
 
 func newModelWorld(t *testing.T) *modelWorld {
 	t.Helper()
-	w := &modelWorld{t: t, url: storetest.NewURL(t), simulator: groqsim.New(groqsim.Options{})}
+	url, _ := storetest.Lend(t)
+	w := &modelWorld{t: t, url: url, simulator: groqsim.New(groqsim.Options{})}
 	w.store = storetest.Open(t, w.url)
 	w.tickets = ticket.NewService(w.store, ticket.Options{AIMode: sqlc.AIModeAuto})
 	upstream := groqtest.Serve(t, w.simulator)

@@ -63,7 +63,7 @@ var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 func newReplica(t *testing.T, o options) *replica {
 	t.Helper()
 	if o.url == "" {
-		o.url = storetest.NewURL(t)
+		o.url, _ = storetest.Lend(t)
 	}
 	if o.secrets == nil {
 		o.secrets = [][]byte{firstSecret}

@@ -30,9 +30,8 @@ func addEnded(t *testing.T, url string, count, days int) {
 
 func newSweeper(t *testing.T) (s *sweeper, url string) {
 	t.Helper()
-	url = storetest.NewURL(t)
-	s = &sweeper{store: storetest.Open(t, url)}
-	return s, url
+	url, lent := storetest.Lend(t)
+	return &sweeper{store: lent}, url
 }
 
 func TestSweepSkipsFailingResponsesAndHasNoAgeLimit(t *testing.T) {

@@ -3,16 +3,19 @@ package apitest
 import (
 	"bytes"
 	"fmt"
+	"net/http"
+	"path"
 	"strings"
 	"sync"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/supportbackend/support/gen/api"
 )
 
-// schemas are the contract's schemas of response bodies, each compiled on first use. They follow JSON Schema 2020-12,
-// like OpenAPI 3.1, and use another library than the product.
+// schemas are the contract's schemas by place, each compiled on first use. They follow JSON Schema 2020-12, like OpenAPI
+// 3.1, and use another library than the product.
 var schemas = struct {
 	sync.Mutex
 	compiler *jsonschema.Compiler
@@ -27,9 +30,11 @@ type bodyOf struct {
 	shared, contentType string
 }
 
-// location returns the JSON pointer (RFC 6901) of the schema as a URI fragment.
-func (b bodyOf) location() string {
-	escape := strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D")
+// escape escapes a token of a JSON pointer (RFC 6901) in a URI fragment.
+var escape = strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D")
+
+// place returns the JSON pointer of the schema as a URI fragment.
+func (b bodyOf) place() string {
 	response := b.shared
 	if response == "" {
 		response = fmt.Sprintf("#/paths/%s/%s/responses/%d", escape.Replace(b.path), strings.ToLower(b.method), b.status)
@@ -37,23 +42,22 @@ func (b bodyOf) location() string {
 	return response + "/content/" + escape.Replace(b.contentType) + "/schema"
 }
 
-// validate validates a body against the schema.
-func (b bodyOf) validate(body []byte) error {
-	schema, err := b.schema()
-	if err != nil {
-		return err
-	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+// validate validates a value that jsonschema.UnmarshalJSON has read against the schema at a place of the contract.
+func validate(place string, value any) error {
+	schema, err := schemaAt(place)
 	if err != nil {
 		return err
 	}
 	return schema.Validate(value)
 }
 
-func (b bodyOf) schema() (*jsonschema.Schema, error) {
+func schemaAt(place string) (*jsonschema.Schema, error) {
 	const document = "contract.json"
 	schemas.Lock()
 	defer schemas.Unlock()
+	if schema := schemas.compiled[place]; schema != nil {
+		return schema, nil
+	}
 	if schemas.compiler == nil {
 		text, err := api.GetSpecJSON()
 		if err != nil {
@@ -69,13 +73,30 @@ func (b bodyOf) schema() (*jsonschema.Schema, error) {
 			return nil, err
 		}
 	}
-	location := b.location()
-	if schema := schemas.compiled[location]; schema != nil {
-		return schema, nil
-	}
-	schema, err := schemas.compiler.Compile(document + location)
+	schema, err := schemas.compiler.Compile(document + place)
 	if err == nil {
-		schemas.compiled[location] = schema
+		schemas.compiled[place] = schema
 	}
 	return schema, err
+}
+
+// validateHeader validates a response's header against its declaration, one of the shared headers.
+func validateHeader(name string, declared *openapi3.HeaderRef, header http.Header) error {
+	if len(header.Values(name)) == 0 {
+		if declared.Value.Required {
+			return fmt.Errorf("the header %s is missing", name)
+		}
+		return nil
+	}
+	value := any(header.Get(name))
+	if !declared.Value.Schema.Value.Type.Is(openapi3.TypeString) {
+		var err error
+		if value, err = jsonschema.UnmarshalJSON(strings.NewReader(header.Get(name))); err != nil {
+			return fmt.Errorf("the header %s: %w", name, err)
+		}
+	}
+	if err := validate("#/components/headers/"+path.Base(declared.Ref)+"/schema", value); err != nil {
+		return fmt.Errorf("the header %s: %w", name, err)
+	}
+	return nil
 }

@@ -15,7 +15,7 @@ import (
 const (
 	// maxLoans is the most tests that use a database one after another, because nothing vacuums the rows that they
 	// delete.
-	maxLoans = 20
+	maxLoans = 50
 	// maxLeft is the maximum number of rows that a test may leave in a database that is lent again.
 	maxLeft = 2000
 )
@@ -28,6 +28,10 @@ type loan struct {
 	url    string
 	count  int
 	forget func()
+
+	mu sync.Mutex
+	// others are further Stores on the database, which no test uses at the moment.
+	others []*store.Store
 }
 
 // lent are the databases of this process that tests use one after another.
@@ -36,6 +40,8 @@ var lent loans
 type loans struct {
 	mu   sync.Mutex
 	free []*loan
+	// used are the loans of running tests, by URL.
+	used sync.Map
 
 	once sync.Once
 	// clear are the statements that reset a database to its new state, and tables is the number of its tables.
@@ -45,19 +51,21 @@ type loans struct {
 	altered sync.Map
 }
 
-// definition matches statements that may change more than rows.
-var definition = regexp.MustCompile(`(?i)\b(alter|analyze|create|do|drop|grant|reindex|truncate|vacuum)\b`)
+// definition matches statements that may change more than rows, or end other sessions.
+var definition = regexp.MustCompile(`(?i)\b(alter|analyze|create|do|drop|grant|pg_terminate_backend|reindex|truncate|vacuum)\b`)
 
 // Lend returns the URL of a migrated database for this test alone, and a Store on it. Earlier tests may have used it,
 // but it is as empty as a new one. The test may change the schema and close the Store.
 func Lend(t testing.TB) (databaseURL string, s *store.Store) {
 	t.Helper()
 	l := borrow(t)
+	lent.used.Store(l.url, l)
 	t.Cleanup(func() {
+		lent.used.Delete(l.url)
 		l.count++
 		_, altered := lent.altered.LoadAndDelete(l.url)
 		if altered || t.Failed() || l.count == maxLoans || l.PoolStats().Acquired > 0 || !l.empty() {
-			l.Close()
+			l.close()
 			l.forget()
 			drop(t, shared.admin, l.url)
 			return
@@ -101,6 +109,50 @@ func (all *loans) giveBack(l *loan) {
 	all.free = append(all.free, l)
 }
 
+// open returns a further Store on the database. When the test ends, the next test gets it.
+func (l *loan) open(t testing.TB) *store.Store {
+	t.Helper()
+	s := l.take()
+	if s == nil {
+		s = open(t, l.url)
+	}
+	t.Cleanup(func() {
+		if t.Failed() || s.PoolStats().Acquired > 0 || !works(s) {
+			s.Close()
+			return
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.others = append(l.others, s)
+	})
+	return s
+}
+
+func (l *loan) take() *store.Store {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := len(l.others) - 1
+	if last < 0 {
+		return nil
+	}
+	s := l.others[last]
+	l.others = l.others[:last]
+	return s
+}
+
+func (l *loan) close() {
+	l.Close()
+	for _, s := range l.others {
+		s.Close()
+	}
+}
+
+// works reports whether a Store can be used, which a test may have closed.
+func works(s *store.Store) bool {
+	_, err := s.GetSchemaMigration(context.Background())
+	return err == nil
+}
+
 // empty resets the database to its new state. It reports false if that fails, or if the test has left too many rows.
 func (l *loan) empty() bool {
 	ctx := context.Background()
@@ -124,8 +176,7 @@ func (l *loan) empty() bool {
 	if err != nil || rows > maxLeft {
 		return false
 	}
-	_, err = l.GetSchemaMigration(ctx)
-	return err == nil // Otherwise the test has closed the Store.
+	return works(l.Store)
 }
 
 const countTables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -38,9 +39,25 @@ func TestReturnedDatabaseIsLikeNew(t *testing.T) { //nolint:paralleltest // No o
 	})
 }
 
+func TestFurtherStoresAreLentWithTheirDatabase(t *testing.T) { //nolint:paralleltest // No other test may borrow the database.
+	var first, closed *store.Store
+	use(t, func(t *testing.T, databaseURL string) {
+		t.Helper()
+		first, closed = storetest.Open(t, databaseURL), storetest.Open(t, databaseURL)
+		require.NotSame(t, first, closed)
+		closed.Close()
+	})
+	use(t, func(t *testing.T, databaseURL string) {
+		t.Helper()
+		require.Same(t, first, storetest.Open(t, databaseURL))
+		require.NotSame(t, closed, storetest.Open(t, databaseURL))
+	})
+}
+
 func TestChangedDatabaseIsNotLentAgain(t *testing.T) { //nolint:paralleltest // No other test may borrow the database.
 	for name, sql := range map[string]string{
 		"its schema was changed":  `ALTER TABLE tickets DISABLE TRIGGER USER`,
+		"its sessions were ended": `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE false`,
 		"the test left very much": `INSERT INTO search_queue (id) SELECT gen_random_uuid() FROM generate_series(1, 3000)`,
 	} {
 		var altered string

@@ -16,14 +16,14 @@ import (
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/desk"
-	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // twoReplicas returns two servers that share a database and an upstream.
 func twoReplicas(t *testing.T, o desk.Options) (one, other *desk.Desk) {
 	t.Helper()
-	o.DatabaseURL, o.Simulator = storetest.NewURL(t), groqsim.New(groqsim.Options{})
-	return desk.New(t, o), desk.New(t, o)
+	one = desk.New(t, o)
+	o.DatabaseURL, o.Simulator = one.DatabaseURL, one.Simulator
+	return one, desk.New(t, o)
 }
 
 // requireJoined checks that the request returned an existing response.

@@ -94,7 +94,7 @@ func TestAnsweredTurnIsReplayed(t *testing.T) {
 
 func TestParallelReadersShareOneAnswer(t *testing.T) {
 	t.Parallel()
-	url := storetest.NewURL(t)
+	url, _ := storetest.Lend(t)
 	simulator := groqsim.New(groqsim.Options{})
 	var servers []*desk.Desk
 	for range 3 {

@@ -61,7 +61,7 @@ func TestManyStreamsLeaveThePoolToRequests(t *testing.T) {
 func TestCancelledRequestsLeaveNoSessionsBehind(t *testing.T) {
 	t.Parallel()
 	const requests, atOnce = 1000, 40
-	d := newCast(t)
+	d := newCastOn(t, desk.Options{DatabaseURL: storetest.NewURL(t)}) // A database without the sessions of earlier tests.
 	// Requests that write to the ticket wait for the lock, and are cancelled while they wait.
 	storetest.Lock(t, d.DatabaseURL, "tickets")
 	// The first requests are cancelled only after their sessions in the database have been seen.

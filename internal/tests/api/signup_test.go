@@ -311,7 +311,7 @@ func TestSignUpRefusesUnknownAndRepeatedMembers(t *testing.T) {
 func TestParallelSignUpsCreateOneAccount(t *testing.T) {
 	t.Parallel()
 	const servers, atOnce, requests = 3, 2, 100
-	database := storetest.NewURL(t)
+	database, _ := storetest.Lend(t)
 	results := make(chan apitest.Response, requests)
 	queue := make(chan struct{}, requests)
 	for range requests {
