@@ -177,7 +177,7 @@ func TestCancelClosesTheConnectionImmediately(t *testing.T) {
 	require.False(t, s.Next())
 	fault, ok := errors.AsType[*Error](s.Err())
 	require.True(t, ok)
-	require.Equal(t, Canceled, fault.Kind)
+	require.Equal(t, Cancelled, fault.Kind)
 	require.ErrorIs(t, fault, context.Canceled)
 	require.Equal(t, groqsim.EndClientGone, b.ended(time.Second).End)
 }
@@ -193,7 +193,7 @@ func TestCloseClosesTheConnectionImmediately(t *testing.T) {
 	require.False(t, s.Next())
 	fault, ok := errors.AsType[*Error](s.Err())
 	require.True(t, ok)
-	require.Equal(t, Canceled, fault.Kind)
+	require.Equal(t, Cancelled, fault.Kind)
 	require.Equal(t, groqsim.EndClientGone, b.ended(time.Second).End)
 }
 

@@ -149,7 +149,7 @@ func (d *decoder) outcome() error {
 func (d *decoder) endOfInput(err error) error {
 	own, ok := errors.AsType[*Error](err)
 	switch {
-	case d.finished() && (!ok || own.Kind != Canceled):
+	case d.finished() && (!ok || own.Kind != Cancelled):
 		return nil
 	case ok:
 		return own

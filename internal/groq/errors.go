@@ -39,13 +39,13 @@ const (
 	// NoAnswer means that the token limit was used up before the answer began: all of it went into reasoning. The same
 	// request ends the same way.
 	NoAnswer Kind = "no_answer"
-	// Canceled means that the caller gave up: its context was cancelled or the stream was closed.
-	Canceled Kind = "canceled"
+	// Cancelled means that the caller gave up: its context was cancelled or the stream was closed.
+	Cancelled Kind = "cancelled"
 )
 
 // Kinds lists all kinds.
 func Kinds() []Kind {
-	return []Kind{Overloaded, Misconfigured, Rejected, TooLarge, Timeout, Stalled, Protocol, Empty, NoAnswer, Canceled}
+	return []Kind{Overloaded, Misconfigured, Rejected, TooLarge, Timeout, Stalled, Protocol, Empty, NoAnswer, Cancelled}
 }
 
 // Error is the only error a [Stream] reports. Its text holds the kind, the status and the code, and nothing else that
@@ -91,7 +91,7 @@ func (e *Error) Retryable() bool {
 	switch e.Kind {
 	case Overloaded, Timeout, Stalled, Protocol, Empty:
 		return true
-	case Misconfigured, Rejected, TooLarge, NoAnswer, Canceled:
+	case Misconfigured, Rejected, TooLarge, NoAnswer, Cancelled:
 		return false
 	}
 	return false
@@ -113,7 +113,7 @@ func contextError(ctx context.Context) *Error {
 	if errors.Is(cause, context.DeadlineExceeded) {
 		return &Error{Kind: Timeout, Code: "deadline", cause: cause}
 	}
-	return &Error{Kind: Canceled, cause: cause}
+	return &Error{Kind: Cancelled, cause: cause}
 }
 
 func protocolError(code string) *Error { return &Error{Kind: Protocol, Code: code} }

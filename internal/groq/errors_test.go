@@ -195,7 +195,7 @@ func TestRetryableKinds(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[Kind]bool{
 		Overloaded: true, Timeout: true, Stalled: true, Protocol: true, Empty: true,
-		NoAnswer: false, Misconfigured: false, Rejected: false, TooLarge: false, Canceled: false,
+		NoAnswer: false, Misconfigured: false, Rejected: false, TooLarge: false, Cancelled: false,
 	} {
 		require.Equal(t, want, (&Error{Kind: kind}).Retryable(), kind)
 	}

@@ -254,7 +254,7 @@ func TestCancelDuringTheWait(t *testing.T) {
 		time.AfterFunc(2*time.Second, func() { cancel(reason) })
 		_, fault := drain(t, client.Stream(ctx, question))
 		require.NotNil(t, fault)
-		require.Equal(t, Canceled, fault.Kind)
+		require.Equal(t, Cancelled, fault.Kind)
 		require.ErrorIs(t, fault, reason)
 		require.False(t, fault.Retryable())
 		require.Equal(t, 2*time.Second, time.Since(u.at[0]))

@@ -99,11 +99,11 @@ func (s *Stream) Err() error {
 // Result returns what is known about the stream.
 func (s *Stream) Result() Result { return s.result }
 
-// Close ends the stream, if it is still running as Canceled, and closes its connection. It always returns nil and may
+// Close ends the stream, if it is still running as Cancelled, and closes its connection. It always returns nil and may
 // be called more than once.
 func (s *Stream) Close() error {
 	if !s.done {
-		s.end(&Error{Kind: Canceled, Code: "closed"})
+		s.end(&Error{Kind: Cancelled, Code: "closed"})
 	}
 	return nil
 }
@@ -268,7 +268,7 @@ func checkResponse(resp *http.Response, b *body) error {
 	case resp.StatusCode != http.StatusOK:
 		// An error response that cannot be read is still an error. Only its code is missing.
 		text, err := io.ReadAll(io.LimitReader(b, maxErrorBody))
-		if own, ok := errors.AsType[*Error](err); ok && own.Kind == Canceled {
+		if own, ok := errors.AsType[*Error](err); ok && own.Kind == Cancelled {
 			return own
 		}
 		return statusError(resp.StatusCode, resp.Header, text)
@@ -284,7 +284,7 @@ func checkResponse(resp *http.Response, b *body) error {
 // notStream returns the error for a 200 that is not a stream: the one that its JSON names, as some gateways answer.
 func notStream(status int, b *body) *Error {
 	text, err := io.ReadAll(io.LimitReader(b, maxErrorBody))
-	if own, ok := errors.AsType[*Error](err); ok && own.Kind == Canceled {
+	if own, ok := errors.AsType[*Error](err); ok && own.Kind == Cancelled {
 		return own
 	}
 	var envelope struct {

@@ -182,14 +182,14 @@ func TestWhatCountsAsAFailureOfTheModel(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []groq.Kind{
 		groq.Overloaded, groq.Misconfigured, groq.Timeout, groq.Stalled, groq.Protocol,
-		groq.Rejected, groq.TooLarge, groq.Empty, groq.NoAnswer, groq.Canceled,
+		groq.Rejected, groq.TooLarge, groq.Empty, groq.NoAnswer, groq.Cancelled,
 	} {
 		u := NewModels(nil, []string{"a"}, 1, metrics.NewSet())
 		for range breakerFailures {
 			closed(u.breakers["a"]).report(&groq.Error{Kind: kind})
 		}
 		counts := kind != groq.Rejected && kind != groq.TooLarge && kind != groq.Empty && kind != groq.NoAnswer &&
-			kind != groq.Canceled
+			kind != groq.Cancelled
 		require.Equal(t, counts, u.breakers["a"].wait() > 0, kind)
 	}
 	u := NewModels(nil, []string{"a"}, 1, metrics.NewSet())

@@ -168,7 +168,7 @@ func (x *Exchange) readWhole(p *pass, stream *groq.Stream) error {
 // logFailure logs the server's own words for the operator, who alone may see them.
 func (x *Exchange) logFailure(ctx context.Context, model string, err error) {
 	failure, ok := errors.AsType[*groq.Error](err)
-	if !ok || failure.Kind == groq.Canceled {
+	if !ok || failure.Kind == groq.Cancelled {
 		return
 	}
 	x.Logger.LogAttrs(ctx, slog.LevelWarn, "ai service failed",

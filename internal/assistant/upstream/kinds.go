@@ -32,7 +32,7 @@ func codeOf(kind groq.Kind) apperr.Code {
 		return apperr.AIStalled
 	case groq.Protocol, groq.Empty:
 		return apperr.AIProtocol
-	case groq.Canceled:
+	case groq.Cancelled:
 	}
 	return apperr.Internal
 }
@@ -58,7 +58,7 @@ func (p *pass) report(err error) {
 	case groq.Overloaded, groq.Timeout, groq.Stalled, groq.Protocol, groq.Misconfigured:
 		p.breaker.heed(RetryAfter(err))
 		p.failed()
-	case groq.Rejected, groq.TooLarge, groq.Empty, groq.NoAnswer, groq.Canceled:
+	case groq.Rejected, groq.TooLarge, groq.Empty, groq.NoAnswer, groq.Cancelled:
 		p.ended()
 	}
 }
@@ -76,7 +76,7 @@ func anotherMayAnswer(err error) bool {
 	return failure.Kind == groq.Overloaded || failure.Kind == groq.Empty
 }
 
-// kindOf returns the kind of an upstream failure; empty for success, and Canceled for an error that is not upstream's.
+// kindOf returns the kind of an upstream failure; empty for success, and Cancelled for an error that is not upstream's.
 func kindOf(err error) groq.Kind {
 	if err == nil {
 		return ""
@@ -84,5 +84,5 @@ func kindOf(err error) groq.Kind {
 	if failure, ok := errors.AsType[*groq.Error](err); ok {
 		return failure.Kind
 	}
-	return groq.Canceled
+	return groq.Cancelled
 }

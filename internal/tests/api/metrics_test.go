@@ -135,7 +135,7 @@ func TestMetricsOfAnswers(t *testing.T) {
 		`support_ai_first_token_seconds_count`: 2,
 		`support_ai_takeovers_total`:           1,
 		`support_ai_upstream_requests_total{model="openai/gpt-oss-120b", result="ok"}`:       1,
-		`support_ai_upstream_requests_total{model="openai/gpt-oss-120b", result="canceled"}`: 1,
+		`support_ai_upstream_requests_total{model="openai/gpt-oss-120b", result="cancelled"}`: 1,
 		`support_ai_upstream_requests_total{model="openai/gpt-oss-120b", result="rejected"}`: 1,
 		`support_ai_upstream_requests_total{model="openai/gpt-oss-120b", result="not_sent"}`: 0,
 	})

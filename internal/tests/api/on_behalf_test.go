@@ -118,7 +118,7 @@ func TestRefusedRequestCreatesNoCustomer(t *testing.T) {
 }
 
 // Every operation either honors X-On-Behalf-Of or refuses the request, whoever sends it.
-func TestOnBehalfOfIsHonoredOrRefused(t *testing.T) {
+func TestOnBehalfOfIsHonouredOrRefused(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)

@@ -22,8 +22,8 @@ import (
 // urgent is a triage that advises a hand-off.
 const urgent = `{"priority":"urgent","tags":["Billing","refund"],"language":"en","sentiment":"angry","hand_off":true,"reason":"A refund."}`
 
-// sortNew runs one period of the triage of new tickets.
-func sortNew(t *testing.T, s *desk.Desk) {
+// triageNew runs one period of the triage of new tickets.
+func triageNew(t *testing.T, s *desk.Desk) {
 	t.Helper()
 	for _, task := range s.Assistant.Tasks() {
 		if task.Name == "triage_new_tickets" {
@@ -47,9 +47,9 @@ func TestNewTicketsAreTriaged(t *testing.T) {
 	ticket := customer.NewTicket(t)
 	require.Empty(t, s.Simulator.Requests(), "opening a ticket does not wait for the AI")
 	enqueue(t, s, groqsim.Script{Text: urgent})
-	sortNew(t, s)
+	triageNew(t, s)
 	id := triageOf(t, s, agent, ticket.ID)
-	sortNew(t, s)
+	triageNew(t, s)
 
 	sorted := getTicket(t, agent, ticket)
 	require.Equal(t, client.TicketPriorityUrgent, sorted.Priority)
@@ -66,7 +66,7 @@ func TestNewTicketsAreTriaged(t *testing.T) {
 			FROM journal_outbox WHERE ticket_id = $1 AND type <> 'ticket.created'`, ticket.ID))
 
 	version := sorted.UpdatedAt
-	sortNew(t, s)
+	triageNew(t, s)
 	require.Equal(t, version, getTicket(t, agent, ticket).UpdatedAt)
 	require.Len(t, s.Simulator.Requests(), 1, "once for each ticket")
 	require.Zero(t, countRows(t, s, "due_triages"))
@@ -83,12 +83,12 @@ func TestTriageChangesTicketsOnlyWithTheRuleApply(t *testing.T) {
 			customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 			ticket := customer.NewTicket(t)
 			enqueue(t, s, groqsim.Script{Text: urgent})
-			sortNew(t, s)
+			triageNew(t, s)
 			if asked > 0 {
 				got := getComplete(t, agent, triageOf(t, s, agent, ticket.ID))
 				require.Equal(t, client.TicketPriorityUrgent, got.Triage.Priority)
 			}
-			sortNew(t, s)
+			triageNew(t, s)
 			require.Len(t, s.Simulator.Requests(), asked)
 			after := getTicket(t, agent, ticket)
 			require.Equal(t, client.TicketPriorityNormal, after.Priority)
@@ -112,7 +112,7 @@ func TestTriageKeepsDecisionsOfStaff(t *testing.T) { //nolint:tparallel // The s
 				before := len(s.Simulator.Requests())
 				if asked {
 					enqueue(t, s, groqsim.Script{Text: urgent})
-					sortNew(t, s)
+					triageNew(t, s)
 					triageOf(t, s, agent, ticket.ID)
 				}
 				switch name {
@@ -126,10 +126,10 @@ func TestTriageKeepsDecisionsOfStaff(t *testing.T) { //nolint:tparallel // The s
 					require.Equal(t, http.StatusOK, changed.Status, "%s", changed.Body)
 				}
 				decided := getTicket(t, agent, ticket)
-				sortNew(t, s)
+				triageNew(t, s)
 				if name == "close" && !asked {
 					triageOf(t, s, agent, ticket.ID)
-					sortNew(t, s)
+					triageNew(t, s)
 				} else {
 					require.Len(t, s.Simulator.Requests(), before+map[bool]int{true: 1}[asked])
 				}
@@ -152,7 +152,7 @@ func TestReplicasTriageEveryTicketOnce(t *testing.T) {
 	require.Eventually(t, func() bool {
 		var sorting sync.WaitGroup
 		for i := range 4 {
-			sorting.Go(func() { sortNew(t, []*desk.Desk{one, other}[i%2]) })
+			sorting.Go(func() { triageNew(t, []*desk.Desk{one, other}[i%2]) })
 		}
 		sorting.Wait()
 		return countRows(t, one, "due_triages") == 0
@@ -170,11 +170,11 @@ func TestFailedTriageChangesNothing(t *testing.T) {
 	ticket := customer.NewTicket(t)
 	before := getTicket(t, agent, ticket)
 	enqueue(t, s, groqsim.Script{Text: "I would rather not.", Times: 10})
-	sortNew(t, s)
+	triageNew(t, s)
 	triageOf(t, s, agent, ticket.ID)
 	asked := len(s.Simulator.Requests())
 	for range 2 {
-		sortNew(t, s)
+		triageNew(t, s)
 	}
 	require.Len(t, s.Simulator.Requests(), asked)
 	require.Equal(t, before, getTicket(t, agent, ticket))
