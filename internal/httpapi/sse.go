@@ -49,18 +49,15 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 	defer s.leave()
 	stream := newEventStream(w)
 	s.encoder.SetHeader(w.Header())
-	opened := stream.open(s.encoder.Begin())
+	begin := func() error { return stream.open(s.encoder.Begin()) }
 	if s.reader == nil {
-		return errors.Join(opened, stream.write(s.encoder.Unanswered(s.unanswered)))
+		return errors.Join(begin(), stream.write(s.encoder.Unanswered(s.unanswered)))
 	}
 	defer s.reader.Close()
 	ctx, stop := s.permits.whileAllowed(s.ctx)
 	defer stop()
-	if opened == nil && !s.reader.Ready() {
-		opened = stream.flush()
-	}
-	if opened != nil {
-		return opened
+	if err := onFreshStack(begin); err != nil {
+		return err
 	}
 	ended := false
 	heartbeat := time.NewTimer(heartbeatInterval)
@@ -144,23 +141,18 @@ func onFreshStack(fn func() error) (err error) {
 type eventStream struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
-	// unsent is how many bytes have been added since the last flush, and begun means that the headers were flushed.
-	unsent int
-	begun  bool
+	// added means that there are frames to flush.
+	added bool
 }
-
-// maxUnsent bounds what is sent together with the headers. Sending takes a deep stack, and net/http sends 2 KiB and more by
-// itself.
-const maxUnsent = 1500
 
 func newEventStream(w http.ResponseWriter) *eventStream {
 	return &eventStream{w: w, controller: http.NewResponseController(w)}
 }
 
-// open adds the headers and the first bytes.
+// open sends the headers and the first bytes.
 func (s *eventStream) open(begin []byte) error {
 	s.w.WriteHeader(http.StatusOK)
-	return s.add(begin)
+	return s.write(begin)
 }
 
 // nativeEncoder is the product's own wire format. All readers of an answer share its frames.
@@ -241,29 +233,20 @@ func (s *eventStream) add(frame []byte) error {
 	if len(frame) == 0 {
 		return nil
 	}
-	if !s.begun && s.unsent+len(frame) > maxUnsent {
-		if err := s.flush(); err != nil {
-			return err
-		}
-	}
 	if err := s.controller.SetWriteDeadline(time.Now().Add(sseWriteTimeout)); err != nil {
 		return fmt.Errorf("httpapi: set the write deadline: %w", err)
 	}
 	_, err := s.w.Write(frame)
-	s.unsent += len(frame)
+	s.added = true
 	return err
 }
 
 // flush sends what was added.
 func (s *eventStream) flush() error {
-	if s.unsent == 0 {
+	if !s.added {
 		return nil
 	}
-	s.unsent = 0
-	if !s.begun {
-		s.begun = true
-		return onFreshStack(s.controller.Flush)
-	}
+	s.added = false
 	return s.controller.Flush()
 }
 

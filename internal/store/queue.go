@@ -47,14 +47,14 @@ func (q *queue) take(ctx context.Context) (*pgxpool.Conn, error) {
 		return q.pool.Acquire(ctx)
 	}
 	begin := time.Now()
-	alone := q.waiting.Add(1) == 1
+	q.waiting.Add(1)
 	defer func() {
 		q.waiting.Add(-1)
 		q.waits.Add(1)
 		q.waited.Add(int64(time.Since(begin)))
 	}()
-	if alone && q.hasIdle() {
-		return q.pool.Acquire(ctx) // It was given back before there was somebody who waits.
+	if q.hasIdle() {
+		q.tell() // It was given back before there was somebody who waits.
 	}
 	return q.wait(ctx)
 }
@@ -114,9 +114,13 @@ func (q *queue) open(ctx context.Context, done <-chan struct{}) <-chan acquired 
 // giveBack gives a connection back to the pool, and tells a caller who waits.
 func (q *queue) giveBack(conn *pgxpool.Conn) {
 	conn.Release()
-	if q.waiting.Load() == 0 {
-		return
+	if q.waiting.Load() > 0 {
+		q.tell()
 	}
+}
+
+// tell tells a caller who waits that a connection may be idle.
+func (q *queue) tell() {
 	select {
 	case q.freed <- struct{}{}:
 	default:

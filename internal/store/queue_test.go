@@ -24,7 +24,11 @@ func hold(t *testing.T, s *store.Store) (release func()) {
 			return ctx.Err()
 		})
 	}()
-	<-held
+	select {
+	case <-held:
+	case err := <-released:
+		require.NoError(t, err, "no connection to hold")
+	}
 	release = func() {
 		cancel()
 		if err := <-released; !errors.Is(err, context.Canceled) {

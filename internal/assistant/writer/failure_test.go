@@ -23,7 +23,7 @@ func TestEveryKindOfUpstreamErrorHasACode(t *testing.T) {
 		groq.Protocol:      apperr.AIProtocol,
 		groq.Empty:         apperr.AIProtocol,
 		groq.NoAnswer:      apperr.AINoAnswer,
-		groq.Cancelled:      apperr.Internal,
+		groq.Cancelled:     apperr.Internal,
 	} {
 		require.Equal(t, want, Failure(&groq.Error{Kind: kind}).Code, kind)
 	}

@@ -146,10 +146,15 @@ func TestAnswerFailsAfterTooManyCrashes(t *testing.T) {
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
-	storetest.Exec(t, s.DatabaseURL,
-		`INSERT INTO ai_responses (id, ticket_id, customer_id, model, owner_id, attempt, crashes, lease_expires_at)
-		VALUES (gen_random_uuid(), $1, (SELECT user_id FROM tickets WHERE id = $1), 'm', gen_random_uuid(), 3, 3, now() - interval '1 second')`, ticket.ID)
-	failed := user.Stream(t, ticket.ID).ReadAll().Failed // The stream's headers are sent before the reaper runs.
+	storetest.Exec(t, s.DatabaseURL, `WITH response AS (
+			INSERT INTO ai_responses (id, ticket_id, customer_id, model, owner_id, attempt, crashes, lease_expires_at, last_seq)
+			SELECT gen_random_uuid(), id, user_id, 'm', gen_random_uuid(), 3, 3, now() - interval '1 second', 1
+			FROM tickets WHERE id = $1
+			RETURNING id
+		)
+		INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+		SELECT id, 1, 'delta', 3, 'I ' FROM response`, ticket.ID)
+	failed := user.Stream(t, ticket.ID).ReadAll().Failed
 	require.NotNil(t, failed)
 	require.Equal(t, client.AIFailureCodeAITimeout, failed.Code)
 	storetest.Exec(t, s.DatabaseURL, "UPDATE ai_responses SET finished_at = finished_at - interval '1 minute'")

@@ -46,21 +46,21 @@ func TestPagesOfLongTextsAreLimitedInBytes(t *testing.T) {
 	s := desk.New(t, desk.Options{NoAI: true})
 	customer, agent, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent), s.Staff(t, sqlc.UserRoleAdmin)
 	storetest.Exec(t, s.DatabaseURL, `INSERT INTO tickets (id, user_id, title, description, created_at)
-		SELECT gen_random_uuid(), $1, 'long', $2, now() - make_interval(secs => n) FROM generate_series(1, 200) AS n`,
+		SELECT gen_random_uuid(), $1, 'long', $2, now() - make_interval(secs => n) FROM generate_series(1, 120) AS n`,
 		customer.ID, markup)
 	ticket := storetest.QueryText(t, s.DatabaseURL, "SELECT id FROM tickets LIMIT 1")
 	for _, sql := range []string{
 		`INSERT INTO messages (id, ticket_id, author, content, created_at)
-			SELECT gen_random_uuid(), $1, 'ai', repeat('<', 10000), now() + make_interval(secs => n) FROM generate_series(1, 200) AS n`,
+			SELECT gen_random_uuid(), $1, 'ai', repeat('<', 10000), now() + make_interval(secs => n) FROM generate_series(1, 120) AS n`,
 		`INSERT INTO ai_responses (id, ticket_id, kind, status, finish_reason, model, content, lease_expires_at, finished_at)
 			SELECT gen_random_uuid(), $1, 'summarize', 'completed', 'stop', 'a-model', repeat('<', 10000), now(), now()
-			FROM generate_series(1, 200)`,
+			FROM generate_series(1, 120)`,
 	} {
 		storetest.Exec(t, s.DatabaseURL, sql, ticket)
 	}
 	storetest.Exec(t, s.DatabaseURL, `INSERT INTO prompts (id, version, company, product, tone, language, rules, instructions)
 		SELECT gen_random_uuid(), n, 'x', 'x', 'friendly', 'en', array_fill(repeat('<', 300), ARRAY[20]), repeat('<', 4000)
-		FROM generate_series(1, 200) AS n`)
+		FROM generate_series(1, 120) AS n`)
 	for path, user := range map[string]*apitest.User{
 		"/tickets": customer, "/staff/tickets": agent, "/tickets/" + ticket + "/messages": customer,
 		"/tickets/" + ticket + "/ai-responses": agent, "/prompts": admin,
@@ -82,7 +82,7 @@ func TestPagesOfLongTextsAreLimitedInBytes(t *testing.T) {
 				next = link[1]
 			}
 		}
-		require.Len(t, seen, 200, path)
+		require.Len(t, seen, 120, path)
 		require.Equal(t, 2, pages, path)
 	}
 }

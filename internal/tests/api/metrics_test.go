@@ -134,10 +134,10 @@ func TestMetricsOfAnswers(t *testing.T) {
 		`support_ai_responses_running`:         0,
 		`support_ai_first_token_seconds_count`: 2,
 		`support_ai_takeovers_total`:           1,
-		`support_ai_upstream_requests_total{model="openai/gpt-oss-120b", result="ok"}`:       1,
+		`support_ai_upstream_requests_total{model="openai/gpt-oss-120b", result="ok"}`:        1,
 		`support_ai_upstream_requests_total{model="openai/gpt-oss-120b", result="cancelled"}`: 1,
-		`support_ai_upstream_requests_total{model="openai/gpt-oss-120b", result="rejected"}`: 1,
-		`support_ai_upstream_requests_total{model="openai/gpt-oss-120b", result="not_sent"}`: 0,
+		`support_ai_upstream_requests_total{model="openai/gpt-oss-120b", result="rejected"}`:  1,
+		`support_ai_upstream_requests_total{model="openai/gpt-oss-120b", result="not_sent"}`:  0,
 	})
 	found, _ := scrape(t, d.Desk)
 	require.GreaterOrEqual(t, found["support_ai_commit_seconds_count"], 2.0)
