@@ -49,15 +49,18 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 	defer s.leave()
 	stream := newEventStream(w)
 	s.encoder.SetHeader(w.Header())
-	begin := func() error { return stream.open(s.encoder.Begin()) }
+	opened := stream.open(s.encoder.Begin())
 	if s.reader == nil {
-		return errors.Join(begin(), stream.write(s.encoder.Unanswered(s.unanswered)))
+		return errors.Join(opened, stream.write(s.encoder.Unanswered(s.unanswered)))
 	}
 	defer s.reader.Close()
 	ctx, stop := s.permits.whileAllowed(s.ctx)
 	defer stop()
-	if err := onFreshStack(begin); err != nil {
-		return err
+	if opened == nil && !s.reader.Ready() {
+		opened = stream.flush()
+	}
+	if opened != nil {
+		return opened
 	}
 	ended := false
 	heartbeat := time.NewTimer(heartbeatInterval)
@@ -141,18 +144,23 @@ func onFreshStack(fn func() error) (err error) {
 type eventStream struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
-	// added means that there are frames to flush.
-	added bool
+	// unsent is how many bytes have been added since the last flush, and begun means that the headers were flushed.
+	unsent int
+	begun  bool
 }
+
+// maxUnsent bounds what is sent together with the headers. Sending takes a deep stack, and net/http sends 2 KiB and more by
+// itself.
+const maxUnsent = 1500
 
 func newEventStream(w http.ResponseWriter) *eventStream {
 	return &eventStream{w: w, controller: http.NewResponseController(w)}
 }
 
-// open sends the headers and the first bytes.
+// open adds the headers and the first bytes.
 func (s *eventStream) open(begin []byte) error {
 	s.w.WriteHeader(http.StatusOK)
-	return s.write(begin)
+	return s.add(begin)
 }
 
 // nativeEncoder is the product's own wire format. All readers of an answer share its frames.
@@ -233,20 +241,29 @@ func (s *eventStream) add(frame []byte) error {
 	if len(frame) == 0 {
 		return nil
 	}
+	if !s.begun && s.unsent+len(frame) > maxUnsent {
+		if err := s.flush(); err != nil {
+			return err
+		}
+	}
 	if err := s.controller.SetWriteDeadline(time.Now().Add(sseWriteTimeout)); err != nil {
 		return fmt.Errorf("httpapi: set the write deadline: %w", err)
 	}
 	_, err := s.w.Write(frame)
-	s.added = true
+	s.unsent += len(frame)
 	return err
 }
 
 // flush sends what was added.
 func (s *eventStream) flush() error {
-	if !s.added {
+	if s.unsent == 0 {
 		return nil
 	}
-	s.added = false
+	s.unsent = 0
+	if !s.begun {
+		s.begun = true
+		return onFreshStack(s.controller.Flush)
+	}
 	return s.controller.Flush()
 }
 

@@ -47,3 +47,17 @@ func TestFramesThatAreThereAreSentTogether(t *testing.T) {
 	require.NoError(t, s.write([]byte(": keep-alive\n\n")))
 	require.Equal(t, 2, w.count)
 }
+
+func TestHeadersAreSentBeforeALargeFrame(t *testing.T) {
+	t.Parallel()
+	w := &flushes{ResponseRecorder: httptest.NewRecorder()}
+	s := newEventStream(w)
+	require.NoError(t, s.open([]byte(": open\n\n")))
+	require.NoError(t, s.add([]byte("data: 1\n\n")))
+	require.Zero(t, w.count)
+	large := make([]byte, maxUnsent)
+	require.NoError(t, s.add(large))
+	require.Equal(t, 1, w.count)
+	require.NoError(t, s.add(large))
+	require.Equal(t, 1, w.count)
+}

@@ -166,6 +166,14 @@ func (f *Feed) after(ctx context.Context, quiet <-chan time.Time, seq int64, rew
 	}
 }
 
+// isAhead reports whether after has something to return without waiting, besides the end of the feed.
+func (f *Feed) isAhead(seq int64, rewound int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := len(f.entries)
+	return f.rewound != rewound || n > 0 && f.entries[n-1].Event.id().Seq > seq
+}
+
 // has reports whether the feed has this very event.
 func (f *Feed) has(id EventID) bool {
 	f.mu.Lock()

@@ -133,7 +133,7 @@ func (r *Reader) NextWithin(ctx context.Context, quiet <-chan time.Time) (Entry,
 }
 
 // Ready reports whether Next has an entry without waiting.
-func (r *Reader) Ready() bool { return len(r.pending) > 0 }
+func (r *Reader) Ready() bool { return len(r.pending) > 0 || r.feed.isAhead(r.seq, r.rewound) }
 
 // fill waits until there is a next entry.
 func (r *Reader) fill(ctx context.Context, quiet <-chan time.Time) error {
