@@ -52,6 +52,12 @@ func TestFurtherStoresAreLentWithTheirDatabase(t *testing.T) { //nolint:parallel
 		require.Same(t, first, storetest.Open(t, databaseURL))
 		require.NotSame(t, closed, storetest.Open(t, databaseURL))
 	})
+	use(t, func(t *testing.T, databaseURL string) {
+		t.Helper()
+		storetest.Exec(t, databaseURL, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+		require.NotSame(t, first, storetest.Open(t, databaseURL), "its sessions were ended")
+	})
 }
 
 func TestChangedDatabaseIsNotLentAgain(t *testing.T) { //nolint:paralleltest // No other test may borrow the database.
