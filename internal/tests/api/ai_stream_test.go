@@ -1,15 +1,11 @@
 package api_test
 
 import (
-	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"net/textproto"
 	"strconv"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,15 +21,10 @@ func TestEventsThatAreThereAreSentTogether(t *testing.T) {
 	enqueue(t, s, groqsim.Script{Text: "Hello"})
 	user.Stream(t, ticket.ID).ReadAll()
 
-	dialer := net.Dialer{Timeout: patience}
-	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(s.URL, "http://"))
+	conn := dial(t, s.URL)
+	_, err := fmt.Fprintf(conn, "GET /tickets/%s/ai-response HTTP/1.1\r\nHost: support\r\nAuthorization: Bearer %s\r\n\r\n", ticket.ID, user.Token)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
-	_, err = fmt.Fprintf(conn, "GET /tickets/%s/ai-response HTTP/1.1\r\nHost: support\r\nAuthorization: Bearer %s\r\n\r\n", ticket.ID, user.Token)
-	require.NoError(t, err)
-	reader := bufio.NewReader(conn)
-	lines := textproto.NewReader(reader)
+	lines := textproto.NewReader(conn.reader)
 	status, err := lines.ReadLine()
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1 200 OK", status)
@@ -45,7 +36,7 @@ func TestEventsThatAreThereAreSentTogether(t *testing.T) {
 	size, err := strconv.ParseInt(line, 16, 32)
 	require.NoError(t, err)
 	chunk := make([]byte, size)
-	_, err = io.ReadFull(reader, chunk)
+	_, err = io.ReadFull(conn.reader, chunk)
 	require.NoError(t, err)
 	for _, part := range []string{"retry: ", "event: start\n", "Hello", "event: done\n"} {
 		require.Contains(t, string(chunk), part)

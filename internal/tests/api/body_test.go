@@ -30,10 +30,11 @@ type connection struct {
 	reader *bufio.Reader
 }
 
-func (c *cast) dial(t *testing.T) connection {
+// dial connects to the server at the URL. The connection is closed when the test ends.
+func dial(t *testing.T, url string) connection {
 	t.Helper()
 	dialer := net.Dialer{Timeout: patience}
-	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(c.URL, "http://"))
+	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(url, "http://"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
@@ -43,7 +44,7 @@ func (c *cast) dial(t *testing.T) connection {
 // begin sends the head of a request.
 func (c *cast) begin(t *testing.T, o call, header ...string) connection {
 	t.Helper()
-	conn := c.dial(t)
+	conn := dial(t, c.URL)
 	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\nAuthorization: Bearer %s\r\n", o.method, o.path, o.by.Token)
 	if o.role == "" {
 		head = fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\n", o.method, o.path)

@@ -1,11 +1,9 @@
 package api_test
 
 import (
-	"bufio"
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,14 +18,13 @@ func TestHalfClosedRequestNeverGetsAnEmptySuccess(t *testing.T) {
 	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	for range 20 {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://")) //nolint:noctx // Closed below.
+		conn := dial(t, s.URL)
+		_, err := io.WriteString(conn, "GET /tickets HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+user.Token+"\r\n\r\n")
 		require.NoError(t, err)
-		_, err = io.WriteString(conn, "GET /tickets HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+user.Token+"\r\n\r\n")
-		require.NoError(t, err)
-		tcp, ok := conn.(*net.TCPConn)
+		tcp, ok := conn.Conn.(*net.TCPConn)
 		require.True(t, ok)
 		require.NoError(t, tcp.CloseWrite())
-		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		response, err := http.ReadResponse(conn.reader, nil)
 		if err == nil {
 			body, err := io.ReadAll(response.Body)
 			require.NoError(t, err)

@@ -149,8 +149,7 @@ func TestRepeatAfterALostResponseHasItsEffectOnce(t *testing.T) {
 	for round := range 20 {
 		key := uuid.NewString()
 		before := countRows(t, d.Desk, "tickets")
-		conn, err := net.Dial("tcp", strings.TrimPrefix(d.URL, "http://")) //nolint:noctx // Closed below.
-		require.NoError(t, err)
+		conn := dial(t, d.URL)
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.URL+"/tickets", strings.NewReader(ticketBody))
 		require.NoError(t, err)
 		request.Header.Set("Content-Type", "application/json")

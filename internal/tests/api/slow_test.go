@@ -39,7 +39,7 @@ func TestServerLimitsSlowAndLargeRequests(t *testing.T) {
 func TestHeaderThatIsTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
-	conn := d.dial(t)
+	conn := dial(t, d.URL)
 	_, err := fmt.Fprintf(conn, "GET /livez HTTP/1.1\r\nHost: support\r\nX-Long: %s\r\n\r\n", strings.Repeat("x", 30<<10))
 	require.NoError(t, err)
 	r, closes := conn.answer(t)
@@ -75,7 +75,7 @@ func TestIncompleteHeadersTimeOutAfterFiveSeconds(t *testing.T) {
 	ends := make([]time.Duration, sockets)
 	faults := make([]error, sockets)
 	for i := range sockets {
-		conn := d.dial(t)
+		conn := dial(t, d.URL)
 		begin := time.Now()
 		require.NoError(t, conn.SetDeadline(begin.Add(patience)))
 		_, err := io.WriteString(conn, "GET /livez HTTP/1.1\r\nHost: support\r\nX-Half: a")
