@@ -29,17 +29,15 @@ type loan struct {
 	count  int
 	forget func()
 
-	mu sync.Mutex
 	// others are further Stores on the database, which no test uses at the moment.
-	others []*store.Store
+	others stack[*store.Store]
 }
 
 // lent are the databases of this process that tests use one after another.
 var lent loans
 
 type loans struct {
-	mu   sync.Mutex
-	free []*loan
+	free stack[*loan]
 	// used are the loans of running tests, by URL.
 	used sync.Map
 
@@ -64,13 +62,13 @@ func Lend(t testing.TB) (databaseURL string, s *store.Store) {
 		lent.used.Delete(l.url)
 		l.count++
 		_, altered := lent.altered.LoadAndDelete(l.url)
-		if altered || t.Failed() || l.count == maxLoans || l.PoolStats().Acquired > 0 || !l.empty() {
+		if altered || t.Failed() || l.count == maxLoans || !isIdle(l.Store) || !l.empty() {
 			l.close()
 			l.forget()
 			drop(t, shared.admin, l.url)
 			return
 		}
-		lent.giveBack(l)
+		lent.free.push(l)
 	})
 	return l.url, l.Store
 }
@@ -78,7 +76,7 @@ func Lend(t testing.TB) (databaseURL string, s *store.Store) {
 // borrow returns the database that was returned last, or a new one.
 func borrow(t testing.TB) *loan {
 	t.Helper()
-	if l := lent.take(); l != nil {
+	if l, found := lent.free.pop(); found {
 		return l
 	}
 	admin, template := prepare(t)
@@ -91,66 +89,61 @@ func borrow(t testing.TB) *loan {
 	return l
 }
 
-func (all *loans) take() *loan {
-	all.mu.Lock()
-	defer all.mu.Unlock()
-	last := len(all.free) - 1
-	if last < 0 {
-		return nil
-	}
-	l := all.free[last]
-	all.free = all.free[:last]
-	return l
-}
-
-func (all *loans) giveBack(l *loan) {
-	all.mu.Lock()
-	defer all.mu.Unlock()
-	all.free = append(all.free, l)
-}
-
 // open returns a further Store on the database. When the test ends, the next test gets it.
 func (l *loan) open(t testing.TB) *store.Store {
 	t.Helper()
-	s := l.take()
-	if s == nil {
+	s, found := l.others.pop()
+	if !found {
 		s = open(t, l.url)
 	}
 	t.Cleanup(func() {
-		if t.Failed() || s.PoolStats().Acquired > 0 || !works(s) {
+		if t.Failed() || !isIdle(s) {
 			s.Close()
 			return
 		}
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.others = append(l.others, s)
+		l.others.push(s)
 	})
-	return s
-}
-
-func (l *loan) take() *store.Store {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	last := len(l.others) - 1
-	if last < 0 {
-		return nil
-	}
-	s := l.others[last]
-	l.others = l.others[:last]
 	return s
 }
 
 func (l *loan) close() {
 	l.Close()
-	for _, s := range l.others {
+	for s, found := l.others.pop(); found; s, found = l.others.pop() {
 		s.Close()
 	}
 }
 
-// works reports whether a Store can be used, which a test may have closed.
-func works(s *store.Store) bool {
+// isIdle reports whether a Store can be used, which a test may have closed, and nothing uses it.
+func isIdle(s *store.Store) bool {
+	if s.PoolStats().Acquired > 0 {
+		return false
+	}
 	_, err := s.GetSchemaMigration(context.Background())
 	return err == nil
+}
+
+// stack holds what tests have given back. The next one gets what was given back last.
+type stack[T any] struct {
+	mu    sync.Mutex
+	items []T
+}
+
+func (s *stack[T]) push(item T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.items = append(s.items, item)
+}
+
+func (s *stack[T]) pop() (item T, found bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := len(s.items) - 1
+	if last < 0 {
+		return item, false
+	}
+	item = s.items[last]
+	s.items = s.items[:last]
+	return item, true
 }
 
 // empty resets the database to its new state. It reports false if that fails, or if the test has left too many rows.
@@ -173,10 +166,7 @@ func (l *loan) empty() bool {
 	for _, r := range results {
 		rows += r.CommandTag.RowsAffected()
 	}
-	if err != nil || rows > maxLeft {
-		return false
-	}
-	return works(l.Store)
+	return err == nil && rows <= maxLeft
 }
 
 const countTables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
