@@ -73,7 +73,7 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return response, tr.checkMethodNotAllowed(item, response)
 	}
 	tr.sent.note(operation, begin)
-	switch contentType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";"); contentType {
+	switch contentType := mediaTypeOf(response); contentType {
 	case mediaTypeEventStream:
 		events := eventsOf(operation, contentType)
 		check := func(line string) { tr.checkLine(r, events, line) }
@@ -95,6 +95,12 @@ func methodOf(r *http.Request) string {
 		return http.MethodGet
 	}
 	return r.Method
+}
+
+// mediaTypeOf returns the media type of a response, without parameters.
+func mediaTypeOf(response *http.Response) string {
+	mediaType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
+	return mediaType
 }
 
 // route is a path of the contract.
@@ -144,7 +150,7 @@ func (tr *transport) check(r *http.Request, path string, operation *openapi3.Ope
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	contentType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
+	contentType := mediaTypeOf(response)
 	seen.problem(contentType, body)
 	declared := operation.Responses.Status(response.StatusCode)
 	if declared == nil || declared.Value.Content.Get(contentType) == nil {
@@ -161,7 +167,7 @@ func (tr *transport) check(r *http.Request, path string, operation *openapi3.Ope
 	return nil
 }
 
-// checkDeclared checks that the operation declares the status and the media type.
+// checkDeclared checks that the operation declares the status, the media type and the headers.
 func (tr *transport) checkDeclared(r *http.Request, operation *openapi3.Operation, response *http.Response) {
 	seen.response(operation.OperationID, response.StatusCode)
 	declared := operation.Responses.Status(response.StatusCode)
@@ -169,14 +175,15 @@ func (tr *transport) checkDeclared(r *http.Request, operation *openapi3.Operatio
 		tr.t.Errorf("%s %s answered %d, which the contract does not declare", r.Method, r.URL.Path, response.StatusCode)
 		return
 	}
-	contentType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
+	contentType := mediaTypeOf(response)
 	if declared.Value.Content.Get(contentType) == nil && (contentType != "" || len(declared.Value.Content) > 0) {
 		tr.t.Errorf("%s %s answered %d as %q, which the contract does not declare", r.Method, r.URL.Path,
 			response.StatusCode, contentType)
 	}
 	for name, header := range declared.Value.Headers {
 		if err := validateHeader(name, header, response.Header); err != nil {
-			tr.t.Errorf("%s %s answered %d, which breaks the contract: %v", r.Method, r.URL.Path, response.StatusCode, err)
+			tr.t.Errorf("%s %s answered %d with a header %s that breaks the contract: %v", r.Method, r.URL.Path,
+				response.StatusCode, name, err)
 		}
 	}
 	if names := undeclaredHeaders(declared.Value, response.Header); len(names) > 0 {
@@ -231,7 +238,7 @@ func (tr *transport) checkMethodNotAllowed(item *openapi3.PathItem, response *ht
 		}
 	}
 	body, err := readBody(response)
-	seen.problem(response.Header.Get("Content-Type"), body)
+	seen.problem(mediaTypeOf(response), body)
 	return err
 }
 
