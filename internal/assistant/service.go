@@ -6,9 +6,9 @@
 // an opening (reader.go, opening.go), which claims the turn: it joins the response that is there, or creates one (claim.go)
 // if the customer's [Budget] allows that (budget.go). Staff review drafts (review.go), preview prompts (preview.go), and ask for
 // suggested replies, summaries and triages (staff.go); a rule may triage new tickets (rule.go). Chat clients resume, stop
-// and regenerate answers (running.go). [Plan] prepares the database's
-// connections for answers (plan.go). Package conversation assembles what is sent upstream, package writer writes the response,
-// package eventlog has its events for readers, and package upstream picks the model.
+// and regenerate answers (running.go). [Plan] prepares the database's connections for answers (plan.go). Package
+// conversation assembles what is sent upstream, package writer writes the response, package eventlog has its events for
+// readers, and package upstream picks the model.
 package assistant
 
 import (
