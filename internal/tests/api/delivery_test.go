@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -175,7 +176,9 @@ func manyEvents(t *testing.T, s *desk.Desk, customer *apitest.User) (last string
 		INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id)
 		SELECT 'message.created', 'customer', $2, $1, id, $2 FROM said`, ticket.ID, customer.ID)
 	require.Eventually(t, func() bool { return countRows(t, s, "journal_outbox") == 0 }, patience, 20*time.Millisecond)
-	return storetest.QueryText(t, s.DatabaseURL, "SELECT position FROM journal_head")
+	position := storetest.QueryInt(t, s.DatabaseURL, "SELECT position FROM journal_head")
+	require.NoError(t, s.Journal.Wait(t.Context(), int64(position)-1), "the server knows of the events")
+	return strconv.Itoa(position)
 }
 
 // readEvents streams the customer's events to w until ctx ends or the server ends the stream.
