@@ -15,7 +15,23 @@ type Reader struct {
 	events  *eventlog.Reader
 }
 
-// open returns when the reader has something to read. If ctx ends first, it may be called again.
+// Opening reports whether the reader has yet to find its first event.
+func (r *Reader) Opening() bool { return r.opening != nil }
+
+// Open waits until the reader has found its first event. It returns io.EOF when the reader should reconnect later. If ctx
+// ends first, Open may be called again.
+func (r *Reader) Open(ctx context.Context) error {
+	err := r.open(ctx)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return io.EOF // The reader gets the error as a status when it reconnects.
+	}
+	return nil
+}
+
+// open returns the errors of proceed.
 func (r *Reader) open(ctx context.Context) error {
 	if r.opening == nil {
 		return nil
@@ -27,25 +43,19 @@ func (r *Reader) open(ctx context.Context) error {
 	return err
 }
 
-// Opening reports whether the reader has yet to find its first event.
-func (r *Reader) Opening() bool { return r.opening != nil }
-
 // Next waits for the next event and returns it. It returns io.EOF after a Done, a Ready or a Failed, or when the reader
 // should reconnect later.
 func (r *Reader) Next(ctx context.Context) (eventlog.Entry, error) {
-	if err := r.open(ctx); err != nil {
-		if ctx.Err() != nil {
-			return eventlog.Entry{}, ctx.Err()
-		}
-		return eventlog.Entry{}, io.EOF // The reader gets the error as a status when it reconnects.
+	if err := r.Open(ctx); err != nil {
+		return eventlog.Entry{}, err
 	}
 	return r.events.Next(ctx)
 }
 
-// NextWithin is Next for a reader that has found its first event. It returns eventlog.ErrQuiet when quiet receives
-// something before there is an event.
-func (r *Reader) NextWithin(ctx context.Context, quiet <-chan time.Time) (eventlog.Entry, error) {
-	return r.events.NextWithin(ctx, quiet)
+// Wait waits until Next has an entry, for a reader that has found its first event. It returns io.EOF when Next would, and
+// eventlog.ErrQuiet when quiet receives something first.
+func (r *Reader) Wait(ctx context.Context, quiet <-chan time.Time) error {
+	return r.events.Wait(ctx, quiet)
 }
 
 // Ready reports whether Next has an entry without waiting.

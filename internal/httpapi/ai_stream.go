@@ -51,19 +51,15 @@ func lastEventID(header, query string) eventlog.EventID {
 // stream opens a stream on the reader that open returns. It returns the errors of limit.Streams and open.
 func (s *Server) stream(
 	ctx context.Context, encoder uistream.Encoder, open func() (*assistant.Reader, error),
-) (aiResponseStream, error) {
+) (*aiResponseStream, error) {
 	leave, err := s.streams.Enter(callerFrom(ctx))
 	if err != nil {
-		return aiResponseStream{}, err
+		return nil, err
 	}
-	var reader *assistant.Reader
-	err = onFreshStack(func() (err error) {
-		reader, err = open()
-		return err
-	})
+	reader, err := open()
 	if err != nil {
 		leave()
-		return aiResponseStream{}, err
+		return nil, err
 	}
-	return aiResponseStream{ctx: ctx, reader: reader, encoder: encoder, permits: s.permits, leave: leave}, nil
+	return &aiResponseStream{ctx: ctx, reader: reader, encoder: encoder, permits: s.permits, leave: leave}, nil
 }

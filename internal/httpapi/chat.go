@@ -109,13 +109,12 @@ type chatRequest struct {
 
 // chat stores the customer's message once and streams the answer to it. If a human has to answer, the stream ends
 // without an answer.
-func (s *Server) chat(ctx context.Context, r chatRequest, encoder uistream.Encoder) (aiResponseStream, error) {
+func (s *Server) chat(ctx context.Context, r chatRequest, encoder uistream.Encoder) (*aiResponseStream, error) {
 	message, stores := uistream.Last(r.messages)
 	stores = stores && !r.regenerate
 	if stores {
-		err := onFreshStack(func() error { return s.storeMessage(ctx, r.ticketID, message, len(r.messages)-1) })
-		if err != nil {
-			return aiResponseStream{}, err
+		if err := s.storeMessage(ctx, r.ticketID, message, len(r.messages)-1); err != nil {
+			return nil, err
 		}
 	}
 	stream, err := s.stream(ctx, encoder, func() (*assistant.Reader, error) {
@@ -128,7 +127,7 @@ func (s *Server) chat(ctx context.Context, r chatRequest, encoder uistream.Encod
 		return s.Assistant.Open(ctx, actorFrom(ctx), r.ticketID, eventlog.EventID{})
 	})
 	if stores && slices.Contains(humansAnswer, apperr.From(err).Code) {
-		return aiResponseStream{ctx: ctx, encoder: encoder, unanswered: apperr.From(err), leave: func() {}}, nil
+		return &aiResponseStream{ctx: ctx, encoder: encoder, unanswered: apperr.From(err), leave: func() {}}, nil
 	}
 	return stream, err
 }
@@ -153,7 +152,7 @@ func (s *Server) storeMessage(ctx context.Context, ticketID uuid.UUID, message u
 	return s.Tickets.AddClientMessage(ctx, actorFrom(ctx), ticketID, message.ID, text)
 }
 
-func (s *Server) resumeChat(ctx context.Context, version uistream.Version, ticketID uuid.UUID) (aiResponseStream, error) {
+func (s *Server) resumeChat(ctx context.Context, version uistream.Version, ticketID uuid.UUID) (*aiResponseStream, error) {
 	return s.stream(ctx, uistream.NewChat(version, chatConvert), func() (*assistant.Reader, error) {
 		return s.Assistant.OpenRunning(ctx, actorFrom(ctx), ticketID)
 	})

@@ -44,7 +44,7 @@ func TestEachPartOfAResponseHasItsOwnDeadline(t *testing.T) {
 
 	events := &timedWriter{ResponseRecorder: httptest.NewRecorder()}
 	page := journal.Page{Entries: []journal.Entry{{Position: 1}, {Position: 2}, {Position: 3}}, Position: 3}
-	require.NoError(t, (&deskStream{page: page}).send(newEventStream(events)))
+	require.NoError(t, (&deskStream{page: page, frames: newEventStream(events)}).send())
 	require.Len(t, events.sizes, 3)
 	for _, left := range append(response.times, events.times...) {
 		require.Greater(t, left, deliveryTimeout/2)

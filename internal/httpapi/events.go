@@ -65,7 +65,7 @@ const streamedEvents = 200
 
 // deskStream is the response of streamEvents.
 type deskStream struct {
-	// ctx is the request's: the generated interface has no place for it.
+	// ctx is the request's, and from begin on that of whileAllowed: the generated interface has no place for it.
 	ctx     context.Context
 	journal *journal.Service
 	actor   auth.Actor
@@ -74,58 +74,74 @@ type deskStream struct {
 	page    journal.Page
 	permits *permits
 	unread  *limit.Unread
-	// leave means that the stream has ended.
-	leave func()
+	// leave means that the stream has ended, and stop ends ctx.
+	leave, stop func()
+	frames      *eventStream
+	encoder     nativeEncoder
 }
 
-// VisitStreamEventsResponse writes events until the client is gone, the server drains, or the client has too many bytes
-// to read.
-func (s *deskStream) VisitStreamEventsResponse(w http.ResponseWriter) error {
-	defer s.leave()
-	ctx, stop := s.permits.whileAllowed(s.ctx)
-	defer stop()
-	stream, encoder := newEventStream(w), nativeEncoder{}
-	encoder.SetHeader(w.Header())
-	err := stream.open(encoder.Begin())
+var _ stream = (*deskStream)(nil)
+
+// VisitStreamEventsResponse is for streamEvents.
+func (s *deskStream) VisitStreamEventsResponse(http.ResponseWriter) error { return handOver(s.ctx, s) }
+
+// begin sends the headers.
+func (s *deskStream) begin(w http.ResponseWriter) error {
+	s.ctx, s.stop = s.permits.whileAllowed(s.ctx)
+	s.frames = newEventStream(w)
+	s.encoder.SetHeader(w.Header())
+	return s.frames.open(s.encoder.Begin())
+}
+
+// follow writes events until the client is gone, the server drains, or the client has too many bytes to read.
+func (s *deskStream) follow() (err error) {
 	for err == nil {
 		release, refused := s.unread.Hold(callerFrom(s.ctx), s.page.Bytes)
 		if refused != nil {
-			return stream.write(encoder.BrokenOff(apperr.From(refused)))
+			return s.frames.write(s.encoder.BrokenOff(apperr.From(refused)))
 		}
-		err = s.send(stream)
+		err = s.send()
 		release()
 		if err != nil {
 			return err
 		}
 		position := s.page.Position
 		s.page = journal.Page{} // A stream may wait for a long time without it.
-		s.page, err = s.journal.Find(ctx, s.actor, s.filter, &position, streamedEvents, untilHeartbeat(time.Now()))
+		s.page, err = s.journal.Find(s.ctx, s.actor, s.filter, &position, streamedEvents, untilHeartbeat(time.Now()))
 		select {
 		case <-s.journal.Drained():
-			return stream.write(encoder.BrokenOff(errMoved()))
-		case <-ctx.Done():
-			return stream.write(encoder.BrokenOff(errWithdrawnProblem())) // It fails if the client is gone.
+			return s.frames.write(s.encoder.BrokenOff(errMoved()))
+		case <-s.ctx.Done():
+			return s.frames.write(s.encoder.BrokenOff(errWithdrawnProblem())) // It fails if the client is gone.
 		default:
 		}
 	}
 	return err
 }
 
+// close releases the stream's place.
+func (s *deskStream) close() {
+	if s.stop != nil {
+		s.stop()
+	}
+	s.leave()
+}
+
 // send sends the page, and its position if that is beyond its last event.
-func (s *deskStream) send(stream *eventStream) error {
+func (s *deskStream) send() error {
 	last := int64(-1)
 	for _, e := range s.page.Entries {
 		encoded, _ := encodeJSON(toDeskEvent(e, s.actor.IsStaff())) // Every field has a JSON form.
-		if err := stream.add(fmt.Appendf(nil, "id: %d\ndata: %s\n\n", e.Position, encoded)); err != nil {
+		if err := s.frames.add(fmt.Appendf(nil, "id: %d\ndata: %s\n\n", e.Position, encoded)); err != nil {
 			return err
 		}
 		last = e.Position
 	}
 	if s.page.Position != last {
 		// Without data there is no event, but a browser remembers the id.
-		if err := stream.add(fmt.Appendf(nil, ": keep-alive\nid: %d\n\n", s.page.Position)); err != nil {
+		if err := s.frames.add(fmt.Appendf(nil, ": keep-alive\nid: %d\n\n", s.page.Position)); err != nil {
 			return err
 		}
 	}
-	return stream.flush()
+	return s.frames.flush()
 }

@@ -105,11 +105,7 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 			// A page of the documentation, or an unknown path.
 			return next(c)
 		}
-		admit := func() error { return s.admit(c, op) }
-		if op.Streams() {
-			admit = func() error { return onFreshStack(func() error { return s.admit(c, op) }) }
-		}
-		if err := admit(); err != nil {
+		if err := s.admit(c, op); err != nil {
 			return err
 		}
 		switch {

@@ -30,6 +30,8 @@ type requestInfo struct {
 	err *apperr.Error
 	// status is set when there was no response.
 	status int
+	// stream is the response, if the operation streams and the handler has handed it over.
+	stream stream
 	// broken means that the response is incomplete, so the connection must be closed without ending it properly.
 	broken bool
 }
@@ -56,39 +58,33 @@ func clientFrom(ctx context.Context) session.Client {
 
 // writeInTime starts writeTimeout when the response begins. The server's own deadline starts with the request, and
 // would cut off a response that had to wait: for a poll, a queue, a lock or the upstream.
-func writeInTime(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		response := c.Response()
-		controller := http.NewResponseController(response.Writer)
-		response.Before(func() { _ = controller.SetWriteDeadline(time.Now().Add(writeTimeout)) })
-		return next(c)
-	}
+func writeInTime(response *echo.Response) {
+	controller := http.NewResponseController(response.Writer)
+	response.Before(func() { _ = controller.SetWriteDeadline(time.Now().Add(writeTimeout)) })
 }
 
 var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9-]{8,64}$`)
 
 // identify gives the request an id, the caller's if it is valid, and its requestInfo.
-func identify(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		id := c.Request().Header.Get(echo.HeaderXRequestID)
-		if !requestIDPattern.MatchString(id) {
-			id = uuid7.New().String()
-		}
-		c.Response().Header().Set(echo.HeaderXRequestID, id)
-		info := &requestInfo{
-			requestID: id, client: session.Client{UserAgent: c.Request().UserAgent(), Addr: addressOf(c)},
-		}
-		ctx := context.WithValue(c.Request().Context(), requestInfoKey{}, info)
-		c.SetRequest(c.Request().WithContext(ctx))
-		return next(c)
+func identify(c echo.Context) {
+	id := c.Request().Header.Get(echo.HeaderXRequestID)
+	if !requestIDPattern.MatchString(id) {
+		id = uuid7.New().String()
 	}
+	c.Response().Header().Set(echo.HeaderXRequestID, id)
+	info := &requestInfo{
+		requestID: id, client: session.Client{UserAgent: c.Request().UserAgent(), Addr: addressOf(c)},
+	}
+	ctx := context.WithValue(c.Request().Context(), requestInfoKey{}, info)
+	c.SetRequest(c.Request().WithContext(ctx))
 }
 
-// logRequest writes one line for every request: the operation, the caller, the result. Of what the caller sent, it logs
-// only ids; the path is logged as its template.
+// logRequest identifies and counts requests, and writes one line for each.
 func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		begin := time.Now()
+		writeInTime(c.Response())
+		identify(c)
 		counters := s.metrics.of(c.Request().Method, c.Path())
 		counters.running.Inc()
 		defer counters.running.Dec()
@@ -96,42 +92,47 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 			// Render it now, so that the status is known.
 			c.Error(err)
 		}
-		ctx := c.Request().Context()
-		info := infoFrom(ctx)
-		status := c.Response().Status
-		if info.status != 0 {
-			status = info.status
-		}
-		took := time.Since(begin)
-		counters.answered(status, took)
-		attrs := append(make([]slog.Attr, 0, maxLogged),
-			slog.String("request_id", info.requestID),
-			slog.String("method", loggedMethod(c.Request().Method)),
-			slog.String("route", s.gate.template(c.Path())),
-			slog.Int("status", status),
-			slog.Duration("dur", took),
-			slog.Int64("bytes", c.Response().Size),
-			slog.String("client_ip", info.client.Addr.String()),
-		)
-		if info.actor.ID != uuid.Nil {
-			attrs = append(attrs, slog.String("user_id", info.actor.ID.String()))
-		}
-		if info.actor.KeyID != uuid.Nil {
-			attrs = append(attrs, slog.String("api_key_id", info.actor.KeyID.String()))
-		}
-		if info.err != nil {
-			s.metrics.refused(info.err.Code)
-			attrs = append(attrs, slog.String("code", string(info.err.Code)))
-		}
-		if status >= http.StatusInternalServerError {
-			attrs = append(attrs, slog.Any("error", info.err))
-		}
-		s.writeLine(ctx, requestLevel(c.Path(), status, info.err), attrs)
-		if info.broken {
+		s.logResponse(c, counters, time.Since(begin))
+		if infoFrom(c.Request().Context()).broken {
 			panic(http.ErrAbortHandler) // net/http closes the connection silently.
 		}
 		return nil
 	}
+}
+
+// logResponse writes a line for a request: the operation, the caller, the result. Of what the caller sent, it logs only
+// ids; the path is logged as its template.
+func (s *Server) logResponse(c echo.Context, counters *operationMetrics, took time.Duration) {
+	ctx := c.Request().Context()
+	info := infoFrom(ctx)
+	status := c.Response().Status
+	if info.status != 0 {
+		status = info.status
+	}
+	counters.answered(status, took)
+	attrs := append(make([]slog.Attr, 0, maxLogged),
+		slog.String("request_id", info.requestID),
+		slog.String("method", loggedMethod(c.Request().Method)),
+		slog.String("route", s.gate.template(c.Path())),
+		slog.Int("status", status),
+		slog.Duration("dur", took),
+		slog.Int64("bytes", c.Response().Size),
+		slog.String("client_ip", info.client.Addr.String()),
+	)
+	if info.actor.ID != uuid.Nil {
+		attrs = append(attrs, slog.String("user_id", info.actor.ID.String()))
+	}
+	if info.actor.KeyID != uuid.Nil {
+		attrs = append(attrs, slog.String("api_key_id", info.actor.KeyID.String()))
+	}
+	if info.err != nil {
+		s.metrics.refused(info.err.Code)
+		attrs = append(attrs, slog.String("code", string(info.err.Code)))
+	}
+	if status >= http.StatusInternalServerError {
+		attrs = append(attrs, slog.Any("error", info.err))
+	}
+	s.writeLine(ctx, requestLevel(c.Path(), status, info.err), attrs)
 }
 
 // writeLine logs a request. Unlike the logger's own methods, it does not find out where it was called.

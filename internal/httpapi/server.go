@@ -156,7 +156,7 @@ func New(o Options) (*Server, error) {
 	o.Metrics.NewGauge("support_streams_open", func() float64 { return float64(s.streams.Open()) })
 	s.echo.HTTPErrorHandler = s.renderError
 	s.echo.IPExtractor = forwarded.Proxies(o.TrustedProxies).ClientIP
-	s.echo.Use(writeInTime, identify, s.logRequest, s.recoverPanic, secure(o.TrustedProxies), cors(o.AllowedOrigins, g.methods()), s.guard)
+	s.echo.Use(s.logRequest, s.recoverPanic, s.waitForStreams, secure(o.TrustedProxies), cors(o.AllowedOrigins, g.methods()), s.guard)
 	api.RegisterHandlers(router{Echo: s.echo, gate: g}, api.NewStrictHandler(s, nil))
 	if o.Docs {
 		if err := s.addDocs(); err != nil {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"github.com/supportbackend/support/internal/apperr"
@@ -33,7 +32,7 @@ const (
 // aiResponseStream is the response of the operations that stream. Unlike the generated one, it sends its headers at
 // once, does not copy the stream, and gives every write its own deadline.
 type aiResponseStream struct {
-	// ctx is the request's: the generated interface has no place for it.
+	// ctx is the request's, and from begin on that of whileAllowed: the generated interface has no place for it.
 	ctx    context.Context
 	reader *assistant.Reader
 	// unanswered tells why there is no reader: the AI does not answer this message.
@@ -42,55 +41,108 @@ type aiResponseStream struct {
 	permits    *permits
 	// leave means that the stream has ended.
 	leave func()
+	// stop ends ctx.
+	stop   func()
+	frames *eventStream
+	// ended means that the last event was sent.
+	ended bool
 }
 
-// writeTo writes events until the last one, or until the client is gone.
-func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
-	defer s.leave()
-	stream := newEventStream(w)
+var _ stream = (*aiResponseStream)(nil)
+
+// begin sends the headers and the events that are there.
+func (s *aiResponseStream) begin(w http.ResponseWriter) error {
+	s.frames = newEventStream(w)
 	s.encoder.SetHeader(w.Header())
-	opened := stream.open(s.encoder.Begin())
+	opened := s.frames.open(s.encoder.Begin())
 	if s.reader == nil {
-		return errors.Join(opened, stream.write(s.encoder.Unanswered(s.unanswered)))
+		s.ended = true
+		return errors.Join(opened, s.frames.write(s.encoder.Unanswered(s.unanswered)))
 	}
-	defer s.reader.Close()
-	ctx, stop := s.permits.whileAllowed(s.ctx)
-	defer stop()
-	if opened == nil && !s.reader.Ready() {
-		opened = stream.flush()
-	}
+	s.ctx, s.stop = s.permits.whileAllowed(s.ctx)
 	if opened != nil {
 		return opened
 	}
-	ended := false
+	return s.sendReady()
+}
+
+// follow sends events until the last one, or until the client is gone.
+func (s *aiResponseStream) follow() error {
 	heartbeat := time.NewTimer(heartbeatInterval)
 	defer heartbeat.Stop()
-	for {
+	for !s.ended {
 		wait := untilHeartbeat(time.Now())
 		heartbeat.Reset(wait)
-		entry, err := s.next(ctx, wait, heartbeat)
-		switch {
-		case errors.Is(err, io.EOF) && !ended:
-			return stream.write(s.encoder.BrokenOff(errMoved()))
-		case errors.Is(err, io.EOF):
-			return nil
-		case errors.Is(context.Cause(ctx), errWithdrawn):
-			return stream.write(s.encoder.BrokenOff(errWithdrawnProblem()))
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, eventlog.ErrQuiet), errors.Is(err, context.DeadlineExceeded):
-			err = stream.write([]byte(": keep-alive\n\n"))
-		case err == nil:
-			ended = eventlog.IsEnd(entry.Event)
-			// What is there already is sent together.
-			if err = stream.add(s.encoder.Frame(entry)); err == nil && !s.reader.Ready() {
-				err = stream.flush()
-			}
+		err := s.wait(wait, heartbeat)
+		if err == nil && s.ctx.Err() == nil {
+			err = s.sendReady()
+		} else {
+			err = s.interrupted(err)
 		}
 		if err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// wait waits until the reader has an event, and returns an error when it is time for a heartbeat.
+func (s *aiResponseStream) wait(wait time.Duration, heartbeat *time.Timer) error {
+	if s.reader.Opening() {
+		return s.open(wait)
+	}
+	return s.reader.Wait(s.ctx, heartbeat.C)
+}
+
+// open waits until the reader has found its first event.
+func (s *aiResponseStream) open(wait time.Duration) error {
+	ctx, cancel := context.WithTimeout(s.ctx, wait)
+	defer cancel()
+	return onFreshStack(func() error { return s.reader.Open(ctx) })
+}
+
+// sendReady sends the events that are there, together.
+func (s *aiResponseStream) sendReady() error {
+	for s.reader.Ready() {
+		entry, err := s.reader.Next(s.ctx)
+		if err != nil {
+			return err
+		}
+		s.ended = eventlog.IsEnd(entry.Event)
+		if err := s.frames.add(s.encoder.Frame(entry)); err != nil {
+			return err
+		}
+	}
+	return s.frames.flush()
+}
+
+// interrupted sends what a reader is told instead of an event, after an error of wait.
+func (s *aiResponseStream) interrupted(err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
+		s.ended = true
+		return s.frames.write(s.encoder.BrokenOff(errMoved()))
+	case errors.Is(context.Cause(s.ctx), errWithdrawn):
+		s.ended = true
+		return s.frames.write(s.encoder.BrokenOff(errWithdrawnProblem()))
+	case s.ctx.Err() != nil:
+		return s.ctx.Err()
+	case errors.Is(err, eventlog.ErrQuiet), errors.Is(err, context.DeadlineExceeded):
+		return s.frames.write([]byte(": keep-alive\n\n"))
+	default:
+		return err
+	}
+}
+
+// close releases the events.
+func (s *aiResponseStream) close() {
+	if s.reader != nil {
+		s.reader.Close()
+	}
+	if s.stop != nil {
+		s.stop()
+	}
+	s.leave()
 }
 
 // untilHeartbeat is how long a reader who has just been sent something may hear nothing.
@@ -108,50 +160,13 @@ func errWithdrawnProblem() *apperr.Error {
 	return apperr.New(apperr.InvalidToken, "The session has ended or the account has changed.")
 }
 
-// next returns the next event, or an error when it is time for a heartbeat.
-func (s aiResponseStream) next(ctx context.Context, wait time.Duration, heartbeat *time.Timer) (entry eventlog.Entry, err error) {
-	if !s.reader.Opening() {
-		return s.reader.NextWithin(ctx, heartbeat.C)
-	}
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	err = onFreshStack(func() (err error) {
-		entry, err = s.reader.Next(ctx)
-		return err
-	})
-	return entry, err
-}
-
-// onFreshStack calls fn in its own goroutine and waits for it. A stack that has grown does not shrink while a handler waits,
-// and readers wait for a long time. Running the deep calls at the beginning of a stream in another goroutine halves a
-// reader's stack.
-func onFreshStack(fn func() error) (err error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() {
-			if fault := recover(); fault != nil {
-				err = fmt.Errorf("httpapi: panic before a stream: %v\n%s", fault, debug.Stack())
-			}
-		}()
-		err = fn()
-	}()
-	<-done
-	return err
-}
-
 // eventStream writes server-sent events (HTML Living Standard, section 9.2).
 type eventStream struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
-	// unsent is how many bytes have been added since the last flush, and begun means that the headers were flushed.
-	unsent int
-	begun  bool
+	// unsent means that something has been added since the last flush.
+	unsent bool
 }
-
-// maxUnsent bounds what is sent together with the headers. Sending takes a deep stack, and net/http sends 2 KiB and more by
-// itself.
-const maxUnsent = 1500
 
 func newEventStream(w http.ResponseWriter) *eventStream {
 	return &eventStream{w: w, controller: http.NewResponseController(w)}
@@ -241,63 +256,56 @@ func (s *eventStream) add(frame []byte) error {
 	if len(frame) == 0 {
 		return nil
 	}
-	if !s.begun && s.unsent+len(frame) > maxUnsent {
-		if err := s.flush(); err != nil {
-			return err
-		}
-	}
 	if err := s.controller.SetWriteDeadline(time.Now().Add(sseWriteTimeout)); err != nil {
 		return fmt.Errorf("httpapi: set the write deadline: %w", err)
 	}
 	_, err := s.w.Write(frame)
-	s.unsent += len(frame)
+	s.unsent = true
 	return err
 }
 
 // flush sends what was added.
 func (s *eventStream) flush() error {
-	if s.unsent == 0 {
+	if !s.unsent {
 		return nil
 	}
-	s.unsent = 0
-	if !s.begun {
-		s.begun = true
-		return onFreshStack(s.controller.Flush)
-	}
+	s.unsent = false
 	return s.controller.Flush()
 }
 
 // The generated code calls these for the operations that stream.
 
 // VisitStreamAIResponseResponse is for streamAIResponse.
-func (s aiResponseStream) VisitStreamAIResponseResponse(w http.ResponseWriter) error {
-	return s.writeTo(w)
+func (s *aiResponseStream) VisitStreamAIResponseResponse(http.ResponseWriter) error {
+	return handOver(s.ctx, s)
 }
 
 // VisitStreamAIResponseByIDResponse is for streamAIResponseByID.
-func (s aiResponseStream) VisitStreamAIResponseByIDResponse(w http.ResponseWriter) error {
-	return s.writeTo(w)
+func (s *aiResponseStream) VisitStreamAIResponseByIDResponse(http.ResponseWriter) error {
+	return handOver(s.ctx, s)
 }
 
 // VisitSendUIMessageResponse is for sendUIMessage.
-func (s aiResponseStream) VisitSendUIMessageResponse(w http.ResponseWriter) error {
-	return s.writeTo(w)
+func (s *aiResponseStream) VisitSendUIMessageResponse(http.ResponseWriter) error {
+	return handOver(s.ctx, s)
 }
 
 // VisitSendUIMessageV7Response is for sendUIMessageV7.
-func (s aiResponseStream) VisitSendUIMessageV7Response(w http.ResponseWriter) error {
-	return s.writeTo(w)
+func (s *aiResponseStream) VisitSendUIMessageV7Response(http.ResponseWriter) error {
+	return handOver(s.ctx, s)
 }
 
 // VisitResumeUIStreamResponse is for resumeUIStream.
-func (s aiResponseStream) VisitResumeUIStreamResponse(w http.ResponseWriter) error {
-	return s.writeTo(w)
+func (s *aiResponseStream) VisitResumeUIStreamResponse(http.ResponseWriter) error {
+	return handOver(s.ctx, s)
 }
 
 // VisitResumeUIStreamV7Response is for resumeUIStreamV7.
-func (s aiResponseStream) VisitResumeUIStreamV7Response(w http.ResponseWriter) error {
-	return s.writeTo(w)
+func (s *aiResponseStream) VisitResumeUIStreamV7Response(http.ResponseWriter) error {
+	return handOver(s.ctx, s)
 }
 
 // VisitRunAGUIResponse is for runAGUI.
-func (s aiResponseStream) VisitRunAGUIResponse(w http.ResponseWriter) error { return s.writeTo(w) }
+func (s *aiResponseStream) VisitRunAGUIResponse(http.ResponseWriter) error {
+	return handOver(s.ctx, s)
+}

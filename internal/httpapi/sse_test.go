@@ -48,16 +48,8 @@ func TestFramesThatAreThereAreSentTogether(t *testing.T) {
 	require.Equal(t, 2, w.count)
 }
 
-func TestHeadersAreSentBeforeALargeFrame(t *testing.T) {
+func TestAPanicOnAFreshStackIsTheCallers(t *testing.T) {
 	t.Parallel()
-	w := &flushes{ResponseRecorder: httptest.NewRecorder()}
-	s := newEventStream(w)
-	require.NoError(t, s.open([]byte(": open\n\n")))
-	require.NoError(t, s.add([]byte("data: 1\n\n")))
-	require.Zero(t, w.count)
-	large := make([]byte, maxUnsent)
-	require.NoError(t, s.add(large))
-	require.Equal(t, 1, w.count)
-	require.NoError(t, s.add(large))
-	require.Equal(t, 1, w.count)
+	defer func() { require.Contains(t, recover(), "a fault\ngoroutine ") }()
+	_ = onFreshStack(func() error { panic("a fault") })
 }

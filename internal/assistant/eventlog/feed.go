@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sort"
 	"sync"
-	"time"
 
 	"github.com/google/uuid"
 )
@@ -138,8 +137,8 @@ func (f *Feed) setLocal(w *Writing) {
 }
 
 // after waits for events after seq and returns them. It returns io.EOF when there will be none, errRewound when the feed
-// has started over since the given count, and ErrQuiet when quiet receives something first.
-func (f *Feed) after(ctx context.Context, quiet <-chan time.Time, seq int64, rewound int) ([]Entry, error) {
+// has started over since the given count.
+func (f *Feed) after(ctx context.Context, seq int64, rewound int) ([]Entry, error) {
 	for {
 		f.mu.Lock()
 		if f.rewound != rewound {
@@ -159,19 +158,17 @@ func (f *Feed) after(ctx context.Context, quiet <-chan time.Time, seq int64, rew
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-quiet:
-			return nil, ErrQuiet
 		case <-changed:
 		}
 	}
 }
 
-// isAhead reports whether after has something to return without waiting, besides the end of the feed.
-func (f *Feed) isAhead(seq int64, rewound int) bool {
+// stateAt reports whether after has something to return without waiting besides the end of the feed, and whether the feed
+// has ended. changed is closed when that may have changed.
+func (f *Feed) stateAt(seq int64, rewound int) (ahead, ended bool, changed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n := len(f.entries)
-	return f.rewound != rewound || n > 0 && f.entries[n-1].Event.id().Seq > seq
+	return f.rewound != rewound || f.lastSeqLocked() > seq, f.ended, f.changed
 }
 
 // has reports whether the feed has this very event.

@@ -31,7 +31,7 @@ func TestFeedAheadOfTheLogStartsOver(t *testing.T) {
 	t.Parallel()
 	f := NewHub(nil, nil, nil).Acquire(uuid.New())
 	f.publish(delta(f, 1, 1), delta(f, 2, 1), delta(f, 3, 1))
-	_, err := f.after(t.Context(), nil, 2, 0)
+	_, err := f.after(t.Context(), 2, 0)
 	require.NoError(t, err)
 
 	f.merge(3, []Entry{delta(f, 3, 1), delta(f, 4, 1)})
@@ -42,7 +42,7 @@ func TestFeedAheadOfTheLogStartsOver(t *testing.T) {
 
 	// The log has lost events, and another attempt has written others with their numbers.
 	f.merge(4, []Entry{delta(f, 4, 2), delta(f, 5, 2)})
-	_, err = f.after(t.Context(), nil, 4, 0)
+	_, err = f.after(t.Context(), 4, 0)
 	require.ErrorIs(t, err, errRewound)
 	require.False(t, f.has(EventID{f.responseID, 1, 1}))
 	f.merge(4, nil) // A reader with an older result, which comes late.
@@ -58,10 +58,10 @@ func TestFeedWithALostEventEndsWithTheEventThatReplacedIt(t *testing.T) {
 	f.merge(2, []Entry{failed})
 	now, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := f.after(now, nil, 2, 0)
+	_, err := f.after(now, 2, 0)
 	require.ErrorIs(t, err, errRewound)
 	f.merge(0, []Entry{delta(f, 1, 1), failed})
-	entries, err := f.after(now, nil, 1, 1)
+	entries, err := f.after(now, 1, 1)
 	require.NoError(t, err)
 	require.Equal(t, []Entry{failed}, entries)
 }

@@ -101,11 +101,11 @@ func (r *Reader) Writing() (w Writing, here bool) { return r.feed.writing() }
 // AwaitFirst waits for the first event of the response and returns it, without advancing the reader. It returns
 // Draining when the response continues in another process.
 func (r *Reader) AwaitFirst(ctx context.Context) (Event, error) {
-	first, err := r.feed.after(ctx, nil, 0, r.rewound)
+	first, err := r.feed.after(ctx, 0, r.rewound)
 	for errors.Is(err, errRewound) {
 		// The reader has received nothing yet.
 		r.rewound = r.feed.times()
-		first, err = r.feed.after(ctx, nil, 0, r.rewound)
+		first, err = r.feed.after(ctx, 0, r.rewound)
 	}
 	if errors.Is(err, io.EOF) {
 		return nil, errComeBack()
@@ -118,12 +118,8 @@ func (r *Reader) AwaitFirst(ctx context.Context) (Event, error) {
 
 // Next waits for the next event and returns it. It returns io.EOF after the last event, or when the reader should
 // reconnect later.
-func (r *Reader) Next(ctx context.Context) (Entry, error) { return r.NextWithin(ctx, nil) }
-
-// NextWithin is Next, but returns ErrQuiet when quiet receives something before there is an event. A reader can use one
-// timer for all its waits, which costs less than a context for each.
-func (r *Reader) NextWithin(ctx context.Context, quiet <-chan time.Time) (Entry, error) {
-	if err := r.fill(ctx, quiet); err != nil {
+func (r *Reader) Next(ctx context.Context) (Entry, error) {
+	if err := r.fill(ctx); err != nil {
 		return Entry{}, err
 	}
 	entry := r.pending[0]
@@ -132,15 +128,48 @@ func (r *Reader) NextWithin(ctx context.Context, quiet <-chan time.Time) (Entry,
 	return entry, nil
 }
 
+// Wait waits until Next has an entry. It returns io.EOF when Next would, and ErrQuiet when quiet receives something
+// first. A reader can use one timer for all its waits, which costs less than a context for each.
+func (r *Reader) Wait(ctx context.Context, quiet <-chan time.Time) error {
+	for {
+		ready, ended, changed := r.state()
+		switch {
+		case ready:
+			return nil
+		case ended:
+			return io.EOF
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-quiet:
+			return ErrQuiet
+		case <-changed:
+		}
+	}
+}
+
 // Ready reports whether Next has an entry without waiting.
-func (r *Reader) Ready() bool { return len(r.pending) > 0 || r.feed.isAhead(r.seq, r.rewound) }
+func (r *Reader) Ready() bool {
+	ready, _, _ := r.state()
+	return ready
+}
+
+// state reports whether Next has an entry without waiting, and whether it has none because the feed has ended. Otherwise,
+// changed is closed when that may have changed.
+func (r *Reader) state() (ready, ended bool, changed <-chan struct{}) {
+	if len(r.pending) > 0 {
+		return true, false, nil
+	}
+	return r.feed.stateAt(r.seq, r.rewound)
+}
 
 // fill waits until there is a next entry.
-func (r *Reader) fill(ctx context.Context, quiet <-chan time.Time) error {
+func (r *Reader) fill(ctx context.Context) error {
 	if len(r.pending) > 0 {
 		return nil
 	}
-	entries, err := r.feed.after(ctx, quiet, r.seq, r.rewound)
+	entries, err := r.feed.after(ctx, r.seq, r.rewound)
 	if errors.Is(err, errRewound) {
 		r.rewound, r.seq = r.feed.times(), 0
 		entries, err = []Entry{r.reset()}, nil
