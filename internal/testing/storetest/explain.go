@@ -3,16 +3,15 @@ package storetest
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/db"
 )
 
 var parameter = regexp.MustCompile(`@(\w+)|sqlc\.narg\('?(\w+)'?\)`)
@@ -36,8 +35,7 @@ func ExplainAll(t testing.TB, databaseURL, file, query string, parameters map[st
 
 func explain(t testing.TB, databaseURL, file, query string, parameters map[string]string, prepare string) string {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	text, err := readQuery(filepath.Join(filepath.Dir(here), "../../../db/queries", file), query)
+	text, err := readQuery(file, query)
 	require.NoError(t, err)
 	text = parameter.ReplaceAllStringFunc(text, func(name string) string {
 		match := parameter.FindStringSubmatch(name)
@@ -68,15 +66,15 @@ func explain(t testing.TB, databaseURL, file, query string, parameters map[strin
 	return plan.String()
 }
 
-// readQuery returns the text of a query in a file of sqlc's.
-func readQuery(path, name string) (string, error) {
-	text, err := os.ReadFile(path)
+// readQuery returns the text of a query in a file of db/queries.
+func readQuery(file, name string) (string, error) {
+	text, err := db.Queries.ReadFile("queries/" + file)
 	if err != nil {
 		return "", err
 	}
 	_, rest, found := strings.Cut(string(text), "-- name: "+name+" :")
 	if !found {
-		return "", fmt.Errorf("%s has no query %s", path, name)
+		return "", fmt.Errorf("%s has no query %s", file, name)
 	}
 	_, rest, _ = strings.Cut(rest, "\n")
 	query, _, _ := strings.Cut(rest, "\n-- name: ")
