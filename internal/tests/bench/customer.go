@@ -18,6 +18,7 @@ const maxCustomers = 64
 
 // customer has an account and an address of its own.
 type customer struct {
+	id            uuid.UUID
 	api           *plain.ClientWithResponses
 	authorization string
 	dialer        *net.Dialer
@@ -55,6 +56,7 @@ func signUp(ctx context.Context, server string, n int) (*customer, error) {
 	if created.JSON201 == nil {
 		return nil, fmt.Errorf("sign up: %s", created.Body)
 	}
+	c.id = created.JSON201.ID
 	token, err := c.api.LogInWithResponse(ctx, nil, client.LogInRequest{Email: email, Password: password})
 	if err != nil {
 		return nil, err

@@ -48,7 +48,7 @@ func measureFlat(ctx context.Context, r *rig, messages, rounds int, progress io.
 		return nil, err
 	}
 	far := max(walked, min(farPage, messages/10)*pageSize)
-	if _, err := r.database.addTickets(ctx, who.user, far+walked); err != nil {
+	if _, err := r.database.addTickets(ctx, who.id, far+walked); err != nil {
 		return nil, err
 	}
 	cursor, err := who.walk(ctx, server.url, far/walked)

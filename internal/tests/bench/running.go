@@ -7,8 +7,6 @@ import (
 	"net"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 const (
@@ -103,15 +101,8 @@ func askMany(ctx context.Context, d *database, server string, n int) ([]question
 		if err != nil {
 			return nil, err
 		}
-		me, err := who.api.GetMeWithResponse(ctx, nil)
+		tickets, err := d.addTickets(ctx, who.id, each)
 		if err != nil {
-			return nil, err
-		}
-		if me.JSON200 == nil {
-			return nil, fmt.Errorf("ask who I am: %s", me.Body)
-		}
-		var tickets []uuid.UUID
-		if tickets, err = d.addTickets(ctx, me.JSON200.ID, each); err != nil {
 			return nil, err
 		}
 		// Each answer is for another customer than the one before, because answers of one customer start one after the

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -107,11 +106,7 @@ func measureScale(ctx context.Context, r *rig, tickets int, progress io.Writer) 
 	if err != nil {
 		return stage{}, err
 	}
-	server, err := startProcess(ctx, r.dir, "/readyz", func(addr string) *exec.Cmd {
-		cmd := r.server(ctx, "serve")
-		cmd.Env = append(cmd.Env, "SUPPORT_ADDR="+addr)
-		return cmd
-	})
+	server, err := r.startServer(ctx)
 	if err != nil {
 		return stage{}, err
 	}
@@ -175,15 +170,11 @@ func (s *scaler) open(ctx context.Context, r *rig, f *filler) error {
 			return err
 		}
 		s.tokens[name] = c.authorization
-		me, err := c.api.GetMeWithResponse(ctx, nil)
-		if err != nil {
-			return err
-		}
 		if owner == nil {
-			_, err = r.database.conn.Exec(ctx, "UPDATE users SET role = 'agent' WHERE id = $1", me.JSON200.ID)
+			_, err = r.database.conn.Exec(ctx, "UPDATE users SET role = 'agent' WHERE id = $1", c.id)
 		} else {
 			_, err = r.database.conn.Exec(ctx, `WITH moved AS (UPDATE tickets SET user_id = $2 WHERE user_id = $1 RETURNING id)
-				UPDATE search_documents SET customer_id = $2 WHERE customer_id = $1 AND EXISTS (SELECT FROM moved)`, owner, me.JSON200.ID)
+				UPDATE search_documents SET customer_id = $2 WHERE customer_id = $1 AND EXISTS (SELECT FROM moved)`, owner, c.id)
 		}
 		if err != nil {
 			return err
