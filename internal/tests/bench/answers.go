@@ -36,7 +36,7 @@ func (l load) String() string {
 // measured is the result of one path.
 type measured struct {
 	samples []sample
-	cpu     time.Duration
+	cost    cost
 }
 
 // measureAnswers reads answers straight from the simulator, through the plain proxy and from the server, in turn.
@@ -56,26 +56,16 @@ func measureAnswers(ctx context.Context, r *rig, l load) (stage, error) {
 	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: l.streams, DisableCompression: true}}
 	defer c.CloseIdleConnections()
 	results := make([]measured, len(paths))
-	var work counters
 	for round := range l.rounds {
 		for i, p := range paths {
-			before, err := r.database.counters(ctx)
+			spent, err := r.cost(ctx, p.process, func() error { return results[i].add(ctx, p, c, r.clock, l, round) })
 			if err != nil {
 				return stage{}, err
 			}
-			if err := results[i].add(ctx, p, c, r.clock, l, round); err != nil {
-				return stage{}, err
-			}
-			after, err := r.database.counters(ctx)
-			if err != nil {
-				return stage{}, err
-			}
-			if p.process == server {
-				work = work.plus(after.minus(before))
-			}
+			results[i].cost = results[i].cost.plus(spent)
 		}
 	}
-	return answersStage(l, &results[0], &results[1], &results[2], work, r.database.statements), nil
+	return answersStage(l, &results[0], &results[1], &results[2], r.database.statements), nil
 }
 
 // paths returns the three ways to an answer. The first answer is not measured: it warms the server up, and shows the
@@ -122,10 +112,6 @@ func (r *rig) paths(ctx context.Context, server *process, l load) ([]path, error
 
 // add reads one round of answers, with the load's concurrency.
 func (m *measured) add(ctx context.Context, p path, c *http.Client, clock clock, l load, round int) error {
-	begin, err := p.cpu()
-	if err != nil {
-		return err
-	}
 	samples, failures := make([]sample, l.perRound), make([]error, l.perRound)
 	next := make(chan int, l.perRound)
 	for i := range l.perRound {
@@ -141,17 +127,8 @@ func (m *measured) add(ctx context.Context, p path, c *http.Client, clock clock,
 		})
 	}
 	readers.Wait()
-	end, err := p.cpu()
-	m.cpu += end - begin
 	m.samples = append(m.samples, samples...)
-	return errors.Join(errors.Join(failures...), err)
-}
-
-func (p path) cpu() (time.Duration, error) {
-	if p.process == nil {
-		return 0, nil
-	}
-	return p.process.cpu()
+	return errors.Join(failures...)
 }
 
 // firstToken returns the quantile of the times to the first token.

@@ -68,14 +68,9 @@ func (d *database) url() string { return d.server.URL("postgres") }
 
 func (d *database) stop() { _ = d.server.Stop() }
 
-// counters are the database's counters since its start.
-type counters struct {
-	statements, walBytes, size int64
-	cpu                        time.Duration
-}
-
-func (d *database) counters(ctx context.Context) (counters, error) {
-	var c counters
+// counters returns what the database has used since its start.
+func (d *database) counters(ctx context.Context) (cost, error) {
+	var c cost
 	row := d.conn.QueryRow(ctx,
 		"SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint, pg_database_size(current_database())")
 	if err := row.Scan(&c.walBytes, &c.size); err != nil {
@@ -89,22 +84,8 @@ func (d *database) counters(ctx context.Context) (counters, error) {
 		}
 	}
 	var err error
-	c.cpu, err = familyCPU(d.pid)
+	c.databaseCPU, err = familyCPU(d.pid)
 	return c, err
-}
-
-func (c counters) plus(more counters) counters {
-	return counters{
-		statements: c.statements + more.statements, walBytes: c.walBytes + more.walBytes,
-		size: c.size + more.size, cpu: c.cpu + more.cpu,
-	}
-}
-
-func (c counters) minus(before counters) counters {
-	return counters{
-		statements: c.statements - before.statements, walBytes: c.walBytes - before.walBytes,
-		size: c.size - before.size, cpu: c.cpu - before.cpu,
-	}
 }
 
 // connections returns the number of the server's open connections.

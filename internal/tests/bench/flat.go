@@ -85,7 +85,7 @@ func measureFlat(ctx context.Context, r *rig, messages, rounds int, progress io.
 				make  func(string, int) (*http.Request, error)
 			}{{&ours, c.far}, {&theirs, c.near}} {
 				w.make = turn.make
-				if err := turn.spent.add(ctx, r.database, server, w, round*w.count); err != nil {
+				if err := turn.spent.add(ctx, r, server, w, round*w.count); err != nil {
 					return nil, err
 				}
 			}
@@ -168,33 +168,20 @@ func measureFlatAnswers(ctx context.Context, r *rig, server *process, who *reque
 	for range min(flatAnswers, rounds) {
 		for _, ticket := range []uuid.UUID{long, short} {
 			s, path := spents[ticket], server.url+"/tickets/"+ticket.String()
-			before, err := r.database.counters(ctx)
+			more, err := r.cost(ctx, server, func() error {
+				begin := time.Now()
+				if _, err := who.send(ctx, http.MethodPost, path+"/messages", `{"content":"And what about this one?"}`); err != nil {
+					return err
+				}
+				_, err := who.send(ctx, http.MethodGet, path+"/ai-response", "")
+				s.latencies = append(s.latencies, time.Since(begin))
+				s.wall += time.Since(begin)
+				return err
+			})
 			if err != nil {
 				return stage{}, err
 			}
-			cpu, err := server.cpu()
-			if err != nil {
-				return stage{}, err
-			}
-			begin := time.Now()
-			if _, err := who.send(ctx, http.MethodPost, path+"/messages", `{"content":"And what about this one?"}`); err != nil {
-				return stage{}, err
-			}
-			if _, err := who.send(ctx, http.MethodGet, path+"/ai-response", ""); err != nil {
-				return stage{}, err
-			}
-			s.latencies = append(s.latencies, time.Since(begin))
-			s.wall += time.Since(begin)
-			after, err := server.cpu()
-			if err != nil {
-				return stage{}, err
-			}
-			s.cpu += after - cpu
-			done, err := r.database.counters(ctx)
-			if err != nil {
-				return stage{}, err
-			}
-			s.work = s.work.plus(done.minus(before))
+			s.cost = s.cost.plus(more)
 		}
 	}
 	return requestsStage(work{cpu: maxGrowth, databaseCPU: maxGrowth}, "of 100", spents[long], spents[short]), nil

@@ -148,8 +148,11 @@ func (p *process) goroutines() (int, error) {
 
 var stackHeader = regexp.MustCompile(`^goroutine \d+ `)
 
-// cpu returns the CPU time of the process.
+// cpu returns the CPU time of the process, and 0 if there is none.
 func (p *process) cpu() (time.Duration, error) {
+	if p == nil {
+		return 0, nil
+	}
 	s, err := readStat(p.cmd.Process.Pid)
 	return s.own, err
 }

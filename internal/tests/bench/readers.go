@@ -253,30 +253,21 @@ func (c *crowd) listen(conn net.Conn) {
 
 // watch measures the server during heartbeats only, and then while tickets are listed.
 func (c *crowd) watch(ctx context.Context, r *rig, server *process, i *idle) error {
-	c.heartbeats.Store(0)
-	cpu, err := server.cpu()
+	var err error
+	i.cost, err = r.cost(ctx, server, func() error {
+		c.heartbeats.Store(0)
+		begin := time.Now()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(c.watching):
+		}
+		i.watched, i.heartbeats = time.Since(begin), c.heartbeats.Load()
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	work, err := r.database.counters(ctx)
-	if err != nil {
-		return err
-	}
-	begin := time.Now()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(c.watching):
-	}
-	i.watched, i.heartbeats = time.Since(begin), c.heartbeats.Load()
-	if i.cpu, err = server.cpu(); err != nil {
-		return err
-	}
-	i.cpu -= cpu
-	if i.work, err = r.database.counters(ctx); err != nil {
-		return err
-	}
-	i.work = i.work.minus(work)
 	if i.connections, err = r.database.connections(ctx); err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ var (
 const maxSaturated, maxPaced = 2.5, 1.7
 
 // answersStage compares the paths.
-func answersStage(l load, direct, proxy, server *measured, work counters, countsStatements bool) stage {
+func answersStage(l load, direct, proxy, server *measured, countsStatements bool) stage {
 	out := stage{Name: l.String()}
 	add := func(f figure) { out.Figures = append(out.Figures, f) }
 	for i, q := range quantiles {
@@ -123,16 +123,16 @@ func answersStage(l load, direct, proxy, server *measured, work counters, counts
 	}
 	answers, perAnswer := float64(l.answers()), float64(l.tokens)
 	all, text := answers*perAnswer, perAnswer*float64(len(blankStamp))
-	add(figure{Name: "CPU per token", Unit: unitMicros, Server: micros(server.cpu) / all}.
-		against(againstProxy, micros(proxy.cpu)/all).atMost(maxCost))
-	add(figure{Name: "… with the database's", Unit: unitMicros, Server: micros(server.cpu+work.cpu) / all}.
-		against(againstProxy, micros(proxy.cpu)/all))
+	add(figure{Name: "CPU per token", Unit: unitMicros, Server: micros(server.cost.cpu) / all}.
+		against(againstProxy, micros(proxy.cost.cpu)/all).atMost(maxCost))
+	add(figure{Name: "… with the database's", Unit: unitMicros, Server: micros(server.cost.cpu+server.cost.databaseCPU) / all}.
+		against(againstProxy, micros(proxy.cost.cpu)/all))
 	if countsStatements {
-		add(figure{Name: "database statements per answer", Server: float64(work.statements) / answers}.
+		add(figure{Name: "database statements per answer", Server: float64(server.cost.statements) / answers}.
 			against("tokens", perAnswer))
 	}
-	add(figure{Name: "WAL per answer", Unit: unitBytes, Server: float64(work.walBytes) / answers}.against("its text", text))
-	add(figure{Name: "stored per answer", Unit: unitBytes, Server: float64(work.size) / answers}.against("its text", text))
+	add(figure{Name: "WAL per answer", Unit: unitBytes, Server: float64(server.cost.walBytes) / answers}.against("its text", text))
+	add(figure{Name: "stored per answer", Unit: unitBytes, Server: float64(server.cost.size) / answers}.against("its text", text))
 	return out
 }
 
@@ -141,8 +141,7 @@ type idle struct {
 	opening, watched time.Duration
 	// rssBefore is the server's memory with the answers running and one reader of each.
 	rssBefore, rss int64
-	cpu            time.Duration
-	work           counters
+	cost           cost
 	connections    int
 	heartbeats     int64
 	goroutines     int
@@ -177,15 +176,15 @@ func readersStage(c *crowd, i *idle, countsStatements bool) stage {
 		{Name: "memory of the server", Unit: unitMiB, Server: float64(i.rss) / mib, Budget: maxServerMiB},
 		{Name: "… before the readers came", Unit: unitMiB, Server: float64(i.rssBefore) / mib},
 		{Name: "goroutines per reader", Server: float64(i.goroutines) / readers, Budget: maxGoroutines},
-		{Name: "CPU of the idle server", Unit: "% of a core", Server: 100 * i.cpu.Seconds() / seconds, Budget: maxIdlePercent},
-		{Name: "… of the database", Unit: "% of a core", Server: 100 * i.work.cpu.Seconds() / seconds},
+		{Name: "CPU of the idle server", Unit: "% of a core", Server: 100 * i.cost.cpu.Seconds() / seconds, Budget: maxIdlePercent},
+		{Name: "… of the database", Unit: "% of a core", Server: 100 * i.cost.databaseCPU.Seconds() / seconds},
 		{Name: "heartbeats per reader", Server: float64(i.heartbeats) / readers},
 		{Name: "database connections", Server: float64(i.connections), Budget: maxConnections},
 		{Name: "readers let in per second", Server: readers / i.opening.Seconds()},
 	}
 	if countsStatements {
 		out.Figures = append(out.Figures, figure{
-			Name: "database statements per second", Server: float64(i.work.statements) / seconds,
+			Name: "database statements per second", Server: float64(i.cost.statements) / seconds,
 		})
 	}
 	for _, q := range quantiles {

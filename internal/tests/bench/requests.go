@@ -44,8 +44,8 @@ type work struct {
 
 // spent is the cost of all rounds of one work on one server.
 type spent struct {
-	cpu, wall time.Duration
-	work      counters
+	cost      cost
+	wall      time.Duration
 	latencies []time.Duration
 }
 
@@ -92,10 +92,10 @@ func measureRequests(ctx context.Context, r *rig, rounds int, match string, prog
 			if round == 1 {
 				ours, theirs = spent{}, spent{} // The first round is a warm-up.
 			}
-			if err := ours.add(ctx, r.database, server, w, round*w.count); err != nil {
+			if err := ours.add(ctx, r, server, w, round*w.count); err != nil {
 				return nil, err
 			}
-			if err := theirs.add(ctx, r.database, bare, w, round*w.count); err != nil {
+			if err := theirs.add(ctx, r, bare, w, round*w.count); err != nil {
 				return nil, err
 			}
 		}
@@ -207,29 +207,15 @@ func (people crew) requests(
 }
 
 // add sends one round of requests, numbered from first on.
-func (s *spent) add(ctx context.Context, d *database, p *process, w work, first int) error {
-	before, err := d.counters(ctx)
-	if err != nil {
+func (s *spent) add(ctx context.Context, r *rig, p *process, w work, first int) error {
+	more, err := r.cost(ctx, p, func() error {
+		begin := time.Now()
+		latencies, err := send(ctx, p.url, w, first)
+		s.wall += time.Since(begin)
+		s.latencies = append(s.latencies, latencies...)
 		return err
-	}
-	cpu, err := p.cpu()
-	if err != nil {
-		return err
-	}
-	begin := time.Now()
-	latencies, err := send(ctx, p.url, w, first)
-	if err != nil {
-		return err
-	}
-	s.wall += time.Since(begin)
-	s.latencies = append(s.latencies, latencies...)
-	after, err := p.cpu()
-	if err != nil {
-		return err
-	}
-	s.cpu += after - cpu
-	done, err := d.counters(ctx)
-	s.work = s.work.plus(done.minus(before))
+	})
+	s.cost = s.cost.plus(more)
 	return err
 }
 
@@ -287,13 +273,13 @@ func requestsStage(w work, other string, ours, theirs *spent) stage {
 	n := float64(len(ours.latencies))
 	per := func(d time.Duration) float64 { return micros(d) / n }
 	out := stage{Name: w.name, Figures: []figure{
-		figure{Name: "CPU per request", Unit: unitMicros, Server: per(ours.cpu)}.against(other, per(theirs.cpu)).atMost(w.cpu),
-		figure{Name: "… of the database", Unit: unitMicros, Server: per(ours.work.cpu)}.
-			against(other, per(theirs.work.cpu)).atMost(w.databaseCPU),
-		figure{Name: "database statements per request", Server: float64(ours.work.statements) / n}.
-			against(other, float64(theirs.work.statements)/n),
-		figure{Name: "WAL per request", Unit: unitBytes, Server: float64(ours.work.walBytes) / n}.
-			against(other, float64(theirs.work.walBytes)/n),
+		figure{Name: "CPU per request", Unit: unitMicros, Server: per(ours.cost.cpu)}.against(other, per(theirs.cost.cpu)).atMost(w.cpu),
+		figure{Name: "… of the database", Unit: unitMicros, Server: per(ours.cost.databaseCPU)}.
+			against(other, per(theirs.cost.databaseCPU)).atMost(w.databaseCPU),
+		figure{Name: "database statements per request", Server: float64(ours.cost.statements) / n}.
+			against(other, float64(theirs.cost.statements)/n),
+		figure{Name: "WAL per request", Unit: unitBytes, Server: float64(ours.cost.walBytes) / n}.
+			against(other, float64(theirs.cost.walBytes)/n),
 		figure{Name: "requests per second", Server: ours.perSecond()}.against(other, theirs.perSecond()).atLeast(w.throughput),
 	}}
 	for _, q := range quantiles {

@@ -49,11 +49,15 @@ func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (stage, 
 	if err != nil {
 		return stage{}, err
 	}
-	a, err := r.startAnswers(ctx, server, questions[:wanted], perSecond)
+	var a begun
+	defer a.close()
+	spent, err := r.cost(ctx, server, func() error {
+		a.start(ctx, server, questions[:wanted], perSecond)
+		return nil
+	})
 	if err != nil {
 		return stage{}, err
 	}
-	defer a.close()
 	select {
 	case <-ctx.Done():
 		return stage{}, ctx.Err()
@@ -69,11 +73,11 @@ func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (stage, 
 		{Name: "memory per answer", Unit: unitKiB, Server: float64(rss-before) / kib / max(n, 1), Budget: maxAnswerKiB},
 		{Name: "memory of the server", Unit: unitMiB, Server: float64(rss) / mib},
 		{Name: "starts per second", Server: n / a.took.Seconds()},
-		{Name: "CPU per answer", Unit: unitMicros, Server: micros(a.cpu) / max(n, 1)},
-		{Name: "… of the database", Unit: unitMicros, Server: micros(a.work.cpu) / max(n, 1)},
+		{Name: "CPU per answer", Unit: unitMicros, Server: micros(spent.cpu) / max(n, 1)},
+		{Name: "… of the database", Unit: unitMicros, Server: micros(spent.databaseCPU) / max(n, 1)},
 	}}
 	if r.database.statements {
-		out.Figures = append(out.Figures, figure{Name: "database statements per answer", Server: float64(a.work.statements) / max(n, 1)})
+		out.Figures = append(out.Figures, figure{Name: "database statements per answer", Server: float64(spent.statements) / max(n, 1)})
 	}
 	if wanted < all {
 		out.Note = tooFewFiles(all)
@@ -121,32 +125,9 @@ type begun struct {
 	firstTokens []time.Duration
 	failure     error
 	took        time.Duration
-	// cpu is what they have taken of the server's time, and work of the database.
-	cpu  time.Duration
-	work counters
 }
 
-// startAnswers asks for the answers, perSecond of them each second, and returns when each has begun or failed.
-func (r *rig) startAnswers(ctx context.Context, server *process, questions []question, perSecond int) (*begun, error) {
-	cpu, err := server.cpu()
-	if err != nil {
-		return nil, err
-	}
-	work, err := r.database.counters(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var a begun
-	a.start(ctx, server, questions, perSecond)
-	after, err := r.database.counters(ctx)
-	a.work = after.minus(work)
-	if err == nil {
-		a.cpu, err = server.cpu()
-		a.cpu -= cpu
-	}
-	return &a, err
-}
-
+// start asks for the answers, perSecond of them each second, and returns when each has begun or failed.
 func (a *begun) start(ctx context.Context, server *process, questions []question, perSecond int) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
