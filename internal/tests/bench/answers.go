@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"sync"
@@ -27,6 +28,12 @@ type load struct {
 	light bool
 }
 
+var loads = []load{
+	{name: "unthrottled", speed: -1, streams: 1, perRound: 30, tokens: 256},
+	{name: "500 tokens/s", speed: 500, streams: 1, perRound: 10, tokens: 128, light: true},
+	{name: "500 tokens/s", speed: 500, streams: 8, perRound: 16, tokens: 256},
+}
+
 func (l load) answers() int { return l.rounds * l.perRound }
 
 func (l load) String() string {
@@ -39,8 +46,26 @@ type measured struct {
 	cost    cost
 }
 
-// measureAnswers reads answers straight from the simulator, through the plain proxy and from the server, in turn.
-func measureAnswers(ctx context.Context, r *rig, l load) (stage, error) {
+// measureAnswers reads answers straight from the simulator, through the plain proxy and from the server, in turn. A brief
+// measurement has two answers in each round.
+func measureAnswers(ctx context.Context, r *rig, rounds int, brief bool, progress io.Writer) ([]stage, error) {
+	var stages []stage
+	for _, l := range loads {
+		l.rounds = rounds
+		if brief {
+			l.perRound = max(2, l.streams)
+		}
+		fmt.Fprintf(progress, "measuring: %s\n", l)
+		found, err := l.measure(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		stages = append(stages, found)
+	}
+	return stages, nil
+}
+
+func (l load) measure(ctx context.Context, r *rig) (stage, error) {
 	server, err := r.startServer(ctx)
 	if err != nil {
 		return stage{}, err

@@ -15,7 +15,10 @@ import (
 	"github.com/supportbackend/support/internal/dev/pgembed"
 )
 
-const indexPoll = 100 * time.Millisecond
+const (
+	indexTimeout = 60 * time.Second
+	indexPoll    = 100 * time.Millisecond
+)
 
 // database is a private PostgreSQL with default settings, so commits are durable.
 type database struct {
@@ -117,7 +120,7 @@ func (d *database) deleteRunningAnswers(ctx context.Context) error {
 
 // awaitIndexing returns when the server has indexed what was added for the search, which is not a part of what is measured next.
 func (d *database) awaitIndexing(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	ctx, cancel := context.WithTimeout(ctx, indexTimeout)
 	defer cancel()
 	for {
 		var queued bool

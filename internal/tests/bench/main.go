@@ -98,7 +98,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // measure runs all stages.
 func measure(ctx context.Context, s settings, progress io.Writer) (*report, error) {
-	raiseOpenFiles()
 	r, err := newRig(ctx, s.server)
 	if err != nil {
 		return nil, err
@@ -127,23 +126,12 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report, erro
 		}
 		out.Stages = append(out.Stages, found...)
 	}
-	for _, l := range []load{
-		{name: "unthrottled", speed: -1, streams: 1, perRound: 30, tokens: 256},
-		{name: "500 tokens/s", speed: 500, streams: 1, perRound: 10, tokens: 128, light: true},
-		{name: "500 tokens/s", speed: 500, streams: 8, perRound: 16, tokens: 256},
-	} {
-		if l.rounds = s.rounds; l.rounds == 0 {
-			break
-		}
-		if s.brief {
-			l.perRound = max(2, l.streams)
-		}
-		fmt.Fprintf(progress, "measuring: %s\n", l)
-		found, err := measureAnswers(ctx, r, l)
+	if s.rounds > 0 {
+		found, err := measureAnswers(ctx, r, s.rounds, s.brief, progress)
 		if err != nil {
 			return nil, err
 		}
-		out.Stages = append(out.Stages, found)
+		out.Stages = append(out.Stages, found...)
 	}
 	for _, further := range []struct {
 		wanted  bool
@@ -151,9 +139,7 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report, erro
 		measure func() (stage, error)
 	}{
 		{s.answers > 0, fmt.Sprintf("%d answers at once", s.answers), func() (stage, error) { return measureRunning(ctx, r, s.answers, s.perSecond) }},
-		{s.readers > 0, fmt.Sprintf("%d idle readers", s.readers), func() (stage, error) {
-			return measureReaders(ctx, r, &crowd{wanted: s.readers, answers: min(maxAnswers, s.readers), watching: s.watching})
-		}},
+		{s.readers > 0, fmt.Sprintf("%d idle readers", s.readers), func() (stage, error) { return measureReaders(ctx, r, s.readers, s.watching) }},
 		{s.scale > 0, "a large desk", func() (stage, error) { return measureScale(ctx, r, s.scale, progress) }},
 	} {
 		if !further.wanted {

@@ -49,8 +49,9 @@ type crowd struct {
 	heartbeats, ended atomic.Int64
 }
 
-// measureReaders measures the cost of idle readers.
-func measureReaders(ctx context.Context, r *rig, c *crowd) (stage, error) {
+// measureReaders measures the cost of so many idle readers, or of as many as the limit of open files allows.
+func measureReaders(ctx context.Context, r *rig, readers int, watching time.Duration) (stage, error) {
+	c := &crowd{wanted: readers, answers: min(maxAnswers, readers), watching: watching}
 	// Each answer needs two more sockets, and the rest of the process a few.
 	c.readers = min(c.wanted, openFiles()-2*c.answers-200)
 	server, err := r.startServer(ctx)

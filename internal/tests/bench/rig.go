@@ -29,6 +29,7 @@ type rig struct {
 }
 
 func newRig(ctx context.Context, program string) (*rig, error) {
+	raiseOpenFiles()
 	r := &rig{program: program, secret: rand.Text() + rand.Text(), clock: clock{begin: time.Now()}}
 	if err := r.open(ctx); err != nil {
 		r.close()
