@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -74,7 +73,7 @@ func (l load) measure(ctx context.Context, r *rig) (stage, error) {
 	if err := r.script(groqsim.Script{Deltas: tokens(l.tokens), TokensPerSecond: l.speed}); err != nil {
 		return stage{}, err
 	}
-	paths, err := r.paths(ctx, server, l)
+	paths, err := l.paths(ctx, r, server)
 	if err != nil {
 		return stage{}, err
 	}
@@ -95,7 +94,7 @@ func (l load) measure(ctx context.Context, r *rig) (stage, error) {
 
 // paths returns the three ways to an answer. The first answer is not measured: it warms the server up, and shows the
 // server's request to the simulator, which the other paths then repeat.
-func (r *rig) paths(ctx context.Context, server *process, l load) ([]path, error) {
+func (l load) paths(ctx context.Context, r *rig, server *process) ([]path, error) {
 	questions, err := ask(ctx, server.url, l.answers()+1)
 	if err != nil {
 		return nil, err
@@ -174,11 +173,54 @@ func (m *measured) lag(q float64) time.Duration {
 	return quantile(all, q)
 }
 
-// quantile returns the smallest value that a share q of all values does not exceed.
-func quantile(values []time.Duration, q float64) time.Duration {
-	if len(values) == 0 {
-		return 0
+// On an idle machine, maxAddedMillis is the most that the server may add to the first token of an answer (p50 and p99),
+// and maxLagMillis the longest delay of a token. maxSaturated and maxPaced are the cost of a token as a ratio to the
+// proxy.
+var (
+	maxAddedMillis = []float64{2, 8}
+	maxLagMillis   = []float64{3, 12}
+)
+
+const againstProxy = "proxy"
+
+const maxSaturated, maxPaced = 2.5, 1.7
+
+// answersStage compares the paths.
+func answersStage(l load, direct, proxy, server *measured, countsStatements bool) stage {
+	out := stage{Name: l.String()}
+	add := func(f figure) { out.Figures = append(out.Figures, f) }
+	for i, q := range quantiles {
+		base, plain, total := direct.firstToken(q.share), proxy.firstToken(q.share), server.firstToken(q.share)
+		added := figure{Name: "… more than straight from the simulator", Unit: unitMillis, Server: millis(total - base)}
+		if l.light {
+			added.Budget = maxAddedMillis[i]
+		}
+		add(figure{Name: "time to first token " + q.name, Unit: unitMillis, Server: millis(total)}.
+			against(againstProxy, millis(plain)))
+		add(added.against(againstProxy, millis(plain-base)))
 	}
-	slices.Sort(values)
-	return values[min(int(q*float64(len(values))), len(values)-1)]
+	for i, q := range quantiles {
+		lag := figure{Name: "a token on its way " + q.name, Unit: unitMillis, Server: millis(server.lag(q.share))}
+		if l.light {
+			lag.Budget = maxLagMillis[i]
+		}
+		add(lag.against(againstProxy, millis(proxy.lag(q.share))))
+	}
+	maxCost := maxPaced
+	if l.speed < 0 {
+		maxCost = maxSaturated
+	}
+	answers, perAnswer := float64(l.answers()), float64(l.tokens)
+	all, text := answers*perAnswer, perAnswer*float64(len(blankStamp))
+	add(figure{Name: "CPU per token", Unit: unitMicros, Server: micros(server.cost.cpu) / all}.
+		against(againstProxy, micros(proxy.cost.cpu)/all).atMost(maxCost))
+	add(figure{Name: "… with the database's", Unit: unitMicros, Server: micros(server.cost.cpu+server.cost.databaseCPU) / all}.
+		against(againstProxy, micros(proxy.cost.cpu)/all))
+	if countsStatements {
+		add(figure{Name: "database statements per answer", Server: float64(server.cost.statements) / answers}.
+			against("tokens", perAnswer))
+	}
+	add(figure{Name: "WAL per answer", Unit: unitBytes, Server: float64(server.cost.walBytes) / answers}.against("its text", text))
+	add(figure{Name: "stored per answer", Unit: unitBytes, Server: float64(server.cost.size) / answers}.against("its text", text))
+	return out
 }

@@ -24,14 +24,6 @@ type customer struct {
 	dialer        *net.Dialer
 }
 
-// question is a customer's ticket without an answer.
-type question struct {
-	*customer
-	ticketID uuid.UUID
-}
-
-func (q question) path() string { return "/tickets/" + q.ticketID.String() + "/ai-response" }
-
 // signUp creates the n-th customer of a server.
 func signUp(ctx context.Context, server string, n int) (*customer, error) {
 	address := net.IPv4(127, 0, 1, byte(n+1)) //nolint:gosec // There are no more than maxCustomers.
@@ -66,32 +58,4 @@ func signUp(ctx context.Context, server string, n int) (*customer, error) {
 	}
 	c.authorization = "Bearer " + token.JSON200.AccessToken
 	return c, nil
-}
-
-// ask opens n tickets, spread over up to maxCustomers customers.
-func ask(ctx context.Context, server string, n int) ([]question, error) {
-	var customers []*customer
-	for i := range min(n, maxCustomers) {
-		c, err := signUp(ctx, server, i)
-		if err != nil {
-			return nil, err
-		}
-		customers = append(customers, c)
-	}
-	questions := make([]question, 0, n)
-	for i := range n {
-		c := customers[i%len(customers)]
-		created, err := c.api.CreateTicketWithResponse(ctx, nil, client.CreateTicketRequest{
-			Title:       fmt.Sprintf("Invoice %d is wrong", i),
-			Description: "I was charged twice for October. The second charge is from the 14th. Can I have it back?",
-		})
-		if err != nil {
-			return nil, err
-		}
-		if created.JSON201 == nil {
-			return nil, fmt.Errorf("create a ticket: %s", created.Body)
-		}
-		questions = append(questions, question{customer: c, ticketID: created.JSON201.ID})
-	}
-	return questions, nil
 }

@@ -28,6 +28,7 @@ const (
 	shortTicket = 100
 	// flatAnswers is the most answers that are started in each ticket.
 	flatAnswers = 40
+	flatTokens  = 20 // of an answer
 )
 
 // measureFlat measures whether cost stays flat: a far page of a list against the first one, and a ticket with messages
@@ -44,7 +45,7 @@ func measureFlat(ctx context.Context, r *rig, messages, rounds int, progress io.
 		return nil, err
 	}
 	long, short := who.tickets[0], who.tickets[1]
-	if err := errors.Join(r.database.addMessages(ctx, long, messages), r.database.addMessages(ctx, short, shortTicket)); err != nil {
+	if err := errors.Join(addMessages(ctx, r.database, long, messages), addMessages(ctx, r.database, short, shortTicket)); err != nil {
 		return nil, err
 	}
 	far := max(walked, min(farPage, messages/10)*pageSize)
@@ -99,7 +100,7 @@ func measureFlat(ctx context.Context, r *rig, messages, rounds int, progress io.
 
 // addMessages adds n messages of the customer to a ticket. They are not indexed for search, which would keep the server
 // busy.
-func (d *database) addMessages(ctx context.Context, ticket uuid.UUID, n int) error {
+func addMessages(ctx context.Context, d *database, ticket uuid.UUID, n int) error {
 	_, err := d.conn.Exec(ctx, "ALTER TABLE messages DISABLE TRIGGER messages_search")
 	if err != nil {
 		return err
@@ -161,7 +162,7 @@ func (who *requester) send(ctx context.Context, method, address, body string) (h
 
 // measureFlatAnswers adds a message to each ticket in turn and reads the answer.
 func measureFlatAnswers(ctx context.Context, r *rig, server *process, who *requester, long, short uuid.UUID, rounds int) (stage, error) {
-	if err := r.script(groqsim.Script{Deltas: tokens(runningTokens), TokensPerSecond: -1}); err != nil {
+	if err := r.script(groqsim.Script{Deltas: tokens(flatTokens), TokensPerSecond: -1}); err != nil {
 		return stage{}, err
 	}
 	spents := map[uuid.UUID]*spent{long: {}, short: {}}

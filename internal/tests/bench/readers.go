@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
@@ -31,8 +30,6 @@ const (
 	openTimeout = 60 * time.Second
 	// opening is how many readers connect at the same time.
 	opening = 32
-
-	probeInterval = 20 * time.Millisecond
 )
 
 // crowd is many readers of a few silent answers.
@@ -98,32 +95,9 @@ func (c *crowd) gather(ctx context.Context, r *rig, server *process, i *idle) er
 	return err
 }
 
-// neededFiles is the most open files of a process of the benchmark: 10,000 readers, and two sockets for each of 5,000
-// answers.
-const neededFiles = 1 << 15
-
-// raiseOpenFiles raises the limit of open files of this process and its children, if it may: only root can raise the
-// hard limit. Stages that are smaller because of it say so.
-func raiseOpenFiles() {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil && limit.Max < neededFiles {
-		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: neededFiles, Max: neededFiles}) // See openFiles.
-	}
-}
-
-// openFiles returns the limit of open files of this process and its children.
-func openFiles() int {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 1024
-	}
-	// The Go runtime raises its limit to the hard limit, in the server too.
-	return int(min(limit.Max, 1<<20))
-}
-
 // holdAnswers begins the answers, with a reader each, and returns when all of them stand still.
 func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questions []question) error {
-	if err := r.hold(ctx, prefix); err != nil {
+	if err := hold(ctx, r, prefix); err != nil {
 		return err
 	}
 	if err := c.open(ctx, server, questions, c.answers); err != nil {
@@ -148,7 +122,7 @@ func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questi
 }
 
 // hold makes the simulator answer every request with this many tokens, and then send only beats until ctx ends.
-func (r *rig) hold(ctx context.Context, tokensFirst int) error {
+func hold(ctx context.Context, r *rig, tokensFirst int) error {
 	script := groqsim.Script{Deltas: tokens(tokensFirst), TokensPerSecond: prefixSpeed}
 	for i := range beats {
 		script.Deltas = append(script.Deltas, "")
@@ -252,59 +226,9 @@ func (c *crowd) listen(conn net.Conn) {
 	}
 }
 
-// watch measures the server during heartbeats only, and then while tickets are listed.
-func (c *crowd) watch(ctx context.Context, r *rig, server *process, i *idle) error {
-	var err error
-	i.cost, err = r.cost(ctx, server, func() error {
-		c.heartbeats.Store(0)
-		begin := time.Now()
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(c.watching):
-		}
-		i.watched, i.heartbeats = time.Since(begin), c.heartbeats.Load()
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if i.connections, err = r.database.connections(ctx); err != nil {
-		return err
-	}
-	if i.rss, err = server.rss(); err != nil {
-		return err
-	}
-	i.crowded, err = probe(ctx, c.lister, c.watching/3)
-	return err
-}
-
 func (c *crowd) close() {
 	for _, conn := range c.conns {
 		_ = conn.Close() // The server may have closed it first.
 	}
 	c.wg.Wait()
-}
-
-// probe lists tickets, like a client that is not reading a stream, and returns how long each list took.
-func probe(ctx context.Context, c *customer, span time.Duration) (took []time.Duration, err error) {
-	ticks := time.NewTicker(probeInterval)
-	defer ticks.Stop()
-	for range max(1, int(span/probeInterval)) {
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-ticks.C:
-		}
-		begin := time.Now()
-		list, err := c.api.ListTicketsWithResponse(ctx, nil)
-		if err != nil {
-			return nil, err
-		}
-		if list.JSON200 == nil {
-			return nil, fmt.Errorf("list tickets: %s", list.Body)
-		}
-		took = append(took, time.Since(begin))
-	}
-	return took, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -74,8 +75,6 @@ const (
 
 	kib = 1 << 10
 	mib = 1 << 20
-
-	againstProxy = "proxy"
 )
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -86,115 +85,13 @@ var quantiles = []struct {
 	share float64
 }{{"p50", 0.5}, {"p99", 0.99}}
 
-// On an idle machine, maxAddedMillis is the most that the server may add to the first token of an answer (p50 and p99),
-// and maxLagMillis the longest delay of a token. maxSaturated and maxPaced are the cost of a token as a ratio to the
-// proxy.
-var (
-	maxAddedMillis = []float64{2, 8}
-	maxLagMillis   = []float64{3, 12}
-)
-
-const maxSaturated, maxPaced = 2.5, 1.7
-
-// answersStage compares the paths.
-func answersStage(l load, direct, proxy, server *measured, countsStatements bool) stage {
-	out := stage{Name: l.String()}
-	add := func(f figure) { out.Figures = append(out.Figures, f) }
-	for i, q := range quantiles {
-		base, plain, total := direct.firstToken(q.share), proxy.firstToken(q.share), server.firstToken(q.share)
-		added := figure{Name: "… more than straight from the simulator", Unit: unitMillis, Server: millis(total - base)}
-		if l.light {
-			added.Budget = maxAddedMillis[i]
-		}
-		add(figure{Name: "time to first token " + q.name, Unit: unitMillis, Server: millis(total)}.
-			against(againstProxy, millis(plain)))
-		add(added.against(againstProxy, millis(plain-base)))
+// quantile returns the smallest value that a share q of all values does not exceed.
+func quantile(values []time.Duration, q float64) time.Duration {
+	if len(values) == 0 {
+		return 0
 	}
-	for i, q := range quantiles {
-		lag := figure{Name: "a token on its way " + q.name, Unit: unitMillis, Server: millis(server.lag(q.share))}
-		if l.light {
-			lag.Budget = maxLagMillis[i]
-		}
-		add(lag.against(againstProxy, millis(proxy.lag(q.share))))
-	}
-	maxCost := maxPaced
-	if l.speed < 0 {
-		maxCost = maxSaturated
-	}
-	answers, perAnswer := float64(l.answers()), float64(l.tokens)
-	all, text := answers*perAnswer, perAnswer*float64(len(blankStamp))
-	add(figure{Name: "CPU per token", Unit: unitMicros, Server: micros(server.cost.cpu) / all}.
-		against(againstProxy, micros(proxy.cost.cpu)/all).atMost(maxCost))
-	add(figure{Name: "… with the database's", Unit: unitMicros, Server: micros(server.cost.cpu+server.cost.databaseCPU) / all}.
-		against(againstProxy, micros(proxy.cost.cpu)/all))
-	if countsStatements {
-		add(figure{Name: "database statements per answer", Server: float64(server.cost.statements) / answers}.
-			against("tokens", perAnswer))
-	}
-	add(figure{Name: "WAL per answer", Unit: unitBytes, Server: float64(server.cost.walBytes) / answers}.against("its text", text))
-	add(figure{Name: "stored per answer", Unit: unitBytes, Server: float64(server.cost.size) / answers}.against("its text", text))
-	return out
-}
-
-// idle is the measurement with many open readers.
-type idle struct {
-	opening, watched time.Duration
-	// rssBefore is the server's memory with the answers running and one reader of each.
-	rssBefore, rss int64
-	cost           cost
-	connections    int
-	heartbeats     int64
-	goroutines     int
-	// alone and crowded are how long lists of tickets took without readers and with them.
-	alone, crowded []time.Duration
-}
-
-// The budgets for 10,000 idle readers on one process.
-const (
-	maxReaderKiB   = 40
-	maxServerMiB   = 350
-	maxGoroutines  = 4
-	maxIdlePercent = 4
-	maxListMillis  = 50
-	maxConnections = 22 // the pool of a server, and two that listen
-)
-
-// tooFewFiles explains why a stage is smaller than requested.
-func tooFewFiles(wanted int) string {
-	return fmt.Sprintf("the limit of open files (ulimit -Hn) allows no more; %d were wanted", wanted)
-}
-
-func readersStage(c *crowd, i *idle, countsStatements bool) stage {
-	out := stage{Name: fmt.Sprintf("%d idle readers of %d silent answers", c.readers, c.answers)}
-	if c.readers < c.wanted {
-		out.Note = tooFewFiles(c.wanted)
-	}
-	readers := float64(c.readers)
-	seconds := i.watched.Seconds()
-	out.Figures = []figure{
-		{Name: "memory per reader", Unit: unitKiB, Server: float64(i.rss-i.rssBefore) / kib / readers, Budget: maxReaderKiB},
-		{Name: "memory of the server", Unit: unitMiB, Server: float64(i.rss) / mib, Budget: maxServerMiB},
-		{Name: "… before the readers came", Unit: unitMiB, Server: float64(i.rssBefore) / mib},
-		{Name: "goroutines per reader", Server: float64(i.goroutines) / readers, Budget: maxGoroutines},
-		{Name: "CPU of the idle server", Unit: "% of a core", Server: 100 * i.cost.cpu.Seconds() / seconds, Budget: maxIdlePercent},
-		{Name: "… of the database", Unit: "% of a core", Server: 100 * i.cost.databaseCPU.Seconds() / seconds},
-		{Name: "heartbeats per reader", Server: float64(i.heartbeats) / readers},
-		{Name: "database connections", Server: float64(i.connections), Budget: maxConnections},
-		{Name: "readers let in per second", Server: readers / i.opening.Seconds()},
-	}
-	if countsStatements {
-		out.Figures = append(out.Figures, figure{
-			Name: "database statements per second", Server: float64(i.cost.statements) / seconds,
-		})
-	}
-	for _, q := range quantiles {
-		f := figure{Name: "GET /tickets " + q.name, Unit: unitMillis, Server: millis(quantile(i.crowded, q.share))}
-		if q.share > 0.5 {
-			f.Budget = maxListMillis
-		}
-		out.Figures = append(out.Figures, f.against("no readers", millis(quantile(i.alone, q.share))))
-	}
-	return out
+	slices.Sort(values)
+	return values[min(int(q*float64(len(values))), len(values)-1)]
 }
 
 func (r *report) judge() {

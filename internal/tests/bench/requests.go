@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -102,19 +100,6 @@ func measureRequests(ctx context.Context, r *rig, rounds int, match string, prog
 		stages = append(stages, requestsStage(w, againstBare, &ours, &theirs))
 	}
 	return stages, nil
-}
-
-// startBare starts the bare server, for which every caller is the user.
-func (r *rig) startBare(ctx context.Context, user uuid.UUID) (*process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	return startProcess(ctx, r.dir, bareReadyPath, func(addr string) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, self, "-bare", addr, "-user", user.String()) //nolint:gosec // It runs this program.
-		cmd.Env = append(os.Environ(), "DATABASE_URL="+r.database.url())
-		return cmd
-	})
 }
 
 func newRequester(ctx context.Context, d *database, server string, n int) (*requester, error) {

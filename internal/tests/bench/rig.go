@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/supportbackend/support/internal/dev/groqsim"
 )
 
@@ -119,6 +121,19 @@ func (r *rig) startServer(ctx context.Context) (*process, error) {
 	return startProcess(ctx, r.dir, "/readyz", func(addr string) *exec.Cmd {
 		cmd := r.server(ctx, "serve")
 		cmd.Env = append(cmd.Env, "SUPPORT_ADDR="+addr)
+		return cmd
+	})
+}
+
+// startBare starts the bare server, for which every caller is the user.
+func (r *rig) startBare(ctx context.Context, user uuid.UUID) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return startProcess(ctx, r.dir, bareReadyPath, func(addr string) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, self, "-bare", addr, "-user", user.String()) //nolint:gosec // It runs this program.
+		cmd.Env = append(os.Environ(), "DATABASE_URL="+r.database.url())
 		return cmd
 	})
 }

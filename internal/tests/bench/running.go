@@ -34,7 +34,7 @@ func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (stage, 
 	if err != nil {
 		return stage{}, err
 	}
-	if err := r.hold(ctx, runningTokens); err != nil {
+	if err := hold(ctx, r, runningTokens); err != nil {
 		return stage{}, err
 	}
 	warm, err := openReader(ctx, server, questions[wanted])
@@ -93,29 +93,6 @@ func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (stage, 
 	goroutines, err := server.goroutines()
 	out.Figures = append(out.Figures, figure{Name: "goroutines per answer", Server: float64(goroutines) / max(n, 1)})
 	return out, err
-}
-
-// askMany opens n tickets, spread over all customers, in the database rather than through the server.
-func askMany(ctx context.Context, d *database, server string, n int) ([]question, error) {
-	customers := min(n, maxCustomers)
-	each := (n + customers - 1) / customers
-	questions := make([]question, each*customers)
-	for i := range customers {
-		who, err := signUp(ctx, server, i)
-		if err != nil {
-			return nil, err
-		}
-		tickets, err := d.addTickets(ctx, who.id, each)
-		if err != nil {
-			return nil, err
-		}
-		// Each answer is for another customer than the one before, because answers of one customer start one after the
-		// other.
-		for n, id := range tickets {
-			questions[n*customers+i] = question{customer: who, ticketID: id}
-		}
-	}
-	return questions[:n], nil
 }
 
 // begun has the results of starting answers.

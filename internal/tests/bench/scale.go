@@ -115,7 +115,7 @@ func measureScale(ctx context.Context, r *rig, tickets int, progress io.Writer) 
 	if err := s.open(ctx, r, f); err != nil {
 		return stage{}, err
 	}
-	before, err := r.database.fullReads(ctx)
+	before, err := fullReads(ctx, r.database)
 	if err != nil {
 		return stage{}, err
 	}
@@ -140,7 +140,7 @@ func measureScale(ctx context.Context, r *rig, tickets int, progress io.Writer) 
 		return stage{}, ctx.Err()
 	case <-time.After(statsDelay):
 	}
-	after, err := r.database.fullReads(ctx)
+	after, err := fullReads(ctx, r.database)
 	if err != nil {
 		return stage{}, err
 	}
@@ -151,7 +151,7 @@ func measureScale(ctx context.Context, r *rig, tickets int, progress io.Writer) 
 }
 
 // fullReads counts the sequential scans of each large table.
-func (d *database) fullReads(ctx context.Context) (map[string]int64, error) {
+func fullReads(ctx context.Context, d *database) (map[string]int64, error) {
 	var text []byte
 	row := d.conn.QueryRow(ctx, "SELECT json_object_agg(relname, seq_scan)::text FROM pg_stat_user_tables WHERE n_live_tup > $1", bigTable)
 	if err := row.Scan(&text); err != nil {
