@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/tests/bench/stamp"
 )
 
 // load is how the simulator sends answers, and how many are read.
@@ -70,7 +71,7 @@ func (l load) measure(ctx context.Context, r *rig) (stage, error) {
 		return stage{}, err
 	}
 	defer server.stop()
-	if err := r.script(groqsim.Script{Deltas: tokens(l.tokens), TokensPerSecond: l.speed}); err != nil {
+	if err := r.script(groqsim.Script{Deltas: stamp.Tokens(l.tokens), TokensPerSecond: l.speed}); err != nil {
 		return stage{}, err
 	}
 	paths, err := l.paths(ctx, r, server)
@@ -135,7 +136,7 @@ func (l load) paths(ctx context.Context, r *rig, server *process) ([]path, error
 }
 
 // add reads one round of answers, with the load's concurrency.
-func (m *measured) add(ctx context.Context, p path, c *http.Client, clock clock, l load, round int) error {
+func (m *measured) add(ctx context.Context, p path, c *http.Client, clock stamp.Clock, l load, round int) error {
 	samples, failures := make([]sample, l.perRound), make([]error, l.perRound)
 	next := make(chan int, l.perRound)
 	for i := range l.perRound {
@@ -211,7 +212,7 @@ func answersStage(l load, direct, proxy, server *measured, countsStatements bool
 		maxCost = maxSaturated
 	}
 	answers, perAnswer := float64(l.answers()), float64(l.tokens)
-	all, text := answers*perAnswer, perAnswer*float64(len(blankStamp))
+	all, text := answers*perAnswer, perAnswer*float64(len(stamp.Blank))
 	add(figure{Name: "CPU per token", Unit: unitMicros, Server: micros(server.cost.cpu) / all}.
 		against(againstProxy, micros(proxy.cost.cpu)/all).atMost(maxCost))
 	add(figure{Name: "… with the database's", Unit: unitMicros, Server: micros(server.cost.cpu+server.cost.databaseCPU) / all}.

@@ -7,26 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNextStampInPieces(t *testing.T) {
-	t.Parallel()
-	_, rest, ok := nextStamp([]byte(`{"content":"~0012`))
-	require.False(t, ok)
-	stamp, rest, ok := nextStamp(append(rest, `34~000005"}`...))
-	require.True(t, ok)
-	require.Equal(t, 1234, stamp)
-	stamp, rest, ok = nextStamp(rest)
-	require.True(t, ok)
-	require.Equal(t, 5, stamp)
-	require.Equal(t, `"}`, string(rest))
-}
-
-func TestStampsWrapAround(t *testing.T) {
-	t.Parallel()
-	c := clock{begin: time.Now()}
-	require.Less(t, c.since(stampSpan-1), time.Minute)
-	require.GreaterOrEqual(t, c.since(stampSpan-1), time.Duration(0))
-}
-
 func TestQuantile(t *testing.T) {
 	t.Parallel()
 	values := []time.Duration{4, 1, 3, 2}

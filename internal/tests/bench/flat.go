@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/tests/bench/stamp"
 )
 
 const (
@@ -162,7 +163,7 @@ func (who *requester) send(ctx context.Context, method, address, body string) (h
 
 // measureFlatAnswers adds a message to each ticket in turn and reads the answer.
 func measureFlatAnswers(ctx context.Context, r *rig, server *process, who *requester, long, short uuid.UUID, rounds int) (stage, error) {
-	if err := r.script(groqsim.Script{Deltas: tokens(flatTokens), TokensPerSecond: -1}); err != nil {
+	if err := r.script(groqsim.Script{Deltas: stamp.Tokens(flatTokens), TokensPerSecond: -1}); err != nil {
 		return stage{}, err
 	}
 	spents := map[uuid.UUID]*spent{long: {}, short: {}}

@@ -18,6 +18,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/supportbackend/support/internal/tests/bench/baseline"
 )
 
 // errMissed means that a figure exceeds its budget.
@@ -75,10 +77,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if s.proxy != "" {
-		return runProxy(ctx, s.proxy, s.upstream)
+		return baseline.RunProxy(ctx, s.proxy, s.upstream)
 	}
 	if s.bare != "" {
-		return runBare(ctx, s.bare, os.Getenv("DATABASE_URL"), s.user)
+		return baseline.RunBare(ctx, s.bare, os.Getenv("DATABASE_URL"), s.user)
 	}
 	r, err := measure(ctx, s, stderr)
 	if err != nil {

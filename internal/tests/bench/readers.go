@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/tests/bench/stamp"
 )
 
 const (
@@ -123,7 +124,7 @@ func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questi
 
 // hold makes the simulator answer every request with this many tokens, and then send only beats until ctx ends.
 func hold(ctx context.Context, r *rig, tokensFirst int) error {
-	script := groqsim.Script{Deltas: tokens(tokensFirst), TokensPerSecond: prefixSpeed}
+	script := groqsim.Script{Deltas: stamp.Tokens(tokensFirst), TokensPerSecond: prefixSpeed}
 	for i := range beats {
 		script.Deltas = append(script.Deltas, "")
 		script.Gates = append(script.Gates, groqsim.Gate{Name: beat(i), After: tokensFirst + i})
@@ -198,7 +199,7 @@ func openReader(ctx context.Context, server *process, q question) (net.Conn, err
 	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nAccept: text/event-stream\r\n\r\n",
 		q.path(), host, q.authorization)
 	var text []byte
-	for buffer := make([]byte, 16<<10); err == nil && bytes.IndexByte(text, blankStamp[0]) < 0; {
+	for buffer := make([]byte, 16<<10); err == nil && bytes.IndexByte(text, stamp.Blank[0]) < 0; {
 		var n int
 		n, err = conn.Read(buffer)
 		text = append(text, buffer[:n]...)

@@ -14,6 +14,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/tests/bench/baseline"
+	"github.com/supportbackend/support/internal/tests/bench/stamp"
 )
 
 // rig is the setup of a measurement: the database and the plain proxy as separate processes, and the simulator in this
@@ -22,7 +24,7 @@ type rig struct {
 	dir       string
 	program   string // the server's
 	secret    string
-	clock     clock
+	clock     stamp.Clock
 	database  *database
 	simulator *groqsim.Simulator
 	upstream  string
@@ -32,7 +34,7 @@ type rig struct {
 
 func newRig(ctx context.Context, program string) (*rig, error) {
 	raiseOpenFiles()
-	r := &rig{program: program, secret: rand.Text() + rand.Text(), clock: clock{begin: time.Now()}}
+	r := &rig{program: program, secret: rand.Text() + rand.Text(), clock: stamp.NewClock()}
 	if err := r.open(ctx); err != nil {
 		r.close()
 		return nil, err
@@ -60,7 +62,7 @@ func (r *rig) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	r.proxy, err = startProcess(ctx, r.dir, proxyReadyPath, func(addr string) *exec.Cmd {
+	r.proxy, err = startProcess(ctx, r.dir, baseline.ReadyPath, func(addr string) *exec.Cmd {
 		return exec.CommandContext(ctx, self, "-proxy", addr, "-upstream", r.upstream) //nolint:gosec // It runs this program.
 	})
 	if err != nil {
@@ -77,7 +79,7 @@ func (r *rig) startSimulator(ctx context.Context) error {
 		return err
 	}
 	r.simulator = groqsim.New(groqsim.Options{})
-	server := &http.Server{Handler: r.clock.stamped(r.simulator), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: r.clock.Stamped(r.simulator), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	r.upstream = "http://" + listener.Addr().String()
 	r.closers = append(r.closers, func() {
@@ -131,7 +133,7 @@ func (r *rig) startBare(ctx context.Context, user uuid.UUID) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startProcess(ctx, r.dir, bareReadyPath, func(addr string) *exec.Cmd {
+	return startProcess(ctx, r.dir, baseline.ReadyPath, func(addr string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, self, "-bare", addr, "-user", user.String()) //nolint:gosec // It runs this program.
 		cmd.Env = append(os.Environ(), "DATABASE_URL="+r.database.url())
 		return cmd

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/supportbackend/support/internal/tests/bench/stamp"
 )
 
 // path is a way to get an answer.
@@ -32,7 +34,7 @@ type sample struct {
 var errNotWhole = errors.New("the answer is not whole")
 
 // read reads one answer with this many tokens to its end.
-func (p path) read(ctx context.Context, c *http.Client, clock clock, i, tokens int) (sample, error) {
+func (p path) read(ctx context.Context, c *http.Client, clock stamp.Clock, i, tokens int) (sample, error) {
 	request, err := p.request(ctx, i)
 	if err != nil {
 		return sample{}, err
@@ -50,14 +52,14 @@ func (p path) read(ctx context.Context, c *http.Client, clock clock, i, tokens i
 		text = append(text, buffer[:n]...)
 		// The last event may contain the whole text again.
 		for len(s.lags) < tokens {
-			stamp, rest, ok := nextStamp(text)
+			sent, rest, ok := stamp.Next(text)
 			if !ok {
 				break
 			}
 			if len(s.lags) == 0 {
 				s.firstToken = time.Since(begin)
 			}
-			s.lags, text = append(s.lags, clock.since(stamp)), rest
+			s.lags, text = append(s.lags, clock.Since(sent)), rest
 		}
 		if err == nil {
 			continue
