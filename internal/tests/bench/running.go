@@ -21,8 +21,8 @@ const (
 // measureRunning begins so many answers, perSecond of them each second, with a reader each, whether the server keeps up or not. It
 // lets all of them run at once.
 func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (stage, error) {
-	all := wanted
-	wanted = min(wanted, (openFiles()-200)/2) // Each answer needs a reader and a connection of the simulator.
+	// Each answer needs a reader and a connection of the simulator.
+	a := &begun{wanted: wanted, asked: min(wanted, (openFiles()-200)/2), perSecond: perSecond}
 	server, err := r.startServer(ctx)
 	if err != nil {
 		return stage{}, err
@@ -30,14 +30,14 @@ func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (stage, 
 	defer server.stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	questions, err := askMany(ctx, r.database, server.url, wanted+1)
+	questions, err := askMany(ctx, r.database, server.url, a.asked+1)
 	if err != nil {
 		return stage{}, err
 	}
 	if err := hold(ctx, r, runningTokens); err != nil {
 		return stage{}, err
 	}
-	warm, err := openReader(ctx, server, questions[wanted])
+	warm, err := openReader(ctx, server, questions[a.asked])
 	if err != nil {
 		return stage{}, err
 	}
@@ -45,14 +45,12 @@ func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (stage, 
 	if err := r.database.awaitIndexing(ctx); err != nil {
 		return stage{}, err
 	}
-	before, err := server.rss()
-	if err != nil {
+	if a.rssBefore, err = server.rss(); err != nil {
 		return stage{}, err
 	}
-	var a begun
 	defer a.close()
-	spent, err := r.cost(ctx, server, func() error {
-		a.start(ctx, server, questions[:wanted], perSecond)
+	a.cost, err = r.cost(ctx, server, func() error {
+		a.start(ctx, server, questions[:a.asked])
 		return nil
 	})
 	if err != nil {
@@ -63,49 +61,30 @@ func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (stage, 
 		return stage{}, ctx.Err()
 	case <-time.After(standing):
 	}
-	rss, err := server.rss()
-	if err != nil {
+	if a.rss, err = server.rss(); err != nil {
 		return stage{}, err
 	}
-	n := float64(len(a.conns))
-	out := stage{Name: fmt.Sprintf("%d answers at once, %d begun each second", wanted, perSecond), Figures: []figure{
-		figure{Name: "answers that were not refused", Server: n}.against("begun", float64(wanted)).atLeast(1),
-		{Name: "memory per answer", Unit: unitKiB, Server: float64(rss-before) / kib / max(n, 1), Budget: maxAnswerKiB},
-		{Name: "memory of the server", Unit: unitMiB, Server: float64(rss) / mib},
-		{Name: "starts per second", Server: n / a.took.Seconds()},
-		{Name: "CPU per answer", Unit: unitMicros, Server: micros(spent.cpu) / max(n, 1)},
-		{Name: "… of the database", Unit: unitMicros, Server: micros(spent.databaseCPU) / max(n, 1)},
-	}}
-	if r.database.statements {
-		out.Figures = append(out.Figures, figure{Name: "database statements per answer", Server: float64(spent.statements) / max(n, 1)})
-	}
-	if wanted < all {
-		out.Note = tooFewFiles(all)
-	}
-	if a.failure != nil {
-		out.Note = fmt.Sprintf("the first failure: %.200s", a.failure)
-	}
-	for _, q := range quantiles {
-		out.Figures = append(out.Figures, figure{
-			Name: "time to first token " + q.name, Unit: unitMillis, Server: millis(quantile(a.firstTokens, q.share)),
-		})
-	}
-	goroutines, err := server.goroutines()
-	out.Figures = append(out.Figures, figure{Name: "goroutines per answer", Server: float64(goroutines) / max(n, 1)})
-	return out, err
+	a.goroutines, err = server.goroutines()
+	return a.stage(r.database.statements), err
 }
 
-// begun has the results of starting answers.
+// begun has the results of starting answers. Fewer than wanted are asked for if the limit of open files allows no more.
 type begun struct {
+	wanted, asked, perSecond int
+
 	mu          sync.Mutex
 	conns       []net.Conn
 	firstTokens []time.Duration
 	failure     error
 	took        time.Duration
+
+	cost           cost // of starting them
+	rssBefore, rss int64
+	goroutines     int
 }
 
-// start asks for the answers, perSecond of them each second, and returns when each has begun or failed.
-func (a *begun) start(ctx context.Context, server *process, questions []question, perSecond int) {
+// start asks for the answers, and returns when each has begun or failed.
+func (a *begun) start(ctx context.Context, server *process, questions []question) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	begin := time.Now()
@@ -113,7 +92,7 @@ func (a *begun) start(ctx context.Context, server *process, questions []question
 	for i, q := range questions {
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Until(begin.Add(time.Duration(i) * time.Second / time.Duration(perSecond)))):
+		case <-time.After(time.Until(begin.Add(time.Duration(i) * time.Second / time.Duration(a.perSecond)))):
 		}
 		starts.Go(func() {
 			asked := time.Now()
@@ -136,4 +115,32 @@ func (a *begun) close() {
 	for _, conn := range a.conns {
 		_ = conn.Close() // The server may have closed it first.
 	}
+}
+
+func (a *begun) stage(countsStatements bool) stage {
+	n := float64(len(a.conns))
+	out := stage{Name: fmt.Sprintf("%d answers at once, %d begun each second", a.asked, a.perSecond), Figures: []figure{
+		figure{Name: "answers that were not refused", Server: n}.against("begun", float64(a.asked)).atLeast(1),
+		{Name: "memory per answer", Unit: unitKiB, Server: float64(a.rss-a.rssBefore) / kib / max(n, 1), Budget: maxAnswerKiB},
+		{Name: "memory of the server", Unit: unitMiB, Server: float64(a.rss) / mib},
+		{Name: "starts per second", Server: n / a.took.Seconds()},
+		{Name: "CPU per answer", Unit: unitMicros, Server: micros(a.cost.cpu) / max(n, 1)},
+		{Name: "… of the database", Unit: unitMicros, Server: micros(a.cost.databaseCPU) / max(n, 1)},
+	}}
+	if countsStatements {
+		out.Figures = append(out.Figures, figure{Name: "database statements per answer", Server: float64(a.cost.statements) / max(n, 1)})
+	}
+	if a.asked < a.wanted {
+		out.Note = tooFewFiles(a.wanted)
+	}
+	if a.failure != nil {
+		out.Note = fmt.Sprintf("the first failure: %.200s", a.failure)
+	}
+	for _, q := range quantiles {
+		out.Figures = append(out.Figures, figure{
+			Name: "time to first token " + q.name, Unit: unitMillis, Server: millis(quantile(a.firstTokens, q.share)),
+		})
+	}
+	out.Figures = append(out.Figures, figure{Name: "goroutines per answer", Server: float64(a.goroutines) / max(n, 1)})
+	return out
 }
