@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/tests/bench/report"
 	"github.com/supportbackend/support/internal/tests/bench/stamp"
 )
 
@@ -48,8 +49,8 @@ type measured struct {
 
 // measureAnswers reads answers straight from the simulator, through the plain proxy and from the server, in turn. A brief
 // measurement has two answers in each round.
-func measureAnswers(ctx context.Context, r *rig, rounds int, brief bool, progress io.Writer) ([]stage, error) {
-	var stages []stage
+func measureAnswers(ctx context.Context, r *rig, rounds int, brief bool, progress io.Writer) ([]report.Stage, error) {
+	var stages []report.Stage
 	for _, l := range loads {
 		l.rounds = rounds
 		if brief {
@@ -65,18 +66,18 @@ func measureAnswers(ctx context.Context, r *rig, rounds int, brief bool, progres
 	return stages, nil
 }
 
-func (l load) measure(ctx context.Context, r *rig) (stage, error) {
+func (l load) measure(ctx context.Context, r *rig) (report.Stage, error) {
 	server, err := r.startServer(ctx)
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	defer server.stop()
 	if err := r.script(groqsim.Script{Deltas: stamp.Tokens(l.tokens), TokensPerSecond: l.speed}); err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	paths, err := l.paths(ctx, r, server)
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: l.streams, DisableCompression: true}}
 	defer c.CloseIdleConnections()
@@ -85,7 +86,7 @@ func (l load) measure(ctx context.Context, r *rig) (stage, error) {
 		for i, p := range paths {
 			spent, err := r.cost(ctx, p.process, func() error { return results[i].add(ctx, p, c, r.clock, l, round) })
 			if err != nil {
-				return stage{}, err
+				return report.Stage{}, err
 			}
 			results[i].cost = results[i].cost.plus(spent)
 		}
@@ -162,7 +163,7 @@ func (m *measured) firstToken(q float64) time.Duration {
 	for _, s := range m.samples {
 		all = append(all, s.firstToken)
 	}
-	return quantile(all, q)
+	return report.Quantile(all, q)
 }
 
 // lag returns the quantile of the times from the simulator to the reader.
@@ -171,7 +172,7 @@ func (m *measured) lag(q float64) time.Duration {
 	for _, s := range m.samples {
 		all = append(all, s.lags...)
 	}
-	return quantile(all, q)
+	return report.Quantile(all, q)
 }
 
 // On an idle machine, maxAddedMillis is the most that the server may add to the first token of an answer (p50 and p99),
@@ -187,25 +188,25 @@ const againstProxy = "proxy"
 const maxSaturated, maxPaced = 2.5, 1.7
 
 // answersStage compares the paths.
-func answersStage(l load, direct, proxy, server *measured, countsStatements bool) stage {
-	out := stage{Name: l.String()}
-	add := func(f figure) { out.Figures = append(out.Figures, f) }
-	for i, q := range quantiles {
-		base, plain, total := direct.firstToken(q.share), proxy.firstToken(q.share), server.firstToken(q.share)
-		added := figure{Name: "… more than straight from the simulator", Unit: unitMillis, Server: millis(total - base)}
+func answersStage(l load, direct, proxy, server *measured, countsStatements bool) report.Stage {
+	out := report.Stage{Name: l.String()}
+	add := func(f report.Figure) { out.Figures = append(out.Figures, f) }
+	for i, q := range report.Quantiles {
+		base, plain, total := direct.firstToken(q.Share), proxy.firstToken(q.Share), server.firstToken(q.Share)
+		added := report.Figure{Name: "… more than straight from the simulator", Unit: report.UnitMillis, Server: report.Millis(total - base)}
 		if l.light {
 			added.Budget = maxAddedMillis[i]
 		}
-		add(figure{Name: "time to first token " + q.name, Unit: unitMillis, Server: millis(total)}.
-			against(againstProxy, millis(plain)))
-		add(added.against(againstProxy, millis(plain-base)))
+		add(report.Figure{Name: "time to first token " + q.Name, Unit: report.UnitMillis, Server: report.Millis(total)}.
+			ComparedTo(againstProxy, report.Millis(plain)))
+		add(added.ComparedTo(againstProxy, report.Millis(plain-base)))
 	}
-	for i, q := range quantiles {
-		lag := figure{Name: "a token on its way " + q.name, Unit: unitMillis, Server: millis(server.lag(q.share))}
+	for i, q := range report.Quantiles {
+		lag := report.Figure{Name: "a token on its way " + q.Name, Unit: report.UnitMillis, Server: report.Millis(server.lag(q.Share))}
 		if l.light {
 			lag.Budget = maxLagMillis[i]
 		}
-		add(lag.against(againstProxy, millis(proxy.lag(q.share))))
+		add(lag.ComparedTo(againstProxy, report.Millis(proxy.lag(q.Share))))
 	}
 	maxCost := maxPaced
 	if l.speed < 0 {
@@ -213,15 +214,15 @@ func answersStage(l load, direct, proxy, server *measured, countsStatements bool
 	}
 	answers, perAnswer := float64(l.answers()), float64(l.tokens)
 	all, text := answers*perAnswer, perAnswer*float64(len(stamp.Blank))
-	add(figure{Name: "CPU per token", Unit: unitMicros, Server: micros(server.cost.cpu) / all}.
-		against(againstProxy, micros(proxy.cost.cpu)/all).atMost(maxCost))
-	add(figure{Name: "… with the database's", Unit: unitMicros, Server: micros(server.cost.cpu+server.cost.databaseCPU) / all}.
-		against(againstProxy, micros(proxy.cost.cpu)/all))
+	add(report.Figure{Name: "CPU per token", Unit: report.UnitMicros, Server: report.Micros(server.cost.cpu) / all}.
+		ComparedTo(againstProxy, report.Micros(proxy.cost.cpu)/all).AtMost(maxCost))
+	add(report.Figure{Name: "… with the database's", Unit: report.UnitMicros, Server: report.Micros(server.cost.cpu+server.cost.databaseCPU) / all}.
+		ComparedTo(againstProxy, report.Micros(proxy.cost.cpu)/all))
 	if countsStatements {
-		add(figure{Name: "database statements per answer", Server: float64(server.cost.statements) / answers}.
-			against("tokens", perAnswer))
+		add(report.Figure{Name: "database statements per answer", Server: float64(server.cost.statements) / answers}.
+			ComparedTo("tokens", perAnswer))
 	}
-	add(figure{Name: "WAL per answer", Unit: unitBytes, Server: float64(server.cost.walBytes) / answers}.against("its text", text))
-	add(figure{Name: "stored per answer", Unit: unitBytes, Server: float64(server.cost.size) / answers}.against("its text", text))
+	add(report.Figure{Name: "WAL per answer", Unit: report.UnitBytes, Server: float64(server.cost.walBytes) / answers}.ComparedTo("its text", text))
+	add(report.Figure{Name: "stored per answer", Unit: report.UnitBytes, Server: float64(server.cost.size) / answers}.ComparedTo("its text", text))
 	return out
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/tests/bench/report"
 	"github.com/supportbackend/support/internal/tests/bench/stamp"
 )
 
@@ -34,7 +35,7 @@ const (
 
 // measureFlat measures whether cost stays flat: a far page of a list against the first one, and a ticket with messages
 // messages against one with a hundred.
-func measureFlat(ctx context.Context, r *rig, messages, rounds int, progress io.Writer) ([]stage, error) {
+func measureFlat(ctx context.Context, r *rig, messages, rounds int, progress io.Writer) ([]report.Stage, error) {
 	server, err := r.startServer(ctx)
 	if err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func measureFlat(ctx context.Context, r *rig, messages, rounds int, progress io.
 			`{"content":"And another thing: the second charge is from the 14th."}`, nil)
 	}
 	page := fmt.Sprintf("/tickets?limit=%d", pageSize)
-	var stages []stage
+	var stages []report.Stage
 	for _, c := range []struct {
 		name, other string
 		status      int
@@ -162,9 +163,9 @@ func (who *requester) send(ctx context.Context, method, address, body string) (h
 }
 
 // measureFlatAnswers adds a message to each ticket in turn and reads the answer.
-func measureFlatAnswers(ctx context.Context, r *rig, server *process, who *requester, long, short uuid.UUID, rounds int) (stage, error) {
+func measureFlatAnswers(ctx context.Context, r *rig, server *process, who *requester, long, short uuid.UUID, rounds int) (report.Stage, error) {
 	if err := r.script(groqsim.Script{Deltas: stamp.Tokens(flatTokens), TokensPerSecond: -1}); err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	spents := map[uuid.UUID]*spent{long: {}, short: {}}
 	for range min(flatAnswers, rounds) {
@@ -181,7 +182,7 @@ func measureFlatAnswers(ctx context.Context, r *rig, server *process, who *reque
 				return err
 			})
 			if err != nil {
-				return stage{}, err
+				return report.Stage{}, err
 			}
 			s.cost = s.cost.plus(more)
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/supportbackend/support/internal/tests/bench/report"
 )
 
 const probeInterval = 20 * time.Millisecond
@@ -36,17 +38,17 @@ func tooFewFiles(wanted int) string {
 	return fmt.Sprintf("the limit of open files (ulimit -Hn) allows no more; %d were wanted", wanted)
 }
 
-func readersStage(c *crowd, i *idle, countsStatements bool) stage {
-	out := stage{Name: fmt.Sprintf("%d idle readers of %d silent answers", c.readers, c.answers)}
+func readersStage(c *crowd, i *idle, countsStatements bool) report.Stage {
+	out := report.Stage{Name: fmt.Sprintf("%d idle readers of %d silent answers", c.readers, c.answers)}
 	if c.readers < c.wanted {
 		out.Note = tooFewFiles(c.wanted)
 	}
 	readers := float64(c.readers)
 	seconds := i.watched.Seconds()
-	out.Figures = []figure{
-		{Name: "memory per reader", Unit: unitKiB, Server: float64(i.rss-i.rssBefore) / kib / readers, Budget: maxReaderKiB},
-		{Name: "memory of the server", Unit: unitMiB, Server: float64(i.rss) / mib, Budget: maxServerMiB},
-		{Name: "… before the readers came", Unit: unitMiB, Server: float64(i.rssBefore) / mib},
+	out.Figures = []report.Figure{
+		{Name: "memory per reader", Unit: report.UnitKiB, Server: float64(i.rss-i.rssBefore) / report.KiB / readers, Budget: maxReaderKiB},
+		{Name: "memory of the server", Unit: report.UnitMiB, Server: float64(i.rss) / report.MiB, Budget: maxServerMiB},
+		{Name: "… before the readers came", Unit: report.UnitMiB, Server: float64(i.rssBefore) / report.MiB},
 		{Name: "goroutines per reader", Server: float64(i.goroutines) / readers, Budget: maxGoroutines},
 		{Name: "CPU of the idle server", Unit: "% of a core", Server: 100 * i.cost.cpu.Seconds() / seconds, Budget: maxIdlePercent},
 		{Name: "… of the database", Unit: "% of a core", Server: 100 * i.cost.databaseCPU.Seconds() / seconds},
@@ -55,16 +57,16 @@ func readersStage(c *crowd, i *idle, countsStatements bool) stage {
 		{Name: "readers let in per second", Server: readers / i.opening.Seconds()},
 	}
 	if countsStatements {
-		out.Figures = append(out.Figures, figure{
+		out.Figures = append(out.Figures, report.Figure{
 			Name: "database statements per second", Server: float64(i.cost.statements) / seconds,
 		})
 	}
-	for _, q := range quantiles {
-		f := figure{Name: "GET /tickets " + q.name, Unit: unitMillis, Server: millis(quantile(i.crowded, q.share))}
-		if q.share > 0.5 {
+	for _, q := range report.Quantiles {
+		f := report.Figure{Name: "GET /tickets " + q.Name, Unit: report.UnitMillis, Server: report.Millis(report.Quantile(i.crowded, q.Share))}
+		if q.Share > 0.5 {
 			f.Budget = maxListMillis
 		}
-		out.Figures = append(out.Figures, f.against("no readers", millis(quantile(i.alone, q.share))))
+		out.Figures = append(out.Figures, f.ComparedTo("no readers", report.Millis(report.Quantile(i.alone, q.Share))))
 	}
 	return out
 }

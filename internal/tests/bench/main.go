@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/supportbackend/support/internal/tests/bench/baseline"
+	"github.com/supportbackend/support/internal/tests/bench/report"
 )
 
 // errMissed means that a figure exceeds its budget.
@@ -86,10 +87,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := r.writeTable(stderr); err != nil {
+	if err := r.WriteTable(stderr); err != nil {
 		return err
 	}
-	if err := r.writeJSON(stdout); err != nil {
+	if err := r.WriteJSON(stdout); err != nil {
 		return err
 	}
 	if len(r.Missed) > 0 {
@@ -99,13 +100,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 // measure runs all stages.
-func measure(ctx context.Context, s settings, progress io.Writer) (*report, error) {
+func measure(ctx context.Context, s settings, progress io.Writer) (*report.Report, error) {
 	r, err := newRig(ctx, s.server)
 	if err != nil {
 		return nil, err
 	}
 	defer r.close()
-	out := newReport(r.database.server.Version())
+	out := report.New(r.database.server.Version())
 	if s.starts {
 		fmt.Fprintln(progress, "measuring: the start")
 		found, err := measureStart(ctx, r, min(settling, s.watching))
@@ -138,11 +139,11 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report, erro
 	for _, further := range []struct {
 		wanted  bool
 		name    string
-		measure func() (stage, error)
+		measure func() (report.Stage, error)
 	}{
-		{s.answers > 0, fmt.Sprintf("%d answers at once", s.answers), func() (stage, error) { return measureRunning(ctx, r, s.answers, s.perSecond) }},
-		{s.readers > 0, fmt.Sprintf("%d idle readers", s.readers), func() (stage, error) { return measureReaders(ctx, r, s.readers, s.watching) }},
-		{s.scale > 0, "a large desk", func() (stage, error) { return measureScale(ctx, r, s.scale, progress) }},
+		{s.answers > 0, fmt.Sprintf("%d answers at once", s.answers), func() (report.Stage, error) { return measureRunning(ctx, r, s.answers, s.perSecond) }},
+		{s.readers > 0, fmt.Sprintf("%d idle readers", s.readers), func() (report.Stage, error) { return measureReaders(ctx, r, s.readers, s.watching) }},
+		{s.scale > 0, "a large desk", func() (report.Stage, error) { return measureScale(ctx, r, s.scale, progress) }},
 	} {
 		if !further.wanted {
 			continue
@@ -154,6 +155,6 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report, erro
 		}
 		out.Stages = append(out.Stages, found)
 	}
-	out.judge()
-	return &out, nil
+	out.Judge()
+	return out, nil
 }

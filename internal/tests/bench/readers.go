@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/tests/bench/report"
 	"github.com/supportbackend/support/internal/tests/bench/stamp"
 )
 
@@ -48,27 +49,27 @@ type crowd struct {
 }
 
 // measureReaders measures the cost of so many idle readers, or of as many as the limit of open files allows.
-func measureReaders(ctx context.Context, r *rig, readers int, watching time.Duration) (stage, error) {
+func measureReaders(ctx context.Context, r *rig, readers int, watching time.Duration) (report.Stage, error) {
 	c := &crowd{wanted: readers, answers: min(maxAnswers, readers), watching: watching}
 	// Each answer needs two more sockets, and the rest of the process a few.
 	c.readers = min(c.wanted, openFiles()-2*c.answers-200)
 	server, err := r.startServer(ctx)
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	defer server.stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var i idle
 	if err := c.gather(ctx, r, server, &i); err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	defer c.close()
 	if err := c.watch(ctx, r, server, &i); err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	if ended := c.ended.Load(); ended > 0 {
-		return stage{}, fmt.Errorf("%d readers did not stay", ended)
+		return report.Stage{}, fmt.Errorf("%d readers did not stay", ended)
 	}
 	i.goroutines, err = server.goroutines()
 	return readersStage(c, &i, r.database.statements), err

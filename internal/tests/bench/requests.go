@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/tests/bench/report"
 )
 
 const (
@@ -59,7 +60,7 @@ type requester struct {
 }
 
 // measureRequests measures kinds of requests, each in turn on the server and on the bare server.
-func measureRequests(ctx context.Context, r *rig, rounds int, match string, progress io.Writer) ([]stage, error) {
+func measureRequests(ctx context.Context, r *rig, rounds int, match string, progress io.Writer) ([]report.Stage, error) {
 	server, err := r.startServer(ctx)
 	if err != nil {
 		return nil, err
@@ -79,7 +80,7 @@ func measureRequests(ctx context.Context, r *rig, rounds int, match string, prog
 		return nil, err
 	}
 	defer bare.stop()
-	var stages []stage
+	var stages []report.Stage
 	for _, w := range people.works(rounds) {
 		if !strings.Contains(w.name, match) {
 			continue
@@ -254,24 +255,24 @@ func sendOne(ctx context.Context, sender *http.Client, base string, w work, i in
 const againstBare = "bare"
 
 // requestsStage compares the cost of work on the server with the cost on another one.
-func requestsStage(w work, other string, ours, theirs *spent) stage {
+func requestsStage(w work, other string, ours, theirs *spent) report.Stage {
 	n := float64(len(ours.latencies))
-	per := func(d time.Duration) float64 { return micros(d) / n }
-	out := stage{Name: w.name, Figures: []figure{
-		figure{Name: "CPU per request", Unit: unitMicros, Server: per(ours.cost.cpu)}.against(other, per(theirs.cost.cpu)).atMost(w.cpu),
-		figure{Name: "… of the database", Unit: unitMicros, Server: per(ours.cost.databaseCPU)}.
-			against(other, per(theirs.cost.databaseCPU)).atMost(w.databaseCPU),
-		figure{Name: "database statements per request", Server: float64(ours.cost.statements) / n}.
-			against(other, float64(theirs.cost.statements)/n),
-		figure{Name: "WAL per request", Unit: unitBytes, Server: float64(ours.cost.walBytes) / n}.
-			against(other, float64(theirs.cost.walBytes)/n),
-		figure{Name: "requests per second", Server: ours.perSecond()}.against(other, theirs.perSecond()).atLeast(w.throughput),
+	per := func(d time.Duration) float64 { return report.Micros(d) / n }
+	out := report.Stage{Name: w.name, Figures: []report.Figure{
+		report.Figure{Name: "CPU per request", Unit: report.UnitMicros, Server: per(ours.cost.cpu)}.ComparedTo(other, per(theirs.cost.cpu)).AtMost(w.cpu),
+		report.Figure{Name: "… of the database", Unit: report.UnitMicros, Server: per(ours.cost.databaseCPU)}.
+			ComparedTo(other, per(theirs.cost.databaseCPU)).AtMost(w.databaseCPU),
+		report.Figure{Name: "database statements per request", Server: float64(ours.cost.statements) / n}.
+			ComparedTo(other, float64(theirs.cost.statements)/n),
+		report.Figure{Name: "WAL per request", Unit: report.UnitBytes, Server: float64(ours.cost.walBytes) / n}.
+			ComparedTo(other, float64(theirs.cost.walBytes)/n),
+		report.Figure{Name: "requests per second", Server: ours.perSecond()}.ComparedTo(other, theirs.perSecond()).AtLeast(w.throughput),
 	}}
-	for _, q := range quantiles {
-		f := figure{Name: "time " + q.name, Unit: unitMillis, Server: millis(quantile(ours.latencies, q.share))}.
-			against(other, millis(quantile(theirs.latencies, q.share)))
-		if q.share > 0.5 {
-			f = f.atMost(w.p99)
+	for _, q := range report.Quantiles {
+		f := report.Figure{Name: "time " + q.Name, Unit: report.UnitMillis, Server: report.Millis(report.Quantile(ours.latencies, q.Share))}.
+			ComparedTo(other, report.Millis(report.Quantile(theirs.latencies, q.Share)))
+		if q.Share > 0.5 {
+			f = f.AtMost(w.p99)
 		}
 		out.Figures = append(out.Figures, f)
 	}

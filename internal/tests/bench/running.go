@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/supportbackend/support/internal/tests/bench/report"
 )
 
 const (
@@ -20,33 +22,33 @@ const (
 
 // measureRunning begins so many answers, perSecond of them each second, with a reader each, whether the server keeps up or not. It
 // lets all of them run at once.
-func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (stage, error) {
+func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (report.Stage, error) {
 	// Each answer needs a reader and a connection of the simulator.
 	a := &begun{wanted: wanted, asked: min(wanted, (openFiles()-200)/2), perSecond: perSecond}
 	server, err := r.startServer(ctx)
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	defer server.stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	questions, err := askMany(ctx, r.database, server.url, a.asked+1)
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	if err := hold(ctx, r, runningTokens); err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	warm, err := openReader(ctx, server, questions[a.asked])
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	defer func() { _ = warm.Close() }()
 	if err := r.database.awaitIndexing(ctx); err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	if a.rssBefore, err = server.rss(); err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	defer a.close()
 	a.cost, err = r.cost(ctx, server, func() error {
@@ -54,15 +56,15 @@ func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (stage, 
 		return nil
 	})
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	select {
 	case <-ctx.Done():
-		return stage{}, ctx.Err()
+		return report.Stage{}, ctx.Err()
 	case <-time.After(standing):
 	}
 	if a.rss, err = server.rss(); err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	a.goroutines, err = server.goroutines()
 	return a.stage(r.database.statements), err
@@ -117,18 +119,18 @@ func (a *begun) close() {
 	}
 }
 
-func (a *begun) stage(countsStatements bool) stage {
+func (a *begun) stage(countsStatements bool) report.Stage {
 	n := float64(len(a.conns))
-	out := stage{Name: fmt.Sprintf("%d answers at once, %d begun each second", a.asked, a.perSecond), Figures: []figure{
-		figure{Name: "answers that were not refused", Server: n}.against("begun", float64(a.asked)).atLeast(1),
-		{Name: "memory per answer", Unit: unitKiB, Server: float64(a.rss-a.rssBefore) / kib / max(n, 1), Budget: maxAnswerKiB},
-		{Name: "memory of the server", Unit: unitMiB, Server: float64(a.rss) / mib},
+	out := report.Stage{Name: fmt.Sprintf("%d answers at once, %d begun each second", a.asked, a.perSecond), Figures: []report.Figure{
+		report.Figure{Name: "answers that were not refused", Server: n}.ComparedTo("begun", float64(a.asked)).AtLeast(1),
+		{Name: "memory per answer", Unit: report.UnitKiB, Server: float64(a.rss-a.rssBefore) / report.KiB / max(n, 1), Budget: maxAnswerKiB},
+		{Name: "memory of the server", Unit: report.UnitMiB, Server: float64(a.rss) / report.MiB},
 		{Name: "starts per second", Server: n / a.took.Seconds()},
-		{Name: "CPU per answer", Unit: unitMicros, Server: micros(a.cost.cpu) / max(n, 1)},
-		{Name: "… of the database", Unit: unitMicros, Server: micros(a.cost.databaseCPU) / max(n, 1)},
+		{Name: "CPU per answer", Unit: report.UnitMicros, Server: report.Micros(a.cost.cpu) / max(n, 1)},
+		{Name: "… of the database", Unit: report.UnitMicros, Server: report.Micros(a.cost.databaseCPU) / max(n, 1)},
 	}}
 	if countsStatements {
-		out.Figures = append(out.Figures, figure{Name: "database statements per answer", Server: float64(a.cost.statements) / max(n, 1)})
+		out.Figures = append(out.Figures, report.Figure{Name: "database statements per answer", Server: float64(a.cost.statements) / max(n, 1)})
 	}
 	if a.asked < a.wanted {
 		out.Note = tooFewFiles(a.wanted)
@@ -136,11 +138,11 @@ func (a *begun) stage(countsStatements bool) stage {
 	if a.failure != nil {
 		out.Note = fmt.Sprintf("the first failure: %.200s", a.failure)
 	}
-	for _, q := range quantiles {
-		out.Figures = append(out.Figures, figure{
-			Name: "time to first token " + q.name, Unit: unitMillis, Server: millis(quantile(a.firstTokens, q.share)),
+	for _, q := range report.Quantiles {
+		out.Figures = append(out.Figures, report.Figure{
+			Name: "time to first token " + q.Name, Unit: report.UnitMillis, Server: report.Millis(report.Quantile(a.firstTokens, q.Share)),
 		})
 	}
-	out.Figures = append(out.Figures, figure{Name: "goroutines per answer", Server: float64(a.goroutines) / max(n, 1)})
+	out.Figures = append(out.Figures, report.Figure{Name: "goroutines per answer", Server: float64(a.goroutines) / max(n, 1)})
 	return out
 }

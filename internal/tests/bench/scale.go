@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/supportbackend/support/internal/tests/bench/report"
 )
 
 const (
@@ -101,25 +103,25 @@ type scaler struct {
 }
 
 // measureScale fills the rig's database and requests every list, count and search that the server has.
-func measureScale(ctx context.Context, r *rig, tickets int, progress io.Writer) (stage, error) {
+func measureScale(ctx context.Context, r *rig, tickets int, progress io.Writer) (report.Stage, error) {
 	f, err := fill(ctx, r.database, tickets, progress)
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	server, err := r.startServer(ctx)
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	defer server.stop()
 	s := &scaler{server: server.url, tokens: make(map[string]string)}
 	if err := s.open(ctx, r, f); err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	before, err := fullReads(ctx, r.database)
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
-	out := stage{Name: fmt.Sprintf("%d tickets, %d messages", tickets, tickets*messagesPerTicket)}
+	out := report.Stage{Name: fmt.Sprintf("%d tickets, %d messages", tickets, tickets*messagesPerTicket)}
 	for _, q := range scaleQuestions(f) {
 		if !s.has(q.path(0)) {
 			continue
@@ -127,25 +129,25 @@ func measureScale(ctx context.Context, r *rig, tickets int, progress io.Writer) 
 		fmt.Fprintf(progress, "measuring: %s\n", q.name)
 		latencies, err := s.ask(ctx, q)
 		if err != nil {
-			return stage{}, err
+			return report.Stage{}, err
 		}
-		p95 := figure{Name: q.name + " p95", Unit: unitMillis, Server: millis(quantile(latencies, 0.95)), Budget: maxScaleMillis}
+		p95 := report.Figure{Name: q.name + " p95", Unit: report.UnitMillis, Server: report.Millis(report.Quantile(latencies, 0.95)), Budget: maxScaleMillis}
 		if q.unbounded {
 			p95.Budget = 0
 		}
-		out.Figures = append(out.Figures, p95, figure{Name: "… p50", Unit: unitMillis, Server: millis(quantile(latencies, 0.5))})
+		out.Figures = append(out.Figures, p95, report.Figure{Name: "… p50", Unit: report.UnitMillis, Server: report.Millis(report.Quantile(latencies, 0.5))})
 	}
 	select {
 	case <-ctx.Done():
-		return stage{}, ctx.Err()
+		return report.Stage{}, ctx.Err()
 	case <-time.After(statsDelay):
 	}
 	after, err := fullReads(ctx, r.database)
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	for table, n := range after {
-		out.Figures = append(out.Figures, figure{Name: "reads of all of " + table, Server: float64(n - before[table]), Budget: 0.5})
+		out.Figures = append(out.Figures, report.Figure{Name: "reads of all of " + table, Server: float64(n - before[table]), Budget: 0.5})
 	}
 	return out, nil
 }

@@ -1,4 +1,5 @@
-package main
+// Package report has the figures of a run, their budgets, and the forms in which they are printed.
+package report
 
 import (
 	"encoding/json"
@@ -10,10 +11,10 @@ import (
 	"time"
 )
 
-// report is the result of a run.
-type report struct {
+// Report is the result of a run.
+type Report struct {
 	Machine machine `json:"machine"`
-	Stages  []stage `json:"stages"`
+	Stages  []Stage `json:"stages"`
 	// Missed are the figures that exceed their budget.
 	Missed []string `json:"missed"`
 }
@@ -24,14 +25,15 @@ type machine struct {
 	Postgres string `json:"postgres"`
 }
 
-type stage struct {
+// Stage is one of the measurements of a run, and its figures.
+type Stage struct {
 	Name    string   `json:"name"`
 	Note    string   `json:"note,omitempty"`
-	Figures []figure `json:"figures"`
+	Figures []Figure `json:"figures"`
 }
 
-// figure is one measurement of the server, with the baseline's in the same run if there is one.
-type figure struct {
+// Figure is one measurement of the server, with the baseline's in the same run if there is one.
+type Figure struct {
 	Name    string  `json:"name"`
 	Unit    string  `json:"unit"`
 	Server  float64 `json:"server"`
@@ -44,7 +46,8 @@ type figure struct {
 	MinRatio float64 `json:"min_ratio,omitempty"`
 }
 
-func (f figure) against(name string, other float64) figure {
+// ComparedTo adds what the same work took elsewhere, for example at the proxy, and the ratio.
+func (f Figure) ComparedTo(name string, other float64) Figure {
 	f.Against, f.Other = name, other
 	if other > 0 {
 		f.Ratio = f.Server / other
@@ -52,41 +55,51 @@ func (f figure) against(name string, other float64) figure {
 	return f
 }
 
-func (f figure) atMost(ratio float64) figure {
+// AtMost limits the ratio; 0 means no limit.
+func (f Figure) AtMost(ratio float64) Figure {
 	f.MaxRatio = ratio
 	return f
 }
 
-func (f figure) atLeast(ratio float64) figure {
+// AtLeast is the least ratio that meets the budget.
+func (f Figure) AtLeast(ratio float64) Figure {
 	f.MinRatio = ratio
 	return f
 }
 
-func (f figure) missed() bool {
+func (f Figure) missed() bool {
 	return f.Budget > 0 && f.Server > f.Budget || f.MaxRatio > 0 && f.Ratio > f.MaxRatio || f.Ratio < f.MinRatio
 }
 
+// The units of figures.
 const (
-	unitMillis = "ms"
-	unitMicros = "µs"
-	unitBytes  = "bytes"
-	unitKiB    = "KiB"
-	unitMiB    = "MiB"
-
-	kib = 1 << 10
-	mib = 1 << 20
+	UnitMillis = "ms"
+	UnitMicros = "µs"
+	UnitBytes  = "bytes"
+	UnitKiB    = "KiB"
+	UnitMiB    = "MiB"
 )
 
-func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+// KiB and MiB are in bytes.
+const (
+	KiB = 1 << 10
+	MiB = 1 << 20
+)
 
-var quantiles = []struct {
-	name  string
-	share float64
+// Millis returns milliseconds.
+func Millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// Micros returns microseconds.
+func Micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// Quantiles are those that figures show of times.
+var Quantiles = []struct {
+	Name  string
+	Share float64
 }{{"p50", 0.5}, {"p99", 0.99}}
 
-// quantile returns the smallest value that a share q of all values does not exceed.
-func quantile(values []time.Duration, q float64) time.Duration {
+// Quantile returns the smallest value that a share q of all values does not exceed.
+func Quantile(values []time.Duration, q float64) time.Duration {
 	if len(values) == 0 {
 		return 0
 	}
@@ -94,7 +107,8 @@ func quantile(values []time.Duration, q float64) time.Duration {
 	return values[min(int(q*float64(len(values))), len(values)-1)]
 }
 
-func (r *report) judge() {
+// Judge lists the figures that exceed their budgets.
+func (r *Report) Judge() {
 	r.Missed = []string{}
 	for _, s := range r.Stages {
 		for _, f := range s.Figures {
@@ -105,18 +119,21 @@ func (r *report) judge() {
 	}
 }
 
-func newReport(postgres string) report {
-	return report{Machine: machine{CPUs: runtime.NumCPU(), Go: runtime.Version(), Postgres: postgres}}
+// New returns a report without stages, of this machine and a version of PostgreSQL.
+func New(postgres string) *Report {
+	return &Report{Machine: machine{CPUs: runtime.NumCPU(), Go: runtime.Version(), Postgres: postgres}}
 }
 
-func (r *report) writeJSON(w io.Writer) error {
+// WriteJSON writes the report for programs.
+func (r *Report) WriteJSON(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(r)
 }
 
-func (r *report) writeTable(w io.Writer) error {
+// WriteTable writes the report for readers.
+func (r *Report) WriteTable(w io.Writer) error {
 	fmt.Fprintf(w, "%d CPUs, %s, PostgreSQL %s\n", r.Machine.CPUs, r.Machine.Go, r.Machine.Postgres)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range r.Stages {
@@ -152,7 +169,7 @@ func optional(is bool, text string) string {
 	return ""
 }
 
-func verdict(f figure) string {
+func verdict(f Figure) string {
 	var promise string
 	switch {
 	case f.Budget > 0:
