@@ -12,6 +12,7 @@ import (
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/tests/bench/report"
+	"github.com/supportbackend/support/internal/tests/bench/rig"
 	"github.com/supportbackend/support/internal/tests/bench/stamp"
 )
 
@@ -44,12 +45,12 @@ func (l load) String() string {
 // measured is the result of one path.
 type measured struct {
 	samples []sample
-	cost    cost
+	cost    rig.Cost
 }
 
 // measureAnswers reads answers straight from the simulator, through the plain proxy and from the server, in turn. A brief
 // measurement has two answers in each round.
-func measureAnswers(ctx context.Context, r *rig, rounds int, brief bool, progress io.Writer) ([]report.Stage, error) {
+func measureAnswers(ctx context.Context, r *rig.Rig, rounds int, brief bool, progress io.Writer) ([]report.Stage, error) {
 	var stages []report.Stage
 	for _, l := range loads {
 		l.rounds = rounds
@@ -66,13 +67,13 @@ func measureAnswers(ctx context.Context, r *rig, rounds int, brief bool, progres
 	return stages, nil
 }
 
-func (l load) measure(ctx context.Context, r *rig) (report.Stage, error) {
-	server, err := r.startServer(ctx)
+func (l load) measure(ctx context.Context, r *rig.Rig) (report.Stage, error) {
+	server, err := r.StartServer(ctx)
 	if err != nil {
 		return report.Stage{}, err
 	}
-	defer server.stop()
-	if err := r.script(groqsim.Script{Deltas: stamp.Tokens(l.tokens), TokensPerSecond: l.speed}); err != nil {
+	defer server.Stop()
+	if err := r.Script(groqsim.Script{Deltas: stamp.Tokens(l.tokens), TokensPerSecond: l.speed}); err != nil {
 		return report.Stage{}, err
 	}
 	paths, err := l.paths(ctx, r, server)
@@ -84,20 +85,20 @@ func (l load) measure(ctx context.Context, r *rig) (report.Stage, error) {
 	results := make([]measured, len(paths))
 	for round := range l.rounds {
 		for i, p := range paths {
-			spent, err := r.cost(ctx, p.process, func() error { return results[i].add(ctx, p, c, r.clock, l, round) })
+			spent, err := r.Cost(ctx, p.process, func() error { return results[i].add(ctx, p, c, r.Clock, l, round) })
 			if err != nil {
 				return report.Stage{}, err
 			}
-			results[i].cost = results[i].cost.plus(spent)
+			results[i].cost = results[i].cost.Plus(spent)
 		}
 	}
-	return answersStage(l, &results[0], &results[1], &results[2], r.database.statements), nil
+	return answersStage(l, &results[0], &results[1], &results[2], r.Database.CountsStatements), nil
 }
 
 // paths returns the three ways to an answer. The first answer is not measured: it warms the server up, and shows the
 // server's request to the simulator, which the other paths then repeat.
-func (l load) paths(ctx context.Context, r *rig, server *process) ([]path, error) {
-	questions, err := ask(ctx, server.url, l.answers()+1)
+func (l load) paths(ctx context.Context, r *rig.Rig, server *rig.Process) ([]path, error) {
+	questions, err := ask(ctx, server.URL, l.answers()+1)
 	if err != nil {
 		return nil, err
 	}
@@ -105,17 +106,17 @@ func (l load) paths(ctx context.Context, r *rig, server *process) ([]path, error
 		name: "server", process: server, end: "event: done",
 		request: func(ctx context.Context, i int) (*http.Request, error) {
 			q := questions[i]
-			request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.url+q.path(), http.NoBody)
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+q.path(), http.NoBody)
 			if err == nil {
-				request.Header.Set("Authorization", q.authorization)
+				request.Header.Set("Authorization", q.Authorization)
 			}
 			return request, err
 		},
 	}
-	if _, err := support.read(ctx, http.DefaultClient, r.clock, l.answers(), l.tokens); err != nil {
+	if _, err := support.read(ctx, http.DefaultClient, r.Clock, l.answers(), l.tokens); err != nil {
 		return nil, err
 	}
-	asked := r.simulator.Requests()
+	asked := r.Simulator.Requests()
 	if len(asked) != 1 {
 		return nil, errors.New("the first answer was not asked for once")
 	}
@@ -130,8 +131,8 @@ func (l load) paths(ctx context.Context, r *rig, server *process) ([]path, error
 		}
 	}
 	return []path{
-		{name: "direct", end: "[DONE]", request: plain(r.upstream)},
-		{name: "proxy", process: r.proxy, end: "[DONE]", request: plain(r.proxy.url)},
+		{name: "direct", end: "[DONE]", request: plain(r.Upstream)},
+		{name: "proxy", process: r.Proxy, end: "[DONE]", request: plain(r.Proxy.URL)},
 		support,
 	}, nil
 }
@@ -214,15 +215,15 @@ func answersStage(l load, direct, proxy, server *measured, countsStatements bool
 	}
 	answers, perAnswer := float64(l.answers()), float64(l.tokens)
 	all, text := answers*perAnswer, perAnswer*float64(len(stamp.Blank))
-	add(report.Figure{Name: "CPU per token", Unit: report.UnitMicros, Server: report.Micros(server.cost.cpu) / all}.
-		ComparedTo(againstProxy, report.Micros(proxy.cost.cpu)/all).AtMost(maxCost))
-	add(report.Figure{Name: "… with the database's", Unit: report.UnitMicros, Server: report.Micros(server.cost.cpu+server.cost.databaseCPU) / all}.
-		ComparedTo(againstProxy, report.Micros(proxy.cost.cpu)/all))
+	add(report.Figure{Name: "CPU per token", Unit: report.UnitMicros, Server: report.Micros(server.cost.CPU) / all}.
+		ComparedTo(againstProxy, report.Micros(proxy.cost.CPU)/all).AtMost(maxCost))
+	add(report.Figure{Name: "… with the database's", Unit: report.UnitMicros, Server: report.Micros(server.cost.CPU+server.cost.DatabaseCPU) / all}.
+		ComparedTo(againstProxy, report.Micros(proxy.cost.CPU)/all))
 	if countsStatements {
-		add(report.Figure{Name: "database statements per answer", Server: float64(server.cost.statements) / answers}.
+		add(report.Figure{Name: "database statements per answer", Server: float64(server.cost.Statements) / answers}.
 			ComparedTo("tokens", perAnswer))
 	}
-	add(report.Figure{Name: "WAL per answer", Unit: report.UnitBytes, Server: float64(server.cost.walBytes) / answers}.ComparedTo("its text", text))
-	add(report.Figure{Name: "stored per answer", Unit: report.UnitBytes, Server: float64(server.cost.size) / answers}.ComparedTo("its text", text))
+	add(report.Figure{Name: "WAL per answer", Unit: report.UnitBytes, Server: float64(server.cost.WALBytes) / answers}.ComparedTo("its text", text))
+	add(report.Figure{Name: "stored per answer", Unit: report.UnitBytes, Server: float64(server.cost.Size) / answers}.ComparedTo("its text", text))
 	return out
 }

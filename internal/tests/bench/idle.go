@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/supportbackend/support/internal/tests/bench/report"
+	"github.com/supportbackend/support/internal/tests/bench/rig"
 )
 
 const probeInterval = 20 * time.Millisecond
@@ -15,7 +16,7 @@ type idle struct {
 	opening, watched time.Duration
 	// rssBefore is the server's memory with the answers running and one reader of each.
 	rssBefore, rss int64
-	cost           cost
+	cost           rig.Cost
 	connections    int
 	heartbeats     int64
 	goroutines     int
@@ -50,15 +51,15 @@ func readersStage(c *crowd, i *idle, countsStatements bool) report.Stage {
 		{Name: "memory of the server", Unit: report.UnitMiB, Server: float64(i.rss) / report.MiB, Budget: maxServerMiB},
 		{Name: "… before the readers came", Unit: report.UnitMiB, Server: float64(i.rssBefore) / report.MiB},
 		{Name: "goroutines per reader", Server: float64(i.goroutines) / readers, Budget: maxGoroutines},
-		{Name: "CPU of the idle server", Unit: "% of a core", Server: 100 * i.cost.cpu.Seconds() / seconds, Budget: maxIdlePercent},
-		{Name: "… of the database", Unit: "% of a core", Server: 100 * i.cost.databaseCPU.Seconds() / seconds},
+		{Name: "CPU of the idle server", Unit: "% of a core", Server: 100 * i.cost.CPU.Seconds() / seconds, Budget: maxIdlePercent},
+		{Name: "… of the database", Unit: "% of a core", Server: 100 * i.cost.DatabaseCPU.Seconds() / seconds},
 		{Name: "heartbeats per reader", Server: float64(i.heartbeats) / readers},
 		{Name: "database connections", Server: float64(i.connections), Budget: maxConnections},
 		{Name: "readers let in per second", Server: readers / i.opening.Seconds()},
 	}
 	if countsStatements {
 		out.Figures = append(out.Figures, report.Figure{
-			Name: "database statements per second", Server: float64(i.cost.statements) / seconds,
+			Name: "database statements per second", Server: float64(i.cost.Statements) / seconds,
 		})
 	}
 	for _, q := range report.Quantiles {
@@ -72,9 +73,9 @@ func readersStage(c *crowd, i *idle, countsStatements bool) report.Stage {
 }
 
 // watch measures the server during heartbeats only, and then while tickets are listed.
-func (c *crowd) watch(ctx context.Context, r *rig, server *process, i *idle) error {
+func (c *crowd) watch(ctx context.Context, r *rig.Rig, server *rig.Process, i *idle) error {
 	var err error
-	i.cost, err = r.cost(ctx, server, func() error {
+	i.cost, err = r.Cost(ctx, server, func() error {
 		c.heartbeats.Store(0)
 		begin := time.Now()
 		select {
@@ -88,10 +89,10 @@ func (c *crowd) watch(ctx context.Context, r *rig, server *process, i *idle) err
 	if err != nil {
 		return err
 	}
-	if i.connections, err = r.database.connections(ctx); err != nil {
+	if i.connections, err = r.Database.Connections(ctx); err != nil {
 		return err
 	}
-	if i.rss, err = server.rss(); err != nil {
+	if i.rss, err = server.RSS(); err != nil {
 		return err
 	}
 	i.crowded, err = probe(ctx, c.lister, c.watching/3)
@@ -99,7 +100,7 @@ func (c *crowd) watch(ctx context.Context, r *rig, server *process, i *idle) err
 }
 
 // probe lists tickets, like a client that is not reading a stream, and returns how long each list took.
-func probe(ctx context.Context, c *customer, span time.Duration) (took []time.Duration, err error) {
+func probe(ctx context.Context, c *rig.Customer, span time.Duration) (took []time.Duration, err error) {
 	ticks := time.NewTicker(probeInterval)
 	defer ticks.Stop()
 	for range max(1, int(span/probeInterval)) {
@@ -109,7 +110,7 @@ func probe(ctx context.Context, c *customer, span time.Duration) (took []time.Du
 		case <-ticks.C:
 		}
 		begin := time.Now()
-		list, err := c.api.ListTicketsWithResponse(ctx, nil)
+		list, err := c.API.ListTicketsWithResponse(ctx, nil)
 		if err != nil {
 			return nil, err
 		}

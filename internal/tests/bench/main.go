@@ -21,6 +21,7 @@ import (
 
 	"github.com/supportbackend/support/internal/tests/bench/baseline"
 	"github.com/supportbackend/support/internal/tests/bench/report"
+	"github.com/supportbackend/support/internal/tests/bench/rig"
 )
 
 // errMissed means that a figure exceeds its budget.
@@ -101,12 +102,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // measure runs all stages.
 func measure(ctx context.Context, s settings, progress io.Writer) (*report.Report, error) {
-	r, err := newRig(ctx, s.server)
+	r, err := rig.New(ctx, s.server)
 	if err != nil {
 		return nil, err
 	}
-	defer r.close()
-	out := report.New(r.database.server.Version())
+	defer r.Close()
+	out := report.New(r.Database.Version())
 	if s.starts {
 		fmt.Fprintln(progress, "measuring: the start")
 		found, err := measureStart(ctx, r, min(settling, s.watching))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/tests/bench/report"
+	"github.com/supportbackend/support/internal/tests/bench/rig"
 	"github.com/supportbackend/support/internal/tests/bench/stamp"
 )
 
@@ -40,7 +41,7 @@ type crowd struct {
 	// watching is how long there are only heartbeats.
 	watching time.Duration
 	// lister lists tickets in the meantime.
-	lister *customer
+	lister *rig.Customer
 
 	conns []net.Conn
 	wg    sync.WaitGroup
@@ -49,15 +50,15 @@ type crowd struct {
 }
 
 // measureReaders measures the cost of so many idle readers, or of as many as the limit of open files allows.
-func measureReaders(ctx context.Context, r *rig, readers int, watching time.Duration) (report.Stage, error) {
+func measureReaders(ctx context.Context, r *rig.Rig, readers int, watching time.Duration) (report.Stage, error) {
 	c := &crowd{wanted: readers, answers: min(maxAnswers, readers), watching: watching}
 	// Each answer needs two more sockets, and the rest of the process a few.
-	c.readers = min(c.wanted, openFiles()-2*c.answers-200)
-	server, err := r.startServer(ctx)
+	c.readers = min(c.wanted, rig.OpenFiles()-2*c.answers-200)
+	server, err := r.StartServer(ctx)
 	if err != nil {
 		return report.Stage{}, err
 	}
-	defer server.stop()
+	defer server.Stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var i idle
@@ -71,24 +72,24 @@ func measureReaders(ctx context.Context, r *rig, readers int, watching time.Dura
 	if ended := c.ended.Load(); ended > 0 {
 		return report.Stage{}, fmt.Errorf("%d readers did not stay", ended)
 	}
-	i.goroutines, err = server.goroutines()
-	return readersStage(c, &i, r.database.statements), err
+	i.goroutines, err = server.Goroutines()
+	return readersStage(c, &i, r.Database.CountsStatements), err
 }
 
 // gather connects the readers.
-func (c *crowd) gather(ctx context.Context, r *rig, server *process, i *idle) error {
-	questions, err := ask(ctx, server.url, c.answers)
+func (c *crowd) gather(ctx context.Context, r *rig.Rig, server *rig.Process, i *idle) error {
+	questions, err := ask(ctx, server.URL, c.answers)
 	if err != nil {
 		return err
 	}
-	c.lister = questions[0].customer
+	c.lister = questions[0].Customer
 	if i.alone, err = probe(ctx, c.lister, c.watching/3); err != nil {
 		return err
 	}
 	if err := c.holdAnswers(ctx, r, server, questions); err != nil {
 		return err
 	}
-	if i.rssBefore, err = server.rss(); err != nil {
+	if i.rssBefore, err = server.RSS(); err != nil {
 		return err
 	}
 	begin := time.Now()
@@ -98,7 +99,7 @@ func (c *crowd) gather(ctx context.Context, r *rig, server *process, i *idle) er
 }
 
 // holdAnswers begins the answers, with a reader each, and returns when all of them stand still.
-func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questions []question) error {
+func (c *crowd) holdAnswers(ctx context.Context, r *rig.Rig, server *rig.Process, questions []question) error {
 	if err := hold(ctx, r, prefix); err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questi
 	held := 0
 	waiting, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	err := r.simulator.Wait(waiting, func(requests []groqsim.RequestRecord) bool {
+	err := r.Simulator.Wait(waiting, func(requests []groqsim.RequestRecord) bool {
 		held = 0
 		for _, request := range requests {
 			if request.HeldAt == beat(0) {
@@ -124,13 +125,13 @@ func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questi
 }
 
 // hold makes the simulator answer every request with this many tokens, and then send only beats until ctx ends.
-func hold(ctx context.Context, r *rig, tokensFirst int) error {
+func hold(ctx context.Context, r *rig.Rig, tokensFirst int) error {
 	script := groqsim.Script{Deltas: stamp.Tokens(tokensFirst), TokensPerSecond: prefixSpeed}
 	for i := range beats {
 		script.Deltas = append(script.Deltas, "")
 		script.Gates = append(script.Gates, groqsim.Gate{Name: beat(i), After: tokensFirst + i})
 	}
-	if err := r.script(script); err != nil {
+	if err := r.Script(script); err != nil {
 		return err
 	}
 	go func() {
@@ -139,7 +140,7 @@ func hold(ctx context.Context, r *rig, tokensFirst int) error {
 			case <-ctx.Done():
 				return
 			case <-time.After(beatInterval):
-				r.simulator.Release(beat(i))
+				r.Simulator.Release(beat(i))
 			}
 		}
 	}()
@@ -149,7 +150,7 @@ func hold(ctx context.Context, r *rig, tokensFirst int) error {
 func beat(i int) string { return "beat " + strconv.Itoa(i) }
 
 // open connects n more readers and returns when each has received something.
-func (c *crowd) open(ctx context.Context, server *process, questions []question, n int) error {
+func (c *crowd) open(ctx context.Context, server *rig.Process, questions []question, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	next := make(chan question, n)
@@ -189,16 +190,16 @@ var errRefused = errors.New("the answer was refused")
 
 // openReader requests an answer and returns when its text has begun. It uses no http.Client, which would need as much
 // CPU time and memory as the measured server.
-func openReader(ctx context.Context, server *process, q question) (net.Conn, error) {
-	host := strings.TrimPrefix(server.url, "http://")
-	conn, err := q.dialer.DialContext(ctx, "tcp", host)
+func openReader(ctx context.Context, server *rig.Process, q question) (net.Conn, error) {
+	host := strings.TrimPrefix(server.URL, "http://")
+	conn, err := q.Dialer.DialContext(ctx, "tcp", host)
 	if err != nil {
 		return nil, err
 	}
 	deadline, _ := ctx.Deadline()
 	_ = conn.SetDeadline(deadline) // SetDeadline fails only on a closed connection.
 	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nAccept: text/event-stream\r\n\r\n",
-		q.path(), host, q.authorization)
+		q.path(), host, q.Authorization)
 	var text []byte
 	for buffer := make([]byte, 16<<10); err == nil && bytes.IndexByte(text, stamp.Blank[0]) < 0; {
 		var n int

@@ -16,6 +16,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/tests/bench/report"
+	"github.com/supportbackend/support/internal/tests/bench/rig"
 )
 
 const (
@@ -43,7 +44,7 @@ type work struct {
 
 // spent is the cost of all rounds of one work on one server.
 type spent struct {
-	cost      cost
+	cost      rig.Cost
 	wall      time.Duration
 	latencies []time.Duration
 }
@@ -55,31 +56,31 @@ type crew []*requester
 
 // requester is one customer with tickets.
 type requester struct {
-	*customer
+	*rig.Customer
 	tickets []uuid.UUID
 }
 
 // measureRequests measures kinds of requests, each in turn on the server and on the bare server.
-func measureRequests(ctx context.Context, r *rig, rounds int, match string, progress io.Writer) ([]report.Stage, error) {
-	server, err := r.startServer(ctx)
+func measureRequests(ctx context.Context, r *rig.Rig, rounds int, match string, progress io.Writer) ([]report.Stage, error) {
+	server, err := r.StartServer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer server.stop()
+	defer server.Stop()
 	people := make(crew, requesters)
 	for i := range people {
-		if people[i], err = newRequester(ctx, r.database, server.url, i); err != nil {
+		if people[i], err = newRequester(ctx, r.Database, server.URL, i); err != nil {
 			return nil, err
 		}
 	}
 	if err := people[0].converse(ctx); err != nil {
 		return nil, err
 	}
-	bare, err := r.startBare(ctx, people[0].id)
+	bare, err := r.StartBare(ctx, people[0].ID)
 	if err != nil {
 		return nil, err
 	}
-	defer bare.stop()
+	defer bare.Stop()
 	var stages []report.Stage
 	for _, w := range people.works(rounds) {
 		if !strings.Contains(w.name, match) {
@@ -103,19 +104,19 @@ func measureRequests(ctx context.Context, r *rig, rounds int, match string, prog
 	return stages, nil
 }
 
-func newRequester(ctx context.Context, d *database, server string, n int) (*requester, error) {
-	c, err := signUp(ctx, server, n)
+func newRequester(ctx context.Context, d *rig.Database, server string, n int) (*requester, error) {
+	c, err := rig.SignUp(ctx, server, n)
 	if err != nil {
 		return nil, err
 	}
-	tickets, err := d.addTickets(ctx, c.id, ticketsOfEach)
-	return &requester{customer: c, tickets: tickets}, err
+	tickets, err := d.AddTickets(ctx, c.ID, ticketsOfEach)
+	return &requester{Customer: c, tickets: tickets}, err
 }
 
 // converse adds messages to the requester's first ticket.
 func (who *requester) converse(ctx context.Context) error {
 	for i := range messagesOfATicket {
-		added, err := who.api.CreateMessageWithResponse(ctx, who.tickets[0], nil, client.CreateMessageRequest{
+		added, err := who.API.CreateMessageWithResponse(ctx, who.tickets[0], nil, client.CreateMessageRequest{
 			Content: fmt.Sprintf("And another thing, the %dth: the second charge is from the 14th.", i),
 		})
 		if err != nil {
@@ -181,7 +182,7 @@ func (people crew) requests(
 		if err != nil {
 			return nil, err
 		}
-		request.Header.Set("Authorization", who.authorization)
+		request.Header.Set("Authorization", who.Authorization)
 		if body != "" {
 			request.Header.Set("Content-Type", "application/json")
 		}
@@ -193,15 +194,15 @@ func (people crew) requests(
 }
 
 // add sends one round of requests, numbered from first on.
-func (s *spent) add(ctx context.Context, r *rig, p *process, w work, first int) error {
-	more, err := r.cost(ctx, p, func() error {
+func (s *spent) add(ctx context.Context, r *rig.Rig, p *rig.Process, w work, first int) error {
+	more, err := r.Cost(ctx, p, func() error {
 		begin := time.Now()
-		latencies, err := send(ctx, p.url, w, first)
+		latencies, err := send(ctx, p.URL, w, first)
 		s.wall += time.Since(begin)
 		s.latencies = append(s.latencies, latencies...)
 		return err
 	})
-	s.cost = s.cost.plus(more)
+	s.cost = s.cost.Plus(more)
 	return err
 }
 
@@ -259,13 +260,13 @@ func requestsStage(w work, other string, ours, theirs *spent) report.Stage {
 	n := float64(len(ours.latencies))
 	per := func(d time.Duration) float64 { return report.Micros(d) / n }
 	out := report.Stage{Name: w.name, Figures: []report.Figure{
-		report.Figure{Name: "CPU per request", Unit: report.UnitMicros, Server: per(ours.cost.cpu)}.ComparedTo(other, per(theirs.cost.cpu)).AtMost(w.cpu),
-		report.Figure{Name: "… of the database", Unit: report.UnitMicros, Server: per(ours.cost.databaseCPU)}.
-			ComparedTo(other, per(theirs.cost.databaseCPU)).AtMost(w.databaseCPU),
-		report.Figure{Name: "database statements per request", Server: float64(ours.cost.statements) / n}.
-			ComparedTo(other, float64(theirs.cost.statements)/n),
-		report.Figure{Name: "WAL per request", Unit: report.UnitBytes, Server: float64(ours.cost.walBytes) / n}.
-			ComparedTo(other, float64(theirs.cost.walBytes)/n),
+		report.Figure{Name: "CPU per request", Unit: report.UnitMicros, Server: per(ours.cost.CPU)}.ComparedTo(other, per(theirs.cost.CPU)).AtMost(w.cpu),
+		report.Figure{Name: "… of the database", Unit: report.UnitMicros, Server: per(ours.cost.DatabaseCPU)}.
+			ComparedTo(other, per(theirs.cost.DatabaseCPU)).AtMost(w.databaseCPU),
+		report.Figure{Name: "database statements per request", Server: float64(ours.cost.Statements) / n}.
+			ComparedTo(other, float64(theirs.cost.Statements)/n),
+		report.Figure{Name: "WAL per request", Unit: report.UnitBytes, Server: float64(ours.cost.WALBytes) / n}.
+			ComparedTo(other, float64(theirs.cost.WALBytes)/n),
 		report.Figure{Name: "requests per second", Server: ours.perSecond()}.ComparedTo(other, theirs.perSecond()).AtLeast(w.throughput),
 	}}
 	for _, q := range report.Quantiles {

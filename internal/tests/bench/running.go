@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/supportbackend/support/internal/tests/bench/report"
+	"github.com/supportbackend/support/internal/tests/bench/rig"
 )
 
 const (
@@ -22,17 +23,17 @@ const (
 
 // measureRunning begins so many answers, perSecond of them each second, with a reader each, whether the server keeps up or not. It
 // lets all of them run at once.
-func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (report.Stage, error) {
+func measureRunning(ctx context.Context, r *rig.Rig, wanted, perSecond int) (report.Stage, error) {
 	// Each answer needs a reader and a connection of the simulator.
-	a := &begun{wanted: wanted, asked: min(wanted, (openFiles()-200)/2), perSecond: perSecond}
-	server, err := r.startServer(ctx)
+	a := &begun{wanted: wanted, asked: min(wanted, (rig.OpenFiles()-200)/2), perSecond: perSecond}
+	server, err := r.StartServer(ctx)
 	if err != nil {
 		return report.Stage{}, err
 	}
-	defer server.stop()
+	defer server.Stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	questions, err := askMany(ctx, r.database, server.url, a.asked+1)
+	questions, err := askMany(ctx, r.Database, server.URL, a.asked+1)
 	if err != nil {
 		return report.Stage{}, err
 	}
@@ -44,14 +45,14 @@ func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (report.
 		return report.Stage{}, err
 	}
 	defer func() { _ = warm.Close() }()
-	if err := r.database.awaitIndexing(ctx); err != nil {
+	if err := r.Database.AwaitIndexing(ctx); err != nil {
 		return report.Stage{}, err
 	}
-	if a.rssBefore, err = server.rss(); err != nil {
+	if a.rssBefore, err = server.RSS(); err != nil {
 		return report.Stage{}, err
 	}
 	defer a.close()
-	a.cost, err = r.cost(ctx, server, func() error {
+	a.cost, err = r.Cost(ctx, server, func() error {
 		a.start(ctx, server, questions[:a.asked])
 		return nil
 	})
@@ -63,11 +64,11 @@ func measureRunning(ctx context.Context, r *rig, wanted, perSecond int) (report.
 		return report.Stage{}, ctx.Err()
 	case <-time.After(standing):
 	}
-	if a.rss, err = server.rss(); err != nil {
+	if a.rss, err = server.RSS(); err != nil {
 		return report.Stage{}, err
 	}
-	a.goroutines, err = server.goroutines()
-	return a.stage(r.database.statements), err
+	a.goroutines, err = server.Goroutines()
+	return a.stage(r.Database.CountsStatements), err
 }
 
 // begun has the results of starting answers. Fewer than wanted are asked for if the limit of open files allows no more.
@@ -80,13 +81,13 @@ type begun struct {
 	failure     error
 	took        time.Duration
 
-	cost           cost // of starting them
+	cost           rig.Cost // of starting them
 	rssBefore, rss int64
 	goroutines     int
 }
 
 // start asks for the answers, and returns when each has begun or failed.
-func (a *begun) start(ctx context.Context, server *process, questions []question) {
+func (a *begun) start(ctx context.Context, server *rig.Process, questions []question) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	begin := time.Now()
@@ -126,11 +127,11 @@ func (a *begun) stage(countsStatements bool) report.Stage {
 		{Name: "memory per answer", Unit: report.UnitKiB, Server: float64(a.rss-a.rssBefore) / report.KiB / max(n, 1), Budget: maxAnswerKiB},
 		{Name: "memory of the server", Unit: report.UnitMiB, Server: float64(a.rss) / report.MiB},
 		{Name: "starts per second", Server: n / a.took.Seconds()},
-		{Name: "CPU per answer", Unit: report.UnitMicros, Server: report.Micros(a.cost.cpu) / max(n, 1)},
-		{Name: "… of the database", Unit: report.UnitMicros, Server: report.Micros(a.cost.databaseCPU) / max(n, 1)},
+		{Name: "CPU per answer", Unit: report.UnitMicros, Server: report.Micros(a.cost.CPU) / max(n, 1)},
+		{Name: "… of the database", Unit: report.UnitMicros, Server: report.Micros(a.cost.DatabaseCPU) / max(n, 1)},
 	}}
 	if countsStatements {
-		out.Figures = append(out.Figures, report.Figure{Name: "database statements per answer", Server: float64(a.cost.statements) / max(n, 1)})
+		out.Figures = append(out.Figures, report.Figure{Name: "database statements per answer", Server: float64(a.cost.Statements) / max(n, 1)})
 	}
 	if a.asked < a.wanted {
 		out.Note = tooFewFiles(a.wanted)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/supportbackend/support/internal/tests/bench/report"
+	"github.com/supportbackend/support/internal/tests/bench/rig"
 )
 
 const (
@@ -103,21 +104,21 @@ type scaler struct {
 }
 
 // measureScale fills the rig's database and requests every list, count and search that the server has.
-func measureScale(ctx context.Context, r *rig, tickets int, progress io.Writer) (report.Stage, error) {
-	f, err := fill(ctx, r.database, tickets, progress)
+func measureScale(ctx context.Context, r *rig.Rig, tickets int, progress io.Writer) (report.Stage, error) {
+	f, err := fill(ctx, r.Database, tickets, progress)
 	if err != nil {
 		return report.Stage{}, err
 	}
-	server, err := r.startServer(ctx)
+	server, err := r.StartServer(ctx)
 	if err != nil {
 		return report.Stage{}, err
 	}
-	defer server.stop()
-	s := &scaler{server: server.url, tokens: make(map[string]string)}
+	defer server.Stop()
+	s := &scaler{server: server.URL, tokens: make(map[string]string)}
 	if err := s.open(ctx, r, f); err != nil {
 		return report.Stage{}, err
 	}
-	before, err := fullReads(ctx, r.database)
+	before, err := fullReads(ctx, r.Database)
 	if err != nil {
 		return report.Stage{}, err
 	}
@@ -142,7 +143,7 @@ func measureScale(ctx context.Context, r *rig, tickets int, progress io.Writer) 
 		return report.Stage{}, ctx.Err()
 	case <-time.After(statsDelay):
 	}
-	after, err := fullReads(ctx, r.database)
+	after, err := fullReads(ctx, r.Database)
 	if err != nil {
 		return report.Stage{}, err
 	}
@@ -153,9 +154,9 @@ func measureScale(ctx context.Context, r *rig, tickets int, progress io.Writer) 
 }
 
 // fullReads counts the sequential scans of each large table.
-func fullReads(ctx context.Context, d *database) (map[string]int64, error) {
+func fullReads(ctx context.Context, d *rig.Database) (map[string]int64, error) {
 	var text []byte
-	row := d.conn.QueryRow(ctx, "SELECT json_object_agg(relname, seq_scan)::text FROM pg_stat_user_tables WHERE n_live_tup > $1", bigTable)
+	row := d.Conn.QueryRow(ctx, "SELECT json_object_agg(relname, seq_scan)::text FROM pg_stat_user_tables WHERE n_live_tup > $1", bigTable)
 	if err := row.Scan(&text); err != nil {
 		return nil, err
 	}
@@ -165,18 +166,18 @@ func fullReads(ctx context.Context, d *database) (map[string]int64, error) {
 }
 
 // open gets a token of staff, and one of a customer with tickets over the whole time.
-func (s *scaler) open(ctx context.Context, r *rig, f *filler) error {
+func (s *scaler) open(ctx context.Context, r *rig.Rig, f *filler) error {
 	for name, owner := range map[string]any{"": nil, "customer": f.customers[77]} {
-		c, err := signUp(ctx, s.server, len(s.tokens))
+		c, err := rig.SignUp(ctx, s.server, len(s.tokens))
 		if err != nil {
 			return err
 		}
-		s.tokens[name] = c.authorization
+		s.tokens[name] = c.Authorization
 		if owner == nil {
-			_, err = r.database.conn.Exec(ctx, "UPDATE users SET role = 'agent' WHERE id = $1", c.id)
+			_, err = r.Database.Conn.Exec(ctx, "UPDATE users SET role = 'agent' WHERE id = $1", c.ID)
 		} else {
-			_, err = r.database.conn.Exec(ctx, `WITH moved AS (UPDATE tickets SET user_id = $2 WHERE user_id = $1 RETURNING id)
-				UPDATE search_documents SET customer_id = $2 WHERE customer_id = $1 AND EXISTS (SELECT FROM moved)`, owner, c.id)
+			_, err = r.Database.Conn.Exec(ctx, `WITH moved AS (UPDATE tickets SET user_id = $2 WHERE user_id = $1 RETURNING id)
+				UPDATE search_documents SET customer_id = $2 WHERE customer_id = $1 AND EXISTS (SELECT FROM moved)`, owner, c.ID)
 		}
 		if err != nil {
 			return err

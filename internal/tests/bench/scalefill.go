@@ -13,6 +13,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/supportbackend/support/internal/tests/bench/rig"
 )
 
 const (
@@ -54,10 +56,10 @@ func word(n uint64) string {
 	return b.String()
 }
 
-func fill(ctx context.Context, d *database, tickets int, progress io.Writer) (*filler, error) {
+func fill(ctx context.Context, d *rig.Database, tickets int, progress io.Writer) (*filler, error) {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // Every run creates the same desk.
 	f := &filler{
-		conn: d.conn, random: random, zipf: rand.NewZipf(random, 1.05, 4, scaleWords-1), tickets: tickets,
+		conn: d.Conn, random: random, zipf: rand.NewZipf(random, 1.05, 4, scaleWords-1), tickets: tickets,
 		step: scaleYears * 365 * 24 * time.Hour / time.Duration(tickets), progress: progress,
 	}
 	f.begin = time.Now().Add(-f.step * time.Duration(tickets))

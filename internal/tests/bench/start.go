@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/supportbackend/support/internal/tests/bench/report"
+	"github.com/supportbackend/support/internal/tests/bench/rig"
 )
 
 const (
@@ -18,18 +19,18 @@ const (
 
 // measureStart starts servers on the migrated database, one after the other, and measures what they use while idle. The
 // database is empty, so no background work is due.
-func measureStart(ctx context.Context, r *rig, settling time.Duration) (report.Stage, error) {
+func measureStart(ctx context.Context, r *rig.Rig, settling time.Duration) (report.Stage, error) {
 	var ready, cpu []time.Duration
 	var memory int64
 	for range starts {
-		server, err := r.startServer(ctx)
+		server, err := r.StartServer(ctx)
 		if err != nil {
 			return report.Stage{}, err
 		}
-		ready = append(ready, server.starting)
-		spent, err := server.cpu()
+		ready = append(ready, server.Starting)
+		spent, err := server.CPU()
 		if err != nil {
-			server.stop()
+			server.Stop()
 			return report.Stage{}, err
 		}
 		cpu = append(cpu, spent)
@@ -37,8 +38,8 @@ func measureStart(ctx context.Context, r *rig, settling time.Duration) (report.S
 		case <-ctx.Done():
 		case <-time.After(settling):
 		}
-		rss, err := server.rss()
-		server.stop()
+		rss, err := server.RSS()
+		server.Stop()
 		if err != nil {
 			return report.Stage{}, err
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/supportbackend/support/internal/tests/bench/rig"
 	"github.com/supportbackend/support/internal/tests/bench/stamp"
 )
 
@@ -16,7 +17,7 @@ import (
 type path struct {
 	name string
 	// process is the process between the reader and the simulator, if any.
-	process *process
+	process *rig.Process
 	// request returns the request for the i-th answer.
 	request func(ctx context.Context, i int) (*http.Request, error)
 	// end is a text of the last event.

@@ -1,4 +1,6 @@
-package main
+// Package rig is the setup of a measurement: PostgreSQL, the simulator of Groq, and what is measured as processes, with what
+// they use of the machine.
+package rig
 
 import (
 	"context"
@@ -18,39 +20,42 @@ import (
 	"github.com/supportbackend/support/internal/tests/bench/stamp"
 )
 
-// rig is the setup of a measurement: the database and the plain proxy as separate processes, and the simulator in this
-// process, which is the upstream of both the proxy and the server.
-type rig struct {
-	dir       string
-	program   string // the server's
-	secret    string
-	clock     stamp.Clock
-	database  *database
-	simulator *groqsim.Simulator
-	upstream  string
-	proxy     *process
-	closers   []func()
+// Rig has the database and the plain proxy as separate processes, and the simulator in this process, which is the upstream of
+// both the proxy and the server.
+type Rig struct {
+	Database *Database
+	// The simulator stamps its tokens with the clock. Upstream is its URL.
+	Simulator *groqsim.Simulator
+	Clock     stamp.Clock
+	Upstream  string
+	Proxy     *Process
+
+	dir     string
+	program string // the server's
+	secret  string
+	closers []func()
 }
 
-func newRig(ctx context.Context, program string) (*rig, error) {
+// New starts a rig for a program of the server. The caller closes it.
+func New(ctx context.Context, program string) (*Rig, error) {
 	raiseOpenFiles()
-	r := &rig{program: program, secret: rand.Text() + rand.Text(), clock: stamp.NewClock()}
+	r := &Rig{program: program, secret: rand.Text() + rand.Text(), Clock: stamp.NewClock()}
 	if err := r.open(ctx); err != nil {
-		r.close()
+		r.Close()
 		return nil, err
 	}
 	return r, nil
 }
 
-func (r *rig) open(ctx context.Context) (err error) {
+func (r *Rig) open(ctx context.Context) (err error) {
 	if r.dir, err = os.MkdirTemp("", "support-bench-*"); err != nil {
 		return err
 	}
 	r.closers = append(r.closers, func() { _ = os.RemoveAll(r.dir) })
-	if r.database, err = startDatabase(ctx); err != nil {
+	if r.Database, err = startDatabase(ctx); err != nil {
 		return err
 	}
-	r.closers = append(r.closers, r.database.stop)
+	r.closers = append(r.closers, r.Database.stop)
 	migrate := r.server(ctx, "migrate", "up")
 	if out, err := migrate.CombinedOutput(); err != nil {
 		return fmt.Errorf("migrate: %w\n%s", err, out)
@@ -62,43 +67,43 @@ func (r *rig) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	r.proxy, err = startProcess(ctx, r.dir, baseline.ReadyPath, func(addr string) *exec.Cmd {
-		return exec.CommandContext(ctx, self, "-proxy", addr, "-upstream", r.upstream) //nolint:gosec // It runs this program.
+	r.Proxy, err = startProcess(ctx, r.dir, baseline.ReadyPath, func(addr string) *exec.Cmd {
+		return exec.CommandContext(ctx, self, "-proxy", addr, "-upstream", r.Upstream) //nolint:gosec // It runs this program.
 	})
 	if err != nil {
 		return err
 	}
-	r.closers = append(r.closers, r.proxy.stop)
+	r.closers = append(r.closers, r.Proxy.Stop)
 	return nil
 }
 
-func (r *rig) startSimulator(ctx context.Context) error {
+func (r *Rig) startSimulator(ctx context.Context) error {
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	r.simulator = groqsim.New(groqsim.Options{})
-	server := &http.Server{Handler: r.clock.Stamped(r.simulator), ReadHeaderTimeout: 5 * time.Second}
+	r.Simulator = groqsim.New(groqsim.Options{})
+	server := &http.Server{Handler: r.Clock.Stamped(r.Simulator), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }()
-	r.upstream = "http://" + listener.Addr().String()
+	r.Upstream = "http://" + listener.Addr().String()
 	r.closers = append(r.closers, func() {
-		r.simulator.Close()
+		r.Simulator.Close()
 		_ = server.Close()
 	})
 	return nil
 }
 
-// script sets the simulator's script for all following requests.
-func (r *rig) script(script groqsim.Script) error {
-	r.simulator.Reset()
+// Script sets the simulator's script for all following requests.
+func (r *Rig) Script(script groqsim.Script) error {
+	r.Simulator.Reset()
 	script.Times = -1
-	return r.simulator.Enqueue(script)
+	return r.Simulator.Enqueue(script)
 }
 
 // server returns a command of the server's program. It inherits the environment, so that other settings can be
 // measured.
-func (r *rig) server(ctx context.Context, args ...string) *exec.Cmd {
+func (r *Rig) server(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, r.program, args...) //nolint:gosec // The caller names the program to measure.
 	// All load comes from a few accounts on one machine, so limits are high. None is off, because counting is a part of
 	// the work.
@@ -110,14 +115,14 @@ func (r *rig) server(ctx context.Context, args ...string) *exec.Cmd {
 			cmd.Env = append(cmd.Env, variable)
 		}
 	}
-	cmd.Env = append(cmd.Env, "GOTRACEBACK=all", "DATABASE_URL="+r.database.url(), "JWT_SECRET="+r.secret,
-		"GROQ_API_URL="+r.upstream, "GROQ_API_KEY=simulated")
+	cmd.Env = append(cmd.Env, "GOTRACEBACK=all", "DATABASE_URL="+r.Database.url(), "JWT_SECRET="+r.secret,
+		"GROQ_API_URL="+r.Upstream, "GROQ_API_KEY=simulated")
 	return cmd
 }
 
-// startServer starts a server that has done nothing yet, and has no answers to take over from the server before it.
-func (r *rig) startServer(ctx context.Context) (*process, error) {
-	if err := r.database.deleteRunningAnswers(ctx); err != nil {
+// StartServer starts a server that has done nothing yet, and has no answers to take over from the server before it.
+func (r *Rig) StartServer(ctx context.Context) (*Process, error) {
+	if err := r.Database.deleteRunningAnswers(ctx); err != nil {
 		return nil, err
 	}
 	return startProcess(ctx, r.dir, "/readyz", func(addr string) *exec.Cmd {
@@ -127,20 +132,21 @@ func (r *rig) startServer(ctx context.Context) (*process, error) {
 	})
 }
 
-// startBare starts the bare server, for which every caller is the user.
-func (r *rig) startBare(ctx context.Context, user uuid.UUID) (*process, error) {
+// StartBare starts the bare server, for which every caller is the user.
+func (r *Rig) StartBare(ctx context.Context, user uuid.UUID) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	return startProcess(ctx, r.dir, baseline.ReadyPath, func(addr string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, self, "-bare", addr, "-user", user.String()) //nolint:gosec // It runs this program.
-		cmd.Env = append(os.Environ(), "DATABASE_URL="+r.database.url())
+		cmd.Env = append(os.Environ(), "DATABASE_URL="+r.Database.url())
 		return cmd
 	})
 }
 
-func (r *rig) close() {
+// Close stops everything that the rig has started.
+func (r *Rig) Close() {
 	for i := len(r.closers) - 1; i >= 0; i-- {
 		r.closers[i]()
 	}

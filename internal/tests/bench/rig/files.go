@@ -1,4 +1,4 @@
-package main
+package rig
 
 import "syscall"
 
@@ -11,12 +11,12 @@ const neededFiles = 1 << 15
 func raiseOpenFiles() {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil && limit.Max < neededFiles {
-		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: neededFiles, Max: neededFiles}) // See openFiles.
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: neededFiles, Max: neededFiles}) // See OpenFiles.
 	}
 }
 
-// openFiles returns the limit of open files of this process and its children.
-func openFiles() int {
+// OpenFiles returns the limit of open files of this process and its children.
+func OpenFiles() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 1024
