@@ -22,6 +22,7 @@ import (
 	"github.com/supportbackend/support/internal/tests/bench/baseline"
 	"github.com/supportbackend/support/internal/tests/bench/report"
 	"github.com/supportbackend/support/internal/tests/bench/rig"
+	"github.com/supportbackend/support/internal/tests/bench/scale"
 )
 
 // errMissed means that a figure exceeds its budget.
@@ -144,7 +145,7 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report.Repor
 	}{
 		{s.answers > 0, fmt.Sprintf("%d answers at once", s.answers), func() (report.Stage, error) { return measureRunning(ctx, r, s.answers, s.perSecond) }},
 		{s.readers > 0, fmt.Sprintf("%d idle readers", s.readers), func() (report.Stage, error) { return measureReaders(ctx, r, s.readers, s.watching) }},
-		{s.scale > 0, "a large desk", func() (report.Stage, error) { return measureScale(ctx, r, s.scale, progress) }},
+		{s.scale > 0, "a large desk", func() (report.Stage, error) { return scale.Measure(ctx, r, s.scale, progress) }},
 	} {
 		if !further.wanted {
 			continue
