@@ -21,6 +21,7 @@ import (
 
 	"github.com/supportbackend/support/internal/tests/bench/baseline"
 	"github.com/supportbackend/support/internal/tests/bench/report"
+	"github.com/supportbackend/support/internal/tests/bench/request"
 	"github.com/supportbackend/support/internal/tests/bench/rig"
 	"github.com/supportbackend/support/internal/tests/bench/scale"
 )
@@ -118,14 +119,14 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report.Repor
 		out.Stages = append(out.Stages, found)
 	}
 	if s.requests > 0 {
-		found, err := measureRequests(ctx, r, s.requests, s.match, progress)
+		found, err := request.Measure(ctx, r, s.requests, s.match, progress)
 		if err != nil {
 			return nil, err
 		}
 		out.Stages = append(out.Stages, found...)
 	}
 	if s.messages > 0 {
-		found, err := measureFlat(ctx, r, s.messages, min(s.requests+1, 3), progress)
+		found, err := request.MeasureFlat(ctx, r, s.messages, min(s.requests+1, 3), progress)
 		if err != nil {
 			return nil, err
 		}

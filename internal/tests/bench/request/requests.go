@@ -1,4 +1,5 @@
-package main
+// Package request measures requests, beside the bare server, and whether their cost stays flat.
+package request
 
 import (
 	"context"
@@ -60,8 +61,8 @@ type requester struct {
 	tickets []uuid.UUID
 }
 
-// measureRequests measures kinds of requests, each in turn on the server and on the bare server.
-func measureRequests(ctx context.Context, r *rig.Rig, rounds int, match string, progress io.Writer) ([]report.Stage, error) {
+// Measure measures kinds of requests, each in turn on the server and on the bare server.
+func Measure(ctx context.Context, r *rig.Rig, rounds int, match string, progress io.Writer) ([]report.Stage, error) {
 	server, err := r.StartServer(ctx)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package request
 
 import (
 	"context"
@@ -34,9 +34,9 @@ const (
 	flatTokens  = 20 // of an answer
 )
 
-// measureFlat measures whether cost stays flat: a far page of a list against the first one, and a ticket with messages
+// MeasureFlat measures whether cost stays flat: a far page of a list against the first one, and a ticket with messages
 // messages against one with a hundred.
-func measureFlat(ctx context.Context, r *rig.Rig, messages, rounds int, progress io.Writer) ([]report.Stage, error) {
+func MeasureFlat(ctx context.Context, r *rig.Rig, messages, rounds int, progress io.Writer) ([]report.Stage, error) {
 	server, err := r.StartServer(ctx)
 	if err != nil {
 		return nil, err
