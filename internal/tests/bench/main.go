@@ -24,6 +24,7 @@ import (
 	"github.com/supportbackend/support/internal/tests/bench/request"
 	"github.com/supportbackend/support/internal/tests/bench/rig"
 	"github.com/supportbackend/support/internal/tests/bench/scale"
+	"github.com/supportbackend/support/internal/tests/bench/stream"
 )
 
 // errMissed means that a figure exceeds its budget.
@@ -133,7 +134,7 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report.Repor
 		out.Stages = append(out.Stages, found...)
 	}
 	if s.rounds > 0 {
-		found, err := measureAnswers(ctx, r, s.rounds, s.brief, progress)
+		found, err := stream.MeasureAnswers(ctx, r, s.rounds, s.brief, progress)
 		if err != nil {
 			return nil, err
 		}
@@ -144,8 +145,8 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report.Repor
 		name    string
 		measure func() (report.Stage, error)
 	}{
-		{s.answers > 0, fmt.Sprintf("%d answers at once", s.answers), func() (report.Stage, error) { return measureRunning(ctx, r, s.answers, s.perSecond) }},
-		{s.readers > 0, fmt.Sprintf("%d idle readers", s.readers), func() (report.Stage, error) { return measureReaders(ctx, r, s.readers, s.watching) }},
+		{s.answers > 0, fmt.Sprintf("%d answers at once", s.answers), func() (report.Stage, error) { return stream.MeasureRunning(ctx, r, s.answers, s.perSecond) }},
+		{s.readers > 0, fmt.Sprintf("%d idle readers", s.readers), func() (report.Stage, error) { return stream.MeasureReaders(ctx, r, s.readers, s.watching) }},
 		{s.scale > 0, "a large desk", func() (report.Stage, error) { return scale.Measure(ctx, r, s.scale, progress) }},
 	} {
 		if !further.wanted {

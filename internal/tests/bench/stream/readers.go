@@ -1,4 +1,4 @@
-package main
+package stream
 
 import (
 	"bytes"
@@ -49,8 +49,8 @@ type crowd struct {
 	heartbeats, ended atomic.Int64
 }
 
-// measureReaders measures the cost of so many idle readers, or of as many as the limit of open files allows.
-func measureReaders(ctx context.Context, r *rig.Rig, readers int, watching time.Duration) (report.Stage, error) {
+// MeasureReaders measures the cost of so many idle readers, or of as many as the limit of open files allows.
+func MeasureReaders(ctx context.Context, r *rig.Rig, readers int, watching time.Duration) (report.Stage, error) {
 	c := &crowd{wanted: readers, answers: min(maxAnswers, readers), watching: watching}
 	// Each answer needs two more sockets, and the rest of the process a few.
 	c.readers = min(c.wanted, rig.OpenFiles()-2*c.answers-200)

@@ -1,4 +1,5 @@
-package main
+// Package stream measures answers on their way to readers, beside the plain proxy, and many answers and readers at once.
+package stream
 
 import (
 	"bytes"
@@ -48,9 +49,9 @@ type measured struct {
 	cost    rig.Cost
 }
 
-// measureAnswers reads answers straight from the simulator, through the plain proxy and from the server, in turn. A brief
+// MeasureAnswers reads answers straight from the simulator, through the plain proxy and from the server, in turn. A brief
 // measurement has two answers in each round.
-func measureAnswers(ctx context.Context, r *rig.Rig, rounds int, brief bool, progress io.Writer) ([]report.Stage, error) {
+func MeasureAnswers(ctx context.Context, r *rig.Rig, rounds int, brief bool, progress io.Writer) ([]report.Stage, error) {
 	var stages []report.Stage
 	for _, l := range loads {
 		l.rounds = rounds

@@ -1,4 +1,4 @@
-package main
+package stream
 
 import (
 	"cmp"
@@ -21,9 +21,9 @@ const (
 	maxAnswerKiB = 64
 )
 
-// measureRunning begins so many answers, perSecond of them each second, with a reader each, whether the server keeps up or not. It
+// MeasureRunning begins so many answers, perSecond of them each second, with a reader each, whether the server keeps up or not. It
 // lets all of them run at once.
-func measureRunning(ctx context.Context, r *rig.Rig, wanted, perSecond int) (report.Stage, error) {
+func MeasureRunning(ctx context.Context, r *rig.Rig, wanted, perSecond int) (report.Stage, error) {
 	// Each answer needs a reader and a connection of the simulator.
 	a := &begun{wanted: wanted, asked: min(wanted, (rig.OpenFiles()-200)/2), perSecond: perSecond}
 	server, err := r.StartServer(ctx)
