@@ -55,13 +55,13 @@ func (f Figure) ComparedTo(name string, other float64) Figure {
 	return f
 }
 
-// AtMost limits the ratio; 0 means no limit.
+// AtMost sets the greatest ratio; 0 means none.
 func (f Figure) AtMost(ratio float64) Figure {
 	f.MaxRatio = ratio
 	return f
 }
 
-// AtLeast is the least ratio that meets the budget.
+// AtLeast sets the least ratio; 0 means none.
 func (f Figure) AtLeast(ratio float64) Figure {
 	f.MinRatio = ratio
 	return f
@@ -92,7 +92,7 @@ func Millis(d time.Duration) float64 { return float64(d) / float64(time.Millisec
 // Micros returns microseconds.
 func Micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// Quantiles are those that figures show of times.
+// Quantiles are the quantiles that figures of times show.
 var Quantiles = []struct {
 	Name  string
 	Share float64
@@ -119,7 +119,7 @@ func (r *Report) Judge() {
 	}
 }
 
-// New returns a report without stages, of this machine and a version of PostgreSQL.
+// New returns a report of this machine, with this version of PostgreSQL. It has no stages yet.
 func New(postgres string) *Report {
 	return &Report{Machine: machine{CPUs: runtime.NumCPU(), Go: runtime.Version(), Postgres: postgres}}
 }
