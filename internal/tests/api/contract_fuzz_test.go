@@ -19,6 +19,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/contracttest"
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
@@ -134,7 +135,7 @@ func (f *fuzzed) requireBoundsTaken(t *testing.T) {
 
 func newFuzzed(t *testing.T, c *cast, o specOperation) *fuzzed {
 	t.Helper()
-	f := &fuzzed{specOperation: o, cast: c, item: apitest.Spec(t).Paths.Value(o.template)}
+	f := &fuzzed{specOperation: o, cast: c, item: contracttest.Spec(t).Paths.Value(o.template)}
 	f.caller = f.owner
 	if !may(f.owner, o) {
 		f.caller = f.admin
