@@ -66,6 +66,32 @@ func explain(t testing.TB, databaseURL, file, query string, parameters map[strin
 	return plan.String()
 }
 
+// ExplainPrepared returns the plan of a generated query for any parameters, which PostgreSQL may choose after some
+// executions. The query is not executed.
+func ExplainPrepared(t testing.TB, databaseURL, query string) string {
+	t.Helper()
+	pool, done := poolOf(t, databaseURL)
+	defer done()
+	conn, err := pool.Acquire(context.Background())
+	require.NoError(t, err)
+	defer conn.Release()
+	ctx, name := context.Background(), "explained"
+	prepared, err := conn.Conn().Prepare(ctx, name, query)
+	require.NoError(t, err, query)
+	_, err = conn.Exec(ctx, "SET plan_cache_mode = force_generic_plan")
+	require.NoError(t, err)
+	parameters := ""
+	if n := len(prepared.ParamOIDs); n > 0 {
+		parameters = "(NULL" + strings.Repeat(", NULL", n-1) + ")"
+	}
+	rows, err := conn.Query(ctx, "EXPLAIN EXECUTE "+name+parameters)
+	require.NoError(t, err)
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.NoError(t, conn.Conn().Deallocate(ctx, name))
+	return strings.Join(lines, "\n")
+}
+
 // readQuery returns the text of a query in a file of db/queries.
 func readQuery(file, name string) (string, error) {
 	text, err := db.Queries.ReadFile("queries/" + file)

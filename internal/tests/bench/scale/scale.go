@@ -79,6 +79,8 @@ func questions(f *filler) []question {
 		{name: "GET /tickets, a customer", caller: "customer", path: always("/tickets")},
 		{name: "GET /tickets/{id}", path: ticket},
 		{name: "GET /tickets/{id}/messages", path: func(n int) string { return ticket(n) + "/messages" }},
+		{name: "GET /users, an administrator", caller: "admin", path: always("/users")},
+		{name: "GET /users?role=agent, an administrator", caller: "admin", path: always("/users?role=agent")},
 		{name: "GET /staff/tickets/counts", path: always("/staff/tickets/counts")},
 		{name: "GET /staff/reports/summary, 30 days", path: always("/staff/reports/summary"), unbounded: true},
 		{name: "GET /staff/reports/summary, 92 days by team", unbounded: true, path: always("/staff/reports/summary?group_by=team&from=" +
@@ -166,19 +168,19 @@ func fullReads(ctx context.Context, d *rig.Database) (map[string]int64, error) {
 	return reads, err
 }
 
-// open gets a token of staff, and one of a customer with tickets over the whole time.
+// open gets tokens of an agent, an administrator, and a customer with tickets over the whole time.
 func (s *scaler) open(ctx context.Context, r *rig.Rig, f *filler) error {
-	for name, owner := range map[string]any{"": nil, "customer": f.customers[77]} {
+	for name, role := range map[string]string{"": "agent", "admin": "admin", "customer": "user"} {
 		c, err := rig.SignUp(ctx, s.server, len(s.tokens))
 		if err != nil {
 			return err
 		}
 		s.tokens[name] = c.Authorization
-		if owner == nil {
-			_, err = r.Database.Conn.Exec(ctx, "UPDATE users SET role = 'agent' WHERE id = $1", c.ID)
+		if role != "user" {
+			_, err = r.Database.Conn.Exec(ctx, "UPDATE users SET role = $2 WHERE id = $1", c.ID, role)
 		} else {
 			_, err = r.Database.Conn.Exec(ctx, `WITH moved AS (UPDATE tickets SET user_id = $2 WHERE user_id = $1 RETURNING id)
-				UPDATE search_documents SET customer_id = $2 WHERE customer_id = $1 AND EXISTS (SELECT FROM moved)`, owner, c.ID)
+				UPDATE search_documents SET customer_id = $2 WHERE customer_id = $1 AND EXISTS (SELECT FROM moved)`, f.customers[77], c.ID)
 		}
 		if err != nil {
 			return err
