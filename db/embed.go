@@ -7,3 +7,9 @@ import "embed"
 //
 //go:embed migrations/*.sql
 var Migrations embed.FS
+
+// Queries holds the queries that sqlc generates code from, in the folder "queries". Tests explain them; the product does
+// not read them, and is linked without them.
+//
+//go:embed queries/*.sql
+var Queries embed.FS

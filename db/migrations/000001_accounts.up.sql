@@ -31,6 +31,9 @@ CREATE UNIQUE INDEX users_email_key ON users (lower(email));
 CREATE INDEX users_created_at_id_idx ON users (created_at DESC, id DESC);
 CREATE INDEX users_email_prefix_idx ON users (email COLLATE "C");
 
+-- Few accounts are staff's. Without this index, finding them would read those of all customers.
+CREATE INDEX users_staff_idx ON users (created_at DESC, id DESC) WHERE role <> 'user';
+
 CREATE INDEX users_erasing_at_idx ON users (erasing_at) WHERE erasing_at IS NOT NULL;
 
 -- A session lives until it expires or its row is deleted. The row stores the SHA-256 of at most two refresh tokens. A

@@ -120,7 +120,8 @@ WHERE deleted_at IS NOT NULL AND NOT EXISTS (SELECT FROM tickets WHERE tickets.t
 
 -- name: UnassignTickets :execrows
 -- Takes up to max_rows open and pending tickets away from each account that is disabled or no longer staff. The recursive
--- query reads one index entry for each assignee.
+-- query reads one index entry for each assignee. The accounts are looked up one by one: otherwise the planner, which does
+-- not know how few they are, may read those of all customers.
 WITH RECURSIVE assignees AS (
     (
         SELECT t.assignee_id
@@ -143,7 +144,12 @@ WITH RECURSIVE assignees AS (
 due AS (
     SELECT t.id, t.assignee_id
     FROM assignees AS a
-    JOIN users AS gone ON gone.id = a.assignee_id AND (gone.disabled_at IS NOT NULL OR gone.role = 'user')
+    CROSS JOIN LATERAL (
+        SELECT u.id
+        FROM users AS u
+        WHERE u.id = a.assignee_id AND (u.disabled_at IS NOT NULL OR u.role = 'user')
+        LIMIT 1
+    ) AS gone
     CROSS JOIN LATERAL (
         SELECT d.id, d.assignee_id
         FROM tickets AS d

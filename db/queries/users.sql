@@ -49,6 +49,15 @@ WHERE (u.created_at, u.id) < (@before_created_at::timestamptz, @before_id::uuid)
 ORDER BY u.created_at DESC, u.id DESC
 LIMIT @max_rows;
 
+-- name: ListStaff :many
+-- ListUsers for a role of staff.
+SELECT sqlc.embed(u), c.service_id, c.external_id, c.display_name
+FROM users AS u
+LEFT JOIN service_customers AS c ON c.user_id = u.id AND (@all_customers::boolean OR c.service_id = @service_id)
+WHERE u.role = @role AND u.role <> 'user' AND (u.created_at, u.id) < (@before_created_at::timestamptz, @before_id::uuid)
+ORDER BY u.created_at DESC, u.id DESC
+LIMIT @max_rows;
+
 -- name: ListUsersByEmailPrefix :many
 -- The prefix is normalized like addresses. DEL sorts after every character of an address.
 SELECT sqlc.embed(u), c.service_id, c.external_id, c.display_name

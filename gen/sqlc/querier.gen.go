@@ -301,6 +301,8 @@ type Querier interface {
 	// Unresolved tickets are counted as they are now, and belong to no day. A percentile of no values is -1.
 	ListReportGroups(ctx context.Context, arg ListReportGroupsParams) ([]ListReportGroupsRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
+	// ListUsers for a role of staff.
+	ListStaff(ctx context.Context, arg ListStaffParams) ([]ListStaffRow, error)
 	// A page of all tickets, with the customers that the caller may see. It follows one walk, chosen by the caller, and
 	// reads at most max_walked tickets, however few of them match. If it stops at that limit, it returns the last ticket
 	// even if that does not match: the next page continues there.
@@ -459,7 +461,8 @@ type Querier interface {
 	// partitions.
 	TrimJournal(ctx context.Context, keptSeconds float64) (int32, error)
 	// Takes up to max_rows open and pending tickets away from each account that is disabled or no longer staff. The recursive
-	// query reads one index entry for each assignee.
+	// query reads one index entry for each assignee. The accounts are looked up one by one: otherwise the planner, which does
+	// not know how few they are, may read those of all customers.
 	UnassignTickets(ctx context.Context, arg UnassignTicketsParams) (int64, error)
 	// Records that another model writes the response. Zero rows: the response no longer belongs to this attempt.
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)

@@ -171,6 +171,72 @@ func (q *Queries) GetUserByEmail(ctx context.Context, email string) (User, error
 	return i, err
 }
 
+const listStaff = `-- name: ListStaff :many
+SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, u.display_name, c.service_id, c.external_id, c.display_name
+FROM users AS u
+LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.service_id = $2)
+WHERE u.role = $3 AND u.role <> 'user' AND (u.created_at, u.id) < ($4::timestamptz, $5::uuid)
+ORDER BY u.created_at DESC, u.id DESC
+LIMIT $6
+`
+
+type ListStaffParams struct {
+	AllCustomers    bool
+	ServiceID       uuid.UUID
+	Role            UserRole
+	BeforeCreatedAt time.Time
+	BeforeID        uuid.UUID
+	MaxRows         int32
+}
+
+type ListStaffRow struct {
+	User        User
+	ServiceID   *uuid.UUID
+	ExternalID  *string
+	DisplayName *string
+}
+
+// ListUsers for a role of staff.
+func (q *Queries) ListStaff(ctx context.Context, arg ListStaffParams) ([]ListStaffRow, error) {
+	rows, err := q.db.Query(ctx, listStaff,
+		arg.AllCustomers,
+		arg.ServiceID,
+		arg.Role,
+		arg.BeforeCreatedAt,
+		arg.BeforeID,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListStaffRow{}
+	for rows.Next() {
+		var i ListStaffRow
+		if err := rows.Scan(
+			&i.User.ID,
+			&i.User.Email,
+			&i.User.PasswordHash,
+			&i.User.Role,
+			&i.User.CreatedAt,
+			&i.User.TokenVersion,
+			&i.User.DisabledAt,
+			&i.User.ErasingAt,
+			&i.User.DisplayName,
+			&i.ServiceID,
+			&i.ExternalID,
+			&i.DisplayName,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listUsers = `-- name: ListUsers :many
 SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, u.display_name, c.service_id, c.external_id, c.display_name
 FROM users AS u

@@ -41,22 +41,36 @@ func (s *Service) List(ctx context.Context, actor auth.Actor, f Filter, p page.P
 	if !possible {
 		return []View{}, nil, nil
 	}
-	return page.Read(p, func(before page.Position, limit int32) (users []View, err error) {
-		if prefix == "" { // Another index has this order.
+	return page.Read(p, func(before page.Position, limit int32) ([]View, error) {
+		names := actor.SeesCustomers()
+		// Each of the lists has an index of its own.
+		switch {
+		case prefix != "":
+			return views(s.store.ListUsersByEmailPrefix(ctx, sqlc.ListUsersByEmailPrefixParams{
+				ServiceID: actor.ID, AllCustomers: names, Prefix: prefix, Role: f.Role,
+				BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+			}))
+		case f.Role != nil && *f.Role != auth.RoleUser:
+			return views(s.store.ListStaff(ctx, sqlc.ListStaffParams{
+				ServiceID: actor.ID, AllCustomers: names, Role: *f.Role,
+				BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+			}))
+		default:
 			return s.store.ListUsers(ctx, sqlc.ListUsersParams{
-				ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(), Role: f.Role,
+				ServiceID: actor.ID, AllCustomers: names, Role: f.Role,
 				BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
 			})
 		}
-		rows, err := s.store.ListUsersByEmailPrefix(ctx, sqlc.ListUsersByEmailPrefixParams{
-			ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(), Prefix: prefix, Role: f.Role,
-			BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
-		})
-		for _, row := range rows {
-			users = append(users, View(row))
-		}
-		return users, err
 	}, func(u View) page.Position { return page.At(u.User.CreatedAt, u.User.ID) })
+}
+
+// views converts the rows of a list.
+func views[Row sqlc.ListStaffRow | sqlc.ListUsersByEmailPrefixRow](rows []Row, err error) ([]View, error) {
+	users := make([]View, 0, len(rows))
+	for _, row := range rows {
+		users = append(users, View(row))
+	}
+	return users, err
 }
 
 // Find returns an account that the actor may see: staff see all, services those of their customers, everybody

@@ -1,5 +1,5 @@
-// Package apitest calls a server for a test, through the generated client, and validates every response against the contract;
-// one that openapi.yaml does not describe fails the test. Package desk has the servers.
+// Package apitest calls a server for a test, through the generated client. Package contracttest checks every response: one that
+// openapi.yaml does not describe fails the test. Package desk has the servers.
 package apitest
 
 import (
@@ -15,6 +15,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/testing/contracttest"
 )
 
 // Password is the password of accounts made for tests.
@@ -30,17 +31,17 @@ type Client struct {
 	Anonymous *plain.ClientWithResponses
 	// HTTP sends requests that the generated client would not; its responses are validated too.
 	HTTP *http.Client
-
-	sent *requests
+	// Contract checks the responses, and afterwards the entries of the journal.
+	Contract *contracttest.Transport
 }
 
 // NewClient returns a client of the server at the URL, whose tokens a checks.
 func NewClient(t testing.TB, url string, a *auth.Service) *Client {
 	t.Helper()
-	c := &Client{URL: url, sent: new(requests)}
+	c := &Client{URL: url, Contract: contracttest.NewTransport(t, a)}
 	c.HTTP = &http.Client{
 		Timeout:       patience,
-		Transport:     newTransport(t, a, c.sent),
+		Transport:     c.Contract,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.Cleanup(c.HTTP.CloseIdleConnections)

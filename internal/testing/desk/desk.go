@@ -110,7 +110,7 @@ func New(t testing.TB, o Options) *Desk {
 	d := &Desk{DatabaseURL: o.DatabaseURL, Simulator: o.Simulator}
 	if d.DatabaseURL == "" {
 		d.DatabaseURL, d.Store = storetest.Lend(t)
-		t.Cleanup(func() { d.CheckEntries(t, d.DatabaseURL) })
+		t.Cleanup(func() { d.Contract.CheckEntries(t, d.DatabaseURL) })
 	} else {
 		d.Store = storetest.Open(t, d.DatabaseURL)
 	}

@@ -3,16 +3,15 @@ package storetest
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/db"
 )
 
 var parameter = regexp.MustCompile(`@(\w+)|sqlc\.narg\('?(\w+)'?\)`)
@@ -36,8 +35,7 @@ func ExplainAll(t testing.TB, databaseURL, file, query string, parameters map[st
 
 func explain(t testing.TB, databaseURL, file, query string, parameters map[string]string, prepare string) string {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	text, err := readQuery(filepath.Join(filepath.Dir(here), "../../../db/queries", file), query)
+	text, err := readQuery(file, query)
 	require.NoError(t, err)
 	text = parameter.ReplaceAllStringFunc(text, func(name string) string {
 		match := parameter.FindStringSubmatch(name)
@@ -68,15 +66,41 @@ func explain(t testing.TB, databaseURL, file, query string, parameters map[strin
 	return plan.String()
 }
 
-// readQuery returns the text of a query in a file of sqlc's.
-func readQuery(path, name string) (string, error) {
-	text, err := os.ReadFile(path)
+// ExplainPrepared returns the plan of a generated query for any parameters, which PostgreSQL may choose after some
+// executions. The query is not executed.
+func ExplainPrepared(t testing.TB, databaseURL, query string) string {
+	t.Helper()
+	pool, done := poolOf(t, databaseURL)
+	defer done()
+	conn, err := pool.Acquire(context.Background())
+	require.NoError(t, err)
+	defer conn.Release()
+	ctx, name := context.Background(), "explained"
+	prepared, err := conn.Conn().Prepare(ctx, name, query)
+	require.NoError(t, err, query)
+	_, err = conn.Exec(ctx, "SET plan_cache_mode = force_generic_plan")
+	require.NoError(t, err)
+	parameters := ""
+	if n := len(prepared.ParamOIDs); n > 0 {
+		parameters = "(NULL" + strings.Repeat(", NULL", n-1) + ")"
+	}
+	rows, err := conn.Query(ctx, "EXPLAIN EXECUTE "+name+parameters)
+	require.NoError(t, err)
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.NoError(t, conn.Conn().Deallocate(ctx, name))
+	return strings.Join(lines, "\n")
+}
+
+// readQuery returns the text of a query in a file of db/queries.
+func readQuery(file, name string) (string, error) {
+	text, err := db.Queries.ReadFile("queries/" + file)
 	if err != nil {
 		return "", err
 	}
 	_, rest, found := strings.Cut(string(text), "-- name: "+name+" :")
 	if !found {
-		return "", fmt.Errorf("%s has no query %s", path, name)
+		return "", fmt.Errorf("%s has no query %s", file, name)
 	}
 	_, rest, _ = strings.Cut(rest, "\n")
 	query, _, _ := strings.Cut(rest, "\n-- name: ")

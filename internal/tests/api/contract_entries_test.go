@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every operation that writes must list the journal entries that it may add. In every test, apitest checks that the
+// Every operation that writes must list the journal entries that it may add. In every test, contracttest checks that the
 // lists are right.
 func TestOperationsThatWriteListTheirEntries(t *testing.T) {
 	t.Parallel()

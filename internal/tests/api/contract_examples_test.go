@@ -9,7 +9,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/contracttest"
 )
 
 func TestEveryOperationIsExplained(t *testing.T) {
@@ -22,7 +22,7 @@ func TestEveryOperationIsExplained(t *testing.T) {
 		require.NotEmpty(t, o.Summary, o.OperationID)
 		require.NotEmpty(t, o.Description, o.OperationID)
 		require.Len(t, o.Tags, 1, o.OperationID)
-		require.NotNil(t, apitest.Spec(t).Tags.Get(o.Tags[0]), o.OperationID)
+		require.NotNil(t, contracttest.Spec(t).Tags.Get(o.Tags[0]), o.OperationID)
 		if o.RequestBody != nil {
 			requireExamples(t, o.OperationID, o.RequestBody.Value.Content)
 		}
@@ -76,7 +76,7 @@ func exampleValues(t *testing.T, mediaType string, example any) (values []any) {
 
 func TestExamplesOfProblemsMatchTheServersResponses(t *testing.T) {
 	t.Parallel()
-	for name, example := range apitest.Spec(t).Components.Examples {
+	for name, example := range contracttest.Spec(t).Components.Examples {
 		problem, ok := example.Value.Value.(map[string]any)
 		if !ok || problem["request_id"] == nil {
 			continue

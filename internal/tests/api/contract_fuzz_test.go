@@ -19,6 +19,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/contracttest"
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
@@ -134,7 +135,7 @@ func (f *fuzzed) requireBoundsTaken(t *testing.T) {
 
 func newFuzzed(t *testing.T, c *cast, o specOperation) *fuzzed {
 	t.Helper()
-	f := &fuzzed{specOperation: o, cast: c, item: apitest.Spec(t).Paths.Value(o.template)}
+	f := &fuzzed{specOperation: o, cast: c, item: contracttest.Spec(t).Paths.Value(o.template)}
 	f.caller = f.owner
 	if !may(f.owner, o) {
 		f.caller = f.admin
@@ -159,7 +160,7 @@ func (f *fuzzed) valid(r *rapid.T) fuzzRequest {
 		}
 		value := fmt.Sprint(validValue(p.Schema, anyLength).Draw(r, p.Name))
 		if p.Name == "Idempotency-Key" {
-			value = unlikeOthers(value, int(*p.Schema.Value.MaxLength))
+			value = unlikeOthers(value)
 		}
 		request.set(p, value)
 	}
@@ -167,15 +168,35 @@ func (f *fuzzed) valid(r *rapid.T) fuzzRequest {
 		mediaType := rapid.SampledFrom(slices.Sorted(maps.Keys(f.RequestBody.Value.Content))).Draw(r, "media type")
 		request.form = mediaType != "application/json"
 		request.header.Set("Content-Type", mediaType)
-		request.body = f.own(validObject(f.RequestBody.Value.Content[mediaType].Schema.Value, anyLength).Draw(r, "body"))
+		request.body = renamed(f.own(validObject(f.RequestBody.Value.Content[mediaType].Schema.Value, anyLength).Draw(r, "body")))
 	}
 	return request
 }
 
-// unlikeOthers makes an idempotency key unique, because each request is different.
-func unlikeOthers(key string, longest int) string {
-	id := uuid.NewString()
-	return id + key[:min(len(key), longest-len(id))]
+// renamed makes the client's id of the body's message unique: an id may be used for one message.
+func renamed(body map[string]any) map[string]any {
+	if id, ok := body["client_id"].(string); ok {
+		return changeMember(body, "client_id", unlikeOthers(id))
+	}
+	messages, ok := body["messages"].([]any)
+	if !ok {
+		return body
+	}
+	messages = slices.Clone(messages)
+	last := len(messages) - 1
+	if message, ok := messages[last].(map[string]any); ok {
+		if id, ok := message["id"].(string); ok {
+			messages[last] = changeMember(message, "id", unlikeOthers(id))
+		}
+	}
+	return changeMember(body, "messages", messages)
+}
+
+// unlikeOthers makes an id that may be used once unique. Such ids have at most 255 characters.
+func unlikeOthers(id string) string {
+	const longest = 255
+	unique := []rune(uuid.NewString() + id)
+	return string(unique[:min(len(unique), longest)])
 }
 
 // own replaces a ticket in the body by the caller's own.

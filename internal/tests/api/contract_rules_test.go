@@ -13,7 +13,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/auth"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/contracttest"
 )
 
 // schemaWalk visits each schema once, including nested ones.
@@ -85,7 +85,7 @@ func walkDocument(doc *openapi3.T, visit func(where string, s *openapi3.Schema))
 func TestContractLimitsEveryValue(t *testing.T) {
 	t.Parallel()
 	visited := 0
-	walkDocument(apitest.Spec(t), func(where string, s *openapi3.Schema) {
+	walkDocument(contracttest.Spec(t), func(where string, s *openapi3.Schema) {
 		visited++
 		for _, kind := range s.Type.Slice() {
 			requireBounded(t, where, kind, s)
@@ -166,7 +166,7 @@ func requireOpen(t *testing.T, o specOperation) {
 
 func TestEveryOperationHasSecurityRequirements(t *testing.T) {
 	t.Parallel()
-	doc := apitest.Spec(t)
+	doc := contracttest.Spec(t)
 	require.Empty(t, doc.Security, "security must not have a default")
 	for _, o := range specOperations(t) {
 		require.NotNil(t, o.Security, o.OperationID)
@@ -192,7 +192,7 @@ func TestEveryOperationHasSecurityRequirements(t *testing.T) {
 func TestEveryOperationHasAScope(t *testing.T) {
 	t.Parallel()
 	asked := []any{"any", "none"}
-	for _, scope := range apitest.Spec(t).Components.Schemas["Scope"].Value.Enum {
+	for _, scope := range contracttest.Spec(t).Components.Schemas["Scope"].Value.Enum {
 		require.Equal(t, scope != "on_behalf", auth.Scope(fmt.Sprint(scope)).IsRequirable(), scope)
 		if scope != "on_behalf" {
 			asked = append(asked, scope)
@@ -285,7 +285,7 @@ func TestEveryTextHasAPattern(t *testing.T) {
 // API explorers fill examples in. No example fits a header that must be fresh or that changes the caller, or an id.
 func TestNoHeaderOrIDHasAnExample(t *testing.T) {
 	t.Parallel()
-	for name, p := range apitest.Spec(t).Components.Parameters {
+	for name, p := range contracttest.Spec(t).Components.Parameters {
 		if p.Value.In != openapi3.ParameterInQuery {
 			require.Nil(t, p.Value.Example, name)
 			require.Empty(t, p.Value.Examples, name)

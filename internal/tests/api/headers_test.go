@@ -12,6 +12,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/contracttest"
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
@@ -103,7 +104,7 @@ func TestPreflightListsMethodsAndHeadersOfTheContract(t *testing.T) {
 	const origin = "https://desk.example.com"
 	s := desk.New(t, desk.Options{AllowedOrigins: []string{origin}})
 	var methods []string
-	for _, item := range apitest.Spec(t).Paths.Map() {
+	for _, item := range contracttest.Spec(t).Paths.Map() {
 		for method := range item.Operations() {
 			methods = append(methods, method)
 		}

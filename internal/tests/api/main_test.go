@@ -3,8 +3,8 @@ package api_test
 import (
 	"testing"
 
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/contracttest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m, apitest.CheckCoverage) }
+func TestMain(m *testing.M) { storetest.Main(m, contracttest.CheckCoverage) }

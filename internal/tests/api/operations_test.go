@@ -85,7 +85,7 @@ var operations = map[string]usage{
 	"streamEvents":     {refusals: []int{http.StatusGone}},
 	"putSLATargets":    {refusals: []int{http.StatusPreconditionFailed}},
 
-	"createMessage":      {refusals: []int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity}}, // The client_id may be taken.
+	"createMessage":      {refusals: []int{http.StatusConflict, http.StatusPreconditionFailed}},
 	"putMessageFeedback": {only: onlyCustomer},
 
 	"createAIResponse":  {example: "plain", refusals: []int{http.StatusConflict}},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/contracttest"
 )
 
 // uncheckedDo sends a request without checking the response against the contract, for responses outside of it.
@@ -172,7 +173,7 @@ func TestMethodsOutsideTheContractAreNotAllowed(t *testing.T) {
 		urls[c.template] = c.path
 	}
 	for path, url := range urls {
-		item := apitest.Spec(t).Paths.Value(path)
+		item := contracttest.Spec(t).Paths.Value(path)
 		var allowed []string
 		for method := range item.Operations() {
 			allowed = append(allowed, method)

@@ -15,7 +15,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/httpapi"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/contracttest"
 	"github.com/supportbackend/support/internal/testing/desk"
 )
 
@@ -25,7 +25,7 @@ func TestTypeOfEveryProblemLeadsToItsPage(t *testing.T) {
 	s := desk.New(t, desk.Options{})
 	list := s.Do(t, http.MethodGet, "/problems", "")
 	require.Equal(t, http.StatusOK, list.Status)
-	codes := apitest.Spec(t).Components.Schemas["ProblemCode"].Value.Enum
+	codes := contracttest.Spec(t).Components.Schemas["ProblemCode"].Value.Enum
 	require.NotEmpty(t, codes)
 	for _, code := range codes {
 		require.Contains(t, string(list.Body), fmt.Sprintf(`<a href="problems/%s">`, code))

@@ -13,6 +13,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/contracttest"
 )
 
 // specOperation is one operation of the contract.
@@ -39,7 +40,7 @@ func (o specOperation) actsForCustomers() bool {
 func specOperations(t *testing.T) []specOperation {
 	t.Helper()
 	var all []specOperation
-	for path, item := range apitest.Spec(t).Paths.Map() {
+	for path, item := range contracttest.Spec(t).Paths.Map() {
 		for method, op := range item.Operations() {
 			o := specOperation{Operation: op, method: method, template: path, how: operations[op.OperationID]}
 			for part := range strings.SplitSeq(path, "/") {
@@ -83,7 +84,7 @@ func (o specOperation) successes(t *testing.T) []int {
 // streams reports whether the successful response is a stream, which has no HEAD.
 func (o specOperation) streams(t *testing.T) bool {
 	t.Helper()
-	return apitest.IsStream(o.Responses.Status(slices.Min(o.successes(t))))
+	return contracttest.IsStream(o.Responses.Status(slices.Min(o.successes(t))))
 }
 
 // request returns the path with the ids, and the body.

@@ -18,6 +18,13 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/supportbackend/support/internal/tests/bench/baseline"
+	"github.com/supportbackend/support/internal/tests/bench/report"
+	"github.com/supportbackend/support/internal/tests/bench/request"
+	"github.com/supportbackend/support/internal/tests/bench/rig"
+	"github.com/supportbackend/support/internal/tests/bench/scale"
+	"github.com/supportbackend/support/internal/tests/bench/stream"
 )
 
 // errMissed means that a figure exceeds its budget.
@@ -75,19 +82,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if s.proxy != "" {
-		return runProxy(ctx, s.proxy, s.upstream)
+		return baseline.RunProxy(ctx, s.proxy, s.upstream)
 	}
 	if s.bare != "" {
-		return runBare(ctx, s.bare, os.Getenv("DATABASE_URL"), s.user)
+		return baseline.RunBare(ctx, s.bare, os.Getenv("DATABASE_URL"), s.user)
 	}
 	r, err := measure(ctx, s, stderr)
 	if err != nil {
 		return err
 	}
-	if err := r.writeTable(stderr); err != nil {
+	if err := r.WriteTable(stderr); err != nil {
 		return err
 	}
-	if err := r.writeJSON(stdout); err != nil {
+	if err := r.WriteJSON(stdout); err != nil {
 		return err
 	}
 	if len(r.Missed) > 0 {
@@ -97,14 +104,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 // measure runs all stages.
-func measure(ctx context.Context, s settings, progress io.Writer) (*report, error) {
-	raiseOpenFiles()
-	r, err := newRig(ctx, s.server)
+func measure(ctx context.Context, s settings, progress io.Writer) (*report.Report, error) {
+	r, err := rig.New(ctx, s.server)
 	if err != nil {
 		return nil, err
 	}
-	defer r.close()
-	out := newReport(r.database.server.Version())
+	defer r.Close()
+	out := report.New(r.Database.Version())
 	if s.starts {
 		fmt.Fprintln(progress, "measuring: the start")
 		found, err := measureStart(ctx, r, min(settling, s.watching))
@@ -114,47 +120,34 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report, erro
 		out.Stages = append(out.Stages, found)
 	}
 	if s.requests > 0 {
-		found, err := measureRequests(ctx, r, s.requests, s.match, progress)
+		found, err := request.Measure(ctx, r, s.requests, s.match, progress)
 		if err != nil {
 			return nil, err
 		}
 		out.Stages = append(out.Stages, found...)
 	}
 	if s.messages > 0 {
-		found, err := measureFlat(ctx, r, s.messages, min(s.requests+1, 3), progress)
+		found, err := request.MeasureFlat(ctx, r, s.messages, min(s.requests+1, 3), progress)
 		if err != nil {
 			return nil, err
 		}
 		out.Stages = append(out.Stages, found...)
 	}
-	for _, l := range []load{
-		{name: "unthrottled", speed: -1, streams: 1, perRound: 30, tokens: 256},
-		{name: "500 tokens/s", speed: 500, streams: 1, perRound: 10, tokens: 128, light: true},
-		{name: "500 tokens/s", speed: 500, streams: 8, perRound: 16, tokens: 256},
-	} {
-		if l.rounds = s.rounds; l.rounds == 0 {
-			break
-		}
-		if s.brief {
-			l.perRound = max(2, l.streams)
-		}
-		fmt.Fprintf(progress, "measuring: %s\n", l)
-		found, err := measureAnswers(ctx, r, l)
+	if s.rounds > 0 {
+		found, err := stream.MeasureAnswers(ctx, r, s.rounds, s.brief, progress)
 		if err != nil {
 			return nil, err
 		}
-		out.Stages = append(out.Stages, found)
+		out.Stages = append(out.Stages, found...)
 	}
 	for _, further := range []struct {
 		wanted  bool
 		name    string
-		measure func() (stage, error)
+		measure func() (report.Stage, error)
 	}{
-		{s.answers > 0, fmt.Sprintf("%d answers at once", s.answers), func() (stage, error) { return measureRunning(ctx, r, s.answers, s.perSecond) }},
-		{s.readers > 0, fmt.Sprintf("%d idle readers", s.readers), func() (stage, error) {
-			return measureReaders(ctx, r, &crowd{wanted: s.readers, answers: min(maxAnswers, s.readers), watching: s.watching})
-		}},
-		{s.scale > 0, "a large desk", func() (stage, error) { return measureScale(ctx, r, s.scale, progress) }},
+		{s.answers > 0, fmt.Sprintf("%d answers at once", s.answers), func() (report.Stage, error) { return stream.MeasureRunning(ctx, r, s.answers, s.perSecond) }},
+		{s.readers > 0, fmt.Sprintf("%d idle readers", s.readers), func() (report.Stage, error) { return stream.MeasureReaders(ctx, r, s.readers, s.watching) }},
+		{s.scale > 0, "a large desk", func() (report.Stage, error) { return scale.Measure(ctx, r, s.scale, progress) }},
 	} {
 		if !further.wanted {
 			continue
@@ -166,6 +159,6 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report, erro
 		}
 		out.Stages = append(out.Stages, found)
 	}
-	out.judge()
-	return &out, nil
+	out.Judge()
+	return out, nil
 }

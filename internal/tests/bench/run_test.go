@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/tests/bench/report"
 )
 
 // runMain makes the test binary run as the program, because the benchmark starts itself again as the plain proxy.
@@ -41,7 +43,7 @@ func TestSmallRunHasEveryFigure(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	_ = cmd.Run() // Such a short run may exceed a budget; the figures show whether it is complete.
-	var found report
+	var found report.Report
 	require.NoError(t, json.Unmarshal(stdout.Bytes(), &found), "%s", &stderr)
 	require.Len(t, found.Stages, 16)
 	for _, s := range found.Stages {

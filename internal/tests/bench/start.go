@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"time"
+
+	"github.com/supportbackend/support/internal/tests/bench/report"
+	"github.com/supportbackend/support/internal/tests/bench/rig"
 )
 
 const (
@@ -16,35 +19,35 @@ const (
 
 // measureStart starts servers on the migrated database, one after the other, and measures what they use while idle. The
 // database is empty, so no background work is due.
-func measureStart(ctx context.Context, r *rig, settling time.Duration) (stage, error) {
+func measureStart(ctx context.Context, r *rig.Rig, settling time.Duration) (report.Stage, error) {
 	var ready, cpu []time.Duration
 	var memory int64
 	for range starts {
-		server, err := r.startServer(ctx)
+		server, err := r.StartServer(ctx)
 		if err != nil {
-			return stage{}, err
+			return report.Stage{}, err
 		}
-		ready = append(ready, server.starting)
-		spent, err := server.cpu()
+		ready = append(ready, server.Starting)
+		spent, err := server.CPU()
 		if err != nil {
-			server.stop()
-			return stage{}, err
+			server.Stop()
+			return report.Stage{}, err
 		}
 		cpu = append(cpu, spent)
 		select {
 		case <-ctx.Done():
 		case <-time.After(settling):
 		}
-		rss, err := server.rss()
-		server.stop()
+		rss, err := server.RSS()
+		server.Stop()
 		if err != nil {
-			return stage{}, err
+			return report.Stage{}, err
 		}
 		memory = max(memory, rss)
 	}
-	return stage{Name: "the start of a server", Figures: []figure{
-		{Name: "time until it is ready p50", Unit: unitMillis, Server: millis(quantile(ready, 0.5)), Budget: maxStartMillis},
-		{Name: "… its CPU p50", Unit: unitMillis, Server: millis(quantile(cpu, 0.5))},
-		{Name: "memory of the idle server", Unit: unitMiB, Server: float64(memory) / mib, Budget: maxIdleMiB},
+	return report.Stage{Name: "the start of a server", Figures: []report.Figure{
+		{Name: "time until it is ready p50", Unit: report.UnitMillis, Server: report.Millis(report.Quantile(ready, 0.5)), Budget: maxStartMillis},
+		{Name: "… its CPU p50", Unit: report.UnitMillis, Server: report.Millis(report.Quantile(cpu, 0.5))},
+		{Name: "memory of the idle server", Unit: report.UnitMiB, Server: float64(memory) / report.MiB, Budget: maxIdleMiB},
 	}}, nil
 }

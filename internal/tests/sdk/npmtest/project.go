@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -73,11 +72,10 @@ func copySource(t testing.TB, source string) string {
 	return dir
 }
 
-// nodeTools returns the directory of the pinned Node tools.
+// nodeTools returns the directory of the pinned Node tools. The tests run in a folder of internal/tests.
 func nodeTools(t testing.TB) string {
 	t.Helper()
-	_, file, _, _ := runtime.Caller(0)
-	dir, err := filepath.Abs(filepath.Join(filepath.Dir(file), "../../../tools/node_modules"))
+	dir, err := filepath.Abs("../../tools/node_modules")
 	require.NoError(t, err)
 	return dir
 }

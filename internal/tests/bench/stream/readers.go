@@ -1,4 +1,4 @@
-package main
+package stream
 
 import (
 	"bytes"
@@ -11,10 +11,12 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/tests/bench/report"
+	"github.com/supportbackend/support/internal/tests/bench/rig"
+	"github.com/supportbackend/support/internal/tests/bench/stamp"
 )
 
 const (
@@ -31,8 +33,6 @@ const (
 	openTimeout = 60 * time.Second
 	// opening is how many readers connect at the same time.
 	opening = 32
-
-	probeInterval = 20 * time.Millisecond
 )
 
 // crowd is many readers of a few silent answers.
@@ -41,7 +41,7 @@ type crowd struct {
 	// watching is how long there are only heartbeats.
 	watching time.Duration
 	// lister lists tickets in the meantime.
-	lister *customer
+	lister *rig.Customer
 
 	conns []net.Conn
 	wg    sync.WaitGroup
@@ -49,46 +49,47 @@ type crowd struct {
 	heartbeats, ended atomic.Int64
 }
 
-// measureReaders measures the cost of idle readers.
-func measureReaders(ctx context.Context, r *rig, c *crowd) (stage, error) {
+// MeasureReaders measures the cost of so many idle readers, or of as many as the limit of open files allows.
+func MeasureReaders(ctx context.Context, r *rig.Rig, readers int, watching time.Duration) (report.Stage, error) {
+	c := &crowd{wanted: readers, answers: min(maxAnswers, readers), watching: watching}
 	// Each answer needs two more sockets, and the rest of the process a few.
-	c.readers = min(c.wanted, openFiles()-2*c.answers-200)
-	server, err := r.startServer(ctx)
+	c.readers = min(c.wanted, rig.OpenFiles()-2*c.answers-200)
+	server, err := r.StartServer(ctx)
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
-	defer server.stop()
+	defer server.Stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var i idle
 	if err := c.gather(ctx, r, server, &i); err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	defer c.close()
 	if err := c.watch(ctx, r, server, &i); err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	if ended := c.ended.Load(); ended > 0 {
-		return stage{}, fmt.Errorf("%d readers did not stay", ended)
+		return report.Stage{}, fmt.Errorf("%d readers did not stay", ended)
 	}
-	i.goroutines, err = server.goroutines()
-	return readersStage(c, &i, r.database.statements), err
+	i.goroutines, err = server.Goroutines()
+	return readersStage(c, &i, r.Database.CountsStatements), err
 }
 
 // gather connects the readers.
-func (c *crowd) gather(ctx context.Context, r *rig, server *process, i *idle) error {
-	questions, err := ask(ctx, server.url, c.answers)
+func (c *crowd) gather(ctx context.Context, r *rig.Rig, server *rig.Process, i *idle) error {
+	questions, err := ask(ctx, server.URL, c.answers)
 	if err != nil {
 		return err
 	}
-	c.lister = questions[0].customer
+	c.lister = questions[0].Customer
 	if i.alone, err = probe(ctx, c.lister, c.watching/3); err != nil {
 		return err
 	}
 	if err := c.holdAnswers(ctx, r, server, questions); err != nil {
 		return err
 	}
-	if i.rssBefore, err = server.rss(); err != nil {
+	if i.rssBefore, err = server.RSS(); err != nil {
 		return err
 	}
 	begin := time.Now()
@@ -97,32 +98,9 @@ func (c *crowd) gather(ctx context.Context, r *rig, server *process, i *idle) er
 	return err
 }
 
-// neededFiles is the most open files of a process of the benchmark: 10,000 readers, and two sockets for each of 5,000
-// answers.
-const neededFiles = 1 << 15
-
-// raiseOpenFiles raises the limit of open files of this process and its children, if it may: only root can raise the
-// hard limit. Stages that are smaller because of it say so.
-func raiseOpenFiles() {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil && limit.Max < neededFiles {
-		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: neededFiles, Max: neededFiles}) // See openFiles.
-	}
-}
-
-// openFiles returns the limit of open files of this process and its children.
-func openFiles() int {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 1024
-	}
-	// The Go runtime raises its limit to the hard limit, in the server too.
-	return int(min(limit.Max, 1<<20))
-}
-
 // holdAnswers begins the answers, with a reader each, and returns when all of them stand still.
-func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questions []question) error {
-	if err := r.hold(ctx, prefix); err != nil {
+func (c *crowd) holdAnswers(ctx context.Context, r *rig.Rig, server *rig.Process, questions []question) error {
+	if err := hold(ctx, r, prefix); err != nil {
 		return err
 	}
 	if err := c.open(ctx, server, questions, c.answers); err != nil {
@@ -131,7 +109,7 @@ func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questi
 	held := 0
 	waiting, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	err := r.simulator.Wait(waiting, func(requests []groqsim.RequestRecord) bool {
+	err := r.Simulator.Wait(waiting, func(requests []groqsim.RequestRecord) bool {
 		held = 0
 		for _, request := range requests {
 			if request.HeldAt == beat(0) {
@@ -147,13 +125,13 @@ func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questi
 }
 
 // hold makes the simulator answer every request with this many tokens, and then send only beats until ctx ends.
-func (r *rig) hold(ctx context.Context, tokensFirst int) error {
-	script := groqsim.Script{Deltas: tokens(tokensFirst), TokensPerSecond: prefixSpeed}
+func hold(ctx context.Context, r *rig.Rig, tokensFirst int) error {
+	script := groqsim.Script{Deltas: stamp.Tokens(tokensFirst), TokensPerSecond: prefixSpeed}
 	for i := range beats {
 		script.Deltas = append(script.Deltas, "")
 		script.Gates = append(script.Gates, groqsim.Gate{Name: beat(i), After: tokensFirst + i})
 	}
-	if err := r.script(script); err != nil {
+	if err := r.Script(script); err != nil {
 		return err
 	}
 	go func() {
@@ -162,7 +140,7 @@ func (r *rig) hold(ctx context.Context, tokensFirst int) error {
 			case <-ctx.Done():
 				return
 			case <-time.After(beatInterval):
-				r.simulator.Release(beat(i))
+				r.Simulator.Release(beat(i))
 			}
 		}
 	}()
@@ -172,7 +150,7 @@ func (r *rig) hold(ctx context.Context, tokensFirst int) error {
 func beat(i int) string { return "beat " + strconv.Itoa(i) }
 
 // open connects n more readers and returns when each has received something.
-func (c *crowd) open(ctx context.Context, server *process, questions []question, n int) error {
+func (c *crowd) open(ctx context.Context, server *rig.Process, questions []question, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	next := make(chan question, n)
@@ -212,18 +190,18 @@ var errRefused = errors.New("the answer was refused")
 
 // openReader requests an answer and returns when its text has begun. It uses no http.Client, which would need as much
 // CPU time and memory as the measured server.
-func openReader(ctx context.Context, server *process, q question) (net.Conn, error) {
-	host := strings.TrimPrefix(server.url, "http://")
-	conn, err := q.dialer.DialContext(ctx, "tcp", host)
+func openReader(ctx context.Context, server *rig.Process, q question) (net.Conn, error) {
+	host := strings.TrimPrefix(server.URL, "http://")
+	conn, err := q.Dialer.DialContext(ctx, "tcp", host)
 	if err != nil {
 		return nil, err
 	}
 	deadline, _ := ctx.Deadline()
 	_ = conn.SetDeadline(deadline) // SetDeadline fails only on a closed connection.
 	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nAccept: text/event-stream\r\n\r\n",
-		q.path(), host, q.authorization)
+		q.path(), host, q.Authorization)
 	var text []byte
-	for buffer := make([]byte, 16<<10); err == nil && bytes.IndexByte(text, blankStamp[0]) < 0; {
+	for buffer := make([]byte, 16<<10); err == nil && bytes.IndexByte(text, stamp.Blank[0]) < 0; {
 		var n int
 		n, err = conn.Read(buffer)
 		text = append(text, buffer[:n]...)
@@ -251,68 +229,9 @@ func (c *crowd) listen(conn net.Conn) {
 	}
 }
 
-// watch measures the server during heartbeats only, and then while tickets are listed.
-func (c *crowd) watch(ctx context.Context, r *rig, server *process, i *idle) error {
-	c.heartbeats.Store(0)
-	cpu, err := server.cpu()
-	if err != nil {
-		return err
-	}
-	work, err := r.database.counters(ctx)
-	if err != nil {
-		return err
-	}
-	begin := time.Now()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(c.watching):
-	}
-	i.watched, i.heartbeats = time.Since(begin), c.heartbeats.Load()
-	if i.cpu, err = server.cpu(); err != nil {
-		return err
-	}
-	i.cpu -= cpu
-	if i.work, err = r.database.counters(ctx); err != nil {
-		return err
-	}
-	i.work = i.work.minus(work)
-	if i.connections, err = r.database.connections(ctx); err != nil {
-		return err
-	}
-	if i.rss, err = server.rss(); err != nil {
-		return err
-	}
-	i.crowded, err = probe(ctx, c.lister, c.watching/3)
-	return err
-}
-
 func (c *crowd) close() {
 	for _, conn := range c.conns {
 		_ = conn.Close() // The server may have closed it first.
 	}
 	c.wg.Wait()
-}
-
-// probe lists tickets, like a client that is not reading a stream, and returns how long each list took.
-func probe(ctx context.Context, c *customer, span time.Duration) (took []time.Duration, err error) {
-	ticks := time.NewTicker(probeInterval)
-	defer ticks.Stop()
-	for range max(1, int(span/probeInterval)) {
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-ticks.C:
-		}
-		begin := time.Now()
-		list, err := c.api.ListTicketsWithResponse(ctx, nil)
-		if err != nil {
-			return nil, err
-		}
-		if list.JSON200 == nil {
-			return nil, fmt.Errorf("list tickets: %s", list.Body)
-		}
-		took = append(took, time.Since(begin))
-	}
-	return took, nil
 }

@@ -1,4 +1,4 @@
-package main
+package baseline
 
 import (
 	"context"
@@ -9,12 +9,9 @@ import (
 	"time"
 )
 
-// proxyReadyPath responds as soon as the proxy is ready.
-const proxyReadyPath = "/ready"
-
-// runProxy is the baseline for streams: the least that can stand between a reader and the model. It forwards a stream
+// RunProxy is the baseline for streams: the least that can stand between a reader and the model. It forwards a stream
 // and flushes everything that it reads. It knows no accounts and stores nothing, and an answer ends with it.
-func runProxy(ctx context.Context, addr, upstream string) error {
+func RunProxy(ctx context.Context, addr, upstream string) error {
 	target, err := url.Parse(upstream)
 	if err != nil {
 		return err
@@ -33,7 +30,7 @@ func runProxy(ctx context.Context, addr, upstream string) error {
 		}
 		proxy.ServeHTTP(w, r)
 	})
-	mux.HandleFunc(proxyReadyPath, func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc(ReadyPath, func(http.ResponseWriter, *http.Request) {})
 	server := &http.Server{Addr: addr, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()

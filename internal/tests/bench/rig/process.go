@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"bufio"
@@ -27,21 +27,22 @@ const (
 	startPoll    = 5 * time.Millisecond
 )
 
-// process is a measured program that serves HTTP.
-type process struct {
+// Process is a measured program that serves HTTP.
+type Process struct {
+	URL string
+	// Starting is how long it took until it was ready.
+	Starting time.Duration
+
 	cmd     *exec.Cmd
-	url     string
 	logName string
 	ended   chan struct{}
-	// starting is how long it took until it was ready.
-	starting time.Duration
 }
 
 // startProcess runs a program with the environment and returns when its ready path responds. The arguments get the
 // address to listen on.
 func startProcess(
 	ctx context.Context, dir, ready string, command func(addr string) *exec.Cmd,
-) (*process, error) {
+) (*Process, error) {
 	addr, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
@@ -51,7 +52,7 @@ func startProcess(
 		return nil, err
 	}
 	defer func() { _ = log.Close() }() // The program has its own descriptor.
-	p := &process{cmd: command(addr), url: "http://" + addr, logName: log.Name(), ended: make(chan struct{})}
+	p := &Process{cmd: command(addr), URL: "http://" + addr, logName: log.Name(), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	begin := time.Now()
 	if err := p.cmd.Start(); err != nil {
@@ -62,10 +63,10 @@ func startProcess(
 		close(p.ended)
 	}()
 	if err := p.await(ctx, ready); err != nil {
-		p.stop()
+		p.Stop()
 		return nil, err
 	}
-	p.starting = time.Since(begin)
+	p.Starting = time.Since(begin)
 	return p, nil
 }
 
@@ -79,11 +80,11 @@ func freeAddress(ctx context.Context) (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-func (p *process) await(ctx context.Context, path string) error {
+func (p *Process) await(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+path, http.NoBody)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL+path, http.NoBody)
 		if err != nil {
 			return err
 		}
@@ -104,7 +105,7 @@ func (p *process) await(ctx context.Context, path string) error {
 }
 
 // lastWords returns the end of the log.
-func (p *process) lastWords() string {
+func (p *Process) lastWords() string {
 	const most = 2000
 	text, err := os.ReadFile(p.logName)
 	if err != nil {
@@ -113,15 +114,15 @@ func (p *process) lastWords() string {
 	return string(text[max(0, len(text)-most):])
 }
 
-// stop kills the process, because nothing of its state is needed.
-func (p *process) stop() {
+// Stop kills the process, because nothing of its state is needed.
+func (p *Process) Stop() {
 	_ = p.cmd.Process.Kill() // It may have ended already.
 	<-p.ended
 }
 
-// goroutines ends the process with SIGQUIT, which makes a Go program print the stacks of all goroutines, and counts
+// Goroutines ends the process with SIGQUIT, which makes a Go program print the stacks of all goroutines, and counts
 // them.
-func (p *process) goroutines() (int, error) {
+func (p *Process) Goroutines() (int, error) {
 	if err := p.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
 		return 0, err
 	}
@@ -148,14 +149,17 @@ func (p *process) goroutines() (int, error) {
 
 var stackHeader = regexp.MustCompile(`^goroutine \d+ `)
 
-// cpu returns the CPU time of the process.
-func (p *process) cpu() (time.Duration, error) {
+// CPU returns the CPU time of the process, and 0 if there is none.
+func (p *Process) CPU() (time.Duration, error) {
+	if p == nil {
+		return 0, nil
+	}
 	s, err := readStat(p.cmd.Process.Pid)
 	return s.own, err
 }
 
-// rss returns the resident memory of the process, in bytes.
-func (p *process) rss() (int64, error) {
+// RSS returns the resident memory of the process, in bytes.
+func (p *Process) RSS() (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, err

@@ -1,4 +1,4 @@
-package apitest
+package contracttest
 
 import (
 	"encoding/json"
@@ -66,10 +66,10 @@ func takesOnBehalfOf(operation *openapi3.Operation) bool {
 	})
 }
 
-// CheckEntries assigns the entries of the database's journal to the client's requests by their times. Every entry of a
+// CheckEntries assigns the entries of the database's journal to the transport's requests by their times. Every entry of a
 // person or a service must be listed in x-events of an operation that ran at that time. Background work, the AI and the
 // system may write any entry. Every entry must be well-formed.
-func (c *Client) CheckEntries(t testing.TB, databaseURL string) {
+func (tr *Transport) CheckEntries(t testing.TB, databaseURL string) {
 	t.Helper()
 	var entries []struct {
 		Type       string    `json:"type"`
@@ -93,7 +93,7 @@ func (c *Client) CheckEntries(t testing.TB, databaseURL string) {
 		if !e.WellFormed {
 			t.Errorf("the entry %s has a malformed type, actor or data", e.Type)
 		}
-		running := c.sent.during(e.OccurredAt)
+		running := tr.sent.during(e.OccurredAt)
 		writers := slices.DeleteFunc(slices.Clone(running), func(o *openapi3.Operation) bool {
 			return !mayWrite(o, e.Type)
 		})

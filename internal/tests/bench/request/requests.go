@@ -1,4 +1,5 @@
-package main
+// Package request measures requests, beside the bare server, and whether their cost stays flat.
+package request
 
 import (
 	"context"
@@ -6,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +16,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/tests/bench/report"
+	"github.com/supportbackend/support/internal/tests/bench/rig"
 )
 
 const (
@@ -44,8 +45,8 @@ type work struct {
 
 // spent is the cost of all rounds of one work on one server.
 type spent struct {
-	cpu, wall time.Duration
-	work      counters
+	cost      rig.Cost
+	wall      time.Duration
 	latencies []time.Duration
 }
 
@@ -56,33 +57,32 @@ type crew []*requester
 
 // requester is one customer with tickets.
 type requester struct {
-	*customer
-	user    uuid.UUID
+	*rig.Customer
 	tickets []uuid.UUID
 }
 
-// measureRequests measures kinds of requests, each in turn on the server and on the bare server.
-func measureRequests(ctx context.Context, r *rig, rounds int, match string, progress io.Writer) ([]stage, error) {
-	server, err := r.startServer(ctx)
+// Measure measures kinds of requests, each in turn on the server and on the bare server.
+func Measure(ctx context.Context, r *rig.Rig, rounds int, match string, progress io.Writer) ([]report.Stage, error) {
+	server, err := r.StartServer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer server.stop()
+	defer server.Stop()
 	people := make(crew, requesters)
 	for i := range people {
-		if people[i], err = newRequester(ctx, r.database, server.url, i); err != nil {
+		if people[i], err = newRequester(ctx, r.Database, server.URL, i); err != nil {
 			return nil, err
 		}
 	}
 	if err := people[0].converse(ctx); err != nil {
 		return nil, err
 	}
-	bare, err := r.startBare(ctx, people[0].user)
+	bare, err := r.StartBare(ctx, people[0].ID)
 	if err != nil {
 		return nil, err
 	}
-	defer bare.stop()
-	var stages []stage
+	defer bare.Stop()
+	var stages []report.Stage
 	for _, w := range people.works(rounds) {
 		if !strings.Contains(w.name, match) {
 			continue
@@ -93,10 +93,10 @@ func measureRequests(ctx context.Context, r *rig, rounds int, match string, prog
 			if round == 1 {
 				ours, theirs = spent{}, spent{} // The first round is a warm-up.
 			}
-			if err := ours.add(ctx, r.database, server, w, round*w.count); err != nil {
+			if err := ours.add(ctx, r, server, w, round*w.count); err != nil {
 				return nil, err
 			}
-			if err := theirs.add(ctx, r.database, bare, w, round*w.count); err != nil {
+			if err := theirs.add(ctx, r, bare, w, round*w.count); err != nil {
 				return nil, err
 			}
 		}
@@ -105,41 +105,19 @@ func measureRequests(ctx context.Context, r *rig, rounds int, match string, prog
 	return stages, nil
 }
 
-// startBare starts the bare server, for which every caller is the user.
-func (r *rig) startBare(ctx context.Context, user uuid.UUID) (*process, error) {
-	self, err := os.Executable()
+func newRequester(ctx context.Context, d *rig.Database, server string, n int) (*requester, error) {
+	c, err := rig.SignUp(ctx, server, n)
 	if err != nil {
 		return nil, err
 	}
-	return startProcess(ctx, r.dir, bareReadyPath, func(addr string) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, self, "-bare", addr, "-user", user.String()) //nolint:gosec // It runs this program.
-		cmd.Env = append(os.Environ(), "DATABASE_URL="+r.database.url())
-		return cmd
-	})
-}
-
-func newRequester(ctx context.Context, d *database, server string, n int) (*requester, error) {
-	c, err := signUp(ctx, server, n)
-	if err != nil {
-		return nil, err
-	}
-	who := &requester{customer: c}
-	me, err := c.api.GetMeWithResponse(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	if me.JSON200 == nil {
-		return nil, fmt.Errorf("ask who I am: %s", me.Body)
-	}
-	who.user = me.JSON200.ID
-	who.tickets, err = d.addTickets(ctx, who.user, ticketsOfEach)
-	return who, err
+	tickets, err := d.AddTickets(ctx, c.ID, ticketsOfEach)
+	return &requester{Customer: c, tickets: tickets}, err
 }
 
 // converse adds messages to the requester's first ticket.
 func (who *requester) converse(ctx context.Context) error {
 	for i := range messagesOfATicket {
-		added, err := who.api.CreateMessageWithResponse(ctx, who.tickets[0], nil, client.CreateMessageRequest{
+		added, err := who.API.CreateMessageWithResponse(ctx, who.tickets[0], nil, client.CreateMessageRequest{
 			Content: fmt.Sprintf("And another thing, the %dth: the second charge is from the 14th.", i),
 		})
 		if err != nil {
@@ -205,7 +183,7 @@ func (people crew) requests(
 		if err != nil {
 			return nil, err
 		}
-		request.Header.Set("Authorization", who.authorization)
+		request.Header.Set("Authorization", who.Authorization)
 		if body != "" {
 			request.Header.Set("Content-Type", "application/json")
 		}
@@ -217,29 +195,15 @@ func (people crew) requests(
 }
 
 // add sends one round of requests, numbered from first on.
-func (s *spent) add(ctx context.Context, d *database, p *process, w work, first int) error {
-	before, err := d.counters(ctx)
-	if err != nil {
+func (s *spent) add(ctx context.Context, r *rig.Rig, p *rig.Process, w work, first int) error {
+	more, err := r.Cost(ctx, p, func() error {
+		begin := time.Now()
+		latencies, err := send(ctx, p.URL, w, first)
+		s.wall += time.Since(begin)
+		s.latencies = append(s.latencies, latencies...)
 		return err
-	}
-	cpu, err := p.cpu()
-	if err != nil {
-		return err
-	}
-	begin := time.Now()
-	latencies, err := send(ctx, p.url, w, first)
-	if err != nil {
-		return err
-	}
-	s.wall += time.Since(begin)
-	s.latencies = append(s.latencies, latencies...)
-	after, err := p.cpu()
-	if err != nil {
-		return err
-	}
-	s.cpu += after - cpu
-	done, err := d.counters(ctx)
-	s.work = s.work.plus(done.minus(before))
+	})
+	s.cost = s.cost.Plus(more)
 	return err
 }
 
@@ -293,24 +257,24 @@ func sendOne(ctx context.Context, sender *http.Client, base string, w work, i in
 const againstBare = "bare"
 
 // requestsStage compares the cost of work on the server with the cost on another one.
-func requestsStage(w work, other string, ours, theirs *spent) stage {
+func requestsStage(w work, other string, ours, theirs *spent) report.Stage {
 	n := float64(len(ours.latencies))
-	per := func(d time.Duration) float64 { return micros(d) / n }
-	out := stage{Name: w.name, Figures: []figure{
-		figure{Name: "CPU per request", Unit: unitMicros, Server: per(ours.cpu)}.against(other, per(theirs.cpu)).atMost(w.cpu),
-		figure{Name: "… of the database", Unit: unitMicros, Server: per(ours.work.cpu)}.
-			against(other, per(theirs.work.cpu)).atMost(w.databaseCPU),
-		figure{Name: "database statements per request", Server: float64(ours.work.statements) / n}.
-			against(other, float64(theirs.work.statements)/n),
-		figure{Name: "WAL per request", Unit: unitBytes, Server: float64(ours.work.walBytes) / n}.
-			against(other, float64(theirs.work.walBytes)/n),
-		figure{Name: "requests per second", Server: ours.perSecond()}.against(other, theirs.perSecond()).atLeast(w.throughput),
+	per := func(d time.Duration) float64 { return report.Micros(d) / n }
+	out := report.Stage{Name: w.name, Figures: []report.Figure{
+		report.Figure{Name: "CPU per request", Unit: report.UnitMicros, Server: per(ours.cost.CPU)}.ComparedTo(other, per(theirs.cost.CPU)).AtMost(w.cpu),
+		report.Figure{Name: "… of the database", Unit: report.UnitMicros, Server: per(ours.cost.DatabaseCPU)}.
+			ComparedTo(other, per(theirs.cost.DatabaseCPU)).AtMost(w.databaseCPU),
+		report.Figure{Name: "database statements per request", Server: float64(ours.cost.Statements) / n}.
+			ComparedTo(other, float64(theirs.cost.Statements)/n),
+		report.Figure{Name: "WAL per request", Unit: report.UnitBytes, Server: float64(ours.cost.WALBytes) / n}.
+			ComparedTo(other, float64(theirs.cost.WALBytes)/n),
+		report.Figure{Name: "requests per second", Server: ours.perSecond()}.ComparedTo(other, theirs.perSecond()).AtLeast(w.throughput),
 	}}
-	for _, q := range quantiles {
-		f := figure{Name: "time " + q.name, Unit: unitMillis, Server: millis(quantile(ours.latencies, q.share))}.
-			against(other, millis(quantile(theirs.latencies, q.share)))
-		if q.share > 0.5 {
-			f = f.atMost(w.p99)
+	for _, q := range report.Quantiles {
+		f := report.Figure{Name: "time " + q.Name, Unit: report.UnitMillis, Server: report.Millis(report.Quantile(ours.latencies, q.Share))}.
+			ComparedTo(other, report.Millis(report.Quantile(theirs.latencies, q.Share)))
+		if q.Share > 0.5 {
+			f = f.AtMost(w.p99)
 		}
 		out.Figures = append(out.Figures, f)
 	}

@@ -1,4 +1,4 @@
-package main
+package stream
 
 import (
 	"bytes"
@@ -8,13 +8,16 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/supportbackend/support/internal/tests/bench/rig"
+	"github.com/supportbackend/support/internal/tests/bench/stamp"
 )
 
 // path is a way to get an answer.
 type path struct {
 	name string
 	// process is the process between the reader and the simulator, if any.
-	process *process
+	process *rig.Process
 	// request returns the request for the i-th answer.
 	request func(ctx context.Context, i int) (*http.Request, error)
 	// end is a text of the last event.
@@ -32,7 +35,7 @@ type sample struct {
 var errNotWhole = errors.New("the answer is not whole")
 
 // read reads one answer with this many tokens to its end.
-func (p path) read(ctx context.Context, c *http.Client, clock clock, i, tokens int) (sample, error) {
+func (p path) read(ctx context.Context, c *http.Client, clock stamp.Clock, i, tokens int) (sample, error) {
 	request, err := p.request(ctx, i)
 	if err != nil {
 		return sample{}, err
@@ -50,14 +53,14 @@ func (p path) read(ctx context.Context, c *http.Client, clock clock, i, tokens i
 		text = append(text, buffer[:n]...)
 		// The last event may contain the whole text again.
 		for len(s.lags) < tokens {
-			stamp, rest, ok := nextStamp(text)
+			sent, rest, ok := stamp.Next(text)
 			if !ok {
 				break
 			}
 			if len(s.lags) == 0 {
 				s.firstToken = time.Since(begin)
 			}
-			s.lags, text = append(s.lags, clock.since(stamp)), rest
+			s.lags, text = append(s.lags, clock.Since(sent)), rest
 		}
 		if err == nil {
 			continue

@@ -1,4 +1,6 @@
-package main
+// Package baseline has the two servers that the product is measured against: a bare server for requests, and a plain proxy
+// for streams.
+package baseline
 
 import (
 	"context"
@@ -15,8 +17,8 @@ import (
 )
 
 const (
-	// bareReadyPath responds as soon as the bare server is ready.
-	bareReadyPath = "/ready"
+	// ReadyPath responds as soon as either server is ready.
+	ReadyPath = "/ready"
 	// bareConns is the server's default number of connections.
 	bareConns = 20
 	bareLimit = 20
@@ -51,8 +53,8 @@ type bare struct {
 	user uuid.UUID
 }
 
-// runBare serves until ctx ends. Every caller is the same user.
-func runBare(ctx context.Context, addr, database, user string) error {
+// RunBare serves until ctx ends. Every caller is the same user.
+func RunBare(ctx context.Context, addr, database, user string) error {
 	config, err := pgxpool.ParseConfig(database)
 	if err != nil {
 		return err
@@ -68,7 +70,7 @@ func runBare(ctx context.Context, addr, database, user string) error {
 	defer b.pool.Close()
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.GET(bareReadyPath, func(c echo.Context) error { return c.NoContent(http.StatusOK) })
+	e.GET(ReadyPath, func(c echo.Context) error { return c.NoContent(http.StatusOK) })
 	e.GET("/tickets", b.list)
 	e.POST("/tickets", b.create)
 	e.GET("/tickets/:id", b.get)

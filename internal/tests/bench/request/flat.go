@@ -1,4 +1,4 @@
-package main
+package request
 
 import (
 	"context"
@@ -14,6 +14,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/tests/bench/report"
+	"github.com/supportbackend/support/internal/tests/bench/rig"
+	"github.com/supportbackend/support/internal/tests/bench/stamp"
 )
 
 const (
@@ -28,30 +31,31 @@ const (
 	shortTicket = 100
 	// flatAnswers is the most answers that are started in each ticket.
 	flatAnswers = 40
+	flatTokens  = 20 // of an answer
 )
 
-// measureFlat measures whether cost stays flat: a far page of a list against the first one, and a ticket with messages
+// MeasureFlat measures whether cost stays flat: a far page of a list against the first one, and a ticket with messages
 // messages against one with a hundred.
-func measureFlat(ctx context.Context, r *rig, messages, rounds int, progress io.Writer) ([]stage, error) {
-	server, err := r.startServer(ctx)
+func MeasureFlat(ctx context.Context, r *rig.Rig, messages, rounds int, progress io.Writer) ([]report.Stage, error) {
+	server, err := r.StartServer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer server.stop()
+	defer server.Stop()
 	fmt.Fprintf(progress, "measuring: a ticket of %d messages\n", messages)
-	who, err := newRequester(ctx, r.database, server.url, 0)
+	who, err := newRequester(ctx, r.Database, server.URL, 0)
 	if err != nil {
 		return nil, err
 	}
 	long, short := who.tickets[0], who.tickets[1]
-	if err := errors.Join(r.database.addMessages(ctx, long, messages), r.database.addMessages(ctx, short, shortTicket)); err != nil {
+	if err := errors.Join(addMessages(ctx, r.Database, long, messages), addMessages(ctx, r.Database, short, shortTicket)); err != nil {
 		return nil, err
 	}
 	far := max(walked, min(farPage, messages/10)*pageSize)
-	if _, err := r.database.addTickets(ctx, who.user, far+walked); err != nil {
+	if _, err := r.Database.AddTickets(ctx, who.ID, far+walked); err != nil {
 		return nil, err
 	}
-	cursor, err := who.walk(ctx, server.url, far/walked)
+	cursor, err := who.walk(ctx, server.URL, far/walked)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +68,7 @@ func measureFlat(ctx context.Context, r *rig, messages, rounds int, progress io.
 			`{"content":"And another thing: the second charge is from the 14th."}`, nil)
 	}
 	page := fmt.Sprintf("/tickets?limit=%d", pageSize)
-	var stages []stage
+	var stages []report.Stage
 	for _, c := range []struct {
 		name, other string
 		status      int
@@ -85,7 +89,7 @@ func measureFlat(ctx context.Context, r *rig, messages, rounds int, progress io.
 				make  func(string, int) (*http.Request, error)
 			}{{&ours, c.far}, {&theirs, c.near}} {
 				w.make = turn.make
-				if err := turn.spent.add(ctx, r.database, server, w, round*w.count); err != nil {
+				if err := turn.spent.add(ctx, r, server, w, round*w.count); err != nil {
 					return nil, err
 				}
 			}
@@ -99,18 +103,18 @@ func measureFlat(ctx context.Context, r *rig, messages, rounds int, progress io.
 
 // addMessages adds n messages of the customer to a ticket. They are not indexed for search, which would keep the server
 // busy.
-func (d *database) addMessages(ctx context.Context, ticket uuid.UUID, n int) error {
-	_, err := d.conn.Exec(ctx, "ALTER TABLE messages DISABLE TRIGGER messages_search")
+func addMessages(ctx context.Context, d *rig.Database, ticket uuid.UUID, n int) error {
+	_, err := d.Conn.Exec(ctx, "ALTER TABLE messages DISABLE TRIGGER messages_search")
 	if err != nil {
 		return err
 	}
-	_, err = d.conn.Exec(ctx, `
+	_, err = d.Conn.Exec(ctx, `
 		INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
 		SELECT gen_random_uuid(), t.id, 'customer', t.user_id, 'And another thing, the ' || i || 'th.', now() - interval '2 days' + i * interval '1 second'
 		FROM tickets AS t, generate_series(1, $2) AS i
 		WHERE t.id = $1`, ticket, n)
-	_, enabled := d.conn.Exec(ctx, "ALTER TABLE messages ENABLE TRIGGER messages_search")
-	_, analyzed := d.conn.Exec(ctx, "ANALYZE messages")
+	_, enabled := d.Conn.Exec(ctx, "ALTER TABLE messages ENABLE TRIGGER messages_search")
+	_, analyzed := d.Conn.Exec(ctx, "ANALYZE messages")
 	return errors.Join(err, enabled, analyzed)
 }
 
@@ -144,7 +148,7 @@ func (who *requester) send(ctx context.Context, method, address, body string) (h
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Authorization", who.authorization)
+	request.Header.Set("Authorization", who.Authorization)
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
@@ -160,41 +164,28 @@ func (who *requester) send(ctx context.Context, method, address, body string) (h
 }
 
 // measureFlatAnswers adds a message to each ticket in turn and reads the answer.
-func measureFlatAnswers(ctx context.Context, r *rig, server *process, who *requester, long, short uuid.UUID, rounds int) (stage, error) {
-	if err := r.script(groqsim.Script{Deltas: tokens(runningTokens), TokensPerSecond: -1}); err != nil {
-		return stage{}, err
+func measureFlatAnswers(ctx context.Context, r *rig.Rig, server *rig.Process, who *requester, long, short uuid.UUID, rounds int) (report.Stage, error) {
+	if err := r.Script(groqsim.Script{Deltas: stamp.Tokens(flatTokens), TokensPerSecond: -1}); err != nil {
+		return report.Stage{}, err
 	}
 	spents := map[uuid.UUID]*spent{long: {}, short: {}}
 	for range min(flatAnswers, rounds) {
 		for _, ticket := range []uuid.UUID{long, short} {
-			s, path := spents[ticket], server.url+"/tickets/"+ticket.String()
-			before, err := r.database.counters(ctx)
+			s, path := spents[ticket], server.URL+"/tickets/"+ticket.String()
+			more, err := r.Cost(ctx, server, func() error {
+				begin := time.Now()
+				if _, err := who.send(ctx, http.MethodPost, path+"/messages", `{"content":"And what about this one?"}`); err != nil {
+					return err
+				}
+				_, err := who.send(ctx, http.MethodGet, path+"/ai-response", "")
+				s.latencies = append(s.latencies, time.Since(begin))
+				s.wall += time.Since(begin)
+				return err
+			})
 			if err != nil {
-				return stage{}, err
+				return report.Stage{}, err
 			}
-			cpu, err := server.cpu()
-			if err != nil {
-				return stage{}, err
-			}
-			begin := time.Now()
-			if _, err := who.send(ctx, http.MethodPost, path+"/messages", `{"content":"And what about this one?"}`); err != nil {
-				return stage{}, err
-			}
-			if _, err := who.send(ctx, http.MethodGet, path+"/ai-response", ""); err != nil {
-				return stage{}, err
-			}
-			s.latencies = append(s.latencies, time.Since(begin))
-			s.wall += time.Since(begin)
-			after, err := server.cpu()
-			if err != nil {
-				return stage{}, err
-			}
-			s.cpu += after - cpu
-			done, err := r.database.counters(ctx)
-			if err != nil {
-				return stage{}, err
-			}
-			s.work = s.work.plus(done.minus(before))
+			s.cost = s.cost.Plus(more)
 		}
 	}
 	return requestsStage(work{cpu: maxGrowth, databaseCPU: maxGrowth}, "of 100", spents[long], spents[short]), nil

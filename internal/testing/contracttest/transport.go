@@ -1,4 +1,6 @@
-package apitest
+// Package contracttest checks a server's responses and journal entries against the contract, in tests. It counts what it has
+// seen, to find what the contract declares and no test has seen.
+package contracttest
 
 import (
 	"bytes"
@@ -39,25 +41,27 @@ func Spec(t testing.TB) *openapi3.T {
 	return doc
 }
 
-// transport validates every response against the contract. It reports a fault as a failure of the test, not as an error
+// Transport validates every response against the contract. It reports a fault as a failure of the test, not as an error
 // of the request, so that no test can mistake it for an expected error.
-type transport struct {
+type Transport struct {
 	t    testing.TB
 	doc  *openapi3.T
 	next *http.Transport
 	auth *auth.Service
-	sent *requests
+	sent requests
 }
 
-func newTransport(t testing.TB, a *auth.Service, sent *requests) *transport {
+// NewTransport returns a transport to a server, whose tokens a checks.
+func NewTransport(t testing.TB, a *auth.Service) *Transport {
 	t.Helper()
-	return &transport{t: t, doc: Spec(t), next: &http.Transport{MaxIdleConnsPerHost: 64}, auth: a, sent: sent}
+	return &Transport{t: t, doc: Spec(t), next: &http.Transport{MaxIdleConnsPerHost: 64}, auth: a}
 }
 
-func (tr *transport) CloseIdleConnections() { tr.next.CloseIdleConnections() }
+// CloseIdleConnections closes the connections that no request uses.
+func (tr *Transport) CloseIdleConnections() { tr.next.CloseIdleConnections() }
 
 // RoundTrip sends the request and checks the response. It checks the body of a stream while it is read.
-func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+func (tr *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	begin := time.Now()
 	response, err := tr.next.RoundTrip(r)
 	if err != nil {
@@ -141,7 +145,7 @@ func matches(template, parts []string) bool {
 	return true
 }
 
-func (tr *transport) check(r *http.Request, path string, operation *openapi3.Operation, response *http.Response) error {
+func (tr *Transport) check(r *http.Request, path string, operation *openapi3.Operation, response *http.Response) error {
 	body, err := readBody(response)
 	if err != nil {
 		return err
@@ -168,7 +172,7 @@ func (tr *transport) check(r *http.Request, path string, operation *openapi3.Ope
 }
 
 // checkDeclared checks that the operation declares the status, the media type and the headers.
-func (tr *transport) checkDeclared(r *http.Request, operation *openapi3.Operation, response *http.Response) {
+func (tr *Transport) checkDeclared(r *http.Request, operation *openapi3.Operation, response *http.Response) {
 	seen.response(operation.OperationID, response.StatusCode)
 	declared := operation.Responses.Status(response.StatusCode)
 	if declared == nil {
@@ -193,7 +197,7 @@ func (tr *transport) checkDeclared(r *http.Request, operation *openapi3.Operatio
 }
 
 // checkMembers checks that a JSON body has no undeclared member, and none that the caller may not see.
-func (tr *transport) checkMembers(r *http.Request, operation *openapi3.Operation, response *http.Response, found faults) {
+func (tr *Transport) checkMembers(r *http.Request, operation *openapi3.Operation, response *http.Response, found faults) {
 	if len(found.undeclared) > 0 {
 		tr.t.Errorf("%s answered %d with members that the contract does not declare: %v", operation.OperationID,
 			response.StatusCode, found.undeclared)
@@ -202,14 +206,14 @@ func (tr *transport) checkMembers(r *http.Request, operation *openapi3.Operation
 }
 
 // checkVisibility checks that only staff receive members for staff.
-func (tr *transport) checkVisibility(r *http.Request, found faults) {
+func (tr *Transport) checkVisibility(r *http.Request, found faults) {
 	if len(found.staffOnly) > 0 && !tr.isStaff(r) {
 		tr.t.Errorf("%s %s showed somebody who is not staff what only staff may see: %v", r.Method, r.URL.Path, found.staffOnly)
 	}
 }
 
 // isStaff reports whether a request comes from staff, or from a service with a staff role that acts for itself.
-func (tr *transport) isStaff(r *http.Request) bool {
+func (tr *Transport) isStaff(r *http.Request) bool {
 	if r.Header.Get("X-On-Behalf-Of") != "" {
 		return false
 	}
@@ -225,7 +229,7 @@ func (tr *transport) isStaff(r *http.Request) bool {
 }
 
 // checkMethodNotAllowed checks that the problem names the methods of the contract.
-func (tr *transport) checkMethodNotAllowed(item *openapi3.PathItem, response *http.Response) error {
+func (tr *Transport) checkMethodNotAllowed(item *openapi3.PathItem, response *http.Response) error {
 	if response.StatusCode == http.StatusNoContent && response.Header.Get("Access-Control-Allow-Methods") != "" {
 		return nil // a browser's preflight request
 	}
@@ -277,7 +281,7 @@ func (s *checkedStream) Read(p []byte) (int, error) {
 
 func (s *checkedStream) Close() error { return s.body.Close() }
 
-func (tr *transport) checkLine(r *http.Request, events, line string) {
+func (tr *Transport) checkLine(r *http.Request, events, line string) {
 	field, value, _ := strings.Cut(line, ": ")
 	switch field {
 	case "", "id", "event", "retry": // Blank lines and comments have no field name.
@@ -295,14 +299,14 @@ func (tr *transport) checkLine(r *http.Request, events, line string) {
 
 // checkExported checks that a line of an export matches its schema and has only members that the customer may see,
 // whoever requests it.
-func (tr *transport) checkExported(schema, line string) {
+func (tr *Transport) checkExported(schema, line string) {
 	nobody := &http.Request{URL: new(url.URL)}
 	if err := tr.checkEvent(nobody, schema, []byte(line)); err != nil {
 		tr.t.Errorf("a line breaks the contract: %v\n%s", err, line)
 	}
 }
 
-func (tr *transport) checkEvent(r *http.Request, events string, data []byte) error {
+func (tr *Transport) checkEvent(r *http.Request, events string, data []byte) error {
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
 		return err

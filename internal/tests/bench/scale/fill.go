@@ -1,4 +1,4 @@
-package main
+package scale
 
 import (
 	"context"
@@ -13,15 +13,17 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/supportbackend/support/internal/tests/bench/rig"
 )
 
 const (
 	messagesPerTicket = 5
-	scaleCustomers    = 20_000
-	scaleAgents       = 50
-	scaleWords        = 20_000
-	// scaleYears is the age of the desk.
-	scaleYears = 2
+	customers         = 20_000
+	agents            = 50
+	vocabulary        = 20_000
+	// years is the age of the desk.
+	years = 2
 )
 
 // filler creates a large desk: tickets spread evenly over two years, most of the older ones closed. Word frequencies
@@ -54,14 +56,14 @@ func word(n uint64) string {
 	return b.String()
 }
 
-func fill(ctx context.Context, d *database, tickets int, progress io.Writer) (*filler, error) {
+func fill(ctx context.Context, d *rig.Database, tickets int, progress io.Writer) (*filler, error) {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // Every run creates the same desk.
 	f := &filler{
-		conn: d.conn, random: random, zipf: rand.NewZipf(random, 1.05, 4, scaleWords-1), tickets: tickets,
-		step: scaleYears * 365 * 24 * time.Hour / time.Duration(tickets), progress: progress,
+		conn: d.Conn, random: random, zipf: rand.NewZipf(random, 1.05, 4, vocabulary-1), tickets: tickets,
+		step: years * 365 * 24 * time.Hour / time.Duration(tickets), progress: progress,
 	}
 	f.begin = time.Now().Add(-f.step * time.Duration(tickets))
-	for n := range uint64(scaleWords) {
+	for n := range uint64(vocabulary) {
 		f.words = append(f.words, word(n))
 	}
 	// Triggers and foreign keys would check each row, and indexes are built faster after all rows exist.
@@ -157,9 +159,9 @@ func indexed(title, text []string) pgtype.TSVector {
 
 func (f *filler) copyPeople(ctx context.Context) error {
 	var rows [][]any
-	for i := range scaleCustomers + scaleAgents {
+	for i := range customers + agents {
 		id, role := f.id(f.begin), "user"
-		if i < scaleAgents {
+		if i < agents {
 			role = "agent"
 			f.agents = append(f.agents, id)
 		} else {

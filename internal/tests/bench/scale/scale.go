@@ -1,4 +1,5 @@
-package main
+// Package scale measures lists, counts, searches and reports on a large desk.
+package scale
 
 import (
 	"context"
@@ -7,19 +8,21 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/supportbackend/support/internal/tests/bench/report"
+	"github.com/supportbackend/support/internal/tests/bench/rig"
 )
 
 const (
-	// maxScaleMillis is the limit of the p95 of a list, a count or a search, on a desk of any size.
-	maxScaleMillis = 50
+	// maxMillis is the limit of the p95 of a list, a count or a search, on a desk of any size.
+	maxMillis = 50
 
-	// scaleRequests is how often each request is sent, after scaleWarm requests that do not count.
-	scaleRequests = 40
-	scaleWarm     = 5
+	// repetitions is how often each request is sent, after warmUps requests that do not count.
+	repetitions = 40
+	warmUps     = 5
 
 	// statsDelay is how long PostgreSQL may delay its statistics.
 	statsDelay = 12 * time.Second
@@ -31,8 +34,8 @@ const (
 	bigTable = 10_000
 )
 
-// scaleQuestion is a measured request: its caller, and its path in the n-th repetition.
-type scaleQuestion struct {
+// question is a measured request: its caller, and its path in the n-th repetition.
+type question struct {
 	name   string
 	caller string
 	path   func(n int) string
@@ -58,24 +61,26 @@ func at(ranks ...uint64) func(int) string {
 	}
 }
 
-func scaleQuestions(f *filler) []scaleQuestion {
+func questions(f *filler) []question {
 	ticket := func(n int) string { return "/tickets/" + f.ticketID((n*7919)%f.tickets).String() }
-	questions := []scaleQuestion{
+	list := []question{
 		{name: "GET /search, words in most texts", path: searching(at(0)), finds: true},
 		{name: "… in one text in a hundred", path: searching(at(300)), finds: true},
-		{name: "… in few texts", path: searching(at(scaleWords - 20))},
+		{name: "… in few texts", path: searching(at(vocabulary - 20))},
 		{name: "… in none", path: searching(func(int) string { return "nowhere" })},
 		{name: "… two frequent words", path: searching(at(0, 20)), finds: true},
-		{name: "… a frequent and a rare word", path: searching(at(0, scaleWords-20))},
+		{name: "… a frequent and a rare word", path: searching(at(0, vocabulary-20))},
 		{name: "… two rare words", path: searching(at(4000, 8000))},
 		{name: "… a phrase of frequent words", path: searching(func(n int) string { return `"` + at(0, 20)(n) + `"` })},
 		{name: "… without a frequent word", path: searching(func(n int) string { return at(300)(n) + " -" + word(0) })},
 		{name: "… a customer, words in most texts", caller: "customer", path: searching(at(0))},
-		{name: "… a customer, in few texts", caller: "customer", path: searching(at(scaleWords - 20))},
+		{name: "… a customer, in few texts", caller: "customer", path: searching(at(vocabulary - 20))},
 		{name: "GET /tickets", path: always("/tickets")},
 		{name: "GET /tickets, a customer", caller: "customer", path: always("/tickets")},
 		{name: "GET /tickets/{id}", path: ticket},
 		{name: "GET /tickets/{id}/messages", path: func(n int) string { return ticket(n) + "/messages" }},
+		{name: "GET /users, an administrator", caller: "admin", path: always("/users")},
+		{name: "GET /users?role=agent, an administrator", caller: "admin", path: always("/users?role=agent")},
 		{name: "GET /staff/tickets/counts", path: always("/staff/tickets/counts")},
 		{name: "GET /staff/reports/summary, 30 days", path: always("/staff/reports/summary"), unbounded: true},
 		{name: "GET /staff/reports/summary, 92 days by team", unbounded: true, path: always("/staff/reports/summary?group_by=team&from=" +
@@ -85,12 +90,12 @@ func scaleQuestions(f *filler) []scaleQuestion {
 		"", "sort=waiting", "sort=priority", "status=open", "status=closed", "assignee=none", "assignee=" + f.agents[3].String(),
 		"team=" + f.teams[2].String(), "priority=urgent", "requester=" + f.customers[77].String(), "status=open&priority=low&assignee=none",
 	} {
-		questions = append(questions, scaleQuestion{
+		list = append(list, question{
 			name: "GET /staff/tickets?" + strings.NewReplacer(f.agents[3].String(), "…", f.teams[2].String(), "…", f.customers[77].String(), "…").Replace(query),
 			path: always("/staff/tickets?" + query),
 		})
 	}
-	return questions
+	return list
 }
 
 // scaler sends requests to a server with a large desk.
@@ -101,64 +106,60 @@ type scaler struct {
 	paths  map[string]json.RawMessage
 }
 
-// measureScale fills the rig's database and requests every list, count and search that the server has.
-func measureScale(ctx context.Context, r *rig, tickets int, progress io.Writer) (stage, error) {
-	f, err := fill(ctx, r.database, tickets, progress)
+// Measure fills the rig's database and requests every list, count and search that the server has.
+func Measure(ctx context.Context, r *rig.Rig, tickets int, progress io.Writer) (report.Stage, error) {
+	f, err := fill(ctx, r.Database, tickets, progress)
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
-	server, err := startProcess(ctx, r.dir, "/readyz", func(addr string) *exec.Cmd {
-		cmd := r.server(ctx, "serve")
-		cmd.Env = append(cmd.Env, "SUPPORT_ADDR="+addr)
-		return cmd
-	})
+	server, err := r.StartServer(ctx)
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
-	defer server.stop()
-	s := &scaler{server: server.url, tokens: make(map[string]string)}
+	defer server.Stop()
+	s := &scaler{server: server.URL, tokens: make(map[string]string)}
 	if err := s.open(ctx, r, f); err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
-	before, err := r.database.fullReads(ctx)
+	before, err := fullReads(ctx, r.Database)
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
-	out := stage{Name: fmt.Sprintf("%d tickets, %d messages", tickets, tickets*messagesPerTicket)}
-	for _, q := range scaleQuestions(f) {
+	out := report.Stage{Name: fmt.Sprintf("%d tickets, %d messages", tickets, tickets*messagesPerTicket)}
+	for _, q := range questions(f) {
 		if !s.has(q.path(0)) {
 			continue
 		}
 		fmt.Fprintf(progress, "measuring: %s\n", q.name)
 		latencies, err := s.ask(ctx, q)
 		if err != nil {
-			return stage{}, err
+			return report.Stage{}, err
 		}
-		p95 := figure{Name: q.name + " p95", Unit: unitMillis, Server: millis(quantile(latencies, 0.95)), Budget: maxScaleMillis}
+		p95 := report.Figure{Name: q.name + " p95", Unit: report.UnitMillis, Server: report.Millis(report.Quantile(latencies, 0.95)), Budget: maxMillis}
 		if q.unbounded {
 			p95.Budget = 0
 		}
-		out.Figures = append(out.Figures, p95, figure{Name: "… p50", Unit: unitMillis, Server: millis(quantile(latencies, 0.5))})
+		out.Figures = append(out.Figures, p95, report.Figure{Name: "… p50", Unit: report.UnitMillis, Server: report.Millis(report.Quantile(latencies, 0.5))})
 	}
 	select {
 	case <-ctx.Done():
-		return stage{}, ctx.Err()
+		return report.Stage{}, ctx.Err()
 	case <-time.After(statsDelay):
 	}
-	after, err := r.database.fullReads(ctx)
+	after, err := fullReads(ctx, r.Database)
 	if err != nil {
-		return stage{}, err
+		return report.Stage{}, err
 	}
 	for table, n := range after {
-		out.Figures = append(out.Figures, figure{Name: "reads of all of " + table, Server: float64(n - before[table]), Budget: 0.5})
+		out.Figures = append(out.Figures, report.Figure{Name: "reads of all of " + table, Server: float64(n - before[table]), Budget: 0.5})
 	}
 	return out, nil
 }
 
 // fullReads counts the sequential scans of each large table.
-func (d *database) fullReads(ctx context.Context) (map[string]int64, error) {
+func fullReads(ctx context.Context, d *rig.Database) (map[string]int64, error) {
 	var text []byte
-	row := d.conn.QueryRow(ctx, "SELECT json_object_agg(relname, seq_scan)::text FROM pg_stat_user_tables WHERE n_live_tup > $1", bigTable)
+	row := d.Conn.QueryRow(ctx, "SELECT json_object_agg(relname, seq_scan)::text FROM pg_stat_user_tables WHERE n_live_tup > $1", bigTable)
 	if err := row.Scan(&text); err != nil {
 		return nil, err
 	}
@@ -167,23 +168,19 @@ func (d *database) fullReads(ctx context.Context) (map[string]int64, error) {
 	return reads, err
 }
 
-// open gets a token of staff, and one of a customer with tickets over the whole time.
-func (s *scaler) open(ctx context.Context, r *rig, f *filler) error {
-	for name, owner := range map[string]any{"": nil, "customer": f.customers[77]} {
-		c, err := signUp(ctx, s.server, len(s.tokens))
+// open gets tokens of an agent, an administrator, and a customer with tickets over the whole time.
+func (s *scaler) open(ctx context.Context, r *rig.Rig, f *filler) error {
+	for name, role := range map[string]string{"": "agent", "admin": "admin", "customer": "user"} {
+		c, err := rig.SignUp(ctx, s.server, len(s.tokens))
 		if err != nil {
 			return err
 		}
-		s.tokens[name] = c.authorization
-		me, err := c.api.GetMeWithResponse(ctx, nil)
-		if err != nil {
-			return err
-		}
-		if owner == nil {
-			_, err = r.database.conn.Exec(ctx, "UPDATE users SET role = 'agent' WHERE id = $1", me.JSON200.ID)
+		s.tokens[name] = c.Authorization
+		if role != "user" {
+			_, err = r.Database.Conn.Exec(ctx, "UPDATE users SET role = $2 WHERE id = $1", c.ID, role)
 		} else {
-			_, err = r.database.conn.Exec(ctx, `WITH moved AS (UPDATE tickets SET user_id = $2 WHERE user_id = $1 RETURNING id)
-				UPDATE search_documents SET customer_id = $2 WHERE customer_id = $1 AND EXISTS (SELECT FROM moved)`, owner, me.JSON200.ID)
+			_, err = r.Database.Conn.Exec(ctx, `WITH moved AS (UPDATE tickets SET user_id = $2 WHERE user_id = $1 RETURNING id)
+				UPDATE search_documents SET customer_id = $2 WHERE customer_id = $1 AND EXISTS (SELECT FROM moved)`, f.customers[77], c.ID)
 		}
 		if err != nil {
 			return err
@@ -219,9 +216,9 @@ func (s *scaler) has(path string) bool {
 	return false
 }
 
-func (s *scaler) ask(ctx context.Context, q scaleQuestion) ([]time.Duration, error) {
+func (s *scaler) ask(ctx context.Context, q question) ([]time.Duration, error) {
 	var latencies []time.Duration
-	for n := range scaleWarm + scaleRequests {
+	for n := range warmUps + repetitions {
 		began := time.Now()
 		body, err := s.get(ctx, q.path(n), s.tokens[q.caller])
 		if err != nil {
@@ -230,7 +227,7 @@ func (s *scaler) ask(ctx context.Context, q scaleQuestion) ([]time.Duration, err
 		if q.finds && len(body) < 10 {
 			return nil, fmt.Errorf("%s has found nothing: %s", q.path(n), body)
 		}
-		if n >= scaleWarm {
+		if n >= warmUps {
 			latencies = append(latencies, time.Since(began))
 		}
 	}
