@@ -120,10 +120,15 @@ func (d *decoder) next() (string, error) {
 		}
 	}
 	d.ended = true
-	if text := d.limit(d.strip.Push(d.text.flush()) + d.strip.Flush(d.finish == FinishStop)); text != "" {
+	if text := d.rest(); text != "" {
 		return text, nil
 	}
 	return "", d.outcome()
+}
+
+// rest returns the text that was held back.
+func (d *decoder) rest() string {
+	return d.limit(d.strip.Push(d.text.flush()) + d.strip.Flush(d.finish == FinishStop))
 }
 
 // outcome returns errEnd for a complete answer, and otherwise the error of its finish reason.

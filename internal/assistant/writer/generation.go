@@ -31,23 +31,33 @@ type generation struct {
 }
 
 // write generates the answer, commits it piece by piece, and ends the response. ctx ends when the answer is lost, or when
-// the process must stop.
+// the process must stop. Thousands of answers wait for upstream on this stack, so what comes before and after is in other
+// functions.
 func (g *generator) write(ctx context.Context, o *owner, c upstream.Conversation) {
+	x := g.newGeneration(o)
+	x.end(ctx, x.run(ctx, c))
+}
+
+func (g *generator) newGeneration(o *owner) *generation {
 	x := &generation{generator: g, owner: o}
 	x.exchange = upstream.Exchange{
 		Models: g.models, Model: o.response.Model, Switch: x.switchTo, Take: x.take,
 		Format: g.format(o.response.Kind),
 		Logger: g.logger.With(slog.Any("ai_response_id", o.response.ID)),
 	}
-	err := x.run(ctx, c)
-	answer := answer{text: x.text.String(), finishReason: x.exchange.FinishReason(), usage: x.exchange.Usage()}
+	return x
+}
+
+// end stores the answer, or the failure that err is.
+func (g *generation) end(ctx context.Context, err error) {
+	answer := answer{text: g.text.String(), finishReason: g.exchange.FinishReason(), usage: g.exchange.Usage()}
 	if err == nil {
-		err = g.ending.complete(ctx, o, answer)
+		err = g.ending.complete(ctx, g.owner, answer)
 	}
 	if err != nil {
-		err = g.ending.giveUp(ctx, o, answer, err)
+		err = g.ending.giveUp(ctx, g.owner, answer, err)
 	}
-	x.logEnd(ctx, err)
+	g.logEnd(ctx, err)
 }
 
 // run asks upstream. A panic fails the answer and nothing else.
