@@ -39,26 +39,34 @@ func serveWithDeadline(t *testing.T, s *desk.Desk) (requests *atomic.Int32) {
 // A request may wait for longer than the server's write timeout, because that begins with the response.
 func TestLateResponseIsSent(t *testing.T) {
 	t.Parallel()
-	s := desk.New(t, desk.Options{Limits: noRetries()})
-	requests := serveWithDeadline(t, s)
-	user := s.LogIn(t, s.Customer(t).Email, apitest.Password)
-	soon, late := user.NewTicket(t), user.NewTicket(t)
-	enqueue(t, s, // The server waits for a status, but not as long as the second takes.
-		groqsim.Script{HeaderDelay: groqsim.Duration(300 * time.Millisecond), Status: 400},
-		groqsim.Script{HeaderDelay: groqsim.Duration(1200 * time.Millisecond), Status: 400})
-	before := requests.Load()
-	for _, ticket := range []client.Ticket{soon, late} {
-		require.EqualValues(t, client.ProblemCodeConversationNotAccepted, refusalOf(user.OpenStream(t, ticket.ID, "")))
+	for _, c := range []struct {
+		name     string
+		patience time.Duration
+		require  func(*testing.T, *apitest.Stream)
+	}{
+		{"status", patience, func(_ *testing.T, s *apitest.Stream) {
+			s.RequireProblem(http.StatusUnprocessableEntity, client.ProblemCodeConversationNotAccepted)
+		}},
+		{"event", time.Millisecond, func(t *testing.T, s *apitest.Stream) { // The server does not wait for a status.
+			t.Helper()
+			s.RequireOK()
+			failed := s.ReadAll().Failed
+			require.NotNil(t, failed)
+			require.Equal(t, client.AIFailureCodeConversationNotAccepted, failed.Code)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := desk.New(t, desk.Options{Limits: noRetries(), Patience: c.patience})
+			requests := serveWithDeadline(t, s)
+			user := s.LogIn(t, s.Customer(t).Email, apitest.Password)
+			ticket := user.NewTicket(t)
+			enqueue(t, s, groqsim.Script{HeaderDelay: groqsim.Duration(300 * time.Millisecond), Status: 400})
+			before := requests.Load()
+			c.require(t, user.OpenStream(t, ticket.ID, ""))
+			require.EqualValues(t, 1, requests.Load()-before, "no request was cut off and sent again")
+		})
 	}
-	require.EqualValues(t, 2, requests.Load()-before, "no request was cut off and sent again")
-}
-
-// refusalOf returns the code with which an answer was refused: of a problem, or of an event if that was too late for a status.
-func refusalOf(s *apitest.Stream) string {
-	if s.Response.StatusCode == http.StatusOK {
-		return string(s.ReadAll().Failed.Code)
-	}
-	return string(s.RequireProblem(http.StatusUnprocessableEntity, client.ProblemCodeConversationNotAccepted).Code)
 }
 
 // A proxy must not close the connection while the model thinks.

@@ -118,7 +118,7 @@ func TestSlowBodyTimesOutAfterFifteenSeconds(t *testing.T) {
 
 func TestManyLogInsDoNotBlockOtherRequests(t *testing.T) {
 	t.Parallel()
-	const logIns = 200
+	const logIns = 100 // Three times as many as may wait, and few enough to get connections to the database in time.
 	d := newCastOn(t, desk.Options{Passwords: app.OptionsOf(config.Defaults()).Account.Passwords})
 	statuses := make([]apitest.Response, logIns)
 	var logging sync.WaitGroup
@@ -152,12 +152,7 @@ func TestManyLogInsDoNotBlockOtherRequests(t *testing.T) {
 		if r.Status == http.StatusUnauthorized {
 			continue
 		}
-		// On a slow machine, those before the queue for hashing may wait too long for the database.
-		code := client.ProblemCodeServerBusy
-		if strings.Contains(string(r.Body), string(client.ProblemCodeDBBusy)) {
-			code = client.ProblemCodeDBBusy
-		}
-		requireRefused(t, r, http.StatusServiceUnavailable, code)
+		requireRefused(t, r, http.StatusServiceUnavailable, client.ProblemCodeServerBusy)
 		require.Equal(t, "1", r.Header.Get("Retry-After"))
 		refused++
 	}
