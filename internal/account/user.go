@@ -42,22 +42,22 @@ func (s *Service) List(ctx context.Context, actor auth.Actor, f Filter, p page.P
 		return []View{}, nil, nil
 	}
 	return page.Read(p, func(before page.Position, limit int32) ([]View, error) {
-		names := actor.SeesCustomers()
+		allCustomers := actor.SeesCustomers()
 		// Each of the lists has an index of its own.
 		switch {
 		case prefix != "":
 			return views(s.store.ListUsersByEmailPrefix(ctx, sqlc.ListUsersByEmailPrefixParams{
-				ServiceID: actor.ID, AllCustomers: names, Prefix: prefix, Role: f.Role,
+				ServiceID: actor.ID, AllCustomers: allCustomers, Prefix: prefix, Role: f.Role,
 				BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
 			}))
 		case f.Role != nil && *f.Role != auth.RoleUser:
 			return views(s.store.ListStaff(ctx, sqlc.ListStaffParams{
-				ServiceID: actor.ID, AllCustomers: names, Role: *f.Role,
+				ServiceID: actor.ID, AllCustomers: allCustomers, Role: *f.Role,
 				BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
 			}))
 		default:
 			return s.store.ListUsers(ctx, sqlc.ListUsersParams{
-				ServiceID: actor.ID, AllCustomers: names, Role: f.Role,
+				ServiceID: actor.ID, AllCustomers: allCustomers, Role: f.Role,
 				BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
 			})
 		}

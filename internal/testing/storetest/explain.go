@@ -70,12 +70,12 @@ func explain(t testing.TB, databaseURL, file, query string, parameters map[strin
 // executions. The query is not executed.
 func ExplainPrepared(t testing.TB, databaseURL, query string) string {
 	t.Helper()
+	ctx, name := context.Background(), "explained"
 	pool, done := poolOf(t, databaseURL)
 	defer done()
-	conn, err := pool.Acquire(context.Background())
+	conn, err := pool.Acquire(ctx)
 	require.NoError(t, err)
 	defer conn.Release()
-	ctx, name := context.Background(), "explained"
 	prepared, err := conn.Conn().Prepare(ctx, name, query)
 	require.NoError(t, err, query)
 	_, err = conn.Exec(ctx, "SET plan_cache_mode = force_generic_plan")
@@ -87,6 +87,8 @@ func ExplainPrepared(t testing.TB, databaseURL, query string) string {
 	rows, err := conn.Query(ctx, "EXPLAIN EXECUTE "+name+parameters)
 	require.NoError(t, err)
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	_, err = conn.Exec(ctx, "RESET plan_cache_mode")
 	require.NoError(t, err)
 	require.NoError(t, conn.Conn().Deallocate(ctx, name))
 	return strings.Join(lines, "\n")

@@ -149,7 +149,7 @@ func (p *Process) Goroutines() (int, error) {
 
 var stackHeader = regexp.MustCompile(`^goroutine \d+ `)
 
-// CPU returns the CPU time of the process, and 0 if there is none.
+// CPU returns the CPU time that the process has used. A nil process has used none.
 func (p *Process) CPU() (time.Duration, error) {
 	if p == nil {
 		return 0, nil
