@@ -16,7 +16,6 @@ import (
 	"net/url"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,8 +35,6 @@ const maxConnectTries = 10
 // a whole run whose tests have passed, and may fail it.
 func Main(m *testing.M, checks ...func() error) {
 	flag.Parse()
-	// Tests create much short-lived garbage, so collecting it less often saves CPU.
-	debug.SetGCPercent(400)
 	if !isSet("test.parallel") {
 		_ = flag.Set("test.parallel", strconv.Itoa(parallelPerCPU*runtime.GOMAXPROCS(0)))
 	}
