@@ -152,10 +152,7 @@ func initialize(ctx context.Context, temp string, bin programs.Programs, who acc
 		// Older systems, among them macOS before 15, lack this locale.
 		output, err = initdb(ctx, bin, who, data, append(args, "--locale=C")...)
 	}
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("initdb: %w; its last lines:\n%s", err, lastLines(output))
 	}
 	return nil

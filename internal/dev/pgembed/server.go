@@ -93,6 +93,9 @@ func (e environment) start(ctx context.Context, o Options) (*Server, error) {
 	s := &Server{env: e, programs: found, scratch: o.Dir == ""}
 	s.stop = sync.OnceValue(s.shutDown)
 	if err := s.open(ctx, o); err != nil {
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+			err = cause // err only says what a program did not do because it was stopped.
+		}
 		return nil, fmt.Errorf("pgembed: %w", errors.Join(err, s.shutDown()))
 	}
 	return s, nil

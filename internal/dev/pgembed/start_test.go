@@ -63,12 +63,18 @@ func requireNoProcess(t *testing.T, folder string) {
 
 func TestStartLimit(t *testing.T) {
 	t.Parallel()
-	e := isolated(t)
-	e.limits.start = 50 * time.Millisecond
-	_, err := e.start(t.Context(), Options{})
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.ErrorContains(t, err, "not ready within 50ms")
-	requireEmpty(t, e.temp)
+	for _, limit := range []time.Duration{time.Nanosecond, 20 * time.Millisecond, 50 * time.Millisecond} {
+		t.Run(limit.String(), func(t *testing.T) {
+			t.Parallel()
+			e := isolated(t)
+			e.limits.start = limit
+			_, err := e.start(t.Context(), Options{})
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.ErrorContains(t, err, "not ready within "+limit.String())
+			require.NotContains(t, err.Error(), "may not enter")
+			requireEmpty(t, e.temp)
+		})
+	}
 }
 
 func TestDataOfAnotherMajorVersionIsKept(t *testing.T) {
