@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -181,11 +183,26 @@ func TestDevWarnsThatOthersCanLogIn(t *testing.T) {
 
 func TestEphemeralDevLeavesNothing(t *testing.T) {
 	t.Parallel()
-	tmp := openDir(t)
-	p := start(t, program(t, []string{"TMPDIR=" + tmp}, "dev", "--addr", "127.0.0.1:0", "--ephemeral"))
-	p.waitFor(t, "Ctrl-C stops everything.")
-	p.interrupt(t)
-	left, err := os.ReadDir(tmp)
-	require.NoError(t, err)
-	require.Empty(t, left)
+	for name, signals := range map[string][]os.Signal{
+		"Ctrl-C": {os.Interrupt},
+		// The kernel and the shell may both send one.
+		"the terminal was closed": {syscall.SIGHUP, syscall.SIGHUP, syscall.SIGHUP},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tmp := openDir(t)
+			p := start(t, program(t, []string{"TMPDIR=" + tmp}, "dev", "--addr", "127.0.0.1:0", "--ephemeral"))
+			p.waitFor(t, "Ctrl-C stops everything.")
+			for _, s := range signals {
+				require.NoError(t, p.cmd.Process.Signal(s))
+			}
+			p.waitFor(t, "shutting down")
+			_, err := io.Copy(io.Discard, p.stdout)
+			require.NoError(t, err)
+			require.NoError(t, p.cmd.Wait())
+			left, err := os.ReadDir(tmp)
+			require.NoError(t, err)
+			require.Empty(t, left)
+		})
+	}
 }

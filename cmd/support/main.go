@@ -96,13 +96,20 @@ func oneArg(name string) cobra.PositionalArgs {
 	}
 }
 
-// signalContext ends with the first SIGINT or SIGTERM. The second one ends the process at once.
+// signalContext ends with the first SIGINT, SIGTERM or SIGHUP. A second SIGINT or SIGTERM ends the process at once. When a
+// terminal closes, its kernel and its shell may both send SIGHUP. A process that nohup has started ignores it.
 func signalContext() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
+	signals, hangups := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(hangups, syscall.SIGHUP)
+	}
 	go func() {
-		<-signals
+		select {
+		case <-signals:
+		case <-hangups:
+		}
 		cancel()
 		<-signals
 		os.Exit(exitFailure)

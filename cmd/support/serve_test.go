@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,6 +76,22 @@ func TestSecondSignalEndsTheServerImmediately(t *testing.T) {
 	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
 	require.Error(t, p.cmd.Wait())
 	require.Equal(t, exitFailure, p.cmd.ProcessState.ExitCode())
+}
+
+func TestHangupDoesNotEndAServerThatIgnoresIt(t *testing.T) {
+	t.Parallel()
+	cmd := program(t, []string{"DATABASE_URL=" + storetest.NewURL(t)}, "serve")
+	cmd.Args = append([]string{"nohup", cmd.Path}, cmd.Args[1:]...)
+	nohup, err := exec.LookPath("nohup")
+	require.NoError(t, err)
+	cmd.Path = nohup
+	cmd.Env = append(cmd.Env, "SUPPORT_ADDR=127.0.0.1:0", testSecret)
+	p := start(t, cmd)
+	p.waitFor(t, `"msg":"serving"`)
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
+	p.interrupt(t)
+	require.Contains(t, p.output.String(), "shutting down")
 }
 
 func TestAllInvalidSettingsAreReported(t *testing.T) {
