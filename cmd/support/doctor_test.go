@@ -17,6 +17,9 @@ import (
 func TestDoctorNamesTheNextStep(t *testing.T) {
 	t.Parallel()
 	migrated, empty := "DATABASE_URL="+storetest.NewURL(t), "DATABASE_URL="+storetest.NewEmptyURL(t)
+	unsigned := storetest.NewURL(t)
+	storetest.Exec(t, unsigned, `INSERT INTO webhooks (id, url, types, payload, secret)
+		VALUES ('01a21cc3-5702-7ca8-8d18-254c411964d9', 'https://shop.example/', '{}', 'thin', convert_to(repeat('canary', 20), 'UTF8'))`)
 	server := func(script groqsim.Script) string {
 		return "GROQ_API_URL=" + groqtest.Serve(t, groqsim.New(groqsim.Options{Models: []string{"known"}, Default: script}))
 	}
@@ -36,7 +39,7 @@ func TestDoctorNamesTheNextStep(t *testing.T) {
 				"SUPPORT_TRUSTED_PROXIES=10.0.0.0/8",
 			},
 			want: []string{
-				`settings +ok `, `database +ok +PostgreSQL \d+`, `schema +ok `, `clock +ok `, `ai +ok +known at 127\.0\.0\.1:\d+: first text after \d`,
+				`settings +ok `, `database +ok +PostgreSQL \d+`, `schema +ok `, `webhooks +ok `, `clock +ok `, `ai +ok +known at 127\.0\.0\.1:\d+: first text after \d`,
 				`origins +ok +https://a\.example`, `origins +ok +http://localhost:3000`, `proxies +ok +10\.0\.0\.0/8`,
 			},
 		},
@@ -49,6 +52,7 @@ func TestDoctorNamesTheNextStep(t *testing.T) {
 		"no server":          {environ: []string{"GROQ_API_URL=http://" + vacant, model}, code: exitFailure, want: []string{`ai +FAILED .*Check GROQ_API_URL, and that the server is running`}},
 		"no such path":       {environ: []string{server(groqsim.Script{HTML: true}), model, key}, code: exitFailure, want: []string{`ai +FAILED .*GROQ_API_URL`}},
 		"only reasoning":     {environ: []string{server(groqsim.Script{EmptyContent: true, Times: -1}), model, key}, want: []string{`ai +ok .*it reasons`}},
+		"another secret":     {environ: []string{"DATABASE_URL=" + unsigned, testSecret}, code: exitFailure, want: []string{`webhooks +FAILED +1 of 1 .*\[01a21cc3-.*JWT_SECRETS_ACCEPTED`}},
 		"everybody's proxy":  {environ: []string{"SUPPORT_TRUSTED_PROXIES=0.0.0.0/0"}, want: []string{`proxies +warning +0\.0\.0\.0/0 contains every address`}},
 		"origin without TLS": {environ: []string{"ALLOWED_ORIGINS=http://a.example"}, want: []string{`origins +warning +http://a\.example is not encrypted`}},
 	} {

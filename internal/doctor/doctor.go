@@ -13,6 +13,7 @@ import (
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/webhook"
 )
 
 const (
@@ -94,16 +95,40 @@ func (d *doctor) database(ctx context.Context) {
 	if warning, err := s.CheckBudget(ctx); err == nil && warning != "" {
 		d.report("database", levelWarning, "%s", warning)
 	}
-	d.schema(ctx, s)
+	if d.schema(ctx, s) {
+		d.webhooks(ctx, s)
+	}
 	d.clock(server.Now.Sub(begun), took)
 }
 
-func (d *doctor) schema(ctx context.Context, s *store.Store) {
+func (d *doctor) schema(ctx context.Context, s *store.Store) (ok bool) {
 	if err := s.Ready(ctx); err != nil {
 		d.report("schema", levelFailed, "%s", app.Explain(err))
-		return
+		return false
 	}
 	d.report("schema", levelOK, "new enough for this program, and the database accepts writes")
+	return true
+}
+
+// webhooks checks that the webhooks' secrets can be opened, and tells when the last one no longer needs an old JWT_SECRET.
+func (d *doctor) webhooks(ctx context.Context, s *store.Store) {
+	if d.cfg.JWTSecret == "" {
+		return
+	}
+	found, err := webhook.CheckSecrets(ctx, s, append([][]byte{[]byte(d.cfg.JWTSecret.Reveal())}, d.cfg.AcceptedSecrets()...))
+	switch {
+	case err != nil:
+		d.report("webhooks", levelFailed, "%s", app.Explain(err))
+	case len(found.Unreadable) > 0:
+		d.report("webhooks", levelFailed, "%d of %d cannot be signed, because another JWT_SECRET encrypted their secrets: %v. "+
+			"Put it into JWT_SECRETS_ACCEPTED, or give them new secrets with POST /webhooks/{id}/rotate-secret",
+			len(found.Unreadable), found.Webhooks, found.Unreadable)
+	case len(found.Old) > 0:
+		d.report("webhooks", levelWarning, "%d of %d still need a secret of JWT_SECRETS_ACCEPTED: do not remove it yet. "+
+			"Servers with this JWT_SECRET encrypt theirs again within a minute", len(found.Old), found.Webhooks)
+	default:
+		d.report("webhooks", levelOK, "%d, and JWT_SECRET opens the secrets of all", found.Webhooks)
+	}
 }
 
 // clock reports how far the database's clock is ahead. It was read at some time during the query, which took this long.

@@ -54,6 +54,8 @@ type options struct {
 	allow    []netip.Prefix
 	resolver *net.Resolver
 	secrets  [][]byte
+	// log gets the replica's log, if it is set.
+	log io.Writer
 	// idle means that the replica runs no background work.
 	idle bool
 }
@@ -68,7 +70,10 @@ func newReplica(t *testing.T, o options) *replica {
 	if o.secrets == nil {
 		o.secrets = [][]byte{firstSecret}
 	}
-	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
+	if o.log == nil {
+		o.log = t.Output()
+	}
+	logger := slog.New(slog.NewTextHandler(o.log, nil))
 	r := &replica{url: o.url, store: storetest.Open(t, o.url)}
 	r.journal = journal.NewService(r.store, journal.Options{Kept: time.Hour, Metrics: metrics.NewSet(), Logger: logger})
 	r.jobs = background.NewJobs(r.store, logger)

@@ -1,11 +1,15 @@
 package webhook_test
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/internal/testing/storetest"
+	"github.com/supportbackend/support/internal/webhook"
 )
 
 func TestSecretsAreSealed(t *testing.T) {
@@ -43,6 +47,51 @@ func TestSecretsAreSealed(t *testing.T) {
 		return storetest.QueryInt(t, url, "SELECT count(*) FROM webhooks WHERE resume_at > now()") == 1
 	}, patience, pollInterval)
 	require.Empty(t, to.got)
+	require.Zero(t, storetest.QueryInt(t, url, "SELECT count(*) FROM webhooks WHERE resume_at > now() + interval '1 minute'"),
+		"a new secret, or the old one's return, takes effect soon")
+}
+
+// An operator has replaced JWT_SECRET in one step, or restored a dump from before a replacement.
+func TestUnreadableSecretsAreNamed(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	before := newReplica(t, options{url: url, idle: true})
+	hook, _ := before.hook(t, "https://shop.example/hooks")
+	paused, _ := before.hook(t, "https://shop.example/paused")
+	storetest.Exec(t, url, "UPDATE webhooks SET paused = true WHERE id = $1", paused.ID)
+	requireSecrets := func(secrets [][]byte, old, unreadable int) {
+		t.Helper()
+		found, err := webhook.CheckSecrets(t.Context(), before.store, secrets)
+		require.NoError(t, err)
+		require.Equal(t, 2, found.Webhooks)
+		require.Len(t, found.Old, old)
+		require.Len(t, found.Unreadable, unreadable)
+	}
+	requireSecrets([][]byte{firstSecret}, 0, 0)
+	requireSecrets([][]byte{nextSecret, firstSecret}, 2, 0)
+	requireSecrets([][]byte{nextSecret}, 0, 2)
+
+	var log bytes.Buffer
+	after := newReplica(t, options{url: url, idle: true, secrets: [][]byte{nextSecret}, log: &log})
+	requireNamed := func(times int, hook uuid.UUID) {
+		t.Helper()
+		require.Equal(t, times, strings.Count(log.String(), "webhook_id="+hook.String()), "%s", log.String())
+	}
+	for range 2 {
+		require.NoError(t, after.Reseal(t.Context()))
+		requireNamed(1, hook.ID)
+		requireNamed(1, paused.ID)
+	}
+	_, _, err := after.RotateSecret(t.Context(), hook.ID)
+	require.NoError(t, err)
+	require.NoError(t, after.Reseal(t.Context()))
+	requireSecrets([][]byte{nextSecret}, 0, 1)
+
+	// It is named again when it cannot be signed again.
+	storetest.Exec(t, url, "UPDATE webhooks SET secret = previous_secret WHERE id = $1", hook.ID)
+	require.NoError(t, after.Reseal(t.Context()))
+	requireNamed(2, hook.ID)
+	requireNamed(1, paused.ID)
 }
 
 func TestOldDeliveriesAreDeleted(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -66,6 +67,8 @@ type Service struct {
 	sender  *sender
 	metrics *webhookMetrics
 	logger  *slog.Logger
+	// unreadable has the ids of the webhooks that Reseal has named in the log.
+	unreadable sync.Map
 }
 
 // NewService returns a Service whose deliveries are among the jobs.

@@ -27,8 +27,9 @@ const (
 	// queues again.
 	batchSize = 20
 	turn      = 8 * time.Second
-	// unreadablePause is the pause of a webhook whose secret cannot be opened.
-	unreadablePause = 10 * time.Minute
+	// unreadablePause is the pause of a webhook whose secret cannot be opened. It is short, so that a new secret, or the
+	// return of the server's old one, takes effect soon.
+	unreadablePause = time.Minute
 )
 
 // sendArgs name a webhook with deliveries to send.
