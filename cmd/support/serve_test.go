@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -92,6 +94,28 @@ func TestHangupDoesNotEndAServerThatIgnoresIt(t *testing.T) {
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
 	p.interrupt(t)
 	require.Contains(t, p.output.String(), "shutting down")
+}
+
+func TestLogSaysThatTooManyFilesAreOpen(t *testing.T) {
+	t.Parallel()
+	cmd := program(t, []string{"DATABASE_URL=" + storetest.NewURL(t), testSecret, "SUPPORT_ADDR=127.0.0.1:0"}, "serve")
+	cmd.Args = []string{"sh", "-c", `ulimit -n 64; exec "$0" "$@"`, cmd.Path, "serve"}
+	cmd.Path = "/bin/sh"
+	p := start(t, cmd)
+	p.waitFor(t, `"msg":"serving"`)
+	p.waitFor(t, "SUPPORT_MAX_STREAMS")
+	match := listenPattern.FindStringSubmatch(p.output.String())
+	require.NotNil(t, match)
+	for range 64 {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", match[1])
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	p.waitFor(t, "too many open files")
+	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
+	rest, err := io.ReadAll(p.stdout)
+	require.NoError(t, err)
+	require.NotContains(t, string(rest), "connection not accepted", "one line a minute is enough")
 }
 
 func TestAllInvalidSettingsAreReported(t *testing.T) {

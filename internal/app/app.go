@@ -76,10 +76,11 @@ type App struct {
 	// HTTP serves the API, with limits on its connections.
 	HTTP *http.Server
 
-	workers   bool
-	debugAddr string
-	metrics   *metrics.Set
-	logger    *slog.Logger
+	workers    bool
+	debugAddr  string
+	maxStreams int
+	metrics    *metrics.Set
+	logger     *slog.Logger
 }
 
 // New returns an App. Serve runs it.
@@ -119,7 +120,7 @@ func New(o Options) (*App, error) {
 			Journal:   journal.NewService(o.Store, o.Journal),
 			Keys:      idempotency.NewService(o.Store),
 		},
-		Store: o.Store, workers: o.Workers, debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
+		Store: o.Store, workers: o.Workers, debugAddr: o.DebugAddr, maxStreams: o.HTTP.MaxStreams, metrics: set, logger: o.Logger,
 	}
 	if err := a.addJobs(o.Webhook, o.Auth); err != nil {
 		return nil, err
@@ -165,8 +166,9 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, delay time.Durat
 	defer a.background(ctx)()
 	defer stopDebug()
 	failed := make(chan error, 1)
-	go func() { failed <- a.HTTP.Serve(listener) }()
+	go func() { failed <- a.HTTP.Serve(&acceptLog{Listener: listener, logger: a.logger}) }()
 	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))
+	a.checkFiles(ctx)
 	a.checkBudget(ctx)
 	select {
 	case err := <-failed:

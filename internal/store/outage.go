@@ -110,6 +110,8 @@ func networkOutage(err error) OutageError {
 		return OutageError{Cause: "unknown host", Advice: "Check the host in the database URL."}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return OutageError{Cause: "connection refused", Advice: "Check the host and port in the database URL, and that the server is running."}
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return OutageError{Cause: "too many open files", Advice: "Raise the limit of open files (ulimit -n, LimitNOFILE)."}
 	case isTLS(err):
 		return OutageError{Cause: "TLS failed", Advice: "Check sslmode and sslrootcert in the database URL, and the server's certificate."}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():

@@ -65,6 +65,7 @@ func TestEveryCauseOfAnOutageIsNamed(t *testing.T) {
 		"unknown host":                        &net.DNSError{Err: "no such host", Name: "db", IsNotFound: true},
 		"connection refused":                  &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED},
 		"host unreachable":                    &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH},
+		"too many open files":                 &net.OpError{Op: "dial", Err: syscall.EMFILE},
 		"no answer in time":                   context.DeadlineExceeded,
 		"TLS failed":                          &net.OpError{Op: "remote error", Err: x509.UnknownAuthorityError{}},
 		"too many connections":                &pgconn.PgError{Code: "53300", Message: "canary"},
