@@ -31,9 +31,7 @@ func (s *Service) UpdateMany(ctx context.Context, actor auth.Actor, ids []uuid.U
 	results := make([]BulkResult, len(ids))
 	for i, id := range ids {
 		results[i].ID = id
-		err := s.store.InTx(ctx, func(ctx context.Context) error {
-			return s.Adjust(ctx, actor, id, change)
-		})
+		err := s.Adjust(ctx, actor, id, change)
 		if err != nil && !errors.As(err, &results[i].Err) {
 			return nil, err
 		}
@@ -44,15 +42,16 @@ func (s *Service) UpdateMany(ctx context.Context, actor auth.Actor, ids []uuid.U
 	return results, nil
 }
 
-// Adjust makes a change in a ticket, within a transaction. Setting the status that it already has is no change. It
-// returns the errors of Update.
+// Adjust makes a change in a ticket. Setting the status that it already has is no change. It returns the errors of Update.
 func (s *Service) Adjust(ctx context.Context, actor auth.Actor, id uuid.UUID, change BulkChange) error {
-	before, err := Lock(ctx, s.store, actor, id)
-	if err != nil {
+	return s.store.InTx(ctx, func(ctx context.Context) error {
+		before, err := Lock(ctx, s.store, actor, id)
+		if err != nil {
+			return err
+		}
+		_, err = s.change(ctx, actor, before, change.of(before))
 		return err
-	}
-	_, err = s.Update(ctx, actor, id, change.of(before), nil)
-	return err
+	})
 }
 
 // of returns the change for one ticket.

@@ -65,33 +65,38 @@ func (s *Service) Update(
 		if accept != nil && !accept(before.Version) {
 			return ErrChanged()
 		}
-		after, err := change.apply(before, actor)
-		if err != nil {
-			return err
-		}
-		if err := s.checkChange(ctx, change, after.SnoozedUntil); err != nil {
-			return err
-		}
-		if err := s.countChange(ctx, actor, 0); err != nil {
-			return err
-		}
-		if after.Status == sqlc.TicketStatusClosed || after.AIMode != before.AIMode {
-			if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
-				TicketID: id, ActorKind: actor.Kind(), ActorID: &actor.ID, Answers: true,
-			}); err != nil {
-				return err
-			}
-		}
-		params := s.update(actor, before, after)
-		params.Triaged = actor.IsStaff() && change.triages()
-		updated, err := s.store.UpdateTicket(store.Last(ctx), params)
-		ticket = View(updated)
+		ticket, err = s.change(ctx, actor, before, change)
 		return err
 	})
 	if store.IsUniqueViolation(err, "tickets_service_id_external_id_key") {
 		err = errExternalIDTaken()
 	}
 	return ticket, err
+}
+
+// change makes a change in a ticket that the transaction has locked. It may be the transaction's last statement.
+func (s *Service) change(ctx context.Context, actor auth.Actor, before sqlc.Ticket, change Change) (View, error) {
+	after, err := change.apply(before, actor)
+	if err != nil {
+		return View{}, err
+	}
+	if err := s.checkChange(ctx, change, after.SnoozedUntil); err != nil {
+		return View{}, err
+	}
+	if err := s.countChange(ctx, actor, 0); err != nil {
+		return View{}, err
+	}
+	if after.Status == sqlc.TicketStatusClosed || after.AIMode != before.AIMode {
+		if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
+			TicketID: before.ID, ActorKind: actor.Kind(), ActorID: &actor.ID, Answers: true,
+		}); err != nil {
+			return View{}, err
+		}
+	}
+	params := s.update(actor, before, after)
+	params.Triaged = actor.IsStaff() && change.triages()
+	updated, err := s.store.UpdateTicket(store.Last(ctx), params)
+	return View(updated), err
 }
 
 func errExternalIDTaken() error {

@@ -1442,7 +1442,9 @@ export type HandoffReason = 'wants_human' | 'wrong_answer' | 'cannot_answer' | '
 export type AIResponseKind = 'answer' | 'suggest_reply' | 'summarize' | 'triage';
 
 /**
- * The staff's decision about a draft.
+ * The staff's decision about a draft. `pending` means that there is none. A draft waits for one only while its `status` is
+ * `completed`; one that ends in another way, such as `superseded`, stays `pending`.
+ *
  */
 export type AIReview = 'pending' | 'published' | 'discarded';
 
