@@ -118,7 +118,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 func (s *Server) problemOf(err error, c echo.Context) *apperr.Error {
 	var fromEcho *echo.HTTPError
 	if !errors.As(err, &fromEcho) {
-		return apperr.From(err)
+		return s.orOldSchema(c.Request().Context(), apperr.From(err))
 	}
 	switch fromEcho.Code {
 	case http.StatusNotFound:
@@ -134,6 +134,22 @@ func (s *Server) problemOf(err error, c echo.Context) *apperr.Error {
 	default:
 		return apperr.Wrap(apperr.Internal, "", err)
 	}
+}
+
+// orOldSchema returns SchemaDirty instead of an error that comes from a schema older than the server needs.
+func (s *Server) orOldSchema(ctx context.Context, problem *apperr.Error) *apperr.Error {
+	var missing interface {
+		error
+		Undefined() bool
+	}
+	if problem.Code != apperr.Internal || !errors.As(problem, &missing) || !missing.Undefined() {
+		return problem
+	}
+	ready := s.readiness.recheck(ctx)
+	if !apperr.Is(ready, apperr.SchemaDirty) {
+		return problem
+	}
+	return apperr.Wrap(apperr.SchemaDirty, apperr.From(ready).Detail, problem)
 }
 
 func writeProblem(c echo.Context, err *apperr.Error, requestID string) error {

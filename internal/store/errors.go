@@ -33,6 +33,17 @@ func (e *Error) Error() string {
 	return "postgres: SQLSTATE " + e.SQLState
 }
 
+// Undefined reports whether the statement names something that the database does not have. All statements are checked
+// against the schema when they are generated, so the database's is another one.
+func (e *Error) Undefined() bool {
+	switch e.SQLState {
+	case pgerrcode.UndefinedTable, pgerrcode.UndefinedColumn, pgerrcode.UndefinedFunction, pgerrcode.UndefinedObject:
+		return true
+	default:
+		return false
+	}
+}
+
 // IsUniqueViolation reports whether err is a violation of the named unique constraint or index.
 func IsUniqueViolation(err error, constraint string) bool {
 	var e *Error

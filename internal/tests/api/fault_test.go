@@ -83,6 +83,32 @@ func TestEveryOperationHidesTheCauseOfAFault(t *testing.T) {
 	}
 }
 
+// A release that was started before its migration, or a schema that was reverted.
+func TestEveryOperationSaysThatTheSchemaIsOld(t *testing.T) {
+	t.Parallel()
+	d := newCastOn(t, desk.Options{DatabaseURL: storetest.NewURL(t)})
+	calls := d.calls(t)
+	require.Equal(t, http.StatusOK, d.Do(t, http.MethodGet, "/readyz", "").Status)
+	storetest.Exec(t, d.DatabaseURL, `DO $$ DECLARE name text; BEGIN
+		FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations' LOOP
+			EXECUTE format('ALTER TABLE %I RENAME TO %I', name, name || '_gone');
+		END LOOP;
+		UPDATE schema_migrations SET version = 1;
+	END $$`)
+	r := d.Do(t, http.MethodPost, "/auth/login", `{"email":"ada@example.com","password":"correct horse battery"}`, contentJSON)
+	requireRefused(t, r, http.StatusServiceUnavailable, client.ProblemCodeSchemaDirty) // The successful probe does not hide the cause.
+	d.forget(t, http.StatusServiceUnavailable)
+	for _, c := range calls {
+		if c.Responses.Status(http.StatusServiceUnavailable) == nil {
+			continue
+		}
+		r := d.do(t, c, c.body, jsonType)
+		requireRefused(t, r, http.StatusServiceUnavailable, client.ProblemCodeSchemaDirty)
+		require.NotContains(t, string(r.Body), "_gone")
+		require.NotContains(t, string(r.Body), "42P01")
+	}
+}
+
 func TestEveryOperationIsLimited(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
