@@ -9,6 +9,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/assistant/upstream"
+	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -26,6 +27,8 @@ type ending struct {
 	hub    *eventlog.Hub
 	roster *roster
 	leases *leases
+	// recording logs when ends cannot be recorded.
+	recording *background.Outage
 }
 
 // answer is the generated text with its facts.
@@ -161,8 +164,10 @@ func (e ending) persist(
 		late := try.Err() != nil
 		cancel()
 		if !late && !apperr.Is(err, apperr.DBUnavailable) && !apperr.Is(err, apperr.DBBusy) || err == nil {
+			e.recording.Note(ctx, nil)
 			return err
 		}
+		e.recording.Note(ctx, err)
 		select {
 		case <-ctx.Done():
 			return err

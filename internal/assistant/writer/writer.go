@@ -77,7 +77,10 @@ func New(s *store.Store, o Options) *Writer {
 	w.leases = &leases{store: s, reserved: s.Reserved(), ownerID: w.id, roster: w.roster, logger: o.Logger}
 	w.generator = &generator{
 		models: o.Models, format: o.Format, committer: w.committer, logger: o.Logger,
-		ending: ending{store: s, hub: o.Hub, roster: w.roster, leases: w.leases},
+		ending: ending{
+			store: s, hub: o.Hub, roster: w.roster, leases: w.leases,
+			recording: &background.Outage{While: "recording the end of an answer", Logger: o.Logger},
+		},
 	}
 	w.reaper = &reaper{
 		store: s, ownerID: w.id, roster: w.roster, enabled: o.Models.Enabled(),

@@ -295,3 +295,24 @@ func TestOutageFailsReadinessWithoutFloodingTheLog(t *testing.T) {
 	d.start(t)
 	require.Eventually(t, func() bool { return status("/readyz") == http.StatusOK }, patience, 50*time.Millisecond)
 }
+
+// The database's disk is full.
+func TestLogSaysThatAnAnswerCannotBeStored(t *testing.T) {
+	t.Parallel()
+	var log logBuffer
+	s := desk.New(t, desk.Options{Log: &log})
+	storetest.Exec(t, s.DatabaseURL, `CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$`)
+	storetest.Exec(t, s.DatabaseURL, "CREATE TRIGGER fail BEFORE INSERT ON messages FOR EACH ROW WHEN (NEW.author = 'ai') EXECUTE FUNCTION fail()")
+	customer := s.Customer(t)
+	stream := customer.Stream(t, customer.NewTicket(t).ID)
+	says := func(message string) func() bool {
+		return func() bool {
+			return strings.Contains(log.String(), message+`" while="recording the end of an answer"`)
+		}
+	}
+	require.Eventually(t, says("background work fails"), patience, 10*time.Millisecond)
+	storetest.Exec(t, s.DatabaseURL, "DROP TRIGGER fail ON messages")
+	require.NotNil(t, stream.ReadAll().Done)
+	require.Eventually(t, says("background work succeeds again"), patience, 10*time.Millisecond)
+}
