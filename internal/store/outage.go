@@ -55,6 +55,9 @@ var refusals = map[string]OutageError{
 	pgerrcode.InvalidCatalogName: {
 		Cause: "no such database", Advice: "Create the database that the URL names, or correct the name.",
 	},
+	pgerrcode.DiskFull: {
+		Cause: "disk is full", Advice: "Free space on the database's disk.",
+	},
 	pgerrcode.TooManyConnections: {
 		Cause: "too many connections", Advice: "Lower SUPPORT_DB_MAX_CONNS, or raise max_connections of the server.",
 	},

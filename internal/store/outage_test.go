@@ -69,6 +69,7 @@ func TestEveryCauseOfAnOutageIsNamed(t *testing.T) {
 		"no answer in time":                   context.DeadlineExceeded,
 		"TLS failed":                          &net.OpError{Op: "remote error", Err: x509.UnknownAuthorityError{}},
 		"too many connections":                &pgconn.PgError{Code: "53300", Message: "canary"},
+		"disk is full":                        &pgconn.PgError{Code: "53100", Message: "canary"},
 		"wrong user or password":              &pgconn.PgError{Code: "28P01", Message: "canary"},
 		"access denied":                       &pgconn.PgError{Code: "28000", Message: "canary"},
 		"start-up parameters refused":         &pgconn.PgError{Code: "08P01", Message: "canary"},
