@@ -69,8 +69,8 @@ type (
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer sent another message first,
 	// or it was generated again.
 	AIResponseStatus = plain.AIResponseStatus
-	// AIReview: The staff's decision about a draft. `pending` means that there is none. A draft waits for one only while its `status` is
-	// `completed`; one that ends in another way, such as `superseded`, stays `pending`.
+	// AIReview: What staff decided about a draft. `pending` means that they have not decided. Only a `completed` draft can still be
+	// published or discarded; a `superseded`, `cancelled` or `failed` one stays `pending`.
 	AIReview = plain.AIReview
 	// APIKey: An API key, without the key itself.
 	//

@@ -1524,8 +1524,8 @@ type AIResponseKind string
 // or it was generated again.
 type AIResponseStatus string
 
-// AIReview The staff's decision about a draft. `pending` means that there is none. A draft waits for one only while its `status` is
-// `completed`; one that ends in another way, such as `superseded`, stays `pending`.
+// AIReview What staff decided about a draft. `pending` means that they have not decided. Only a `completed` draft can still be
+// published or discarded; a `superseded`, `cancelled` or `failed` one stays `pending`.
 type AIReview string
 
 // APIKey An API key, without the key itself.

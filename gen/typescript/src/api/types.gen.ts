@@ -1442,8 +1442,8 @@ export type HandoffReason = 'wants_human' | 'wrong_answer' | 'cannot_answer' | '
 export type AIResponseKind = 'answer' | 'suggest_reply' | 'summarize' | 'triage';
 
 /**
- * The staff's decision about a draft. `pending` means that there is none. A draft waits for one only while its `status` is
- * `completed`; one that ends in another way, such as `superseded`, stays `pending`.
+ * What staff decided about a draft. `pending` means that they have not decided. Only a `completed` draft can still be
+ * published or discarded; a `superseded`, `cancelled` or `failed` one stays `pending`.
  *
  */
 export type AIReview = 'pending' | 'published' | 'discarded';
