@@ -45,17 +45,37 @@ func (c *cast) forget(t *testing.T, status int) {
 	}
 }
 
+// removeTables renames all tables but one.
+func (c *cast) removeTables(t *testing.T, kept string) {
+	t.Helper()
+	storetest.Exec(t, c.DatabaseURL, `DO $$ DECLARE name text; BEGIN
+		FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> '`+kept+`' LOOP
+			EXECUTE format('ALTER TABLE %I RENAME TO %I', name, name || '_gone');
+		END LOOP;
+	END $$`)
+}
+
+// requireFailures sends the calls that declare the status, and requires that each fails with it and hides the cause.
+func (c *cast) requireFailures(t *testing.T, calls []call, status int, code client.ProblemCode) {
+	t.Helper()
+	for _, call := range calls {
+		if call.Responses.Status(status) == nil {
+			continue
+		}
+		r := c.do(t, call, call.body, jsonType)
+		requireRefused(t, r, status, code)
+		require.NotContains(t, string(r.Body), "_gone")
+		require.NotContains(t, string(r.Body), "42P01")
+	}
+}
+
 func TestEveryOperationReportsALostDatabase(t *testing.T) {
 	t.Parallel()
 	d, cut := newCastBehindRelay(t)
 	calls := d.calls(t)
 	cut()
 	d.forget(t, http.StatusServiceUnavailable)
-	for _, c := range calls {
-		if c.Responses.Status(http.StatusServiceUnavailable) != nil {
-			d.do(t, c, c.body, jsonType).RequireProblem(t, http.StatusServiceUnavailable, client.ProblemCodeDBUnavailable)
-		}
-	}
+	d.requireFailures(t, calls, http.StatusServiceUnavailable, client.ProblemCodeDBUnavailable)
 }
 
 // An unexpected fault, such as a database without its tables.
@@ -66,21 +86,9 @@ func TestEveryOperationHidesTheCauseOfAFault(t *testing.T) {
 		Ready:       func(context.Context) error { return errors.New(canary) },
 	})
 	calls := d.calls(t)
-	storetest.Exec(t, d.DatabaseURL, `DO $$ DECLARE name text; BEGIN
-		FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
-			EXECUTE format('ALTER TABLE %I RENAME TO %I', name, name || '_gone');
-		END LOOP;
-	END $$`)
+	d.removeTables(t, "")
 	d.forget(t, http.StatusInternalServerError)
-	for _, c := range calls {
-		if c.Responses.Status(http.StatusInternalServerError) == nil {
-			continue
-		}
-		r := d.do(t, c, c.body, jsonType)
-		requireRefused(t, r, http.StatusInternalServerError, client.ProblemCodeInternal)
-		require.NotContains(t, string(r.Body), "_gone")
-		require.NotContains(t, string(r.Body), "42P01")
-	}
+	d.requireFailures(t, calls, http.StatusInternalServerError, client.ProblemCodeInternal)
 }
 
 // A release that was started before its migration, or a schema that was reverted.
@@ -89,24 +97,12 @@ func TestEveryOperationSaysThatTheSchemaIsOld(t *testing.T) {
 	d := newCastOn(t, desk.Options{DatabaseURL: storetest.NewURL(t)})
 	calls := d.calls(t)
 	require.Equal(t, http.StatusOK, d.Do(t, http.MethodGet, "/readyz", "").Status)
-	storetest.Exec(t, d.DatabaseURL, `DO $$ DECLARE name text; BEGIN
-		FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations' LOOP
-			EXECUTE format('ALTER TABLE %I RENAME TO %I', name, name || '_gone');
-		END LOOP;
-		UPDATE schema_migrations SET version = 1;
-	END $$`)
+	d.removeTables(t, "schema_migrations")
+	storetest.Exec(t, d.DatabaseURL, "UPDATE schema_migrations SET version = 1")
 	r := d.Do(t, http.MethodPost, "/auth/login", `{"email":"ada@example.com","password":"correct horse battery"}`, contentJSON)
 	requireRefused(t, r, http.StatusServiceUnavailable, client.ProblemCodeSchemaDirty) // The successful probe does not hide the cause.
 	d.forget(t, http.StatusServiceUnavailable)
-	for _, c := range calls {
-		if c.Responses.Status(http.StatusServiceUnavailable) == nil {
-			continue
-		}
-		r := d.do(t, c, c.body, jsonType)
-		requireRefused(t, r, http.StatusServiceUnavailable, client.ProblemCodeSchemaDirty)
-		require.NotContains(t, string(r.Body), "_gone")
-		require.NotContains(t, string(r.Body), "42P01")
-	}
+	d.requireFailures(t, calls, http.StatusServiceUnavailable, client.ProblemCodeSchemaDirty)
 }
 
 func TestEveryOperationIsLimited(t *testing.T) {
