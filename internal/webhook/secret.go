@@ -110,14 +110,15 @@ func (s *seals) open(webhook uuid.UUID, sealed []byte) (plain secret, old bool, 
 	return nil, false, errSealed
 }
 
-// renew returns the secret sealed with the first key, and whether that changes anything.
-func (s *seals) renew(webhook uuid.UUID, sealed []byte) (renewed []byte, changed bool) {
+// renew returns the secret sealed with the first key, and whether that changes anything. No secret, and one that no key
+// opens, stay as they are; the latter is an error.
+func (s *seals) renew(webhook uuid.UUID, sealed []byte) (renewed []byte, changed bool, err error) {
 	if sealed == nil {
-		return nil, false
+		return nil, false, nil
 	}
 	plain, old, err := s.open(webhook, sealed)
 	if err != nil || !old {
-		return sealed, false
+		return sealed, false, err
 	}
-	return s.seal(webhook, plain), true
+	return s.seal(webhook, plain), true, nil
 }

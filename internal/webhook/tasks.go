@@ -49,13 +49,13 @@ func (s *Service) Sweep(ctx context.Context) error {
 // webhooks in the log whose secrets no key opens, each once.
 func (s *Service) Reseal(ctx context.Context) error {
 	return eachSecret(ctx, s.store, func(row sqlc.ListWebhookSecretsRow) error {
-		if _, _, err := s.seals.open(row.ID, row.Secret); err == nil {
+		secret, changed, err := s.seals.renew(row.ID, row.Secret)
+		if err == nil {
 			s.unreadable.Delete(row.ID)
 		} else if _, known := s.unreadable.LoadOrStore(row.ID, true); !known {
 			s.logger.ErrorContext(ctx, "webhook cannot be signed", slog.Any("webhook_id", row.ID), slog.Any("error", err))
 		}
-		secret, changed := s.seals.renew(row.ID, row.Secret)
-		previous, previousChanged := s.seals.renew(row.ID, row.PreviousSecret)
+		previous, previousChanged, _ := s.seals.renew(row.ID, row.PreviousSecret)
 		if !changed && !previousChanged {
 			return nil
 		}
@@ -103,7 +103,7 @@ func CheckSecrets(ctx context.Context, s *store.Store, secrets [][]byte) (found 
 	err = eachSecret(ctx, s, func(row sqlc.ListWebhookSecretsRow) error {
 		found.Webhooks++
 		_, old, err := sealed.open(row.ID, row.Secret)
-		_, previousOld := sealed.renew(row.ID, row.PreviousSecret)
+		_, previousOld, _ := sealed.renew(row.ID, row.PreviousSecret)
 		switch {
 		case err != nil:
 			found.Unreadable = append(found.Unreadable, row.ID)
