@@ -24,7 +24,7 @@ func (s *Server) GetReadiness(
 	if s.draining.Load() {
 		return nil, apperr.New(apperr.Draining, "The server is shutting down.")
 	}
-	if err := s.readiness.check(ctx); err != nil {
+	if err := s.readiness.check(ctx, false); err != nil {
 		return nil, err
 	}
 	return api.GetReadiness200JSONResponse{Status: api.HealthStatusOk}, nil

@@ -145,7 +145,7 @@ func (s *Server) orOldSchema(ctx context.Context, problem *apperr.Error) *apperr
 	if problem.Code != apperr.Internal || !errors.As(problem, &missing) || !missing.Undefined() {
 		return problem
 	}
-	ready := s.readiness.recheck(ctx)
+	ready := s.readiness.check(ctx, true)
 	if !apperr.Is(ready, apperr.SchemaDirty) {
 		return problem
 	}

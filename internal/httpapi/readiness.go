@@ -20,27 +20,14 @@ type readiness struct {
 	err   error
 }
 
-func (r *readiness) check(ctx context.Context) error {
+// check returns a recent answer, or a new one. For a caller who has seen a fault, a recent success explains nothing.
+func (r *readiness) check(ctx context.Context, faulty bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if time.Since(r.asked) < readinessTTL {
+	if time.Since(r.asked) < readinessTTL && (r.err != nil || !faulty) {
 		return r.err
 	}
-	return r.run(ctx)
-}
-
-// recheck is check for a caller who has seen a fault, which an earlier success does not explain.
-func (r *readiness) recheck(ctx context.Context) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.err != nil && time.Since(r.asked) < readinessTTL {
-		return r.err
-	}
-	return r.run(ctx)
-}
-
-// run asks. The caller holds the lock. A probe that disconnects must not cancel the check for the next one.
-func (r *readiness) run(ctx context.Context) error {
+	// A probe that disconnects must not cancel the check for the next one.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readinessTimeout)
 	defer cancel()
 	r.err = r.ask(ctx)
