@@ -74,7 +74,8 @@ func (s *Service) Update(
 	return ticket, err
 }
 
-// change makes a change in a ticket that the transaction has locked. It may be the transaction's last statement.
+// change makes a change in a ticket that the transaction has locked. Call it last: its last statement also commits, unless
+// the transaction belongs to a caller.
 func (s *Service) change(ctx context.Context, actor auth.Actor, before sqlc.Ticket, change Change) (View, error) {
 	after, err := change.apply(before, actor)
 	if err != nil {
