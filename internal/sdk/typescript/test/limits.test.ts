@@ -25,7 +25,7 @@ const calls: Record<string, (support: Support, signal: AbortSignal) => Promise<u
 };
 
 /** Ways to make a caller's signal, and to abort it. */
-const signals: Record<string, () => [AbortSignal, () => void]> = {
+const signals: Record<string, (timeout: number) => [AbortSignal, () => void]> = {
   controller: () => {
     const controller = new AbortController();
     return [controller.signal, () => controller.abort(new Error('enough'))];
@@ -34,7 +34,7 @@ const signals: Record<string, () => [AbortSignal, () => void]> = {
     const controller = new AbortController();
     return [AbortSignal.any([controller.signal, AbortSignal.timeout(60_000)]), () => controller.abort(new Error('enough'))];
   },
-  timeout: () => [AbortSignal.timeout(500), () => undefined],
+  timeout: (timeout) => [AbortSignal.timeout(timeout), () => undefined],
 };
 
 for (const [collection, collect] of Object.entries(collections)) {
@@ -55,12 +55,15 @@ for (const [collection, collect] of Object.entries(collections)) {
               hold(response, name === 'stream');
               came();
             });
-            const [signal, abort] = make();
-            const result = assert.rejects(call(support, signal), (error) => error === signal.reason);
-            await arrived;
-            await collect();
-            abort();
-            await result;
+            // The timeout may pass before the request arrives. A longer one follows then.
+            for (let timeout = 500; closed === undefined; timeout *= 2) {
+              const [signal, abort] = make(timeout);
+              const result = assert.rejects(call(support, signal), (error) => error === signal.reason);
+              await Promise.race([arrived, result]);
+              await collect();
+              abort();
+              await result;
+            }
             await closed; // The server's connection closes too.
           });
         }
