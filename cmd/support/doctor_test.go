@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -43,6 +44,10 @@ func TestDoctorNamesTheNextStep(t *testing.T) {
 				`origins +ok +https://a\.example`, `origins +ok +http://localhost:3000`, `proxies +ok +10\.0\.0\.0/8`,
 			},
 		},
+		"no privileges": {environ: []string{asRole(t, "")}, code: exitFailure, want: []string{`schema +FAILED +.*role lacks a privilege.*GRANT`}},
+		"role without tables": {
+			environ: []string{asRole(t, "GRANT ALL ON ALL TABLES IN SCHEMA public TO %s")}, code: exitFailure, want: []string{`schema +FAILED +.*does not own the tables.*GRANT`},
+		},
 		"no schema":          {environ: []string{empty}, code: exitFailure, want: []string{`schema +FAILED .*support migrate up`}},
 		"no such database":   {environ: []string{strings.Replace(migrated, "?", "x?", 1)}, code: exitFailure, want: []string{`database +FAILED +no such database`}},
 		"nobody listens":     {environ: []string{"DATABASE_URL=postgres://u:canary@" + vacant + "/d"}, code: exitFailure, want: []string{`database +FAILED +connection refused`}},
@@ -66,6 +71,19 @@ func TestDoctorNamesTheNextStep(t *testing.T) {
 			require.NotContains(t, out, "canary")
 		})
 	}
+}
+
+// asRole returns DATABASE_URL for a migrated database and a new role with these privileges.
+func asRole(t *testing.T, grant string) string {
+	t.Helper()
+	database := storetest.NewURL(t)
+	role := "support_test_" + strings.ToLower(rand.Text())
+	storetest.Exec(t, database, "CREATE ROLE "+role)
+	t.Cleanup(func() { storetest.Exec(t, database, fmt.Sprintf("DROP OWNED BY %[1]s; DROP ROLE %[1]s", role)) })
+	if grant != "" {
+		storetest.Exec(t, database, fmt.Sprintf(grant, role))
+	}
+	return "DATABASE_URL=" + database + "&options=-c%20role%3D" + role
 }
 
 func TestDoctorReadsTheFile(t *testing.T) {

@@ -44,12 +44,13 @@ func checkHealth(ctx context.Context, addr string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
-	address := "http://" + net.JoinHostPort(host, port) + "/readyz"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	address := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port), Path: "/readyz"}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), http.NoBody)
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(request)
+	// The server is on this machine, so a proxy (HTTP_PROXY) is not on the way.
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
 	var failed *url.Error
 	if errors.As(err, &failed) {
 		err = failed.Err

@@ -90,6 +90,9 @@ func TestMisuseNamesTheNextStep(t *testing.T) {
 		"down below the first":      {args: "migrate down 99", environ: []string{migrated}, code: exitSettings, want: []string{fmt.Sprint(latest(t), " version(s)"), "migrate goto 0"}},
 		"version as a word":         {args: "migrate goto latest", environ: []string{migrated}, code: exitSettings, want: []string{"a version is a number"}},
 
+		"no server on an interface": {
+			args: "healthcheck", environ: []string{"SUPPORT_ADDR=[::1%lo]:1"}, code: exitFailure, want: []string{"no server", "SUPPORT_ADDR"},
+		},
 		"no server": {args: "healthcheck", environ: []string{"SUPPORT_ADDR=" + vacant}, code: exitFailure, want: []string{"no server", "SUPPORT_ADDR"}},
 	} {
 		t.Run(name, func(t *testing.T) {

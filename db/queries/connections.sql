@@ -13,6 +13,12 @@ FROM unnest(ARRAY['statement_timeout', 'lock_timeout', 'idle_in_transaction_sess
 WHERE current_setting(limits.name) = '0'
 ORDER BY name;
 
+-- name: GetSchemaOwnership :one
+-- Whether this session's role may do what only the owner of the tables may, such as adding partitions.
+SELECT (pg_has_role(c.relowner, 'USAGE') AND has_schema_privilege(c.relnamespace, 'CREATE'))::boolean
+FROM pg_catalog.pg_class AS c
+WHERE c.oid = 'journal'::regclass;
+
 -- name: GetDatabaseServer :one
 -- The release of PostgreSQL, as text and as a number, and the database's time.
 SELECT

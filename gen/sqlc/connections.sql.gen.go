@@ -31,6 +31,20 @@ func (q *Queries) GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, 
 	return i, err
 }
 
+const getSchemaOwnership = `-- name: GetSchemaOwnership :one
+SELECT (pg_has_role(c.relowner, 'USAGE') AND has_schema_privilege(c.relnamespace, 'CREATE'))::boolean
+FROM pg_catalog.pg_class AS c
+WHERE c.oid = 'journal'::regclass
+`
+
+// Whether this session's role may do what only the owner of the tables may, such as adding partitions.
+func (q *Queries) GetSchemaOwnership(ctx context.Context) (bool, error) {
+	row := q.db.QueryRow(ctx, getSchemaOwnership)
+	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const getSessionBudget = `-- name: GetSessionBudget :one
 SELECT
     current_setting('max_connections')::integer AS max_connections,

@@ -241,6 +241,8 @@ type Querier interface {
 	GetSLA(ctx context.Context) (SLA, error)
 	// read_only says whether this session is read-only, as on a standby or on a primary that was replaced.
 	GetSchemaMigration(ctx context.Context) (GetSchemaMigrationRow, error)
+	// Whether this session's role may do what only the owner of the tables may, such as adding partitions.
+	GetSchemaOwnership(ctx context.Context) (bool, error)
 	GetServiceCustomer(ctx context.Context, arg GetServiceCustomerParams) (GetServiceCustomerRow, error)
 	GetServiceCustomerByUserID(ctx context.Context, arg GetServiceCustomerByUserIDParams) (GetServiceCustomerByUserIDRow, error)
 	// The account of a session that has not expired.

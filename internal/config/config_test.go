@@ -308,6 +308,28 @@ func TestPublicDebugAddressCausesAWarning(t *testing.T) {
 	}
 }
 
+// Model names are labels of metrics, and are stored with each answer.
+func TestModelNamesArePrintable(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a\x01b", "a\u200bb", "a\xffb", "a\u00a0b", "a\nb"} {
+		for _, setting := range []string{"GROQ_MODEL", "GROQ_FALLBACK_MODELS"} {
+			_, err := load(environ(setting + "=" + name))
+			require.ErrorContains(t, err, setting+" ")
+			require.ErrorContains(t, err, "character that cannot be printed")
+		}
+	}
+	_, err := load(environ(`GROQ_MODEL=modèle "a\b"`))
+	require.NoError(t, err)
+}
+
+func TestDatabaseMayComeFromAService(t *testing.T) {
+	t.Parallel()
+	for _, database := range []string{"postgres:///?service=desk", "service=desk", "postgres://host/?dbname=support"} {
+		_, err := load([]string{"DATABASE_URL=" + database, "JWT_SECRET=" + goodSecret})
+		require.NoError(t, err, database)
+	}
+}
+
 func TestDatabaseMayHaveSeveralHosts(t *testing.T) {
 	t.Parallel()
 	for _, database := range []string{

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -81,8 +83,8 @@ func (c *Config) validate(need Need, f *faults) {
 	if u, err := url.Parse(c.GroqAPIURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		f.add("GROQ_API_URL", "is not a URL of the form https://host")
 	}
-	if len(c.GroqModel) > maxModelBytes {
-		f.add("GROQ_MODEL", "has more than 128 characters")
+	if fault := modelFault(c.GroqModel); fault != "" {
+		f.add("GROQ_MODEL", fault)
 	}
 	c.validateAI(f)
 	f.checkOneOf("SUPPORT_LOG_FORMAT", c.LogFormat, "json", "text")
@@ -108,8 +110,8 @@ func (c *Config) validateAI(f *faults) {
 	}
 	for i, model := range c.GroqFallbacks {
 		c.GroqFallbacks[i] = strings.TrimSpace(model)
-		if n := len(c.GroqFallbacks[i]); n == 0 || n > maxModelBytes {
-			f.add("GROQ_FALLBACK_MODELS", "has an entry that is empty or has more than 128 characters")
+		if fault := modelFault(c.GroqFallbacks[i]); fault != "" {
+			f.add("GROQ_FALLBACK_MODELS", "has an entry that "+fault)
 			break
 		}
 	}
@@ -129,6 +131,20 @@ func (c *Config) validateAI(f *faults) {
 	f.checkBudget("SUPPORT_MESSAGES_PER_DAY", int64(c.MessagesPerDay), maxCount)
 	f.checkRange("SUPPORT_JOURNAL_DAYS", int64(c.JournalDays), 1, maxJournalDays)
 	f.checkBudget("SUPPORT_BYTES_PER_DAY", c.BytesPerDay, maxBytesPerDay)
+}
+
+// modelFault says what is wrong with the name of a model, which is sent as JSON, stored, and a label of metrics.
+func modelFault(name string) string {
+	switch {
+	case name == "":
+		return "is empty"
+	case len(name) > maxModelBytes:
+		return "has more than 128 bytes"
+	case !utf8.ValidString(name), strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return "has a character that cannot be printed"
+	default:
+		return ""
+	}
 }
 
 // validateAcceptedSecrets checks further secrets by the rules for JWT_SECRET.
@@ -247,17 +263,20 @@ func hasDefaultPort(u *url.URL) bool {
 // furtherHosts are those after the first one of a connection URL, which net/url does not read.
 var furtherHosts = regexp.MustCompile(`^([^:]+://(?:[^/?#]*@)?[^,/?#@]*),[^/?#@]*`)
 
-// keywordDatabase is the database in a keyword string, such as "host=a,b dbname=support".
-var keywordDatabase = regexp.MustCompile(`(?:^|\s)dbname\s*=\s*\S`)
+// keywordDatabase is the database, or the service that names it, in a keyword string, such as "host=a,b dbname=support".
+var keywordDatabase = regexp.MustCompile(`(?:^|\s)(?:dbname|service)\s*=\s*\S`)
 
-// isDatabaseURL reports whether s looks like a connection URL or a keyword string that names a database. The driver checks
-// the rest.
+// isDatabaseURL reports whether s looks like a connection URL or a keyword string that names a database, or a service of
+// pg_service.conf. The driver checks the rest.
 func isDatabaseURL(s string) bool {
 	if !strings.Contains(s, "://") {
 		return keywordDatabase.MatchString(s)
 	}
 	u, err := url.Parse(furtherHosts.ReplaceAllString(s, "$1"))
-	return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") && strings.Trim(u.Path, "/") != ""
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return false
+	}
+	return strings.Trim(u.Path, "/") != "" || u.Query().Get("dbname") != "" || u.Query().Get("service") != ""
 }
 
 func secretFault(secret string) string {

@@ -106,6 +106,15 @@ func (d *doctor) schema(ctx context.Context, s *store.Store) (ok bool) {
 		d.report("schema", levelFailed, "%s", app.Explain(err))
 		return false
 	}
+	switch owner, err := s.GetSchemaOwnership(ctx); {
+	case err != nil:
+		d.report("schema", levelFailed, "%s", app.Explain(err))
+		return false
+	case !owner:
+		d.report("schema", levelFailed, "the role of DATABASE_URL does not own the tables, so the journal will stop when it needs a new partition. "+
+			"Use the role that ran the migrations, or make this one a member of it: GRANT owner TO role, and GRANT CREATE ON SCHEMA public TO role")
+		return true
+	}
 	d.report("schema", levelOK, "new enough for this program, and the database accepts writes")
 	return true
 }

@@ -129,7 +129,7 @@ func isTranslated(err error) bool {
 func classify(e *Error) error {
 	switch e.SQLState {
 	case pgerrcode.AdminShutdown, pgerrcode.CrashShutdown, pgerrcode.CannotConnectNow, pgerrcode.IdleSessionTimeout, pgerrcode.IdleInTransactionSessionTimeout,
-		pgerrcode.ReadOnlySQLTransaction, pgerrcode.InvalidCatalogName:
+		pgerrcode.ReadOnlySQLTransaction, pgerrcode.InvalidCatalogName, pgerrcode.InsufficientPrivilege:
 		return unavailable(refusalOf(e.SQLState))
 	case pgerrcode.LockNotAvailable, pgerrcode.QueryCanceled, pgerrcode.SerializationFailure, pgerrcode.DeadlockDetected:
 		return busy(e)

@@ -65,6 +65,10 @@ var refusals = map[string]OutageError{
 		Cause:  "start-up parameters refused",
 		Advice: "If the URL leads to PgBouncer, set SUPPORT_DB_POOLER=transaction and SUPPORT_DB_MIGRATE_URL.",
 	},
+	pgerrcode.InsufficientPrivilege: {
+		Cause:  "role lacks a privilege",
+		Advice: "Connect as the role that owns the schema, or make this one a member of it: GRANT owner TO role.",
+	},
 	pgerrcode.ReadOnlySQLTransaction: {
 		Cause: causeReadOnly, Advice: "Use the address of the primary, or name all hosts and target_session_attrs=read-write.",
 	},
@@ -111,6 +115,14 @@ func networkOutage(err error) OutageError {
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return OutageError{Cause: "unknown host", Advice: "Check the host in the database URL."}
+	case errors.As(err, &dns):
+		return OutageError{Cause: "name lookup failed", Advice: "Check the host in the database URL, and this machine's DNS."}
+	case errors.Is(err, pgconn.ErrReadOnlyConnection):
+		return refusals[pgerrcode.ReadOnlySQLTransaction]
+	case errors.Is(err, syscall.ENOENT):
+		return OutageError{Cause: "no such socket", Advice: "Check the folder and the port in the database URL, and that the server is running."}
+	case errors.Is(err, syscall.EACCES):
+		return OutageError{Cause: "no access to the socket", Advice: "Give this program's user access to the socket and its folder."}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return OutageError{Cause: "connection refused", Advice: "Check the host and port in the database URL, and that the server is running."}
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):

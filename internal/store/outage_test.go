@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,6 +64,10 @@ func TestCauseOfAnOutageIsNamedWithoutSecrets(t *testing.T) {
 func TestEveryCauseOfAnOutageIsNamed(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
+		"name lookup failed":                  &net.DNSError{Err: "server misbehaving", Name: "db", IsTemporary: true},
+		"no such socket":                      &net.OpError{Op: "dial", Err: syscall.ENOENT},
+		"no access to the socket":             &net.OpError{Op: "dial", Err: syscall.EACCES},
+		"role lacks a privilege":              &pgconn.PgError{Code: "42501", Message: "canary"},
 		"unknown host":                        &net.DNSError{Err: "no such host", Name: "db", IsNotFound: true},
 		"connection refused":                  &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED},
 		"host unreachable":                    &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH},
@@ -86,11 +92,36 @@ func TestEveryCauseOfAnOutageIsNamed(t *testing.T) {
 	}
 }
 
-func TestURLWithAMissingFileIsExplained(t *testing.T) {
+func TestStandbyIsNamedAsReadOnly(t *testing.T) {
 	t.Parallel()
-	err := (store.Config{URL: "postgres://u:canary@h/d?sslmode=verify-full&sslrootcert=/canary/ca.pem"}).Check()
-	require.ErrorContains(t, err, "names a file that cannot be read")
-	require.NotContains(t, err.Error(), "canary")
+	url := storetest.NewURL(t)
+	for _, query := range []string{"&default_transaction_read_only=on", "&default_transaction_read_only=on&target_session_attrs=read-write"} {
+		s, err := store.Open(t.Context(), store.Config{URL: url + query, MaxConns: 1})
+		require.NoError(t, err)
+		err = s.Ready(t.Context())
+		s.Close()
+		var outage *store.OutageError
+		require.ErrorAs(t, err, &outage, "%v", err)
+		require.Equal(t, "server is read-only", outage.Cause)
+		require.NotEmpty(t, outage.Addr)
+		require.Contains(t, outage.Advice, "Use the address of the primary")
+	}
+}
+
+func TestFaultOfAURLIsExplainedWithoutItsValues(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "canary")
+	require.NoError(t, os.WriteFile(file, []byte("canary"), 0o600))
+	for want, query := range map[string]string{
+		"names a file that cannot be read":    "sslmode=verify-full&sslrootcert=/canary/ca.pem",
+		"as sslrootcert without certificates": "sslmode=verify-full&sslrootcert=" + file,
+		"unknown sslmode":                     "sslmode=canary",
+		"not a PostgreSQL connection URL":     "connect_timeout=canary",
+	} {
+		err := (store.Config{URL: "postgres://u:canary@h/d?" + query}).Check()
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "canary")
+	}
 }
 
 // Waiting transactions hold all shared connections, as when many requests wait for one locked ticket.

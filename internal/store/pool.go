@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -80,6 +81,10 @@ func parseURL(databaseURL string) (*pgxpool.Config, error) {
 	switch {
 	case errors.As(err, &file):
 		return nil, errors.New("the database URL names a file that cannot be read")
+	case err != nil && strings.Contains(err.Error(), "unable to add CA to cert pool"):
+		return nil, errors.New("the database URL names a file as sslrootcert without certificates")
+	case err != nil && strings.Contains(err.Error(), "sslmode is invalid"):
+		return nil, errors.New("the database URL has an unknown sslmode: use disable, prefer, require, verify-ca or verify-full")
 	case err != nil:
 		// The driver's error quotes parts of the URL.
 		return nil, errors.New("the database URL is not a PostgreSQL connection URL")

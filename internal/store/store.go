@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/supportbackend/support/gen/sqlc"
@@ -74,7 +75,9 @@ func (s *Store) Ready(ctx context.Context) error {
 		return err
 	case current.ReadOnly:
 		s.db.replaceAll()
-		return unavailable(&OutageError{Cause: causeReadOnly, Addr: s.db.addr})
+		outage := refusals[pgerrcode.ReadOnlySQLTransaction]
+		outage.Addr = s.db.addr
+		return unavailable(&outage)
 	case current.Version < latest:
 		return apperr.New(apperr.SchemaDirty, "The database's schema is older than this program. Run: support migrate up")
 	case current.Dirty && current.Version == latest:

@@ -17,6 +17,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/contracttest"
 	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
@@ -172,6 +173,39 @@ func TestMetricsAreDocumented(t *testing.T) {
 	slices.Sort(documented)
 	slices.Sort(shown)
 	require.Equal(t, slices.Compact(shown), documented)
+}
+
+func TestAlertsNameWhatExists(t *testing.T) {
+	t.Parallel()
+	d := newCast(t)
+	_, text := scrape(t, d.Desk)
+	page, err := os.ReadFile("../../../OPERATIONS.md")
+	require.NoError(t, err)
+	_, alerts, found := strings.Cut(string(page), "```yaml\ngroups:")
+	require.True(t, found)
+	alerts, _, _ = strings.Cut(alerts, "```")
+
+	names := regexp.MustCompile(`support_[a-z_]+`).FindAllString(alerts, -1)
+	require.Greater(t, len(names), 10)
+	for _, name := range names {
+		require.Contains(t, text, "# TYPE "+strings.TrimSuffix(name, "_bucket")+" ", name)
+	}
+	for _, labels := range regexp.MustCompile(`\b(code|result)[!=]?[=~]"([^"]+)"`).FindAllStringSubmatch(alerts, -1) {
+		for value := range strings.SplitSeq(labels[2], "|") {
+			require.Contains(t, text, labels[1]+`="`+value+`"`)
+		}
+	}
+
+	// Streams, long polls and exports are open for as long as their readers like.
+	match := regexp.MustCompile(`operation!~"([^"]+)"`).FindStringSubmatch(alerts)
+	require.NotNil(t, match)
+	excluded := regexp.MustCompile("^(?:" + match[1] + ")$")
+	for path, item := range contracttest.Spec(t).Paths.Map() {
+		for method, op := range item.Operations() {
+			lasts := op.Parameters.GetByInAndName("query", "wait") != nil || contracttest.IsStream(op.Responses.Status(http.StatusOK))
+			require.Equal(t, lasts, excluded.MatchString(op.OperationID), "%s %s", method, path)
+		}
+	}
 }
 
 func TestMetricsAndProfilesAreNotServedOnTheAPIAddress(t *testing.T) {
