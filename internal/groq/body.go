@@ -48,5 +48,5 @@ func (b *body) Read(p []byte) (int, error) {
 	case b.ctx.Err() != nil:
 		return n, contextError(b.ctx)
 	}
-	return n, &Error{Kind: Protocol, Code: "connection_lost", transient: true, cause: err}
+	return n, &Error{Kind: Protocol, Code: CodeConnectionLost, transient: true, cause: err}
 }

@@ -160,20 +160,33 @@ func endpointURL(base string) (*url.URL, error) {
 func newTransport(control func(string, string, syscall.RawConn) error) *http.Transport {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second, Control: control}
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialer.DialContext,
-		ForceAttemptHTTP2:      true,
-		TLSHandshakeTimeout:    5 * time.Second,
-		DisableCompression:     true,
-		MaxIdleConns:           64,
-		MaxIdleConnsPerHost:    64,
-		IdleConnTimeout:        60 * time.Second,
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialer.DialContext,
+		ForceAttemptHTTP2:   true,
+		TLSHandshakeTimeout: 5 * time.Second,
+		DisableCompression:  true,
+		MaxIdleConns:        64,
+		MaxIdleConnsPerHost: 64,
+		// A new connection costs the next answer two round trips before its request is sent.
+		IdleConnTimeout:        5 * time.Minute,
 		MaxResponseHeaderBytes: 64 << 10,
 		// The buffer exists for as long as an answer runs, so it has room for the headers only; larger bodies bypass
 		// it.
 		WriteBufferSize: 1 << 10,
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout: silentConnection, PingTimeout: pingTimeout, MaxReceiveBufferPerStream: maxUnread,
+		},
 	}
 }
+
+const (
+	// Over HTTP/2, as with Groq, answers share connections, and new ones join them even on a connection that is dead: only
+	// a ping without a reply ends that, before Limits.Header and Limits.Idle end the answers. silentConnection is the
+	// silence before a ping, and pingTimeout the wait for the reply.
+	silentConnection, pingTimeout = 5 * time.Second, 5 * time.Second
+	// maxUnread bounds what HTTP/2 receives of an answer before it is read, in bytes.
+	maxUnread = 64 << 10
+)
 
 // Stream prepares one streamed completion. The request is sent by the first call of [Stream.Next]; the time of
 // Limits.Total runs from here. Cancelling ctx ends the stream and closes the connection at once. The caller must call

@@ -2,6 +2,8 @@ package groq
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -17,13 +19,14 @@ import (
 
 const secretKey = "gsk_VerySecretKey"
 
-// fixture is a client with a simulator, over HTTP.
+// fixture is a client with a simulator, over the network.
 type fixture struct {
 	t      *testing.T
 	sim    *groqsim.Simulator
 	client *Client
 }
 
+// newFixture returns a fixture over HTTP/2 and TLS, as with Groq.
 func newFixture(t *testing.T, scripts ...groqsim.Script) *fixture {
 	t.Helper()
 	return newFixtureWith(t, testLimits(), scripts...)
@@ -31,10 +34,32 @@ func newFixture(t *testing.T, scripts ...groqsim.Script) *fixture {
 
 func newFixtureWith(t *testing.T, limits Limits, scripts ...groqsim.Script) *fixture {
 	t.Helper()
+	return newFixtureOver(t, "HTTP/2.0", limits, scripts...)
+}
+
+// newFixtureOver returns a fixture over HTTP/2 and TLS, as with Groq, or over HTTP/1.1, as with local servers.
+func newFixtureOver(t *testing.T, protocol string, limits Limits, scripts ...groqsim.Script) *fixture {
+	t.Helper()
 	sim := groqsim.New(groqsim.Options{APIKey: secretKey})
 	require.NoError(t, sim.Enqueue(scripts...))
-	server := httptest.NewServer(sim)
-	client, err := New(Options{BaseURL: server.URL, APIKey: secretKey, Limits: limits})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Proto != protocol {
+			t.Error("asked over " + r.Proto)
+		}
+		sim.ServeHTTP(w, r)
+	}))
+	transport := newTransport(nil)
+	if protocol == "HTTP/1.1" {
+		server.Start()
+	} else {
+		server.EnableHTTP2 = true
+		server.StartTLS()
+		transport.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS13}
+		transport.TLSClientConfig.RootCAs.AddCert(server.Certificate())
+	}
+	client, err := New(Options{
+		BaseURL: server.URL, APIKey: secretKey, Limits: limits, HTTPClient: &http.Client{Transport: transport},
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		client.CloseIdleConnections()

@@ -43,6 +43,9 @@ const (
 	Cancelled Kind = "cancelled"
 )
 
+// CodeConnectionLost is the code of a response that broke off with its connection, which others may have shared.
+const CodeConnectionLost = "connection_lost"
+
 // Kinds lists all kinds.
 func Kinds() []Kind {
 	return []Kind{Overloaded, Misconfigured, Rejected, TooLarge, Timeout, Stalled, Protocol, Empty, NoAnswer, Cancelled}

@@ -51,25 +51,27 @@ func TestFailedResponses(t *testing.T) {
 		"no headers":             {groqsim.Script{Stall: &groqsim.Stall{After: -1}}, Error{Kind: Timeout, Code: "no_header"}},
 		"headers too late":       {groqsim.Script{HeaderDelay: groqsim.Duration(time.Minute)}, Error{Kind: Timeout, Code: "no_header"}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			limits := testLimits()
-			if c.want.Kind == Stalled {
-				limits.Idle = 100 * time.Millisecond
-			}
-			if c.want.Kind == Timeout {
-				limits.Header = 100 * time.Millisecond
-			}
-			b := newFixtureWith(t, limits, c.script)
-			_, fault, result := b.ask()
-			require.NotNil(t, fault)
-			require.Equal(t, []any{c.want.Kind, c.want.Status, c.want.Code, c.want.RetryAfter},
-				[]any{fault.Kind, fault.Status, fault.Code, fault.RetryAfter})
-			require.Equal(t, 1, result.Attempts)
-			require.Empty(t, result.FinishReason)
-			requireSafe(t, fault)
-			b.ended(time.Second)
-		})
+		for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+			t.Run(name+" over "+protocol, func(t *testing.T) {
+				t.Parallel()
+				limits := testLimits()
+				if c.want.Kind == Stalled {
+					limits.Idle = 100 * time.Millisecond
+				}
+				if c.want.Kind == Timeout {
+					limits.Header = 100 * time.Millisecond
+				}
+				b := newFixtureOver(t, protocol, limits, c.script)
+				_, fault, result := b.ask()
+				require.NotNil(t, fault)
+				require.Equal(t, []any{c.want.Kind, c.want.Status, c.want.Code, c.want.RetryAfter},
+					[]any{fault.Kind, fault.Status, fault.Code, fault.RetryAfter})
+				require.Equal(t, 1, result.Attempts)
+				require.Empty(t, result.FinishReason)
+				requireSafe(t, fault)
+				b.ended(time.Second)
+			})
+		}
 	}
 }
 
@@ -86,12 +88,17 @@ func requireSafe(t *testing.T, fault *Error) {
 
 func TestResetConnectionIsRetried(t *testing.T) {
 	t.Parallel()
-	b := newFixture(t, groqsim.Script{Reset: true}, groqsim.Script{Text: "Hello"})
-	text, fault, result := b.ask()
-	require.Nil(t, fault)
-	require.Equal(t, "Hello", text)
-	require.Equal(t, 2, result.Attempts)
-	require.Len(t, b.sim.Requests(), 2)
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			b := newFixtureOver(t, protocol, testLimits(), groqsim.Script{Reset: true}, groqsim.Script{Text: "Hello"})
+			text, fault, result := b.ask()
+			require.Nil(t, fault)
+			require.Equal(t, "Hello", text)
+			require.Equal(t, 2, result.Attempts)
+			require.Len(t, b.sim.Requests(), 2)
+		})
+	}
 }
 
 func TestConnectionThatEndsBeforeTheResponseIsRetried(t *testing.T) {

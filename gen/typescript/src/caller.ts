@@ -87,7 +87,7 @@ export class Caller {
         if (lastEventId !== '') {
           headers.set('Last-Event-ID', lastEventId);
         }
-        return attempt(() => this.#exchange(operation, target, headers, deadline));
+        return attempt(target, () => this.#exchange(operation, target, headers, deadline));
       },
     }).events();
   }
@@ -102,7 +102,7 @@ export class Caller {
       signal: options.signal,
       usesGlobalFetch: this.setup.fetch === undefined,
       open: async (deadline) => {
-        const response = await attempt(() => this.#exchange(operation, target, headers, deadline));
+        const response = await attempt(target, () => this.#exchange(operation, target, headers, deadline));
         options.responseHeaders?.(response.headers);
         return response;
       },
@@ -120,7 +120,7 @@ export class Caller {
     const sent = await retry(operation.repeatable ? this.setup.retries : 0, options.signal, async () => {
       const deadline = new Deadline(timeout, options.signal);
       try {
-        return await attempt(async () => {
+        return await attempt(target, async () => {
           const response = await this.#exchange(operation, target, headers, deadline);
           return { body: await readText(response, deadline), headers: response.headers };
         });
@@ -214,12 +214,12 @@ export class Caller {
 }
 
 /** Makes one attempt of a request. It throws only errors of this SDK. */
-async function attempt<T>(work: () => Promise<T>): Promise<T> {
+async function attempt<T>({ method, url }: Target, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     const known = [Problem, ProtocolError, NotModified, Final].some((type) => error instanceof type);
-    throw known ? error : new NetworkError(error instanceof Error ? error.message : String(error), { cause: error });
+    throw known ? error : NetworkError.of(method, url, error);
   }
 }
 

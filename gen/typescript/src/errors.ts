@@ -52,6 +52,25 @@ export function isProblem(error: unknown, code: ProblemCode): error is Problem {
 /** No response arrived, or only part of one. The cause says why. */
 export class NetworkError extends Error {
   override readonly name = 'NetworkError';
+
+  /** Makes the error of a request. The message leaves out the query, which may contain personal data. */
+  static of(method: string, url: string, cause: unknown): NetworkError {
+    const { origin, pathname } = new URL(url);
+    // Browsers do not say why, and most often it is this.
+    const page = (globalThis as { location?: { origin: string } }).location?.origin;
+    const hint = page && page !== origin ? ` (is ${page} one of the server's ALLOWED_ORIGINS?)` : '';
+    return new NetworkError(`${method} ${origin}${pathname}: ${explain(cause)}${hint}`, { cause });
+  }
+}
+
+/** What an error says. That of Node's fetch only says that it failed; its cause has the reason. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) {
+    return String(error);
+  }
+  const cause = error.cause as { message?: string; code?: string } | undefined;
+  const reason = cause?.message || cause?.code;
+  return reason ? `${error.message}: ${reason}` : error.message;
 }
 
 /** The server sent a response that the contract does not allow. */

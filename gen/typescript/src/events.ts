@@ -2,6 +2,7 @@
 
 import type { DeskEvent, DeskEvents } from './api/types.gen.js';
 import { wait } from './deadline.js';
+import { NetworkError, Problem } from './errors.js';
 import { firstPause, mayHelp, pauseAfter } from './retry.js';
 
 /** The most events of a page, and how many seconds a request waits for the first of them. */
@@ -46,7 +47,9 @@ export async function* followEvents(
       position = next;
     } catch (error) {
       signal?.throwIfAborted();
-      if (!mayHelp(error, signal)) {
+      // Any other error, such as one of a session store, comes from the program and would come again.
+      const passing = error instanceof NetworkError || error instanceof Problem;
+      if (!passing || !mayHelp(error, signal)) {
         throw error;
       }
       await wait(pauseAfter(error, firstPause, failures++), signal);

@@ -14,6 +14,8 @@ const (
 	breakerPause    = 30 * time.Second
 	// probePause is the Retry-After during such a probe.
 	probePause = time.Second
+	// Answers share connections, so they are lost together. Losses within lossWindow count as one failure.
+	lossWindow = time.Second
 )
 
 // breaker refuses requests to a failing model at once, instead of after a timeout each. Each replica has its own,
@@ -21,6 +23,7 @@ const (
 type breaker struct {
 	mu       sync.Mutex
 	failures []time.Time // of the last breakerWindow
+	lostAt   time.Time   // when the last loss of a connection was counted
 	// openUntil is zero while the breaker is closed.
 	openUntil time.Time
 	probing   bool
@@ -94,6 +97,26 @@ func (p *pass) failed() {
 		b.openUntil = now.Add(breakerPause)
 		b.failures, b.probing = nil, false
 	}
+}
+
+// lost counts the loss of a connection as a failure of the model, once for all its requests.
+func (p *pass) lost() {
+	if p.breaker.countsLoss() {
+		p.failed()
+	} else {
+		p.ended()
+	}
+}
+
+func (b *breaker) countsLoss() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if now.Sub(b.lostAt) < lossWindow {
+		return false
+	}
+	b.lostAt = now
+	return true
 }
 
 // ended ends a request that says nothing about the model, such as a cancelled one.

@@ -94,6 +94,28 @@ func TestBreakerStaysClosed(t *testing.T) {
 	}
 }
 
+func TestAnswersThatAreLostTogetherCountOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, lost := &breaker{}, &groq.Error{Kind: groq.Protocol, Code: groq.CodeConnectionLost}
+		for range breakerFailures - 1 {
+			for range 2 * breakerFailures {
+				closed(b).report(lost)
+			}
+			elapse(lossWindow)
+		}
+		requireAdmitted(t, b)
+		closed(b).report(lost)
+		requireAdmissionRefused(t, b, breakerPause)
+
+		elapse(breakerPause)
+		probe := requireAdmitted(t, b)
+		closed(b).report(lost)
+		probe.report(lost)
+		requireAdmitted(t, b) // The probe was lost with another answer, so it says nothing.
+	})
+}
+
 func TestHalfOpenBreakerAdmitsOneRequest(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

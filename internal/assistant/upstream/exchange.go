@@ -90,17 +90,12 @@ func (x *Exchange) answer(ctx context.Context, model string, c Conversation) err
 			c = rest
 		case kind == groq.NoAnswer && !request.LessReasoning:
 			request.LessReasoning = true
-		case isInvalidJSON(failure) && !again:
+		case codeIs(failure, invalidJSON) && !again:
 			again = true
 		default:
 			return failure
 		}
 	}
-}
-
-func isInvalidJSON(err error) bool {
-	failure, ok := errors.AsType[*groq.Error](err)
-	return ok && failure.Code == invalidJSON
 }
 
 // ask sends one request.

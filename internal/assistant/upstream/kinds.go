@@ -57,10 +57,19 @@ func (p *pass) report(err error) {
 		p.succeeded()
 	case groq.Overloaded, groq.Timeout, groq.Stalled, groq.Protocol, groq.Misconfigured:
 		p.breaker.heed(RetryAfter(err))
-		p.failed()
+		if codeIs(err, groq.CodeConnectionLost) {
+			p.lost()
+		} else {
+			p.failed()
+		}
 	case groq.Rejected, groq.TooLarge, groq.Empty, groq.NoAnswer, groq.Cancelled:
 		p.ended()
 	}
+}
+
+func codeIs(err error, code string) bool {
+	failure, ok := errors.AsType[*groq.Error](err)
+	return ok && failure.Code == code
 }
 
 // anotherMayAnswer reports whether the failure is specific to the model, so that another one may answer.

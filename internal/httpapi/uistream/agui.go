@@ -2,6 +2,7 @@ package uistream
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -28,8 +29,7 @@ type Run struct {
 
 var _ Encoder = (*Run)(nil)
 
-// NewRun returns an encoder for one run. conversation returns the thread without the answer; few runs need it, and it is
-// too large to keep.
+// NewRun returns an encoder for one run. conversation returns the thread; few runs need it, and it is too large to keep.
 func NewRun(threadID uuid.UUID, runID string, conversation func() ([]api.AGUIMessage, error), convert Convert) *Run {
 	return &Run{threadID: threadID, runID: runID, conversation: conversation, convert: convert}
 }
@@ -94,6 +94,9 @@ func (r *Run) reset(f *frames) {
 		r.fail(f, apperr.From(err))
 		return
 	}
+	// The answer may have been stored in the meantime. Clients would add the events that follow to its text.
+	answer := r.messageID.String()
+	messages = slices.DeleteFunc(messages, func(m api.AGUIMessage) bool { return m.ID == answer })
 	r.end(f)
 	f.add(api.AGUIEvent{Type: api.AGUIEventTypeMESSAGESSNAPSHOT, Messages: messages})
 	r.shown = false

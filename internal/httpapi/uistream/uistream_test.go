@@ -166,8 +166,12 @@ func TestEventsInEveryFormat(t *testing.T) {
 // encoders yields an encoder of each format with its expected output.
 func encoders(v5, v7, agui string) func(yield func(string, uistream.Encoder) bool) {
 	return func(yield func(string, uistream.Encoder) bool) {
+		// The answer may have been stored before a reader gets to the reset.
 		conversation := func() ([]api.AGUIMessage, error) {
-			return []api.AGUIMessage{{ID: "m", Role: api.AGUIMessageRoleUser, Content: "Hi"}}, nil
+			return []api.AGUIMessage{
+				{ID: "m", Role: api.AGUIMessageRoleUser, Content: "Hi"},
+				{ID: responseID.String(), Role: api.AGUIMessageRoleAssistant, Content: "Hello"},
+			}, nil
 		}
 		_ = yield(v5, uistream.NewChat(uistream.V5, convert)) &&
 			yield(v7, uistream.NewChat(uistream.V7, convert)) &&

@@ -28,6 +28,7 @@ func newConfig() *config {
 	return &config{
 		baseURL: os.Getenv("SUPPORT_BASE_URL"),
 		http: &http.Client{
+			Transport:     sharedTransport(),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		headers: http.Header{},
@@ -62,8 +63,9 @@ func WithBaseURL(baseURL string) Option {
 	}
 }
 
-// WithHTTPClient sets the client that sends the requests. The default is an http.Client that follows no redirects. Use
-// its Transport for cross-cutting concerns such as tracing.
+// WithHTTPClient sets the client that sends the requests. The default is an http.Client that follows no redirects, shares
+// its connections with the program's other SDKs, and replaces dead connections within 15 seconds. Use its Transport for
+// cross-cutting concerns such as tracing.
 func WithHTTPClient(doer plain.HttpRequestDoer) Option {
 	return func(c *config) error {
 		c.http = doer

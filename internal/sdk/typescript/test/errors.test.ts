@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { isProblem, readProblem } from '../src/errors.js';
+import { promisify } from 'node:util';
+import { isProblem, NetworkError, readProblem } from '../src/errors.js';
+import { createSupport } from '../src/index.js';
 import { mayHelp, pauseAfter } from '../src/retry.js';
 
 test('the message of a problem', () => {
@@ -30,4 +35,27 @@ test('a pause doubles up to a limit, plus up to a quarter', () => {
     const pause = pauseAfter(undefined, 500, n);
     assert.ok(pause >= least && pause <= least * 1.25, `${pause}`);
   }
+});
+
+test('the message of a network error names the request and says why', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await promisify(server.close.bind(server))();
+  const baseUrl = `http://127.0.0.1:${port}`;
+  const support = createSupport({ baseUrl, retries: 0 });
+  const secretive = support.searchTicketsPage({ q: 'a name' });
+  await assert.rejects(secretive, { name: 'NetworkError', message: `GET ${baseUrl}/search: fetch failed: connect ECONNREFUSED 127.0.0.1:${port}` });
+});
+
+test('in a page of another origin, the message of a network error names the setting', async (t) => {
+  const fetch = async () => {
+    throw new TypeError('Failed to fetch');
+  };
+  const request = () => createSupport({ baseUrl: 'https://support.example.com', retries: 0, fetch }).getMe();
+  Object.defineProperty(globalThis, 'location', { configurable: true, value: new URL('https://shop.example.com/help') });
+  t.after(() => Reflect.deleteProperty(globalThis, 'location'));
+  await assert.rejects(request(), (error) => error instanceof NetworkError && error.message.endsWith(
+    "Failed to fetch (is https://shop.example.com one of the server's ALLOWED_ORIGINS?)",
+  ));
 });

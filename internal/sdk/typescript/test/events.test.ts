@@ -39,3 +39,12 @@ test('followEvents continues after failures and ends when its position has expir
   assert.deepEqual(positions, [1, 2, 8]);
   assert.deepEqual(asked, [undefined, 2, 2, 7, 8]);
 });
+
+test('followEvents throws errors of the program immediately', { timeout: 10_000 }, async () => {
+  const support = {
+    listEvents: async () => {
+      throw new TypeError('the session store is broken');
+    },
+  };
+  await assert.rejects(followEvents(support).next(), TypeError);
+});

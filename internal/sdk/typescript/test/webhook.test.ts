@@ -15,7 +15,23 @@ test('verifyWebhook accepts the vector of the reference library', async () => {
     const event = await verifyWebhook(secret, given instanceof Headers ? given : Object.fromEntries(entries), body, at);
     assert.equal(event.id, 'msg_p5jXN8AQM9LWM0D4loKWxJek');
   }
-  await verifyWebhook(secret, headers, new TextEncoder().encode(body), at + 299_000);
+  const bytes = new TextEncoder().encode(body);
+  for (const raw of [bytes, bytes.buffer]) {
+    await verifyWebhook(secret, headers, raw, at + 299_000);
+  }
+});
+
+test('verifyWebhook accepts the Headers of another library', async () => {
+  await verifyWebhook(secret, { get: (name) => new Map(Object.entries(headers)).get(name) ?? null }, body, at);
+});
+
+test('verifyWebhook names a wrong secret and a parsed body', async () => {
+  for (const wrong of [undefined, '', 'whsec_', 'not base64']) {
+    await assert.rejects(verifyWebhook(wrong as string, headers, body, at), { name: 'TypeError', message: /whsec_/ });
+  }
+  for (const wrong of [undefined, JSON.parse(body)]) {
+    await assert.rejects(verifyWebhook(secret, headers, wrong, at), { name: 'TypeError', message: /raw/ });
+  }
 });
 
 test('verifyWebhook refuses forgeries and old deliveries', async () => {
