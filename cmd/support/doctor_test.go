@@ -3,6 +3,8 @@ package main
 import (
 	"crypto/rand"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +26,8 @@ func TestDoctorNamesTheNextStep(t *testing.T) {
 	server := func(script groqsim.Script) string {
 		return "GROQ_API_URL=" + groqtest.Serve(t, groqsim.New(groqsim.Options{Models: []string{"known"}, Default: script}))
 	}
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(secure.Close)
 	const model, key = "GROQ_MODEL=known", "GROQ_API_KEY=canary-key"
 	for name, c := range map[string]struct {
 		environ []string
@@ -48,18 +52,31 @@ func TestDoctorNamesTheNextStep(t *testing.T) {
 		"role without tables": {
 			environ: []string{asRole(t, "GRANT ALL ON ALL TABLES IN SCHEMA public TO %s")}, code: exitFailure, want: []string{`schema +FAILED +.*does not own the tables.*GRANT`},
 		},
-		"no schema":          {environ: []string{empty}, code: exitFailure, want: []string{`schema +FAILED .*support migrate up`}},
-		"no such database":   {environ: []string{strings.Replace(migrated, "?", "x?", 1)}, code: exitFailure, want: []string{`database +FAILED +no such database`}},
-		"nobody listens":     {environ: []string{"DATABASE_URL=postgres://u:canary@" + vacant + "/d"}, code: exitFailure, want: []string{`database +FAILED +connection refused`}},
-		"wrong key":          {environ: []string{server(groqsim.Script{Status: 401}), model, key}, code: exitFailure, want: []string{`ai +FAILED .*Check GROQ_API_KEY`}},
-		"unknown model":      {environ: []string{server(groqsim.Script{}), "GROQ_MODEL=unknown", key}, code: exitFailure, want: []string{`ai +FAILED +unknown at .*GROQ_MODEL.*ollama pull unknown`}},
-		"unknown fallback":   {environ: []string{server(groqsim.Script{}), model, "GROQ_FALLBACK_MODELS=other", key}, code: exitFailure, want: []string{`ai +ok +known`, `ai +FAILED +other`}},
-		"no server":          {environ: []string{"GROQ_API_URL=http://" + vacant, model}, code: exitFailure, want: []string{`ai +FAILED .*Check GROQ_API_URL, and that the server is running`}},
-		"no such path":       {environ: []string{server(groqsim.Script{HTML: true}), model, key}, code: exitFailure, want: []string{`ai +FAILED .*GROQ_API_URL`}},
-		"only reasoning":     {environ: []string{server(groqsim.Script{EmptyContent: true, Times: -1}), model, key}, want: []string{`ai +ok .*it reasons`}},
-		"another secret":     {environ: []string{"DATABASE_URL=" + unsigned, testSecret}, code: exitFailure, want: []string{`webhooks +FAILED +1 of 1 .*\[01a21cc3-.*JWT_SECRETS_ACCEPTED`}},
-		"everybody's proxy":  {environ: []string{"SUPPORT_TRUSTED_PROXIES=0.0.0.0/0"}, want: []string{`proxies +warning +0\.0\.0\.0/0 contains every address`}},
-		"origin without TLS": {environ: []string{"ALLOWED_ORIGINS=http://a.example"}, want: []string{`origins +warning +http://a\.example is not encrypted`}},
+		"part of the schema": {
+			environ: []string{withoutTable(t, "journal")}, code: exitFailure, want: []string{`schema +FAILED +.*lacks something .*restore a backup`},
+		},
+		"no webhooks": {
+			environ: []string{withoutTable(t, "webhooks"), testSecret}, code: exitFailure, want: []string{`webhooks +FAILED +.*lacks something .*restore a backup`},
+		},
+		"misspelled language": {
+			environ: []string{migrated, "SUPPORT_SEARCH_LANGUAGE=klingon"}, want: []string{`search +warning +.*no text search configuration klingon.*whole words`},
+		},
+		"forbidden network": {
+			environ: []string{"GROQ_API_URL=http://169.254.169.254", model}, code: exitFailure, want: []string{`ai +FAILED +.*not allowed.*GROQ_ALLOW`},
+		},
+		"unknown certificate": {environ: []string{"GROQ_API_URL=" + secure.URL, model}, code: exitFailure, want: []string{`ai +FAILED +.*SSL_CERT_FILE`}},
+		"no schema":           {environ: []string{empty}, code: exitFailure, want: []string{`schema +FAILED .*support migrate up`}},
+		"no such database":    {environ: []string{strings.Replace(migrated, "?", "x?", 1)}, code: exitFailure, want: []string{`database +FAILED +no such database`}},
+		"nobody listens":      {environ: []string{"DATABASE_URL=postgres://u:canary@" + vacant + "/d"}, code: exitFailure, want: []string{`database +FAILED +connection refused`}},
+		"wrong key":           {environ: []string{server(groqsim.Script{Status: 401}), model, key}, code: exitFailure, want: []string{`ai +FAILED .*Check GROQ_API_KEY`}},
+		"unknown model":       {environ: []string{server(groqsim.Script{}), "GROQ_MODEL=unknown", key}, code: exitFailure, want: []string{`ai +FAILED +unknown at .*GROQ_MODEL.*ollama pull unknown`}},
+		"unknown fallback":    {environ: []string{server(groqsim.Script{}), model, "GROQ_FALLBACK_MODELS=other", key}, code: exitFailure, want: []string{`ai +ok +known`, `ai +FAILED +other`}},
+		"no server":           {environ: []string{"GROQ_API_URL=http://" + vacant, model}, code: exitFailure, want: []string{`ai +FAILED .*Check GROQ_API_URL, and that the server is running`}},
+		"no such path":        {environ: []string{server(groqsim.Script{HTML: true}), model, key}, code: exitFailure, want: []string{`ai +FAILED .*GROQ_API_URL`}},
+		"only reasoning":      {environ: []string{server(groqsim.Script{EmptyContent: true, Times: -1}), model, key}, want: []string{`ai +ok .*it reasons`}},
+		"another secret":      {environ: []string{"DATABASE_URL=" + unsigned, testSecret}, code: exitFailure, want: []string{`webhooks +FAILED +1 of 1 .*\[01a21cc3-.*JWT_SECRETS_ACCEPTED`}},
+		"everybody's proxy":   {environ: []string{"SUPPORT_TRUSTED_PROXIES=0.0.0.0/0"}, want: []string{`proxies +warning +0\.0\.0\.0/0 contains every address`}},
+		"origin without TLS":  {environ: []string{"ALLOWED_ORIGINS=http://a.example"}, want: []string{`origins +warning +http://a\.example is not encrypted`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -84,6 +101,14 @@ func asRole(t *testing.T, grant string) string {
 		storetest.Exec(t, database, fmt.Sprintf(grant, role))
 	}
 	return "DATABASE_URL=" + database + "&options=-c%20role%3D" + role
+}
+
+// withoutTable returns DATABASE_URL for a migrated database that has lost a table.
+func withoutTable(t *testing.T, table string) string {
+	t.Helper()
+	database := storetest.NewURL(t)
+	storetest.Exec(t, database, "ALTER TABLE "+table+" RENAME TO lost")
+	return "DATABASE_URL=" + database
 }
 
 func TestDoctorReadsTheFile(t *testing.T) {

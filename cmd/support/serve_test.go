@@ -40,6 +40,7 @@ func TestServerIsReadyAfterTheMigration(t *testing.T) {
 	p, address := serve(t, database)
 	require.Equal(t, http.StatusServiceUnavailable, get(t, address+"/readyz").StatusCode)
 	require.Equal(t, http.StatusOK, get(t, address+"/livez").StatusCode)
+	p.waitFor(t, `no schema yet. Run: support migrate up`)
 	// A spelling that HTTP_PROXY applies to, unlike localhost.
 	local := []string{"SUPPORT_ADDR=" + strings.Replace(address, "http://127.0.0.1", "LOCALHOST", 1), "HTTP_PROXY=http://" + vacant}
 	code, out := run(t, program(t, local, "healthcheck"))

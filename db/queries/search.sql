@@ -39,17 +39,18 @@ WHERE s.rank IS NOT NULL;
 -- Indexes the texts that have waited longest, and returns how many it took.
 SELECT index_queued(@max_rows, @skip_rows);
 
+-- name: GetSearchLanguage :one
+-- The language, or 'simple' if the database does not have it.
+SELECT coalesce(max(c.cfgname), 'simple')::text
+FROM pg_catalog.pg_ts_config AS c
+WHERE c.cfgname = @language::text AND pg_ts_config_is_visible(c.oid);
+
 -- name: SetSearchLanguage :execrows
--- Changes the language, and schedules all documents to be indexed again. Falls back to 'simple' if the database does
--- not have the language. Zero rows: the language is already set.
-UPDATE search_index AS s
-SET language = wanted.language, rebuilt_to = 0, rebuild_until = (SELECT coalesce(max(d.number), 0) FROM search_documents AS d)
-FROM (
-    SELECT coalesce(max(c.cfgname), 'simple')::text AS language
-    FROM pg_catalog.pg_ts_config AS c
-    WHERE c.cfgname = @language::text AND pg_ts_config_is_visible(c.oid)
-) AS wanted
-WHERE s.language <> wanted.language;
+-- Changes the language, which the database must have, and schedules all documents to be indexed again. Zero rows: the
+-- language is already set.
+UPDATE search_index
+SET language = @language, rebuilt_to = 0, rebuild_until = (SELECT coalesce(max(d.number), 0) FROM search_documents AS d)
+WHERE language <> @language;
 
 -- name: RebuildSearchIndex :one
 -- Reindexes the next documents after a change of the language, and reports whether there are more. No row: nothing is

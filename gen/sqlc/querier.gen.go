@@ -243,6 +243,8 @@ type Querier interface {
 	GetSchemaMigration(ctx context.Context) (GetSchemaMigrationRow, error)
 	// Whether this session's role may do what only the owner of the tables may, such as adding partitions.
 	GetSchemaOwnership(ctx context.Context) (bool, error)
+	// The language, or 'simple' if the database does not have it.
+	GetSearchLanguage(ctx context.Context, language string) (string, error)
 	GetServiceCustomer(ctx context.Context, arg GetServiceCustomerParams) (GetServiceCustomerRow, error)
 	GetServiceCustomerByUserID(ctx context.Context, arg GetServiceCustomerByUserIDParams) (GetServiceCustomerByUserIDRow, error)
 	// The account of a session that has not expired.
@@ -438,8 +440,8 @@ type Querier interface {
 	// Moves committed entries from the outbox to the journal. Returns their number and the new head, or NULL when another session
 	// is doing so.
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
-	// Changes the language, and schedules all documents to be indexed again. Falls back to 'simple' if the database does
-	// not have the language. Zero rows: the language is already set.
+	// Changes the language, which the database must have, and schedules all documents to be indexed again. Zero rows: the
+	// language is already set.
 	SetSearchLanguage(ctx context.Context, language string) (int64, error)
 	// Taken to store responses. The transaction's next statement sees what has been redacted or erased.
 	ShareWebhookResponses(ctx context.Context) error

@@ -105,6 +105,20 @@ func (q *Queries) FindSearchResults(ctx context.Context, arg FindSearchResultsPa
 	return items, nil
 }
 
+const getSearchLanguage = `-- name: GetSearchLanguage :one
+SELECT coalesce(max(c.cfgname), 'simple')::text
+FROM pg_catalog.pg_ts_config AS c
+WHERE c.cfgname = $1::text AND pg_ts_config_is_visible(c.oid)
+`
+
+// The language, or 'simple' if the database does not have it.
+func (q *Queries) GetSearchLanguage(ctx context.Context, language string) (string, error) {
+	row := q.db.QueryRow(ctx, getSearchLanguage, language)
+	var column_1 string
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const indexQueued = `-- name: IndexQueued :one
 SELECT index_queued($1, $2)
 `
@@ -191,18 +205,13 @@ func (q *Queries) RebuildSearchIndex(ctx context.Context, maxRows int64) (bool, 
 }
 
 const setSearchLanguage = `-- name: SetSearchLanguage :execrows
-UPDATE search_index AS s
-SET language = wanted.language, rebuilt_to = 0, rebuild_until = (SELECT coalesce(max(d.number), 0) FROM search_documents AS d)
-FROM (
-    SELECT coalesce(max(c.cfgname), 'simple')::text AS language
-    FROM pg_catalog.pg_ts_config AS c
-    WHERE c.cfgname = $1::text AND pg_ts_config_is_visible(c.oid)
-) AS wanted
-WHERE s.language <> wanted.language
+UPDATE search_index
+SET language = $1, rebuilt_to = 0, rebuild_until = (SELECT coalesce(max(d.number), 0) FROM search_documents AS d)
+WHERE language <> $1
 `
 
-// Changes the language, and schedules all documents to be indexed again. Falls back to 'simple' if the database does
-// not have the language. Zero rows: the language is already set.
+// Changes the language, which the database must have, and schedules all documents to be indexed again. Zero rows: the
+// language is already set.
 func (q *Queries) SetSearchLanguage(ctx context.Context, language string) (int64, error) {
 	result, err := q.db.Exec(ctx, setSearchLanguage, language)
 	if err != nil {

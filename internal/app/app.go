@@ -169,7 +169,7 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, delay time.Durat
 	go func() { failed <- a.HTTP.Serve(&acceptLog{Listener: listener, logger: a.logger}) }()
 	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))
 	a.checkFiles(ctx)
-	a.checkBudget(ctx)
+	a.checkDatabase(ctx)
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
@@ -219,12 +219,16 @@ func (a *App) warmUp(ctx context.Context) {
 	}
 }
 
-// checkBudget warns when the database has too few connections for the pool, or is not available yet.
-func (a *App) checkBudget(ctx context.Context) {
+// checkDatabase warns when the database is not usable yet, or has too few connections for the pool.
+func (a *App) checkDatabase(ctx context.Context) {
+	if err := a.Store.Ready(ctx); err != nil {
+		a.logger.WarnContext(ctx, "database not usable yet", slog.Any("error", Explain(err)))
+		return
+	}
 	warning, err := a.Store.CheckBudget(ctx)
 	switch {
 	case err != nil:
-		a.logger.WarnContext(ctx, "database not usable yet", slog.Any("error", err))
+		a.logger.WarnContext(ctx, "database not usable yet", slog.Any("error", Explain(err)))
 	case warning != "":
 		a.logger.WarnContext(ctx, "database connections", slog.String("warning", warning))
 	}

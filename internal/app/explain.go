@@ -16,6 +16,11 @@ func Explain(err error) error {
 	if errors.As(err, &outage) {
 		return fmt.Errorf("%s", strings.TrimSpace(outage.Error()+". "+outage.Advice))
 	}
+	var statement *store.Error
+	if errors.As(err, &statement) && statement.Undefined() {
+		return fmt.Errorf("the schema lacks something that this program needs (SQLSTATE %s). "+
+			"Run: support migrate up. If that changes nothing, restore a backup", statement.SQLState)
+	}
 	if errors.Is(err, context.Canceled) {
 		return errors.New("interrupted")
 	}

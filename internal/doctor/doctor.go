@@ -97,6 +97,7 @@ func (d *doctor) database(ctx context.Context) {
 	}
 	if d.schema(ctx, s) {
 		d.webhooks(ctx, s)
+		d.search(ctx, s)
 	}
 	d.clock(server.Now.Sub(begun), took)
 }
@@ -137,6 +138,16 @@ func (d *doctor) webhooks(ctx context.Context, s *store.Store) {
 			"Servers with this JWT_SECRET encrypt theirs again within a minute", len(found.Old), found.Webhooks)
 	default:
 		d.report("webhooks", levelOK, "%d, and JWT_SECRET opens the secrets of all", found.Webhooks)
+	}
+}
+
+func (d *doctor) search(ctx context.Context, s *store.Store) {
+	switch language, err := s.GetSearchLanguage(ctx, d.cfg.SearchLanguage); {
+	case err != nil:
+		d.report("search", levelFailed, "%s", app.Explain(err))
+	case language != d.cfg.SearchLanguage:
+		d.report("search", levelWarning, "the database has no text search configuration %s, so searches compare whole words: "+
+			`correct SUPPORT_SEARCH_LANGUAGE (\dF in psql lists them)`, d.cfg.SearchLanguage)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/groq"
+	"github.com/supportbackend/support/internal/guard"
 )
 
 // probeTokens is enough for a word, and for a little reasoning before it.
@@ -71,6 +72,7 @@ func inWords(fault *groq.Error) string {
 
 // remedy returns what to do about a fault of the server.
 func remedy(fault *groq.Error, model string) string {
+	var refused *guard.RefusedError
 	missing := fault.Code == "model_not_found" || strings.Contains(strings.ToLower(fault.Message), "model")
 	switch {
 	case fault.Status == http.StatusUnauthorized || fault.Status == http.StatusForbidden:
@@ -81,6 +83,10 @@ func remedy(fault *groq.Error, model string) string {
 		return "The key has reached its limits: wait, or have the provider raise them."
 	case fault.Kind == groq.Misconfigured && missing:
 		return fmt.Sprintf("Check GROQ_MODEL and GROQ_FALLBACK_MODELS, or install the model on the server (Ollama: ollama pull %s).", model)
+	case fault.Code == "invalid_tls":
+		return "Check GROQ_API_URL, and the server's certificate. SSL_CERT_FILE names a file with the authorities that are trusted."
+	case errors.As(fault, &refused):
+		return "Check GROQ_API_URL, or add the network to GROQ_ALLOW."
 	case fault.Kind == groq.Misconfigured:
 		return "Check GROQ_API_URL and GROQ_DIALECT."
 	case fault.Kind == groq.Overloaded && fault.Status == 0:

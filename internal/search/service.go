@@ -78,9 +78,16 @@ func (s *Service) Run(ctx context.Context) {
 
 // Prepare sets the index's language. If it was another one, Index indexes everything again.
 func (s *Service) Prepare(ctx context.Context) error {
-	changed, err := s.store.SetSearchLanguage(ctx, s.language)
+	language, err := s.store.GetSearchLanguage(ctx, s.language)
+	switch {
+	case err != nil:
+		return err
+	case language != s.language:
+		s.logger.WarnContext(ctx, "the database has no such text search configuration, so searches compare whole words", slog.String("setting", s.language))
+	}
+	changed, err := s.store.SetSearchLanguage(ctx, language)
 	if changed > 0 {
-		s.logger.InfoContext(ctx, "search language changed, indexing again", slog.String("setting", s.language))
+		s.logger.InfoContext(ctx, "search language changed, indexing again", slog.String("language", language))
 	}
 	return err
 }

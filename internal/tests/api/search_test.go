@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -218,8 +219,10 @@ func TestChangeOfLanguageReindexesEverything(t *testing.T) {
 		language, stored string
 		found            int
 	}{{"german", "german", 1}, {"german", "german", 1}, {"no_such_language", "simple", 0}} {
-		service := search.NewService(s.Store, test.language, slog.New(slog.DiscardHandler))
+		var log bytes.Buffer
+		service := search.NewService(s.Store, test.language, slog.New(slog.NewTextHandler(&log, nil)))
 		require.NoError(t, service.Prepare(t.Context()))
+		require.Equal(t, test.language != test.stored, strings.Contains(log.String(), "no such text search configuration"))
 		require.Equal(t, test.stored, storetest.QueryText(t, s.DatabaseURL, "SELECT language FROM search_index"))
 		require.Len(t, searched(t, ada, s, "Haus"), test.found, test.language)
 	}

@@ -56,6 +56,7 @@ type settings struct {
 	messages        int
 	starts          bool
 	brief           bool
+	plain           bool
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -73,6 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.IntVar(&s.messages, "messages", 100_000, "how many messages the long ticket has; 0 leaves flat cost out")
 	flags.BoolVar(&s.starts, "starts", true, "measure the start of the server")
 	flags.BoolVar(&s.brief, "brief", false, "ask for two answers in each round, to see that the benchmark works")
+	flags.BoolVar(&s.plain, "plain-upstream", false, "ask the simulator over HTTP/1.1 without TLS, as local servers, and not as Groq")
 	flags.IntVar(&s.scale, "scale", 0, "how many tickets a large desk has, with five messages each; 0 leaves it out")
 	flags.StringVar(&s.match, "match", "", "send only requests whose name contains this `text`, for a profile of the server")
 	flags.StringVar(&s.bare, "bare", "", "run only the bare server, on this `address`, with DATABASE_URL")
@@ -105,7 +107,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // measure runs all stages.
 func measure(ctx context.Context, s settings, progress io.Writer) (*report.Report, error) {
-	r, err := rig.New(ctx, s.server)
+	r, err := rig.New(ctx, s.server, s.plain)
 	if err != nil {
 		return nil, err
 	}

@@ -6,12 +6,9 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -36,18 +33,18 @@ type Rig struct {
 	closers []func()
 }
 
-// New starts a rig for a program of the server. The caller closes it.
-func New(ctx context.Context, program string) (*Rig, error) {
+// New starts a rig for a program of the server. A plain upstream speaks HTTP/1.1 without TLS. The caller closes the rig.
+func New(ctx context.Context, program string, plainUpstream bool) (*Rig, error) {
 	raiseOpenFiles()
 	r := &Rig{program: program, secret: rand.Text() + rand.Text(), Clock: stamp.NewClock()}
-	if err := r.open(ctx); err != nil {
+	if err := r.open(ctx, plainUpstream); err != nil {
 		r.Close()
 		return nil, err
 	}
 	return r, nil
 }
 
-func (r *Rig) open(ctx context.Context) (err error) {
+func (r *Rig) open(ctx context.Context, plainUpstream bool) (err error) {
 	if r.dir, err = os.MkdirTemp("", "support-bench-*"); err != nil {
 		return err
 	}
@@ -60,7 +57,7 @@ func (r *Rig) open(ctx context.Context) (err error) {
 	if out, err := migrate.CombinedOutput(); err != nil {
 		return fmt.Errorf("migrate: %w\n%s", err, out)
 	}
-	if err := r.startSimulator(ctx); err != nil {
+	if err := r.startSimulator(ctx, plainUpstream); err != nil {
 		return err
 	}
 	self, err := os.Executable()
@@ -74,23 +71,6 @@ func (r *Rig) open(ctx context.Context) (err error) {
 		return err
 	}
 	r.closers = append(r.closers, r.Proxy.Stop)
-	return nil
-}
-
-func (r *Rig) startSimulator(ctx context.Context) error {
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	r.Simulator = groqsim.New(groqsim.Options{})
-	server := &http.Server{Handler: r.Clock.Stamped(r.Simulator), ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = server.Serve(listener) }()
-	r.Upstream = "http://" + listener.Addr().String()
-	r.closers = append(r.closers, func() {
-		r.Simulator.Close()
-		_ = server.Close()
-	})
 	return nil
 }
 
@@ -115,7 +95,7 @@ func (r *Rig) server(ctx context.Context, args ...string) *exec.Cmd {
 			cmd.Env = append(cmd.Env, variable)
 		}
 	}
-	cmd.Env = append(cmd.Env, "GOTRACEBACK=all", "DATABASE_URL="+r.Database.url(), "JWT_SECRET="+r.secret,
+	cmd.Env = append(cmd.Env, "GOTRACEBACK=all", certificateVariable+"="+os.Getenv(certificateVariable), "DATABASE_URL="+r.Database.url(), "JWT_SECRET="+r.secret,
 		"GROQ_API_URL="+r.Upstream, "GROQ_API_KEY=simulated")
 	return cmd
 }
