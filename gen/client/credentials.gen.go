@@ -16,8 +16,12 @@ import (
 // refreshTimeout bounds the exchange of a refresh token, retries included.
 const refreshTimeout = 2 * time.Minute
 
-// errRefresh marks the errors of a renewal, whose own request was retried already.
-var errRefresh = errors.New("support: get an access token")
+var (
+	// errRefresh marks the errors of a renewal, whose own request was retried already.
+	errRefresh = errors.New("support: get an access token")
+	// errStore marks those of the program's SessionStore.
+	errStore = fmt.Errorf("%w: session store", errRefresh)
+)
 
 // credentials are a session's tokens, kept in a store, and the access token in use.
 type credentials struct {
@@ -80,6 +84,7 @@ func (s *Support) runRenewal(ctx context.Context, running *renewal, refused stri
 	c := s.credentials
 	var newer string
 	var fresh bool
+	var failure error
 	err := c.store.Update(ctx, func(stored plain.AccessToken) (plain.AccessToken, error) {
 		if stored.AccessToken != "" && stored.AccessToken != refused {
 			newer = stored.AccessToken
@@ -90,6 +95,7 @@ func (s *Support) runRenewal(ctx context.Context, running *renewal, refused stri
 		}
 		next, err := s.refresh(ctx, stored.RefreshToken)
 		if err != nil {
+			failure = err
 			return stored, err
 		}
 		newer, fresh = next.AccessToken, true
@@ -99,8 +105,10 @@ func (s *Support) runRenewal(ctx context.Context, running *renewal, refused stri
 	defer c.mu.Unlock()
 	c.running = nil
 	switch {
+	case failure != nil:
+		running.err = fmt.Errorf("%w: %w", errRefresh, failure)
 	case err != nil:
-		running.err = fmt.Errorf("%w: %w", errRefresh, err)
+		running.err = fmt.Errorf("%w: %w", errStore, err)
 	case newer != "":
 		running.access, running.fresh, c.access = newer, fresh, newer
 	}

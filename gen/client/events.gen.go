@@ -62,7 +62,7 @@ func (s *Support) nextEvents(ctx context.Context, params plain.ListEventsParams,
 		page, err := call[plain.DeskEvents](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 			return plain.NewListEventsRequest(server, &params)
 		})
-		if err == nil || !mayHelp(ctx, err) {
+		if err == nil || !mayPass(ctx, err) {
 			return page, err
 		}
 		if err := wait(ctx, max(lengthen(firstPause, n), pauseOf(err))); err != nil {

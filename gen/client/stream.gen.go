@@ -91,16 +91,16 @@ type streamReader struct {
 func (r *streamReader) run(ctx context.Context) error {
 	for {
 		err := r.connect(ctx)
-		limit, pause := r.support.retries, firstPause
+		limit, pause, mayContinue := r.support.retries, firstPause, mayHelp
 		if r.opened {
-			limit, pause = maxFruitless, r.comeBack
+			limit, pause, mayContinue = maxFruitless, r.comeBack, mayPass
 		}
 		switch {
 		case errors.Is(err, errEnd):
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case r.fruitless == limit || !mayHelp(ctx, err):
+		case r.fruitless == limit || !mayContinue(ctx, err):
 			return err
 		}
 		if err := wait(ctx, max(lengthen(pause, r.fruitless), pauseOf(err))); err != nil {

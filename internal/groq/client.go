@@ -158,7 +158,10 @@ func endpointURL(base string) (*url.URL, error) {
 
 // newTransport returns a separate transport, so that changes to http.DefaultTransport cannot expose the key.
 func newTransport(control func(string, string, syscall.RawConn) error) *http.Transport {
-	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second, Control: control}
+	// Over HTTP/1.1, the kernel notices within half a minute that the other side of an idle connection is gone.
+	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: control, KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
+	}}
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         dialer.DialContext,

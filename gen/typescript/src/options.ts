@@ -6,6 +6,9 @@ import { version } from './version.js';
 
 const defaultRetries = 2;
 
+/** The part of fetch that the SDK uses. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
 /** The options of an SDK. The options of a call take precedence. */
 export interface SupportOptions {
   /**
@@ -26,7 +29,7 @@ export interface SupportOptions {
   /** Headers of every request. The headers of a call take precedence. */
   headers?: Record<string, string | undefined> | undefined;
   /** Sends the requests. The default is the global fetch. */
-  fetch?: typeof fetch | undefined;
+  fetch?: Fetch | undefined;
 }
 
 /** The options of one call. They take precedence over those of the SDK. */
@@ -67,7 +70,7 @@ export interface Setup {
   baseUrl: string;
   retries: number;
   headers: Headers;
-  fetch: typeof fetch | undefined;
+  fetch: Fetch | undefined;
   sessionStore: SessionStore;
 }
 

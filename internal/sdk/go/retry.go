@@ -36,10 +36,16 @@ func (e unsendableError) Unwrap() error { return e.error }
 
 // mayHelp reports whether sending the same request again may succeed.
 func mayHelp(ctx context.Context, err error) bool {
+	return !errors.Is(err, errRefresh) && mayPass(ctx, err)
+}
+
+// mayPass reports whether the cause of the error may pass by itself. Those who follow something for longer than a
+// request's retries then continue, even after a renewal that failed.
+func mayPass(ctx context.Context, err error) bool {
 	var problem *Problem
 	var unsendable unsendableError
 	switch {
-	case ctx.Err() != nil, errors.Is(err, ErrProtocol), errors.Is(err, ErrNotModified), errors.Is(err, errRefresh),
+	case ctx.Err() != nil, errors.Is(err, ErrProtocol), errors.Is(err, ErrNotModified), errors.Is(err, errStore),
 		errors.As(err, &unsendable):
 		return false
 	case errors.As(err, &problem):

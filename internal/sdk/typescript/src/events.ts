@@ -1,7 +1,6 @@
 import type { DeskEvent, DeskEvents } from './api/types.gen.js';
 import { wait } from './deadline.js';
-import { NetworkError, Problem } from './errors.js';
-import { firstPause, mayHelp, pauseAfter } from './retry.js';
+import { firstPause, mayPass, pauseAfter } from './retry.js';
 
 /** The most events of a page, and how many seconds a request waits for the first of them. */
 const page = { limit: 200, wait: 20 };
@@ -12,16 +11,16 @@ export interface EventsFrom {
    * The position of the last event that you have processed. By default, the events begin with the oldest that the server
    * keeps.
    */
-  after?: number;
+  after?: number | undefined;
   /** Only events of these types, separated by commas. */
-  types?: string;
+  types?: string | undefined;
   /** Only events of this ticket. */
-  ticket_id?: string;
+  ticket_id?: string | undefined;
 }
 
 /** The part of Support that followEvents uses. */
 export interface EventSourceOf {
-  listEvents(params: EventsFrom & { limit: number; wait: number }, options: { signal?: AbortSignal }): Promise<DeskEvents>;
+  listEvents(params: EventsFrom & { limit: number; wait: number }, options: { signal?: AbortSignal | undefined }): Promise<DeskEvents>;
 }
 
 /**
@@ -33,21 +32,18 @@ export interface EventSourceOf {
  * events after the position.
  */
 export async function* followEvents(
-  support: EventSourceOf, from: EventsFrom = {}, { signal }: { signal?: AbortSignal } = {},
+  support: EventSourceOf, from: EventsFrom = {}, { signal }: { signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<DeskEvent, void, undefined> {
   let position = from.after;
   for (let failures = 0; ; ) {
     try {
-      const params = position === undefined ? { ...from, ...page } : { ...from, ...page, after: position };
-      const { events, position: next } = await support.listEvents(params, signal ? { signal } : {});
+      const { events, position: next } = await support.listEvents({ ...from, ...page, after: position }, { signal });
       failures = 0;
       yield* events;
       position = next;
     } catch (error) {
       signal?.throwIfAborted();
-      // Any other error, such as one of a session store, comes from the program and would come again.
-      const passing = error instanceof NetworkError || error instanceof Problem;
-      if (!passing || !mayHelp(error, signal)) {
+      if (!mayPass(error, signal)) {
         throw error;
       }
       await wait(pauseAfter(error, firstPause, failures++), signal);

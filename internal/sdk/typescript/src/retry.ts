@@ -1,5 +1,5 @@
 import { wait } from './deadline.js';
-import { NotModified, Problem, ProtocolError } from './errors.js';
+import { NetworkError, NotModified, Problem, ProtocolError } from './errors.js';
 
 /** The pause before the first retry, in milliseconds; it doubles up to maxPause. */
 export const firstPause = 500;
@@ -36,6 +36,15 @@ export function mayHelp(error: unknown, signal: AbortSignal | undefined): boolea
     return false;
   }
   return !(error instanceof Problem) || (error.retryable && error.retryAfter <= maxRetryAfter);
+}
+
+/**
+ * Whether the cause of the error may pass by itself. Those who follow something for longer than a request's retries then
+ * continue, even after a refresh that failed. Other errors, such as those of a session store, are the program's.
+ */
+export function mayPass(error: unknown, signal: AbortSignal | undefined): boolean {
+  const cause = reveal(error);
+  return (cause instanceof NetworkError || cause instanceof Problem) && mayHelp(cause, signal);
 }
 
 /** Returns the error that the caller receives. */

@@ -2,7 +2,7 @@ import type { AIResponseEvent } from './api/types.gen.js';
 import { BodyReader, canStream } from './body.js';
 import { Deadline, onAbort, wait } from './deadline.js';
 import { mediaType, NetworkError, ProtocolError } from './errors.js';
-import { Final, firstPause, mayHelp, pauseAfter, reveal } from './retry.js';
+import { Final, firstPause, mayHelp, mayPass, pauseAfter, reveal } from './retry.js';
 import { EventDecoder, type Frame } from './sse.js';
 
 /** The pause before a stream is resumed, in milliseconds, unless the server asks for another one. */
@@ -72,12 +72,14 @@ export class StreamReader {
           yield* this.#connection();
           return;
         } catch (error) {
-          const [limit, pause] = this.#opened ? [maxFruitless, this.#comeBack] : [this.source.retries, firstPause];
+          const [limit, pause, mayContinue] = this.#opened
+            ? [maxFruitless, this.#comeBack, mayPass]
+            : [this.source.retries, firstPause, mayHelp];
           signal.throwIfAborted();
-          if (this.#fruitless >= limit || !mayHelp(error, signal)) {
+          if (this.#fruitless >= limit || !mayContinue(error, signal)) {
             throw reveal(error);
           }
-          await wait(pauseAfter(error, pause, this.#fruitless), signal);
+          await wait(pauseAfter(reveal(error), pause, this.#fruitless), signal);
           this.#fruitless++;
         }
       }
