@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,7 +27,9 @@ func TestDoctorNamesTheNextStep(t *testing.T) {
 	server := func(script groqsim.Script) string {
 		return "GROQ_API_URL=" + groqtest.Serve(t, groqsim.New(groqsim.Options{Models: []string{"known"}, Default: script}))
 	}
-	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	secure.StartTLS()
 	t.Cleanup(secure.Close)
 	const model, key = "GROQ_MODEL=known", "GROQ_API_KEY=canary-key"
 	for name, c := range map[string]struct {
@@ -48,6 +51,7 @@ func TestDoctorNamesTheNextStep(t *testing.T) {
 				`origins +ok +https://a\.example`, `origins +ok +http://localhost:3000`, `proxies +ok +10\.0\.0\.0/8`,
 			},
 		},
+		"clocks apart":  {environ: []string{minutesAhead(t)}, code: exitFailure, want: []string{`clock +FAILED +.*apart.*NTP`}},
 		"no privileges": {environ: []string{asRole(t, "")}, code: exitFailure, want: []string{`schema +FAILED +.*role lacks a privilege.*GRANT`}},
 		"role without tables": {
 			environ: []string{asRole(t, "GRANT ALL ON ALL TABLES IN SCHEMA public TO %s")}, code: exitFailure, want: []string{`schema +FAILED +.*does not own the tables.*GRANT`},
@@ -113,6 +117,21 @@ func withoutTable(t *testing.T, table string) string {
 	database := storetest.NewURL(t)
 	storetest.Exec(t, database, "ALTER TABLE "+table+" RENAME TO lost")
 	return "DATABASE_URL=" + database
+}
+
+// minutesAhead returns DATABASE_URL for a migrated database whose clock is 5 minutes ahead.
+func minutesAhead(t *testing.T) string {
+	t.Helper()
+	database := storetest.NewURL(t)
+	storetest.Exec(t, database, `CREATE SCHEMA ahead; CREATE FUNCTION ahead.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+		AS $$ SELECT pg_catalog.clock_timestamp() + interval '5 minutes' $$`)
+	return "DATABASE_URL=" + database + "&search_path=ahead,pg_catalog,public"
+}
+
+func TestServerWarnsOfClocksThatAreApart(t *testing.T) {
+	t.Parallel()
+	p, _ := serve(t, minutesAhead(t))
+	p.waitFor(t, `"apart":"5m0s"`)
 }
 
 func TestDoctorReadsTheFile(t *testing.T) {

@@ -225,12 +225,34 @@ func (a *App) checkDatabase(ctx context.Context) {
 		a.logger.WarnContext(ctx, "database not usable yet", slog.Any("error", Explain(err)))
 		return
 	}
+	a.checkClock(ctx)
 	warning, err := a.Store.CheckBudget(ctx)
 	switch {
 	case err != nil:
 		a.logger.WarnContext(ctx, "database not usable yet", slog.Any("error", Explain(err)))
 	case warning != "":
 		a.logger.WarnContext(ctx, "database connections", slog.String("warning", warning))
+	}
+}
+
+// ClockTolerance is how far clocks may be apart without a warning.
+const ClockTolerance = 5 * time.Second
+
+// ClocksApart returns how far this machine's clock and the database's are apart, at least. A query that took this long
+// read the database's clock, which was ahead of the query's beginning by that much.
+func ClocksApart(ahead, took time.Duration) time.Duration { return max(-ahead, ahead-took, 0) }
+
+// checkClock warns when this machine's clock and the database's are apart: other replicas may then refuse this one's
+// tokens.
+func (a *App) checkClock(ctx context.Context) {
+	begun := time.Now()
+	server, err := a.Store.GetDatabaseServer(ctx)
+	if err != nil {
+		return // The next request notices.
+	}
+	if apart := ClocksApart(server.Now.Sub(begun), time.Since(begun)); apart > ClockTolerance {
+		a.logger.WarnContext(ctx, "a clock is wrong: synchronize this machine's and the database's with NTP",
+			slog.String("apart", apart.Round(time.Second).String()))
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 	minRelease = 150000
 
 	// Tokens tolerate 30 seconds of clock skew. Beyond that, replicas refuse each other's tokens.
-	clockWarning, clockLimit = 5 * time.Second, 30 * time.Second
+	clockLimit = 30 * time.Second
 )
 
 // The levels of findings.
@@ -157,9 +157,9 @@ func (d *doctor) search(ctx context.Context, s *store.Store) {
 
 // clock reports how far the database's clock is ahead. It was read at some time during the query, which took this long.
 func (d *doctor) clock(ahead, took time.Duration) {
-	apart := max(-ahead, ahead-took, 0)
+	apart := app.ClocksApart(ahead, took)
 	level, advice := levelOK, ""
-	if apart > clockWarning {
+	if apart > app.ClockTolerance {
 		level, advice = levelWarning, ": synchronize both with NTP"
 	}
 	if apart > clockLimit {

@@ -43,8 +43,9 @@ const (
 	writeTimeout      = 30 * time.Second
 	// idleTimeout is longer than the 60 seconds for which load balancers keep connections, so that the balancer, which
 	// may be about to send a request, closes them first.
-	idleTimeout    = 75 * time.Second
-	maxHeaderBytes = 16 << 10
+	idleTimeout = 75 * time.Second
+	// maxHeaderBytes limits the request line and the headers to 16 KiB, because net/http reads 4 KiB more.
+	maxHeaderBytes = 16<<10 - 4<<10
 )
 
 // Services are the services that a Server calls.

@@ -1652,7 +1652,10 @@ type ClientMessage struct {
 	Parts interface{} `json:"parts,omitempty,omitzero"`
 
 	// Role The role of the sender.
-	Role                 interface{}            `json:"role,omitempty,omitzero"`
+	Role interface{} `json:"role,omitempty,omitzero"`
+
+	// UnstableID The name of `id` in `useDataStreamRuntime` of assistant-ui, which sends it with `sendExtraMessageFields`.
+	UnstableID           interface{}            `json:"unstable_id,omitempty,omitzero"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
@@ -4936,6 +4939,14 @@ func (a *ClientMessage) UnmarshalJSON(b []byte) error {
 		delete(object, "role")
 	}
 
+	if raw, found := object["unstable_id"]; found {
+		err = json.Unmarshal(raw, &a.UnstableID)
+		if err != nil {
+			return fmt.Errorf("error reading 'unstable_id': %w", err)
+		}
+		delete(object, "unstable_id")
+	}
+
 	if len(object) != 0 {
 		a.AdditionalProperties = make(map[string]interface{})
 		for fieldName, fieldBuf := range object {
@@ -4973,6 +4984,11 @@ func (a ClientMessage) MarshalJSON() ([]byte, error) {
 	object["role"], err = json.Marshal(a.Role)
 	if err != nil {
 		return nil, fmt.Errorf("error marshaling 'role': %w", err)
+	}
+
+	object["unstable_id"], err = json.Marshal(a.UnstableID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'unstable_id': %w", err)
 	}
 
 	for fieldName, field := range a.AdditionalProperties {
@@ -6562,7 +6578,7 @@ type ClientInterface interface {
 	// with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 	//
-	// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+	// The server keeps the history. It reads only the last of `messages`, and of that only its id, `role` and the parts of
 	// type `text`; it ignores the rest of the body. See "Chat clients".
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
@@ -6585,7 +6601,7 @@ type ClientInterface interface {
 	// with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 	//
-	// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+	// The server keeps the history. It reads only the last of `messages`, and of that only its id, `role` and the parts of
 	// type `text`; it ignores the rest of the body. See "Chat clients".
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
@@ -9045,7 +9061,7 @@ func (c *Client) GetTimeline(ctx context.Context, ticketID TicketID, params *Get
 // with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 // or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 //
-// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+// The server keeps the history. It reads only the last of `messages`, and of that only its id, `role` and the parts of
 // type `text`; it ignores the rest of the body. See "Chat clients".
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.
@@ -9078,7 +9094,7 @@ func (c *Client) SendUIMessageWithBody(ctx context.Context, params *SendUIMessag
 // with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 // or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 //
-// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+// The server keeps the history. It reads only the last of `messages`, and of that only its id, `role` and the parts of
 // type `text`; it ignores the rest of the body. See "Chat clients".
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.
@@ -16646,7 +16662,7 @@ type ClientWithResponsesInterface interface {
 	// with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 	//
-	// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+	// The server keeps the history. It reads only the last of `messages`, and of that only its id, `role` and the parts of
 	// type `text`; it ignores the rest of the body. See "Chat clients".
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
@@ -16669,7 +16685,7 @@ type ClientWithResponsesInterface interface {
 	// with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 	//
-	// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+	// The server keeps the history. It reads only the last of `messages`, and of that only its id, `role` and the parts of
 	// type `text`; it ignores the rest of the body. See "Chat clients".
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
@@ -32352,7 +32368,7 @@ func (c *ClientWithResponses) GetTimelineWithResponse(ctx context.Context, ticke
 // with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 // or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 //
-// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+// The server keeps the history. It reads only the last of `messages`, and of that only its id, `role` and the parts of
 // type `text`; it ignores the rest of the body. See "Chat clients".
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.
@@ -32381,7 +32397,7 @@ func (c *ClientWithResponses) SendUIMessageWithBodyWithResponse(ctx context.Cont
 // with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
 // or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 //
-// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+// The server keeps the history. It reads only the last of `messages`, and of that only its id, `role` and the parts of
 // type `text`; it ignores the rest of the body. See "Chat clients".
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.

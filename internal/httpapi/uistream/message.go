@@ -26,8 +26,10 @@ func Last(messages []api.ClientMessage) (message Message, isUsers bool) {
 	if last.Role != "user" {
 		return Message{}, false
 	}
-	if id, ok := last.ID.(string); ok && validID.MatchString(id) {
-		message.ID = id
+	for _, member := range []any{last.UnstableID, last.ID} {
+		if id, ok := member.(string); ok && validID.MatchString(id) {
+			message.ID = id
+		}
 	}
 	if text, ok := last.Content.(string); ok {
 		message.Text = text

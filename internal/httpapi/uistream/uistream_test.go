@@ -287,6 +287,7 @@ func TestOnlyTheLastMessageIsRead(t *testing.T) {
 		"none":            {nil, uistream.Message{}, false},
 		"an assistant's":  {[]api.ClientMessage{{Role: "user"}, {Role: "assistant", ID: "a"}}, uistream.Message{}, false},
 		"of the AI SDK":   {[]api.ClientMessage{{Role: "user"}, {Role: "user", ID: "a", Parts: []any{part("text", "b"), part("file", "c"), part("text", "d"), 1}}}, uistream.Message{ID: "a", Text: "b\nd"}, true},
+		"of assistant-ui": {[]api.ClientMessage{{Role: "user", UnstableID: "a", Content: []any{part("text", "b")}}}, uistream.Message{ID: "a", Text: "b"}, true},
 		"of AG-UI":        {[]api.ClientMessage{{Role: "user", ID: "a", Content: "b"}}, uistream.Message{ID: "a", Text: "b"}, true},
 		"parts of AG-UI":  {[]api.ClientMessage{{Role: "user", ID: "a", Content: []any{part("text", "b")}}}, uistream.Message{ID: "a", Text: "b"}, true},
 		"without an id":   {[]api.ClientMessage{{Role: "user", Content: "b"}}, uistream.Message{Text: "b"}, true},

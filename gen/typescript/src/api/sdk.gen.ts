@@ -1450,7 +1450,7 @@ export const putMessageFeedback = <ThrowOnError extends boolean = false>(options
  * with another text: a stored message cannot be edited. A message that a human will answer, because AI answers are switched off
  * or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
  *
- * The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+ * The server keeps the history. It reads only the last of `messages`, and of that only its id, `role` and the parts of
  * type `text`; it ignores the rest of the body. See "Chat clients".
  *
  * `regenerate-message` stores nothing and asks for another answer to the newest turn.

@@ -2058,6 +2058,10 @@ export type ClientMessage = {
      */
     id?: unknown;
     /**
+     * The name of `id` in `useDataStreamRuntime` of assistant-ui, which sends it with `sendExtraMessageFields`.
+     */
+    unstable_id?: unknown;
+    /**
      * The role of the sender.
      */
     role?: unknown;

@@ -2,8 +2,11 @@ import type { Message } from './api/types.gen.js';
 import { Failed, NoAnswer, Ready } from './errors.js';
 import type { StreamEvent } from './stream.js';
 
-/** How many milliseconds of silence pass before a relayed stream sends a comment, so that proxies keep the connection open. */
-const keepAlive = 15_000;
+/**
+ * How many milliseconds of silence pass before a relayed stream sends a comment, so that servers and proxies keep the connection
+ * open. Bun.serve closes it after 10 seconds, unless it has another idleTimeout.
+ */
+const keepAlive = 5_000;
 
 /**
  * Waits for the end of a stream, such as that of streamAIResponse, and returns the message that stores the answer. Throws

@@ -68,7 +68,7 @@ test('a relayed stream sends comments while it waits', async (t) => {
   for (let i = 0; i < 3; i++) {
     const next = reader.read();
     await new Promise((resolve) => setImmediate(resolve));
-    t.mock.timers.tick(15_000);
+    t.mock.timers.tick(5_000);
     assert.equal((await next).value, ':\n\n');
   }
   end();

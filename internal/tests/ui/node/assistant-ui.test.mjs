@@ -2,12 +2,12 @@
 import { AssistantMessageAccumulator, UIMessageStreamDecoder } from 'assistant-stream';
 import { assert, bearer, expire, history, newTicket, release, script, servers, test, until, word } from './desk.mjs';
 
-// read sends a message, accumulates the stream as assistant-ui does, and calls back with each state of the message.
+// read sends a message and accumulates the stream as useDataStreamRuntime does, and calls back with each state of the message.
 async function read(ticket, question, onState = () => {}) {
   const response = await fetch(`${servers[0]}/ui/chat`, {
     method: 'POST',
     headers: { ...bearer(), 'Content-Type': 'application/json' },
-    body: JSON.stringify({ id: ticket, messages: [{ id: question, role: 'user', parts: [{ type: 'text', text: question }] }] }),
+    body: JSON.stringify({ id: ticket, messages: [{ unstable_id: question, role: 'user', content: [{ type: 'text', text: question }] }] }),
   });
   assert.equal(response.status, 200);
   let last;
