@@ -43,7 +43,7 @@ func (a *App) Debug() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		a.metrics.WritePrometheus(w)
+		writeMetrics(w, a.metrics)
 		metrics.WriteProcessMetrics(w)
 	})
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
