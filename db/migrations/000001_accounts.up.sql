@@ -1,6 +1,17 @@
 BEGIN;
 SET LOCAL lock_timeout = '2s';
 
+-- Other encodings cannot store every text, or count bytes where the limits are in characters.
+DO $$
+BEGIN
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', MESSAGE = format(
+            'the database has the encoding %s and must have UTF8 (CREATE DATABASE … TEMPLATE template0 ENCODING ''UTF8'')',
+            current_setting('server_encoding'));
+    END IF;
+END
+$$;
+
 CREATE TYPE user_role AS ENUM ('user', 'agent', 'admin');
 
 -- erasing_at is when the erasure of a customer began. The row stays, without personal data. A change of role, and

@@ -21,8 +21,9 @@ FROM pg_catalog.pg_class AS c
 WHERE c.oid = 'journal'::regclass;
 
 -- name: GetDatabaseServer :one
--- The release of PostgreSQL, as text and as a number, and the database's time.
+-- The release of PostgreSQL, as text and as a number, and the database's encoding and time.
 SELECT
+    current_setting('server_encoding')::text AS encoding,
     current_setting('server_version')::text AS release,
     current_setting('server_version_num')::integer AS release_number,
     clock_timestamp()::timestamptz AS now;

@@ -12,22 +12,29 @@ import (
 
 const getDatabaseServer = `-- name: GetDatabaseServer :one
 SELECT
+    current_setting('server_encoding')::text AS encoding,
     current_setting('server_version')::text AS release,
     current_setting('server_version_num')::integer AS release_number,
     clock_timestamp()::timestamptz AS now
 `
 
 type GetDatabaseServerRow struct {
+	Encoding      string
 	Release       string
 	ReleaseNumber int32
 	Now           time.Time
 }
 
-// The release of PostgreSQL, as text and as a number, and the database's time.
+// The release of PostgreSQL, as text and as a number, and the database's encoding and time.
 func (q *Queries) GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error) {
 	row := q.db.QueryRow(ctx, getDatabaseServer)
 	var i GetDatabaseServerRow
-	err := row.Scan(&i.Release, &i.ReleaseNumber, &i.Now)
+	err := row.Scan(
+		&i.Encoding,
+		&i.Release,
+		&i.ReleaseNumber,
+		&i.Now,
+	)
 	return i, err
 }
 

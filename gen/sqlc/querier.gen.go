@@ -212,7 +212,7 @@ type Querier interface {
 	GetAssignment(ctx context.Context, arg GetAssignmentParams) (GetAssignmentRow, error)
 	// How many seconds the key must wait. No row: it may try now.
 	GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error)
-	// The release of PostgreSQL, as text and as a number, and the database's time.
+	// The release of PostgreSQL, as text and as a number, and the database's encoding and time.
 	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
 	// No row: there is no such customer. Accounts of staff and of services are not exported.
 	GetExportedUser(ctx context.Context, id uuid.UUID) (User, error)

@@ -90,6 +90,10 @@ func (d *doctor) database(ctx context.Context) {
 	case server.ReleaseNumber < minRelease:
 		d.report("database", levelFailed, "PostgreSQL %s is too old: use 15 or newer", server.Release)
 		return
+	case server.Encoding != "UTF8":
+		d.report("database", levelFailed, "the database has the encoding %s and must have UTF8: create another one with "+
+			"CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'", server.Encoding)
+		return
 	}
 	d.report("database", levelOK, "PostgreSQL %s, connected and answered in %s", server.Release, rounded(took))
 	if warning, err := s.CheckBudget(ctx); err == nil && warning != "" {

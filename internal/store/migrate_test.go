@@ -211,6 +211,16 @@ func TestFailedMigrationKeepsTheVersion(t *testing.T) {
 	require.NoError(t, m.Up(), "the same session still works")
 }
 
+// Limits are in characters, and texts in any language.
+func TestDatabaseOfAnotherEncodingIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, encoding := range []string{"SQL_ASCII", "LATIN1"} {
+		err := openMigrator(t, storetest.NewEncodedURL(t, encoding)).Up()
+		require.ErrorContains(t, err, "has the encoding "+encoding+" and must have UTF8")
+		require.ErrorContains(t, err, "CREATE DATABASE")
+	}
+}
+
 func TestEveryMigrationIsOneTransactionWithALockTimeout(t *testing.T) {
 	t.Parallel()
 	names, err := fs.Glob(db.Migrations, "migrations/*.sql")

@@ -41,6 +41,8 @@ var sessionSettings = map[string]string{
 	"lock_timeout":                        "2s",
 	"idle_in_transaction_session_timeout": "10s",
 	"client_connection_check_interval":    "5s",
+	// The statements lock what must not change. At other levels, what follows a lock would read what was there before it.
+	"default_transaction_isolation": "read committed",
 	// Statements are short: compiling one takes longer than running it.
 	"jit": "off",
 }

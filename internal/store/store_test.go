@@ -26,9 +26,12 @@ func newUser(email string) sqlc.CreateUserParams {
 
 func TestEverySessionHasItsSettings(t *testing.T) {
 	t.Parallel()
-	s := storetest.New(t)
+	url := storetest.NewURL(t)
+	storetest.Exec(t, url, "ALTER DATABASE "+storetest.QueryText(t, url, "SELECT current_database()")+
+		" SET default_transaction_isolation = 'serializable'")
+	s := storetest.Open(t, url)
 	for name, want := range map[string]string{
-		"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s",
+		"transaction_isolation": "read committed", "statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s",
 		"client_connection_check_interval": "5s", "application_name": "support", "TimeZone": "UTC", "jit": "off",
 	} {
 		got, err := store.Setting(t.Context(), s, name)

@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { answerOf, browserSession, createSupport, isProblem, Problem, relay } from '@supportbackend/support';
 import { listTickets } from '@supportbackend/support/api';
 import { createClient } from '@supportbackend/support/client';
@@ -72,6 +74,19 @@ export async function exampleRelay(request = new Request(`https://shop.example.c
   const customer = support.forCustomer(customerOf(request));
   const lastEventId = request.headers.get('Last-Event-ID');
   return relay(customer.streamAIResponse(searchParams.get('ticket') ?? '', { lastEventId }));
+}
+
+/**
+ * @param {Response} response
+ * @param {import('node:http').ServerResponse} res
+ */
+export async function exampleNodeRelay(response, res) {
+  res.writeHead(response.status, Object.fromEntries(response.headers));
+  if (response.body) {
+    await pipeline(Readable.fromWeb(response.body), res).catch(() => undefined); // The browser has left.
+  } else {
+    res.end(); // There is nothing to resume.
+  }
 }
 
 /** @param {Request} _ */

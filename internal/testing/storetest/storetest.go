@@ -116,6 +116,13 @@ func NewEmptyURL(t testing.TB) string {
 	return createForTest(t, admin, "TEMPLATE template0")
 }
 
+// NewEncodedURL is NewEmptyURL for a database of another encoding than UTF8.
+func NewEncodedURL(t testing.TB, encoding string) string {
+	t.Helper()
+	admin, _ := prepare(t)
+	return createForTest(t, admin, "TEMPLATE template0 LOCALE 'C' ENCODING '"+encoding+"'")
+}
+
 // Exec runs a statement for which the product has no query.
 func Exec(t testing.TB, databaseURL, sql string, args ...any) {
 	t.Helper()

@@ -189,6 +189,9 @@ func sendsWhatExamplesSay(t *testing.T, project npmtest.Project) {
 		{"console.log(await (await examples.exampleRelay()).text())", done + "\n", []string{done}, []string{
 			"GET " + path + "/ai-response key for customer-4711",
 		}},
+		{nodeRelay, "200 text/event-stream\n" + done + "\n204 null\n\n", []string{done, ""}, []string{
+			"GET " + path + "/ai-response key for customer-4711", "GET " + path + "/ai-response key for customer-4711",
+		}},
 		{
 			"await examples.exampleForCustomer()", "Invoice 4711 is wrong\n",
 			[]string{ticket, "[" + ticket + "]"},
@@ -215,6 +218,19 @@ func sendsWhatExamplesSay(t *testing.T, project npmtest.Project) {
 		})
 	}
 }
+
+// nodeRelay serves exampleRelay with exampleNodeRelay: a whole answer, then one to a browser that has everything.
+const nodeRelay = `
+	import { createServer } from 'node:http';
+	const server = createServer(async (_, res) => examples.exampleNodeRelay(await examples.exampleRelay(), res));
+	await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
+	for (let i = 0; i < 2; i++) {
+		const response = await fetch('http://127.0.0.1:' + server.address().port);
+		console.log(response.status, response.headers.get('Content-Type'));
+		console.log(await response.text());
+	}
+	server.close();
+	server.closeAllConnections();`
 
 func runExample(t *testing.T, project npmtest.Project, handler http.Handler, token, script string) string {
 	t.Helper()
@@ -246,6 +262,9 @@ func (i *inTurn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if strings.HasPrefix(i.bodies[0], "id:") {
 		w.Header().Set("Content-Type", "text/event-stream")
+	}
+	if i.bodies[0] == "" {
+		w.WriteHeader(http.StatusNoContent)
 	}
 	_, _ = io.WriteString(w, i.bodies[0])
 	i.bodies = i.bodies[1:]
