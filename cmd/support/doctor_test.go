@@ -56,6 +56,9 @@ func TestDoctorNamesTheNextStep(t *testing.T) {
 		"role without tables": {
 			environ: []string{asRole(t, "GRANT ALL ON ALL TABLES IN SCHEMA public TO %s")}, code: exitFailure, want: []string{`schema +FAILED +.*does not own the tables.*GRANT`},
 		},
+		"member of the owner's role": {
+			environ: []string{asRole(t, "DO $$ BEGIN EXECUTE format('GRANT %%I TO %s', current_user); END $$")}, code: exitFailure, want: []string{`schema +FAILED +.*SET role = owner`},
+		},
 		"part of the schema": {
 			environ: []string{withoutTable(t, "journal")}, code: exitFailure, want: []string{`schema +FAILED +.*lacks something .*restore a backup`},
 		},

@@ -14,8 +14,9 @@ WHERE current_setting(limits.name) = '0'
 ORDER BY name;
 
 -- name: GetSchemaOwnership :one
--- Whether this session's role may do what only the owner of the tables may, such as adding partitions.
-SELECT (pg_has_role(c.relowner, 'USAGE') AND has_schema_privilege(c.relnamespace, 'CREATE'))::boolean
+-- Whether this session can add partitions and owns them like the other tables: a member of the owner's role would own
+-- partitions that the owner cannot migrate.
+SELECT (pg_get_userbyid(c.relowner) = current_user AND has_schema_privilege(c.relnamespace, 'CREATE'))::boolean
 FROM pg_catalog.pg_class AS c
 WHERE c.oid = 'journal'::regclass;
 

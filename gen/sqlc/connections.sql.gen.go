@@ -39,12 +39,13 @@ func (q *Queries) GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, 
 }
 
 const getSchemaOwnership = `-- name: GetSchemaOwnership :one
-SELECT (pg_has_role(c.relowner, 'USAGE') AND has_schema_privilege(c.relnamespace, 'CREATE'))::boolean
+SELECT (pg_get_userbyid(c.relowner) = current_user AND has_schema_privilege(c.relnamespace, 'CREATE'))::boolean
 FROM pg_catalog.pg_class AS c
 WHERE c.oid = 'journal'::regclass
 `
 
-// Whether this session's role may do what only the owner of the tables may, such as adding partitions.
+// Whether this session can add partitions and owns them like the other tables: a member of the owner's role would own
+// partitions that the owner cannot migrate.
 func (q *Queries) GetSchemaOwnership(ctx context.Context) (bool, error) {
 	row := q.db.QueryRow(ctx, getSchemaOwnership)
 	var column_1 bool

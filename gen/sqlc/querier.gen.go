@@ -241,7 +241,8 @@ type Querier interface {
 	GetSLA(ctx context.Context) (SLA, error)
 	// read_only says whether this session is read-only, as on a standby or on a primary that was replaced.
 	GetSchemaMigration(ctx context.Context) (GetSchemaMigrationRow, error)
-	// Whether this session's role may do what only the owner of the tables may, such as adding partitions.
+	// Whether this session can add partitions and owns them like the other tables: a member of the owner's role would own
+	// partitions that the owner cannot migrate.
 	GetSchemaOwnership(ctx context.Context) (bool, error)
 	// The language, or 'simple' if the database does not have it.
 	GetSearchLanguage(ctx context.Context, language string) (string, error)

@@ -116,8 +116,8 @@ func (d *doctor) schema(ctx context.Context, s *store.Store) (ok bool) {
 		d.report("schema", levelFailed, "%s", app.Explain(err))
 		return false
 	case !owner:
-		d.report("schema", levelFailed, "the role of DATABASE_URL does not own the tables, so the journal will stop when it needs a new partition. "+
-			"Use the role that ran the migrations, or make this one a member of it: GRANT owner TO role, and GRANT CREATE ON SCHEMA public TO role")
+		d.report("schema", levelFailed, "the role of DATABASE_URL does not own the tables, so it cannot add partitions to the journal that migrations can change. "+
+			"Use the role that ran the migrations, or act as it: GRANT owner TO role; ALTER ROLE role SET role = owner")
 		return true
 	}
 	d.report("schema", levelOK, "new enough for this program, and the database accepts writes")

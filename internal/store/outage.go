@@ -67,7 +67,7 @@ var refusals = map[string]OutageError{
 	},
 	pgerrcode.InsufficientPrivilege: {
 		Cause:  "role lacks a privilege",
-		Advice: "Connect as the role that owns the schema, or make this one a member of it: GRANT owner TO role.",
+		Advice: "Connect as the role that owns the tables, or act as it: GRANT owner TO role; ALTER ROLE role SET role = owner.",
 	},
 	pgerrcode.ReadOnlySQLTransaction: {
 		Cause: causeReadOnly, Advice: "Use the address of the primary, or name all hosts and target_session_attrs=read-write.",
