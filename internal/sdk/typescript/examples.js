@@ -77,7 +77,7 @@ export async function exampleRelay(request = new Request(`https://shop.example.c
 }
 
 /**
- * @param {Response} response
+ * @param {{ status: number, headers: Headers, body: import('node:stream/web').ReadableStream | null }} response
  * @param {import('node:http').ServerResponse} res
  */
 export async function exampleNodeRelay(response, res) {
