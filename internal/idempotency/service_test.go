@@ -96,10 +96,7 @@ func begin(t *testing.T, s replica, r idempotency.Request) (finish func(error), 
 // requireWaiting waits until a session waits for a lock.
 func requireWaiting(t *testing.T, url string) {
 	t.Helper()
-	require.Eventually(t, func() bool {
-		return storetest.QueryInt(t, url, `SELECT count(*) FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
-	}, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return storetest.CountWaiting(t, url) > 0 }, time.Minute, 10*time.Millisecond)
 }
 
 func TestRepeatedRequestWaitsAndGetsTheResponse(t *testing.T) {

@@ -92,14 +92,6 @@ func (c *counter) gather(t *testing.T, contents ...string) (results []<-chan out
 	return results, release
 }
 
-// awaitStatement waits until a statement has begun and waits for a lock.
-func (c *counter) awaitStatement(t *testing.T) {
-	t.Helper()
-	require.Eventually(t, func() bool {
-		return storetest.QueryInt(t, c.url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
-	}, time.Minute, 5*time.Millisecond)
-}
-
 func (c *counter) contents(t *testing.T) string {
 	t.Helper()
 	return storetest.QueryText(t, c.url, "SELECT coalesce(string_agg(content, ' ' ORDER BY created_at), '') FROM messages")
@@ -166,7 +158,7 @@ func TestQueuedMessageIsDroppedWhenItsSenderLeaves(t *testing.T) {
 	b := c.say(t, t.Context(), "b", 3)
 	hangUp()
 	require.ErrorIs(t, (<-gone).err, context.Canceled, "at once")
-	c.awaitStatement(t)
+	require.Eventually(t, func() bool { return storetest.CountWaiting(t, c.url) > 0 }, time.Minute, 5*time.Millisecond, "its statement has begun")
 	hangUpFirst()
 	release()
 	for _, result := range []<-chan outcome{first, a, b} {

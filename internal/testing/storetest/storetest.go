@@ -161,6 +161,12 @@ func Hold(t testing.TB, databaseURL, sql string) (release func()) {
 	return release
 }
 
+// CountWaiting returns how many sessions of the database wait for a lock.
+func CountWaiting(t testing.TB, databaseURL string) int {
+	t.Helper()
+	return QueryInt(t, databaseURL, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+}
+
 // QueryInt runs a query for one number.
 func QueryInt(t testing.TB, databaseURL, sql string, args ...any) int {
 	t.Helper()

@@ -28,8 +28,7 @@ func (d *draftDesk) race(t *testing.T, first, second func()) {
 			rival()
 		}()
 		require.Eventually(t, func() bool {
-			return storetest.QueryInt(t, d.DatabaseURL, `SELECT count(*) FROM pg_stat_activity
-				WHERE datname = current_database() AND wait_event_type = 'Lock'`) >= waiting
+			return storetest.CountWaiting(t, d.DatabaseURL) >= waiting
 		}, patience, 5*time.Millisecond)
 	}
 	require.NoError(t, s.InTx(t.Context(), func(ctx context.Context) error {

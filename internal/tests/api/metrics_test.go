@@ -160,11 +160,10 @@ func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	_, text := scrape(t, d.Desk)
-	page, err := os.ReadFile("../../../OPERATIONS.md")
-	require.NoError(t, err)
+	page := operationsPage(t)
 	documented, shown := make(map[string]string), make(map[string]string)
 	row := regexp.MustCompile("(?m)^\\| `(support_[a-z_]+)[^|]*\\|[^|]*\\| (.*) \\|$")
-	for _, match := range row.FindAllStringSubmatch(string(page), -1) {
+	for _, match := range row.FindAllStringSubmatch(page, -1) {
 		documented[match[1]] = strings.ReplaceAll(match[2], "`", "")
 	}
 	for _, match := range regexp.MustCompile(`(?m)^# HELP (support_[a-z_]+) ?(.*)$`).FindAllStringSubmatch(text, -1) {
@@ -174,13 +173,19 @@ func TestMetricsAreDocumented(t *testing.T) {
 	require.Greater(t, len(shown), 20)
 }
 
+func operationsPage(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile("../../../OPERATIONS.md")
+	require.NoError(t, err)
+	return string(page)
+}
+
 func TestAlertsNameWhatExists(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)
 	_, text := scrape(t, d.Desk)
-	page, err := os.ReadFile("../../../OPERATIONS.md")
-	require.NoError(t, err)
-	_, alerts, found := strings.Cut(string(page), "```yaml\ngroups:")
+	page := operationsPage(t)
+	_, alerts, found := strings.Cut(page, "```yaml\ngroups:")
 	require.True(t, found)
 	alerts, _, _ = strings.Cut(alerts, "```")
 

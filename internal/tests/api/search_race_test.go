@@ -37,10 +37,7 @@ func TestTextRemovedDuringIndexingIsNotFound(t *testing.T) {
 
 			release := storetest.Hold(t, c.DatabaseURL,
 				"INSERT INTO search_documents (id, created_at, words) VALUES ('"+note.ID.String()+"', now(), '')")
-			waiting := func() int {
-				return storetest.QueryInt(t, c.DatabaseURL, `SELECT count(*) FROM pg_stat_activity
-					WHERE datname = current_database() AND wait_event_type = 'Lock'`)
-			}
+			waiting := func() int { return storetest.CountWaiting(t, c.DatabaseURL) }
 			var running sync.WaitGroup
 			var failed error
 			running.Go(func() { failed = c.Search.Index(t.Context()) })
