@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -183,6 +184,10 @@ func TestDevWarnsThatOthersCanLogIn(t *testing.T) {
 
 func TestEphemeralDevLeavesNothing(t *testing.T) {
 	t.Parallel()
+	// If the tests run under nohup, a program would ignore SIGHUP too, unless this process handles it.
+	hangUps := make(chan os.Signal, 1)
+	signal.Notify(hangUps, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangUps) })
 	for name, signals := range map[string][]os.Signal{
 		"Ctrl-C": {os.Interrupt},
 		// The kernel and the shell may both send one.
