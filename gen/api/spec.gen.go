@@ -9,6 +9,11 @@ import _ "embed"
 //go:embed openapi.yaml
 var SpecYAML []byte
 
+// SpecJSON is the contract as JSON.
+//
+//go:embed openapi.json
+var SpecJSON []byte
+
 // RequestsJSON is the part of the contract that requests are checked against.
 //
 //go:embed requests.json

@@ -14,10 +14,6 @@ import (
 )
 
 func newDocsSite() (*docs.Site, error) {
-	specJSON, err := api.GetSpecJSON()
-	if err != nil {
-		return nil, fmt.Errorf("httpapi: read the contract: %w", err)
-	}
 	var spec struct {
 		Info struct{ Title, Version, Description string }
 	}
@@ -25,7 +21,7 @@ func newDocsSite() (*docs.Site, error) {
 		return nil, fmt.Errorf("httpapi: read the contract: %w", err)
 	}
 	return docs.New(docs.Contract{
-		Title: spec.Info.Title, Version: spec.Info.Version, Description: spec.Info.Description, JSON: specJSON, YAML: api.SpecYAML,
+		Title: spec.Info.Title, Version: spec.Info.Version, Description: spec.Info.Description, JSON: api.SpecJSON, YAML: api.SpecYAML,
 	}, docsProblems())
 }
 

@@ -37,7 +37,7 @@ type takenBody struct {
 // takenBodies returns the bodies of all operations that allow only declared members.
 func takenBodies(t testing.TB) []takenBody {
 	t.Helper()
-	doc, err := api.GetSpec()
+	doc, err := Read(api.SpecJSON)
 	require.NoError(t, err)
 	operations, err := Compile(doc, nil)
 	require.NoError(t, err)
@@ -191,7 +191,7 @@ func TestRefusingABodyCostsLittleMoreThanReadingOne(t *testing.T) { //nolint:par
 
 // TestHeadersAndQueriesFullOfFaultsCostLittle sends headers and queries as large as net/http allows.
 func TestHeadersAndQueriesFullOfFaultsCostLittle(t *testing.T) { //nolint:paralleltest // It counts what the process allocates.
-	doc, err := api.GetSpec()
+	doc, err := Read(api.SpecJSON)
 	require.NoError(t, err)
 	operations, err := Compile(doc, nil)
 	require.NoError(t, err)
@@ -232,7 +232,7 @@ func TestHeadersAndQueriesFullOfFaultsCostLittle(t *testing.T) { //nolint:parall
 
 // The cost of an open body depends on its tokens, whose number is limited.
 func TestCostOfAnOpenBodyIsBounded(t *testing.T) { //nolint:paralleltest // It counts what the process allocates.
-	doc, err := api.GetSpec()
+	doc, err := Read(api.SpecJSON)
 	require.NoError(t, err)
 	operations, err := Compile(doc, nil)
 	require.NoError(t, err)

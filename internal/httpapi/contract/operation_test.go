@@ -25,7 +25,7 @@ func TestContractWithInvalidIdempotencyIsRefused(t *testing.T) {
 			item.Get.Parameters = append(item.Get.Parameters, doc.Paths.Value("/tickets").Post.Parameters...)
 		},
 	} {
-		doc, err := api.GetSpec()
+		doc, err := Read(api.SpecJSON)
 		require.NoError(t, err)
 		_, err = Compile(doc, nil)
 		require.NoError(t, err)
@@ -38,7 +38,7 @@ func TestContractWithInvalidIdempotencyIsRefused(t *testing.T) {
 // The server reads only a part of the contract when it starts. It must check requests as with the whole contract.
 func TestRequestsPartEqualsTheContract(t *testing.T) {
 	t.Parallel()
-	whole, err := api.GetSpec()
+	whole, err := Read(api.SpecJSON)
 	require.NoError(t, err)
 	part, err := Read(api.RequestsJSON)
 	require.NoError(t, err)

@@ -217,7 +217,7 @@ func TestNumberOfFaultsIsBounded(t *testing.T) {
 	require.Len(t, got.faults, MaxFaults)
 	require.False(t, got.whole)
 
-	doc, err := api.GetSpec()
+	doc, err := Read(api.SpecJSON)
 	require.NoError(t, err)
 	schema := doc.Components.Schemas["CreateTicketRequest"].Value
 	got, err = decodeJSON(filled(LeastBodyLimit, "{", `"#":1,`, "}"), schema)

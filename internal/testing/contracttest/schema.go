@@ -60,11 +60,7 @@ func schemaAt(place string) (*jsonschema.Schema, error) {
 		return schema, nil
 	}
 	if schemas.compiler == nil {
-		text, err := api.GetSpecJSON()
-		if err != nil {
-			return nil, err
-		}
-		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(api.SpecJSON))
 		if err != nil {
 			return nil, err
 		}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/testing/contracttest"
 )
 
 // sampled lists the operations that newcomers use first.
@@ -37,8 +37,7 @@ type samples struct {
 // samplesOf reads the contract's samples by operationId.
 func samplesOf(t *testing.T) map[string]samples {
 	t.Helper()
-	doc, err := api.GetSpec()
-	require.NoError(t, err)
+	doc := contracttest.Spec(t)
 	all := make(map[string]samples)
 	for path, item := range doc.Paths.Map() {
 		for _, operation := range item.Operations() {
