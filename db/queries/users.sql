@@ -50,11 +50,12 @@ ORDER BY u.created_at DESC, u.id DESC
 LIMIT @max_rows;
 
 -- name: ListStaff :many
--- ListUsers for a role of staff.
+-- ListUsers for staff, of one role or of both.
 SELECT sqlc.embed(u), c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND (@all_customers::boolean OR c.service_id = @service_id)
-WHERE u.role = @role AND u.role <> 'user' AND (u.created_at, u.id) < (@before_created_at::timestamptz, @before_id::uuid)
+WHERE u.role <> 'user' AND (sqlc.narg(role)::user_role IS NULL OR u.role = sqlc.narg(role)::user_role)
+    AND (u.created_at, u.id) < (@before_created_at::timestamptz, @before_id::uuid)
 ORDER BY u.created_at DESC, u.id DESC
 LIMIT @max_rows;
 
@@ -66,6 +67,20 @@ LEFT JOIN service_customers AS c ON c.user_id = u.id AND (@all_customers::boolea
 WHERE u.email COLLATE "C" >= @prefix::text AND u.email COLLATE "C" < @prefix::text || chr(127)
     AND (u.created_at, u.id) < (@before_created_at::timestamptz, @before_id::uuid)
     AND (sqlc.narg(role)::user_role IS NULL OR u.role = sqlc.narg(role)::user_role)
+    AND (NOT @only_staff::boolean OR u.role <> 'user')
+ORDER BY u.created_at DESC, u.id DESC
+LIMIT @max_rows;
+
+-- name: ListUsersByID :many
+-- The accounts with these ids that match the other filters too. The prefix is empty for all addresses.
+SELECT sqlc.embed(u), c.service_id, c.external_id, c.display_name
+FROM users AS u
+LEFT JOIN service_customers AS c ON c.user_id = u.id AND (@all_customers::boolean OR c.service_id = @service_id)
+WHERE u.id = ANY(@ids::uuid[])
+    AND (u.email COLLATE "C" >= @prefix::text AND u.email COLLATE "C" < @prefix::text || chr(127) OR @prefix::text = '')
+    AND (u.created_at, u.id) < (@before_created_at::timestamptz, @before_id::uuid)
+    AND (sqlc.narg(role)::user_role IS NULL OR u.role = sqlc.narg(role)::user_role)
+    AND (NOT @only_staff::boolean OR u.role <> 'user')
 ORDER BY u.created_at DESC, u.id DESC
 LIMIT @max_rows;
 

@@ -1324,6 +1324,30 @@ func (e ListStaffTicketsParamsAIState) Valid() bool {
 	}
 }
 
+// Defines values for ListUsersParamsRole.
+const (
+	ListUsersParamsRoleAdmin ListUsersParamsRole = "admin"
+	ListUsersParamsRoleAgent ListUsersParamsRole = "agent"
+	ListUsersParamsRoleStaff ListUsersParamsRole = "staff"
+	ListUsersParamsRoleUser  ListUsersParamsRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the ListUsersParamsRole enum.
+func (e ListUsersParamsRole) Valid() bool {
+	switch e {
+	case ListUsersParamsRoleAdmin:
+		return true
+	case ListUsersParamsRoleAgent:
+		return true
+	case ListUsersParamsRoleStaff:
+		return true
+	case ListUsersParamsRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -4576,8 +4600,11 @@ type ListUsersParams struct {
 	// Email The e-mail address or its beginning. Case and Unicode form do not matter.
 	Email string `form:"email,omitempty" json:"email,omitempty"`
 
-	// Role The accounts' role.
-	Role Role `form:"role,omitempty" json:"role,omitempty"`
+	// Role The accounts' role; `staff` is `agent` or `admin`.
+	Role ListUsersParamsRole `form:"role,omitempty" json:"role,omitempty"`
+
+	// IDs The accounts' ids, up to 100, separated by commas. Ids of no account are left out.
+	IDs string `form:"ids,omitempty" json:"ids,omitempty"`
 
 	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
@@ -4590,6 +4617,9 @@ type ListUsersParams struct {
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
+
+// ListUsersParamsRole defines parameters for ListUsers.
+type ListUsersParamsRole string
 
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
@@ -8390,6 +8420,13 @@ func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "role", ctx.QueryParams(), &params.Role, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter role: %s", err))
+	}
+
+	// ------------- Optional query parameter "ids" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ids", ctx.QueryParams(), &params.IDs, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ids: %s", err))
 	}
 
 	// ------------- Optional query parameter "limit" -------------

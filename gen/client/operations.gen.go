@@ -891,7 +891,8 @@ func (s *Support) ListTicketsPage(ctx context.Context, params *ListTicketsParams
 //
 // List accounts.
 //
-// All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
+// All accounts that match all of the filters, newest first. A ticket can be assigned to those that `role=staff` lists
+// and that are not `disabled`. `ids` gets the accounts that a screen names in one request.
 func (s *Support) ListUsers(ctx context.Context, params *ListUsersParams, options ...CallOption) iter.Seq2[Account, error] {
 	return items(func(cursor string) (*Page[Account], error) {
 		var page ListUsersParams

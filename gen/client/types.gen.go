@@ -410,6 +410,8 @@ type (
 	ListStaffTicketsParamsSort = plain.ListStaffTicketsParamsSort
 	// ListStaffTicketsParamsStatus defines parameters for ListStaffTickets.
 	ListStaffTicketsParamsStatus = plain.ListStaffTicketsParamsStatus
+	// ListUsersParamsRole defines parameters for ListUsers.
+	ListUsersParamsRole = plain.ListUsersParamsRole
 	// LogInRequest: Credentials.
 	//
 	// Its fields:
@@ -1259,6 +1261,14 @@ const (
 	ListStaffTicketsParamsStatusUnresolved = plain.ListStaffTicketsParamsStatusUnresolved
 )
 
+// The values of ListUsersParamsRole in this version of the contract.
+const (
+	ListUsersParamsRoleAdmin = plain.ListUsersParamsRoleAdmin
+	ListUsersParamsRoleAgent = plain.ListUsersParamsRoleAgent
+	ListUsersParamsRoleStaff = plain.ListUsersParamsRoleStaff
+	ListUsersParamsRoleUser  = plain.ListUsersParamsRoleUser
+)
+
 // The values of MessageAuthorKind in this version of the contract.
 const (
 	MessageAuthorKindAI       = plain.MessageAuthorKindAI
@@ -1698,8 +1708,10 @@ func (p *ListTicketsParams) plain() *plain.ListTicketsParams {
 type ListUsersParams struct {
 	// Email: The e-mail address or its beginning. Case and Unicode form do not matter.
 	Email string `form:"email,omitempty" json:"email,omitempty,omitzero"`
-	// Role: The accounts' role.
-	Role Role `form:"role,omitempty" json:"role,omitempty,omitzero"`
+	// Role: The accounts' role; `staff` is `agent` or `admin`.
+	Role ListUsersParamsRole `form:"role,omitempty" json:"role,omitempty,omitzero"`
+	// IDs: The accounts' ids, up to 100, separated by commas. Ids of no account are left out.
+	IDs string `form:"ids,omitempty" json:"ids,omitempty,omitzero"`
 	// Limit: The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -1711,7 +1723,7 @@ func (p *ListUsersParams) plain() *plain.ListUsersParams {
 	if p == nil {
 		return nil
 	}
-	return &plain.ListUsersParams{Email: p.Email, Role: p.Role, Limit: p.Limit, Cursor: p.Cursor}
+	return &plain.ListUsersParams{Email: p.Email, Role: p.Role, IDs: p.IDs, Limit: p.Limit, Cursor: p.Cursor}
 }
 
 // ListWebhookDeliveriesParams are the parameters of ListWebhookDeliveries. Parameters that are not set are not sent.

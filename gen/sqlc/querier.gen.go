@@ -306,7 +306,7 @@ type Querier interface {
 	// Unresolved tickets are counted as they are now, and belong to no day. A percentile of no values is -1.
 	ListReportGroups(ctx context.Context, arg ListReportGroupsParams) ([]ListReportGroupsRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
-	// ListUsers for a role of staff.
+	// ListUsers for staff, of one role or of both.
 	ListStaff(ctx context.Context, arg ListStaffParams) ([]ListStaffRow, error)
 	// A page of all tickets, with the customers that the caller may see. It follows one walk, chosen by the caller, and
 	// reads at most max_walked tickets, however few of them match. If it stops at that limit, it returns the last ticket
@@ -334,6 +334,8 @@ type Querier interface {
 	ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUsersRow, error)
 	// The prefix is normalized like addresses. DEL sorts after every character of an address.
 	ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]ListUsersByEmailPrefixRow, error)
+	// The accounts with these ids that match the other filters too. The prefix is empty for all addresses.
+	ListUsersByID(ctx context.Context, arg ListUsersByIDParams) ([]ListUsersByIDRow, error)
 	// Newest first.
 	ListWebhookAttempts(ctx context.Context, arg ListWebhookAttemptsParams) ([]WebhookAttempt, error)
 	ListWebhookDeliveries(ctx context.Context, arg ListWebhookDeliveriesParams) ([]WebhookDelivery, error)

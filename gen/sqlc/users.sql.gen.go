@@ -175,7 +175,8 @@ const listStaff = `-- name: ListStaff :many
 SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, u.display_name, c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.service_id = $2)
-WHERE u.role = $3 AND u.role <> 'user' AND (u.created_at, u.id) < ($4::timestamptz, $5::uuid)
+WHERE u.role <> 'user' AND ($3::user_role IS NULL OR u.role = $3::user_role)
+    AND (u.created_at, u.id) < ($4::timestamptz, $5::uuid)
 ORDER BY u.created_at DESC, u.id DESC
 LIMIT $6
 `
@@ -183,7 +184,7 @@ LIMIT $6
 type ListStaffParams struct {
 	AllCustomers    bool
 	ServiceID       uuid.UUID
-	Role            UserRole
+	Role            *UserRole
 	BeforeCreatedAt time.Time
 	BeforeID        uuid.UUID
 	MaxRows         int32
@@ -196,7 +197,7 @@ type ListStaffRow struct {
 	DisplayName *string
 }
 
-// ListUsers for a role of staff.
+// ListUsers for staff, of one role or of both.
 func (q *Queries) ListStaff(ctx context.Context, arg ListStaffParams) ([]ListStaffRow, error) {
 	rows, err := q.db.Query(ctx, listStaff,
 		arg.AllCustomers,
@@ -311,8 +312,9 @@ LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.servi
 WHERE u.email COLLATE "C" >= $3::text AND u.email COLLATE "C" < $3::text || chr(127)
     AND (u.created_at, u.id) < ($4::timestamptz, $5::uuid)
     AND ($6::user_role IS NULL OR u.role = $6::user_role)
+    AND (NOT $7::boolean OR u.role <> 'user')
 ORDER BY u.created_at DESC, u.id DESC
-LIMIT $7
+LIMIT $8
 `
 
 type ListUsersByEmailPrefixParams struct {
@@ -322,6 +324,7 @@ type ListUsersByEmailPrefixParams struct {
 	BeforeCreatedAt time.Time
 	BeforeID        uuid.UUID
 	Role            *UserRole
+	OnlyStaff       bool
 	MaxRows         int32
 }
 
@@ -341,6 +344,7 @@ func (q *Queries) ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEma
 		arg.BeforeCreatedAt,
 		arg.BeforeID,
 		arg.Role,
+		arg.OnlyStaff,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -350,6 +354,82 @@ func (q *Queries) ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEma
 	items := []ListUsersByEmailPrefixRow{}
 	for rows.Next() {
 		var i ListUsersByEmailPrefixRow
+		if err := rows.Scan(
+			&i.User.ID,
+			&i.User.Email,
+			&i.User.PasswordHash,
+			&i.User.Role,
+			&i.User.CreatedAt,
+			&i.User.TokenVersion,
+			&i.User.DisabledAt,
+			&i.User.ErasingAt,
+			&i.User.DisplayName,
+			&i.ServiceID,
+			&i.ExternalID,
+			&i.DisplayName,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listUsersByID = `-- name: ListUsersByID :many
+SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, u.display_name, c.service_id, c.external_id, c.display_name
+FROM users AS u
+LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.service_id = $2)
+WHERE u.id = ANY($3::uuid[])
+    AND (u.email COLLATE "C" >= $4::text AND u.email COLLATE "C" < $4::text || chr(127) OR $4::text = '')
+    AND (u.created_at, u.id) < ($5::timestamptz, $6::uuid)
+    AND ($7::user_role IS NULL OR u.role = $7::user_role)
+    AND (NOT $8::boolean OR u.role <> 'user')
+ORDER BY u.created_at DESC, u.id DESC
+LIMIT $9
+`
+
+type ListUsersByIDParams struct {
+	AllCustomers    bool
+	ServiceID       uuid.UUID
+	IDs             []uuid.UUID
+	Prefix          string
+	BeforeCreatedAt time.Time
+	BeforeID        uuid.UUID
+	Role            *UserRole
+	OnlyStaff       bool
+	MaxRows         int32
+}
+
+type ListUsersByIDRow struct {
+	User        User
+	ServiceID   *uuid.UUID
+	ExternalID  *string
+	DisplayName *string
+}
+
+// The accounts with these ids that match the other filters too. The prefix is empty for all addresses.
+func (q *Queries) ListUsersByID(ctx context.Context, arg ListUsersByIDParams) ([]ListUsersByIDRow, error) {
+	rows, err := q.db.Query(ctx, listUsersByID,
+		arg.AllCustomers,
+		arg.ServiceID,
+		arg.IDs,
+		arg.Prefix,
+		arg.BeforeCreatedAt,
+		arg.BeforeID,
+		arg.Role,
+		arg.OnlyStaff,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListUsersByIDRow{}
+	for rows.Next() {
+		var i ListUsersByIDRow
 		if err := rows.Scan(
 			&i.User.ID,
 			&i.User.Email,

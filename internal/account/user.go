@@ -24,6 +24,10 @@ type Filter struct {
 	Email string
 	// Role is their role; nil for all.
 	Role *auth.Role
+	// Staff leaves customers out.
+	Staff bool
+	// IDs are the accounts' ids; nil for all.
+	IDs []uuid.UUID
 }
 
 // Change is a change of an account; a nil member leaves its value unchanged.
@@ -45,14 +49,19 @@ func (s *Service) List(ctx context.Context, actor auth.Actor, f Filter, p page.P
 		allCustomers := actor.SeesCustomers()
 		// Each of the lists has an index of its own.
 		switch {
-		case prefix != "":
-			return views(s.store.ListUsersByEmailPrefix(ctx, sqlc.ListUsersByEmailPrefixParams{
-				ServiceID: actor.ID, AllCustomers: allCustomers, Prefix: prefix, Role: f.Role,
+		case f.IDs != nil:
+			return views(s.store.ListUsersByID(ctx, sqlc.ListUsersByIDParams{
+				ServiceID: actor.ID, AllCustomers: allCustomers, IDs: f.IDs, Prefix: prefix, Role: f.Role, OnlyStaff: f.Staff,
 				BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
 			}))
-		case f.Role != nil && *f.Role != auth.RoleUser:
+		case prefix != "":
+			return views(s.store.ListUsersByEmailPrefix(ctx, sqlc.ListUsersByEmailPrefixParams{
+				ServiceID: actor.ID, AllCustomers: allCustomers, Prefix: prefix, Role: f.Role, OnlyStaff: f.Staff,
+				BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
+			}))
+		case f.Staff || f.Role != nil && *f.Role != auth.RoleUser:
 			return views(s.store.ListStaff(ctx, sqlc.ListStaffParams{
-				ServiceID: actor.ID, AllCustomers: allCustomers, Role: *f.Role,
+				ServiceID: actor.ID, AllCustomers: allCustomers, Role: f.Role,
 				BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: limit,
 			}))
 		default:
@@ -65,7 +74,7 @@ func (s *Service) List(ctx context.Context, actor auth.Actor, f Filter, p page.P
 }
 
 // views converts the rows of a list.
-func views[Row sqlc.ListStaffRow | sqlc.ListUsersByEmailPrefixRow](rows []Row, err error) ([]View, error) {
+func views[Row sqlc.ListStaffRow | sqlc.ListUsersByEmailPrefixRow | sqlc.ListUsersByIDRow](rows []Row, err error) ([]View, error) {
 	users := make([]View, 0, len(rows))
 	for _, row := range rows {
 		users = append(users, View(row))

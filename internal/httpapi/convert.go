@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -260,7 +261,25 @@ func fromPutMessageFeedbackRequest(r api.PutMessageFeedbackRequest) (sqlc.Feedba
 }
 
 func fromListUsersParams(p api.ListUsersParams) account.Filter {
-	return account.Filter{Email: p.Email, Role: orNil(auth.Role(p.Role))}
+	f := account.Filter{Email: p.Email, IDs: fromIDs(p.IDs)}
+	if p.Role == api.ListUsersParamsRoleStaff {
+		f.Staff = true
+	} else {
+		f.Role = orNil(auth.Role(p.Role))
+	}
+	return f
+}
+
+// fromIDs returns the ids of a list that matches the contract's pattern, nil for all.
+func fromIDs(list string) []uuid.UUID {
+	if list == "" {
+		return nil
+	}
+	var ids []uuid.UUID
+	for id := range strings.SplitSeq(list, ",") {
+		ids = append(ids, uuid.MustParse(id))
+	}
+	return ids
 }
 
 func fromUpdateUserRequest(r api.UpdateUserRequest) account.Change {

@@ -86,6 +86,9 @@ func usersList(p api.ListUsersParams) string {
 	if p.Role != "" {
 		filter.Set("role", string(p.Role))
 	}
+	if p.IDs != "" {
+		filter.Set("ids", p.IDs)
+	}
 	if len(filter) == 0 {
 		return usersPath
 	}

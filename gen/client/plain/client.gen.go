@@ -1325,6 +1325,30 @@ func (e ListStaffTicketsParamsAIState) Valid() bool {
 	}
 }
 
+// Defines values for ListUsersParamsRole.
+const (
+	ListUsersParamsRoleAdmin ListUsersParamsRole = "admin"
+	ListUsersParamsRoleAgent ListUsersParamsRole = "agent"
+	ListUsersParamsRoleStaff ListUsersParamsRole = "staff"
+	ListUsersParamsRoleUser  ListUsersParamsRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the ListUsersParamsRole enum.
+func (e ListUsersParamsRole) Valid() bool {
+	switch e {
+	case ListUsersParamsRoleAdmin:
+		return true
+	case ListUsersParamsRoleAgent:
+		return true
+	case ListUsersParamsRoleStaff:
+		return true
+	case ListUsersParamsRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -4577,8 +4601,11 @@ type ListUsersParams struct {
 	// Email The e-mail address or its beginning. Case and Unicode form do not matter.
 	Email string `form:"email,omitempty" json:"email,omitempty,omitzero"`
 
-	// Role The accounts' role.
-	Role Role `form:"role,omitempty" json:"role,omitempty,omitzero"`
+	// Role The accounts' role; `staff` is `agent` or `admin`.
+	Role ListUsersParamsRole `form:"role,omitempty" json:"role,omitempty,omitzero"`
+
+	// IDs The accounts' ids, up to 100, separated by commas. Ids of no account are left out.
+	IDs string `form:"ids,omitempty" json:"ids,omitempty,omitzero"`
 
 	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
@@ -4591,6 +4618,9 @@ type ListUsersParams struct {
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
+
+// ListUsersParamsRole defines parameters for ListUsers.
+type ListUsersParamsRole string
 
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
@@ -6674,7 +6704,8 @@ type ClientInterface interface {
 
 	// ListUsers List accounts
 	//
-	// All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
+	// All accounts that match all of the filters, newest first. A ticket can be assigned to those that `role=staff` lists
+	// and that are not `disabled`. `ids` gets the accounts that a screen names in one request.
 	//
 	// Corresponds with GET /users (the `ListUsers` operationId).
 	ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -9237,7 +9268,8 @@ func (c *Client) ResumeUIStreamV7(ctx context.Context, ticketID TicketID, reqEdi
 
 // ListUsers List accounts
 //
-// All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
+// All accounts that match all of the filters, newest first. A ticket can be assigned to those that `role=staff` lists
+// and that are not `disabled`. `ids` gets the accounts that a screen names in one request.
 //
 // Corresponds with GET /users (the `ListUsers` operationId).
 func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -14426,6 +14458,14 @@ func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request,
 			}
 		}
 
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "ids", params.IDs, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
@@ -16766,7 +16806,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListUsersWithResponse List accounts
 	//
-	// All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
+	// All accounts that match all of the filters, newest first. A ticket can be assigned to those that `role=staff` lists
+	// and that are not `disabled`. `ids` gets the accounts that a screen names in one request.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -32520,7 +32561,8 @@ func (c *ClientWithResponses) ResumeUIStreamV7WithResponse(ctx context.Context, 
 
 // ListUsersWithResponse List accounts
 //
-// All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
+// All accounts that match all of the filters, newest first. A ticket can be assigned to those that `role=staff` lists
+// and that are not `disabled`. `ids` gets the accounts that a screen names in one request.
 //
 // Returns a wrapper object for the known response body format(s).
 //

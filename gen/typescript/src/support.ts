@@ -913,7 +913,8 @@ export class Support {
    *
    * List accounts.
    *
-   * All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
+   * All accounts that match all of the filters, newest first. A ticket can be assigned to those that `role=staff` lists
+   * and that are not `disabled`. `ids` gets the accounts that a screen names in one request.
    */
   listUsers(params: ListUsersParams = {}, options: CallOptions = {}): AsyncGenerator<Account, void, undefined> {
     return items((cursor) => this.listUsersPage(cursor === undefined ? params : { ...params, cursor }, options));

@@ -3,8 +3,10 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,12 +102,14 @@ func TestAccountsAreListedInPagesByFilter(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
+	ids := map[string]string{admin.Email: admin.ID.String()}
 	for i := range 5 {
 		for _, role := range []sqlc.UserRole{sqlc.UserRoleUser, sqlc.UserRoleAgent} {
-			_, err := s.Store.CreateUser(t.Context(), sqlc.CreateUserParams{
+			user, err := s.Store.CreateUser(t.Context(), sqlc.CreateUserParams{
 				ID: uuid.Must(uuid.NewV7()), Email: fmt.Sprintf("kim_%d.%s@example.com", i, role), PasswordHash: "x", Role: role,
 			})
 			require.NoError(t, err)
+			ids[user.Email] = user.ID.String()
 		}
 	}
 	list := func(query string) (emails []string) {
@@ -130,6 +134,16 @@ func TestAccountsAreListedInPagesByFilter(t *testing.T) {
 	require.Len(t, list("role=agent"), 5)
 	require.Len(t, list("email=kim"), 10)
 	require.Len(t, list("email=KIM_&role=user"), 5)
+	require.Len(t, list("role=staff"), 6)
+	require.Len(t, list("email=kim&role=staff"), 5)
+	named := slices.Collect(maps.Values(ids))
+	require.ElementsMatch(t, slices.Collect(maps.Keys(ids)), list("ids="+strings.Join(named, ",")))
+	require.Len(t, list("role=staff&ids="+strings.Join(named, ",")), 6)
+	require.Len(t, list("role=admin&ids="+strings.Join(named, ",")), 1)
+	require.Len(t, list("role=user&email=kim&ids="+strings.Join(named, ",")), 5)
+	two := ids["kim_3.user@example.com"] + "," + ids["kim_1.agent@example.com"]
+	require.Equal(t, []string{"kim_3.user@example.com", "kim_1.agent@example.com"}, list("ids="+two+","+uuid.NewString()+","+two))
+	require.Empty(t, list("ids="+uuid.NewString()))
 	require.Equal(t, []string{"kim_3.user@example.com"}, list("email="+url.QueryEscape("ｋｉｍ_3.User@example.com")))
 	require.Equal(t, []string{admin.Email}, list("email="+url.QueryEscape(admin.Email)))
 	for _, nobody := range []string{"im_", "%", "kim%", "kim?", "kim-", "kim_3.user@example.comm", "\u043Aim", "'"} {
@@ -138,14 +152,32 @@ func TestAccountsAreListedInPagesByFilter(t *testing.T) {
 
 	filtered := nextPage(t, admin.Do(t, http.MethodGet, "/users?limit=2&role=agent", ""))
 	cursor, _, _ := strings.Cut(filtered[strings.Index(filtered, "cursor=")+7:], "&")
-	for _, other := range []string{"", "role=user&", "email=kim&", "role=agent&email=kim&"} {
+	for _, other := range []string{"", "role=user&", "role=staff&", "email=kim&", "role=agent&email=kim&", "role=agent&ids=" + two + "&"} {
 		admin.Do(t, http.MethodGet, "/users?"+other+"cursor="+cursor, "").
 			RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 	}
-	for _, wrong := range []string{"role=root", "role=Admin", "role=", "email=", "email=kim%00", "role=user&role=user", "disabled=true"} {
+	for _, wrong := range []string{"role=root", "role=Admin", "role=", "email=", "email=kim%00", "role=user&role=user", "disabled=true", "ids=", "ids=me",
+		"ids=" + two + ",", "ids=" + strings.ToUpper(two), "ids=" + strings.Repeat(ids[admin.Email]+",", 100) + ids[admin.Email]} {
 		admin.Do(t, http.MethodGet, "/users?"+wrong, "").
 			RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 	}
+}
+
+// An agent's screens name customers and colleagues.
+func TestAgentListsTheAccountsThatATicketNames(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.mustName(t, displayName)
+	var named, staff []client.Account
+	query := "ids=" + s.adaID.String() + "," + s.agent.ID.String() + "," + s.admin.ID.String()
+	require.NoError(t, json.Unmarshal(s.agent.Do(t, http.MethodGet, "/users?"+query, "").Body, &named))
+	require.Len(t, named, 3)
+	for _, account := range named {
+		require.Equal(t, account.ID == s.adaID, account.Customer != nil)
+	}
+	require.NoError(t, json.Unmarshal(s.agent.Do(t, http.MethodGet, "/users?role=staff", "").Body, &staff))
+	require.True(t, slices.ContainsFunc(staff, func(a client.Account) bool { return a.ID == s.agent.ID }))
+	require.False(t, slices.ContainsFunc(staff, func(a client.Account) bool { return a.Role == client.RoleUser }))
 }
 
 func TestDisabledAccountIsRefusedOnEveryReplicaWithinASecond(t *testing.T) {

@@ -305,7 +305,7 @@ func TestSDKSendsOnlyFiltersThatAreSet(t *testing.T) {
 	admin := server.Staff(t, sqlc.UserRoleAdmin)
 	support := connect(t, server, client.WithToken(admin.Token))
 	var admins []uuid.UUID
-	for account, err := range support.ListUsers(t.Context(), &client.ListUsersParams{Role: client.RoleAdmin}) {
+	for account, err := range support.ListUsers(t.Context(), &client.ListUsersParams{Role: client.ListUsersParamsRoleAdmin}) {
 		require.NoError(t, err)
 		admins = append(admins, account.ID)
 	}

@@ -43,7 +43,7 @@ var mutants = []mutant{
 	{
 		name: "role-not-asked-for", file: "internal/httpapi/authn.go",
 		from: "if !actor.Has(auth.Role(op.Role)) {", to: "if !actor.Has(auth.RoleUser) {",
-		tests: "TestOperationsAcceptExactlyWhatTheContractAllows/listUsers",
+		tests: "TestOperationsAcceptExactlyWhatTheContractAllows/createUser",
 	},
 	{
 		name: "owner-predicate-dropped", file: "gen/sqlc/messages.sql.gen.go",

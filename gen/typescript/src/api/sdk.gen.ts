@@ -182,7 +182,9 @@ export const changePassword = <ThrowOnError extends boolean = false>(options: Op
 /**
  * List accounts
  *
- * All accounts, newest first. You can filter them by role and by the beginning of the e-mail address.
+ * All accounts that match all of the filters, newest first. A ticket can be assigned to those that `role=staff` lists
+ * and that are not `disabled`. `ids` gets the accounts that a screen names in one request.
+ *
  */
 export const listUsers = <ThrowOnError extends boolean = false>(options?: Options<ListUsersData, ThrowOnError>) => (options?.client ?? client).get<ListUsersResponses, ListUsersErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],

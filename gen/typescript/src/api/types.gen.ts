@@ -3047,9 +3047,13 @@ export type ListUsersData = {
          */
         email?: string;
         /**
-         * The accounts' role.
+         * The accounts' role; `staff` is `agent` or `admin`.
          */
-        role?: Role;
+        role?: 'user' | 'agent' | 'admin' | 'staff';
+        /**
+         * The accounts' ids, up to 100, separated by commas. Ids of no account are left out.
+         */
+        ids?: string;
         /**
          * The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
          * next page means that it was the last.
