@@ -44,6 +44,13 @@ func secure(trusted forwarded.Proxies) echo.MiddlewareFunc {
 	}
 }
 
+// setUnbuffered asks proxies to pass a stream on as it arrives. nginx would buffer it. Others collect what they compress, such
+// as the servers of Next.js and those with Express's compression.
+func setUnbuffered(header http.Header) {
+	header.Set("Cache-Control", "no-store, no-transform")
+	header.Set("X-Accel-Buffering", "no")
+}
+
 // cors lets pages of the allowed origins call the API. The API uses no cookies.
 func cors(allowed, methods []string) echo.MiddlewareFunc {
 	return middleware.CORSWithConfig(middleware.CORSConfig{

@@ -67,8 +67,7 @@ func (l exportLines) VisitExportUserResponse(w http.ResponseWriter) error {
 // writeLines sends the lines to a client that has the usual time for each chunk of them.
 func writeLines(w http.ResponseWriter, lines *bytes.Buffer) error {
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx would read it all before its client does.
+	setUnbuffered(w.Header())
 	defer lines.Reset()
 	return writeInChunks(w, lines.Bytes())
 }

@@ -174,6 +174,7 @@ func newEventStream(w http.ResponseWriter) *eventStream {
 
 // open adds the headers and the first bytes.
 func (s *eventStream) open(begin []byte) error {
+	setUnbuffered(s.w.Header())
 	s.w.WriteHeader(http.StatusOK)
 	return s.add(begin)
 }
@@ -186,8 +187,6 @@ var _ uistream.Encoder = nativeEncoder{}
 // SetHeader sets the headers of a stream.
 func (nativeEncoder) SetHeader(header http.Header) {
 	header.Set("Content-Type", "text/event-stream; charset=utf-8")
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Accel-Buffering", "no") // nginx would buffer events.
 }
 
 // Begin returns the reconnection time and a comment.

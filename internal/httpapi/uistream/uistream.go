@@ -41,7 +41,6 @@ const opening = ": open\n\n"
 
 func setHeader(header http.Header) {
 	header.Set("Content-Type", "text/event-stream")
-	header.Set("X-Accel-Buffering", "no") // nginx would buffer frames.
 }
 
 // frames collects frames.

@@ -271,7 +271,6 @@ func TestHeadersOfAStream(t *testing.T) {
 		header := make(http.Header)
 		encoder.SetHeader(header)
 		require.Equal(t, "text/event-stream", header.Get("Content-Type"))
-		require.Equal(t, "no", header.Get("X-Accel-Buffering"))
 		require.Equal(t, version, header.Get("x-vercel-ai-ui-message-stream"))
 	}
 }

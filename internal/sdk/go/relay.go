@@ -46,7 +46,7 @@ func Relay(w http.ResponseWriter, events iter.Seq2[Event, error]) error {
 		return next.err
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("Cache-Control", "no-cache, no-transform") // Proxies collect what they compress.
 	w.Header().Set("X-Accel-Buffering", "no")
 	out := http.NewResponseController(w)
 	silence := time.NewTicker(keepAlive)

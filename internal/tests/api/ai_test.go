@@ -47,7 +47,7 @@ func TestAnswerIsStreamedAndStoredOnce(t *testing.T) {
 	enqueue(t, s, groqsim.Script{Text: text})
 
 	stream := user.Stream(t, ticket.ID)
-	require.Equal(t, "no-store", stream.Response.Header.Get("Cache-Control"))
+	require.Equal(t, "no-store, no-transform", stream.Response.Header.Get("Cache-Control"))
 	require.Equal(t, "no", stream.Response.Header.Get("X-Accel-Buffering"))
 	require.Empty(t, stream.Response.Header.Get("Content-Encoding"))
 	answer := stream.ReadAll()

@@ -33,7 +33,7 @@ func exportOf(t *testing.T, admin *apitest.User, id uuid.UUID) []client.ExportLi
 	got := admin.Do(t, http.MethodGet, exportPath(id), "")
 	require.Equal(t, http.StatusOK, got.Status, "%s", got.Body)
 	require.Equal(t, "application/x-ndjson", got.Header.Get("Content-Type"))
-	require.Equal(t, "no-store", got.Header.Get("Cache-Control"))
+	require.Equal(t, "no-store, no-transform", got.Header.Get("Cache-Control"))
 	lines := linesOf(t, got.Body)
 	require.Equal(t, client.ExportLineType("end"), lines[len(lines)-1].Type)
 	return lines

@@ -29,7 +29,7 @@ func TestRelayForwardsTheStreamUnchanged(t *testing.T) {
 	require.NoError(t, client.Relay(w, support.StreamAIResponse(t.Context(), ticketID)))
 	require.Equal(t, http.StatusOK, w.Code)
 	require.Equal(t, "text/event-stream", w.Header().Get("Content-Type"))
-	require.Equal(t, "no-cache", w.Header().Get("Cache-Control"))
+	require.Equal(t, "no-cache, no-transform", w.Header().Get("Cache-Control"))
 	require.Equal(t, delta(1, "Grüß <b>\n")+done, w.Body.String())
 	require.True(t, w.Flushed)
 }

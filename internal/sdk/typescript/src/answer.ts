@@ -74,7 +74,11 @@ export async function relay(events: AsyncGenerator<StreamEvent, void, undefined>
     { highWaterMark: 0 },
   );
   return new Response(body, {
-    headers: { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no' },
+    headers: {
+      'Content-Type': 'text/event-stream',
+      'Cache-Control': 'no-cache, no-transform', // Servers and proxies collect what they compress.
+      'X-Accel-Buffering': 'no',
+    },
   });
 }
 

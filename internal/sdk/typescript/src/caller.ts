@@ -196,7 +196,7 @@ export class Caller {
       response = await deadline.race(pending);
     } catch (error) {
       pending.then((late) => late.body?.cancel()).catch(() => undefined);
-      throw error;
+      throw isInterruption(error) ? new Final(error) : error;
     }
     if (response.ok) {
       return response;
@@ -209,6 +209,14 @@ export class Caller {
     }
     throw readProblem(response, await readText(response, deadline).catch(() => ''));
   }
+}
+
+/**
+ * Whether a framework interrupts the program with this error. The fetch of Next.js rejects so to say that a page cannot be
+ * rendered in advance, and Next.js expects the same error from the page.
+ */
+function isInterruption(error: unknown): boolean {
+  return error instanceof Error && 'digest' in error;
 }
 
 /** Makes one attempt of a request. It throws only errors of this SDK. */

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { isProblem, NetworkError, readProblem } from '../src/errors.js';
 import { createSupport } from '../src/index.js';
 import { mayHelp, pauseAfter } from '../src/retry.js';
+import { ticketId } from './server.js';
 
 test('the message of a problem', () => {
   const document = {
@@ -58,4 +59,18 @@ test('in a page of another origin, the message of a network error names the sett
   await assert.rejects(request(), (error) => error instanceof NetworkError && error.message.endsWith(
     "Failed to fetch (is https://shop.example.com one of the server's ALLOWED_ORIGINS?)",
   ));
+});
+
+test('an error with which a framework interrupts rendering passes through', async () => {
+  const interruption = Object.assign(new Error('used no-store fetch'), { digest: 'DYNAMIC_SERVER_USAGE' });
+  let requests = 0;
+  const fetch = async () => {
+    requests++;
+    throw interruption;
+  };
+  const support = createSupport({ baseUrl: 'https://support.example.com', token: 'access-1', fetch });
+  await assert.rejects(support.listTicketsPage(), (error) => error === interruption);
+  await assert.rejects(support.streamAIResponse(ticketId).next(), (error) => error === interruption);
+  await assert.rejects(support.exportUser(ticketId).next(), (error) => error === interruption);
+  assert.equal(requests, 3);
 });
