@@ -145,6 +145,11 @@ CREATE INDEX tickets_assignee_id_waiting_since_idx ON tickets (assignee_id, wait
 CREATE INDEX tickets_team_id_waiting_since_idx ON tickets (team_id, waiting_since, id)
     WHERE waiting_since IS NOT NULL AND team_id IS NOT NULL;
 CREATE INDEX tickets_snoozed_until_idx ON tickets (snoozed_until, id) WHERE snoozed_until IS NOT NULL;
+CREATE INDEX tickets_snoozed_idx ON tickets (created_at DESC, id DESC) WHERE snoozed_until IS NOT NULL;
+CREATE INDEX tickets_snoozed_waiting_since_idx ON tickets (waiting_since, id)
+    WHERE snoozed_until IS NOT NULL AND waiting_since IS NOT NULL;
+CREATE INDEX tickets_snoozed_priority_idx ON tickets (priority, created_at, id)
+    WHERE snoozed_until IS NOT NULL AND status IN ('open', 'pending');
 CREATE INDEX tickets_handed_off_idx ON tickets (created_at DESC, id DESC) WHERE handoff_reason IS NOT NULL;
 CREATE INDEX tickets_handed_off_waiting_since_idx ON tickets (waiting_since, id)
     WHERE handoff_reason IS NOT NULL AND waiting_since IS NOT NULL;

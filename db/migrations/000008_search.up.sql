@@ -241,6 +241,7 @@ DECLARE
         WHEN 'external_id' THEN 't.external_id = $1'
         WHEN 'tag' THEN 't.tag = $1'
         WHEN 'handed_off' THEN 't.handoff_reason IS NOT NULL'
+        WHEN 'snoozed' THEN 't.snoozed_until IS NOT NULL'
         ELSE 'true'
     END;
     rest text := CASE sort

@@ -604,7 +604,7 @@ RETURNING *;
 -- No row: the response is not a draft that waits for review.
 WITH noted AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, data)
-    SELECT 'ai_response.discarded', @actor_kind, @actor_id::uuid, draft.ticket_id, draft.id, '{}'
+    SELECT 'ai_response.discarded', @actor_kind, @actor_id::uuid, draft.ticket_id, draft.id, '{"kind": "answer"}'
     FROM (
         SELECT r.id, r.ticket_id
         FROM ai_responses AS r

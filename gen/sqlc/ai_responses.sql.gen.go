@@ -785,7 +785,7 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 const discardAIResponse = `-- name: DiscardAIResponse :one
 WITH noted AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, data)
-    SELECT 'ai_response.discarded', $2, $1::uuid, draft.ticket_id, draft.id, '{}'
+    SELECT 'ai_response.discarded', $2, $1::uuid, draft.ticket_id, draft.id, '{"kind": "answer"}'
     FROM (
         SELECT r.id, r.ticket_id
         FROM ai_responses AS r

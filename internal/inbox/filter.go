@@ -166,6 +166,8 @@ func (f Filter) walk() (filter, value string, exact bool) {
 		filter = string(f.AIState)
 	case newest && f.Requester != nil:
 		filter, value = "requester", f.Requester.String()
+	case f.Snoozed != nil && *f.Snoozed:
+		filter = "snoozed"
 	case newest && f.Tag != nil:
 		filter, value = "tag", *f.Tag
 	case assignee != nil:

@@ -34,7 +34,7 @@ type turnover struct{ last atomic.Int64 }
 // is no other server.
 const turnoverPause = time.Second
 
-// closeTimeout bounds closing a connection to a server that accepts no writes.
+// closeTimeout bounds closing a connection that works but must not be used again.
 const closeTimeout = time.Second
 
 // bound returns a context for one statement. It ends at the deadline of the call or of the caller, but not when the
@@ -117,11 +117,12 @@ func hasBeenIdle(conn *pgxpool.Conn) bool {
 func (p pooled) giveBack(ctx context.Context, conn *pgxpool.Conn, result error) {
 	switch {
 	case isReadOnly(result):
-		closing, cancel := bound(ctx, time.Now().Add(closeTimeout))
-		defer cancel()
-		_ = conn.Conn().Close(closing) // It ends in any case.
-		p.queue.giveBack(conn)
+		p.discard(ctx, conn)
 		p.replaceAll()
+	case isStalePlan(result):
+		// Other sessions have plans for the older schema too. A function may keep its plan until the session ends.
+		p.discard(ctx, conn)
+		p.pool.Reset()
 	case isTimeout(result) && conn.Conn().IsClosed():
 		// The driver takes up to 15 seconds to close a connection to an unreachable server. The pool must not wait for
 		// that.
@@ -129,6 +130,14 @@ func (p pooled) giveBack(ctx context.Context, conn *pgxpool.Conn, result error) 
 	default:
 		p.queue.giveBack(conn)
 	}
+}
+
+// discard closes a connection and removes it from the pool.
+func (p pooled) discard(ctx context.Context, conn *pgxpool.Conn) {
+	closing, cancel := bound(ctx, time.Now().Add(closeTimeout))
+	defer cancel()
+	_ = conn.Conn().Close(closing) // It ends in any case.
+	p.queue.giveBack(conn)
 }
 
 // replaceAll closes all connections, because they lead to the same server. Those in use close when they are given back.

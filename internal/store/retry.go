@@ -19,7 +19,7 @@ import (
 //   - on a live connection, when the first one was lost (as all are when the database restarts) and the statement only
 //     reads or was never sent;
 //   - after a random pause, when the statement lost a conflict and had no effect;
-//   - when the statement's plan was made for a schema that has changed;
+//   - on a new connection, when the schema has changed since the session planned the statement;
 //   - on a new connection, when the server no longer accepts writes: after a switch-over, another one does.
 //
 // A try that succeeds has the connection and releases it.
@@ -80,9 +80,11 @@ func isLost(err error) bool {
 	return isBroken(err) || errors.As(err, &network) && !isContext(err)
 }
 
+// isStalePlan reports whether a statement failed, without effect, because the schema has changed since its session
+// planned it, or while it ran. Otherwise, the types of all statements fit the schema.
 func isStalePlan(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == pgerrcode.FeatureNotSupported
+	state := sqlStateOf(err)
+	return state == pgerrcode.FeatureNotSupported || state == pgerrcode.DatatypeMismatch
 }
 
 // onlyReads reports whether a statement changes nothing, so that it may run twice. Its name tells, which sqlc puts in

@@ -15,6 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/storetest"
+	"github.com/supportbackend/support/internal/uuid7"
 )
 
 // cut ends all sessions of the store, as a restart of the database does. The store does not know yet.
@@ -165,4 +166,64 @@ func TestPlanOfAnOlderSchemaIsReplaced(t *testing.T) {
 	storetest.Exec(t, url, "ALTER TABLE users ALTER COLUMN password_hash TYPE varchar(255)")
 	_, err = s.GetUser(t.Context(), user.ID)
 	require.NoError(t, err)
+}
+
+// A migration that adds a column waits for no lock of a request, and may change the table in the middle of a function that
+// returns its rows.
+func TestWriteWhileAMigrationAddsAColumnHasItsEffectOnce(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]func(s *store.Store, add func(context.Context) error) error{
+		"by itself": func(_ *store.Store, add func(context.Context) error) error { return add(t.Context()) },
+		"in a transaction": func(s *store.Store, add func(context.Context) error) error {
+			return s.InTx(t.Context(), add)
+		},
+		"last in a transaction": func(s *store.Store, add func(context.Context) error) error {
+			return s.InTx(t.Context(), func(ctx context.Context) error { return add(store.Last(ctx)) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := storetest.NewURL(t)
+			s := storetest.Open(t, url)
+			user, ticket := newUser("a@example.com"), uuid.New()
+			_, err := s.CreateUser(t.Context(), user)
+			require.NoError(t, err)
+			storetest.Exec(t, url, "INSERT INTO tickets (id, user_id, title, description) VALUES ($1, $2, 't', 'd')", ticket, user.ID)
+			release := storetest.Hold(t, url, "SELECT FROM tickets FOR UPDATE")
+			ended := make(chan error, 1)
+			go func() {
+				ended <- run(s, func(ctx context.Context) error { return addMessage(ctx, s, ticket, user.ID) })
+			}()
+			require.Eventually(t, func() bool { return storetest.CountWaiting(t, url) > 0 }, time.Minute, 10*time.Millisecond)
+			storetest.Exec(t, url, "ALTER TABLE messages ADD COLUMN added text")
+			release()
+			require.NoError(t, <-ended)
+			require.Equal(t, 1, storetest.QueryInt(t, url, "SELECT count(*) FROM messages"))
+		})
+	}
+}
+
+// PostgreSQL's functions keep plans for a column's type until their session ends.
+func TestSessionsWithStalePlansAreReplaced(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	s := storetest.Open(t, url)
+	user, ticket := newUser("a@example.com"), uuid.New()
+	_, err := s.CreateUser(t.Context(), user)
+	require.NoError(t, err)
+	storetest.Exec(t, url, "INSERT INTO tickets (id, user_id, title, description) VALUES ($1, $2, 't', 'd')", ticket, user.ID)
+	for _, columnType := range []string{"varchar", "text", "varchar", "text"} {
+		storetest.Exec(t, url, "ALTER TABLE messages ALTER COLUMN client_id TYPE "+columnType)
+		for _, err := range crowd(t, 8, func() error { return addMessage(t.Context(), s, ticket, user.ID) }) {
+			require.NoError(t, err, columnType)
+		}
+	}
+	require.Equal(t, 32, storetest.QueryInt(t, url, "SELECT count(*) FROM messages"))
+}
+
+func addMessage(ctx context.Context, s *store.Store, ticket, customer uuid.UUID) error {
+	_, err := s.CreateMessage(ctx, sqlc.CreateMessageParams{
+		ID: uuid7.New(), TicketID: ticket, ActorID: customer, ActorKind: sqlc.ActorKindCustomer, Content: "hello", ChangeID: uuid7.New(),
+	})
+	return err
 }

@@ -35,7 +35,7 @@ type transaction struct {
 	journaled bool
 	// ahead holds the statements to send with the next one.
 	ahead []queued
-	// lost means that the transaction failed through no fault of its own before COMMIT, and so had no effect.
+	// lost means that the transaction failed through no fault of its own, and had no effect.
 	lost bool
 	// refused is the error of AheadIf's function.
 	refused error
@@ -100,7 +100,7 @@ func (t *transaction) pass(q queued, results pgx.BatchResults) error {
 	if q.judge == nil {
 		return err
 	}
-	t.lost = t.lost || err != nil && (isLost(err) || isStalePlan(err))
+	t.lost = t.lost || isStalePlan(err) || err != nil && isLost(err)
 	t.refused = q.judge(tag.RowsAffected(), translate(err))
 	return t.refused
 }
@@ -171,7 +171,7 @@ func (t *transaction) noted(err error) error {
 	if t.refused != nil {
 		return t.refused
 	}
-	t.lost = t.lost || err != nil && !t.committing && (isLost(err) || isStalePlan(err))
+	t.lost = t.lost || isStalePlan(err) || err != nil && !t.committing && isLost(err)
 	return translate(err)
 }
 

@@ -2031,8 +2031,8 @@ type DeskEvent struct {
 	// Title A new ticket's title, as it is now.
 	Title string `json:"title,omitempty,omitzero"`
 
-	// Type What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
-	// as `x-events`. Ignore types that you do not know: there may be new ones.
+	// Type What happened, such as `message.created` or `ticket.status_changed`: [Events](rules/events) lists them. Ignore types
+	// that you do not know: there may be new ones.
 	Type string `json:"type"`
 }
 

@@ -26,7 +26,7 @@ const (
 	lateItem = "- [`too_late`](problems/too_late) (503): It came late.\n  *Be early.*\n"
 	errors   = "### Beside it\n\n## Errors\n\n### Things\n\n" + lostItem
 	times    = "\n### Times\n\n" + lateItem
-	rules    = "\n## Chat clients\n\nThey stream.\n\n## Other rules\n\nBe *kind*.\n\n## Streaming\n\nIt streams.\n"
+	rules    = "\n## Chat clients\n\nThey stream.\n\n## Events\n\nThey happen.\n\n## Other rules\n\nBe *kind*.\n\n## Streaming\n\nIt streams.\n"
 )
 
 var (
@@ -88,7 +88,7 @@ func TestRoutes(t *testing.T) {
 	pages := []string{
 		"/", "/docs", "/guides", "/guides/acting-for-customers", "/guides/ai-requests", "/guides/customer-data", "/guides/drafts", "/guides/errors", "/guides/quickstart", "/guides/react",
 		"/guides/search", "/guides/shop", "/guides/staff-inbox", "/guides/streaming", "/guides/webhooks", "/guides/your-own-copy", "/openapi.json",
-		"/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc", "/rules/chat-clients", "/rules/other-rules",
+		"/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc", "/rules/chat-clients", "/rules/events", "/rules/other-rules",
 		"/rules/streaming",
 	}
 	require.Subset(t, routes, pages)

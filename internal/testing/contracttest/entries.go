@@ -3,7 +3,9 @@ package contracttest
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -66,9 +68,48 @@ func takesOnBehalfOf(operation *openapi3.Operation) bool {
 	})
 }
 
+// documented maps each type of event to its row of the contract's table. The rows name types and the members of data in
+// backticks.
+var documented = sync.OnceValues(func() (map[string]string, error) {
+	doc, err := spec()
+	if err != nil {
+		return nil, err
+	}
+	rows := make(map[string]string)
+	for row := range strings.Lines(doc.Info.Description) {
+		cells := strings.Split(row, "|")
+		if len(cells) < 5 {
+			continue
+		}
+		for _, kind := range eventType.FindAllStringSubmatch(cells[1], -1) {
+			rows[kind[1]] = cells[3]
+		}
+	}
+	return rows, nil
+})
+
+var eventType = regexp.MustCompile("`([a-z_]+\\.[a-z_]+)`")
+
+// checkDocumented checks that the contract's table has the type of an entry and the members of its data.
+func checkDocumented(t testing.TB, kind string, members []string) {
+	t.Helper()
+	rows, err := documented()
+	require.NoError(t, err)
+	row, ok := rows[kind]
+	if !ok {
+		t.Errorf("the contract's table of events does not have %s", kind)
+		return
+	}
+	for _, member := range members {
+		if !strings.Contains(row, "`"+member+"`") {
+			t.Errorf("the contract's table of events does not say that the data of %s has %s", kind, member)
+		}
+	}
+}
+
 // CheckEntries assigns the entries of the database's journal to the transport's requests by their times. Every entry of a
 // person or a service must be listed in x-events of an operation that ran at that time. Background work, the AI and the
-// system may write any entry. Every entry must be well-formed.
+// system may write any entry. Every entry must be well-formed, and the contract's table of events must describe it.
 func (tr *Transport) CheckEntries(t testing.TB, databaseURL string) {
 	t.Helper()
 	var entries []struct {
@@ -76,10 +117,11 @@ func (tr *Transport) CheckEntries(t testing.TB, databaseURL string) {
 		ActorKind  string    `json:"actor_kind"`
 		OccurredAt time.Time `json:"occurred_at"`
 		WellFormed bool      `json:"well_formed"`
+		Members    []string  `json:"members"`
 	}
 	text := storetest.QueryText(t, databaseURL, `SELECT coalesce(json_agg(e), '[]')::text FROM (
 		SELECT
-			type, actor_kind, occurred_at, type COLLATE "C" ~ '^[a-z_]{1,30}\.[a-z_]{1,30}$'
+			type, actor_kind, occurred_at, ARRAY(SELECT jsonb_object_keys(data)) AS members, type COLLATE "C" ~ '^[a-z_]{1,30}\.[a-z_]{1,30}$'
 				AND (actor_kind IN ('ai', 'system')) = (actor_id IS NULL)
 				AND jsonb_typeof(data) = 'object' AND octet_length(data::text) <= 16384 AS well_formed
 		FROM (
@@ -93,6 +135,7 @@ func (tr *Transport) CheckEntries(t testing.TB, databaseURL string) {
 		if !e.WellFormed {
 			t.Errorf("the entry %s has a malformed type, actor or data", e.Type)
 		}
+		checkDocumented(t, e.Type, e.Members)
 		running := tr.sent.during(e.OccurredAt)
 		writers := slices.DeleteFunc(slices.Clone(running), func(o *openapi3.Operation) bool {
 			return !mayWrite(o, e.Type)

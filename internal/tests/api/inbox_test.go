@@ -212,15 +212,16 @@ func TestOnlyAdministratorsChangeTeams(t *testing.T) {
 		http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
 }
 
-// TestPagesByAIStateAreFull has more tickets before the matching ones than a page reads.
-func TestPagesByAIStateAreFull(t *testing.T) {
+// TestPagesOfAStateAreFull has more tickets before the matching ones than a page reads.
+func TestPagesOfAStateAreFull(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
 	storetest.Exec(t, c.DatabaseURL, "ALTER TABLE tickets DISABLE TRIGGER USER")
-	storetest.Exec(t, c.DatabaseURL, `INSERT INTO tickets (id, user_id, title, description, priority, created_at, waiting_since, ai_mode, handoff_reason, handed_off_at)
+	storetest.Exec(t, c.DatabaseURL, `INSERT INTO tickets (id, user_id, title, description, priority, created_at, waiting_since, ai_mode, handoff_reason, handed_off_at, snoozed_until)
 		SELECT gen_random_uuid(), $1, CASE WHEN n > 1100 THEN 'busy' ELSE 'idle' END, 'x', CASE WHEN n > 1100 THEN 'low' ELSE 'urgent' END::ticket_priority,
 			now() + n * interval '1 second', now() + n * interval '1 second',
-			CASE WHEN n > 1100 THEN 'off' ELSE 'auto' END::ai_mode, CASE WHEN n > 1100 THEN 'other'::handoff_reason END, CASE WHEN n > 1100 THEN now() END
+			CASE WHEN n > 1100 THEN 'off' ELSE 'auto' END::ai_mode, CASE WHEN n > 1100 THEN 'other'::handoff_reason END, CASE WHEN n > 1100 THEN now() END,
+			CASE WHEN n > 1100 THEN now() + interval '1 day' END
 		FROM generate_series(1, 1160) AS n`, c.owner.ID)
 	for status, review := range map[string]string{"streaming": "NULL", "completed": "'pending'"} {
 		storetest.Exec(t, c.DatabaseURL, `INSERT INTO ai_responses (id, ticket_id, model, lease_expires_at, status, content, finish_reason, finished_at, review)
@@ -229,10 +230,12 @@ func TestPagesByAIStateAreFull(t *testing.T) {
 				CASE '`+status+`' WHEN 'completed' THEN now() END, `+review+`
 			FROM tickets AS t WHERE t.title = 'busy'`)
 	}
-	for _, state := range []string{"answering", "needs_review", "handed_off"} {
+	for _, state := range []string{
+		"ai_state=answering", "ai_state=needs_review", "ai_state=handed_off", "snoozed=true", "snoozed=true&status=unresolved",
+	} {
 		for _, sort := range []string{"newest", "waiting", "priority"} {
 			var pages []int
-			for path := "/staff/tickets?limit=50&ai_state=" + state + "&sort=" + sort; path != ""; {
+			for path := "/staff/tickets?limit=50&" + state + "&sort=" + sort; path != ""; {
 				got := c.agent.Do(t, http.MethodGet, path, "")
 				require.Equal(t, http.StatusOK, got.Status, "%s", got.Body)
 				var tickets []client.Ticket

@@ -1746,8 +1746,8 @@ export type DeskEvent = {
      */
     position: Position;
     /**
-     * What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
-     * as `x-events`. Ignore types that you do not know: there may be new ones.
+     * What happened, such as `message.created` or `ticket.status_changed`: [Events](rules/events) lists them. Ignore types
+     * that you do not know: there may be new ones.
      *
      */
     type: string;
