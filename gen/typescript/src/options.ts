@@ -111,13 +111,22 @@ export function setHeaders(headers: Headers, values: Record<string, string | nul
   }
 }
 
+/** React Native has no URL.canParse. */
+function parseURL(text: string, base: string | undefined): URL | undefined {
+  try {
+    return new URL(text, base);
+  } catch {
+    return undefined;
+  }
+}
+
 function readBaseURL(text: string): string {
   if (text === '') {
     throw new TypeError('no base URL: set baseUrl or SUPPORT_BASE_URL');
   }
   // In a browser, the URL may be relative to the page.
   const page = (globalThis as { location?: { href: string } }).location?.href;
-  const url = URL.canParse(text, page) ? new URL(text, page) : undefined;
+  const url = parseURL(text, page);
   if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password || url.search) {
     throw new TypeError('the base URL must have the form https://host/path');
   }

@@ -159,3 +159,11 @@ test('fetch may not use its cache, where it has one', async (t) => {
   await support.deleteTeam(ticketId);
   assert.deepEqual(caches, ['no-store', undefined]);
 });
+
+test('an SDK needs no URL.canParse, which React Native lacks', (t) => {
+  const { canParse } = URL;
+  t.after(() => Object.assign(URL, { canParse }));
+  Object.assign(URL, { canParse: undefined });
+  assert.ok(createSupport({ baseUrl, fetch: async () => new Response() }));
+  assert.throws(() => createSupport({ baseUrl: 'support' }), /the base URL must have the form/);
+});
