@@ -31,10 +31,11 @@ func TestTypeScriptSDK(t *testing.T) {
 	project := npmtest.Install(t, typeScript)
 	project.Copy(t, "types.mts", "types.cts")
 	writeReceiver(t, project)
-	project.Compile(t, "types.mts", "types.cts", "receiver.mts")
+	writeForwarder(t, project)
+	project.Compile(t, "types.mts", "types.cts", "receiver.mts", "forwarder.mts")
 	for name, test := range map[string]func(*testing.T, npmtest.Project){
 		"types": runsAsEither, "suite": keepsToTheSuite, "examples": doesWhatExamplesSay, "requests of examples": sendsWhatExamplesSay,
-		"webhooks": takesDeliveriesAsTheGuideDoes, "journey": takesACustomerThrough,
+		"webhooks": takesDeliveriesAsTheGuideDoes, "forwarder": forwardsAsTheGuideDoes, "journey": takesACustomerThrough,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
