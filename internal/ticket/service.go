@@ -265,7 +265,7 @@ func (s *Service) whyNot(ctx context.Context, actor auth.Actor, id uuid.UUID) er
 	case err != nil:
 		return err
 	case ticket.Status == sqlc.TicketStatusClosed:
-		return ErrClosed()
+		return ErrClosed(ticket)
 	default:
 		return errSpent()
 	}
@@ -296,6 +296,12 @@ func ErrChanged() error {
 }
 
 // ErrClosed returns the error for adding to a closed ticket.
-func ErrClosed() error {
+func ErrClosed(t sqlc.Ticket) error {
+	if t.MergedInto != nil {
+		return apperr.New(apperr.TicketClosed, mergedElsewhere)
+	}
 	return apperr.New(apperr.TicketClosed, "The ticket is closed; reopen it first.")
 }
+
+// mergedElsewhere says why a merged ticket cannot change.
+const mergedElsewhere = "The ticket was merged into another one (merged_into) and stays closed."
