@@ -188,8 +188,7 @@ export class Caller {
       headers,
       signal,
       redirect: 'manual',
-      // The responses cannot be cached, and a browser's cache would make requests for the same URL wait for each other.
-      cache: 'no-store',
+      ...(hasCache() && { cache: 'no-store' }),
       ...(body !== undefined && { body }),
     };
     const pending = fetch(url, init);
@@ -211,6 +210,15 @@ export class Caller {
     }
     throw readProblem(response, await readText(response, deadline).catch(() => ''));
   }
+}
+
+/**
+ * Whether fetch has a cache, which it must not use: the responses cannot be cached, and a browser's cache would make requests
+ * for the same URL wait for each other. Elsewhere the option harms: React Native adds a query parameter to the URL, and
+ * Workers with an early compatibility date throw.
+ */
+function hasCache(): boolean {
+  return 'cache' in globalThis.Request.prototype;
 }
 
 /**

@@ -18,7 +18,8 @@ const keepAlive = 15 * time.Second
 //
 // If the stream begins with an error, Relay returns it and has written nothing, so that the caller can respond. For a
 // stream without events, it responds with 204, which stops an EventSource. A later error ends the response: the browser
-// reconnects, and a permanent error then comes first.
+// reconnects, and a permanent error then comes first. If the first event takes longer than 15 seconds, Relay begins the
+// response with a comment.
 func Relay(w http.ResponseWriter, events iter.Seq2[Event, error]) error {
 	type item struct {
 		event Event
@@ -37,26 +38,32 @@ func Relay(w http.ResponseWriter, events iter.Seq2[Event, error]) error {
 		}
 	}()
 
-	next, more := <-items
-	if !more {
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
-	if next.err != nil {
-		return next.err
+	silence := time.NewTicker(keepAlive)
+	defer silence.Stop()
+	text := []byte(":\n\n")
+	select {
+	case next, more := <-items:
+		if !more {
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		}
+		if next.err != nil {
+			return next.err
+		}
+		silence.Reset(keepAlive)
+		text = encodeEvent(next.event)
+	case <-silence.C:
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-cache, no-transform") // Proxies collect what they compress.
 	w.Header().Set("X-Accel-Buffering", "no")
 	out := http.NewResponseController(w)
-	silence := time.NewTicker(keepAlive)
-	defer silence.Stop()
-	for text := encodeEvent(next.event); ; {
+	for {
 		if _, err := w.Write(text); err != nil || out.Flush() != nil {
 			return nil // The browser is gone.
 		}
 		select {
-		case next, more = <-items:
+		case next, more := <-items:
 			if !more || next.err != nil {
 				return nil
 			}

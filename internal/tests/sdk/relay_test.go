@@ -87,6 +87,20 @@ func TestRelaySendsCommentsWhileItWaits(t *testing.T) {
 	})
 }
 
+func TestRelayBeginsWithACommentWhenTheFirstEventTakesLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := httptest.NewRecorder()
+		err := client.Relay(w, func(yield func(client.Event, error) bool) {
+			<-time.After(20 * time.Second)
+			require.Equal(t, ":\n\n", w.Body.String())
+			yield(client.Delta{Type: "delta", Content: "Hello"}, nil)
+		})
+		require.NoError(t, err)
+		require.Equal(t, ":\n\ndata: {\"type\":\"delta\",\"content\":\"Hello\"}\n\n", w.Body.String())
+	})
+}
+
 // TestBrowserResumesARelayedStream reconnects a browser to a back end after every event.
 func TestBrowserResumesARelayedStream(t *testing.T) {
 	t.Parallel()

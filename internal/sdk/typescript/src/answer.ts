@@ -31,26 +31,32 @@ export async function answerOf(events: AsyncIterable<StreamEvent>): Promise<Mess
  * the Last-Event-ID of the browser's request to the stream, so that a browser that reconnects continues where it stopped.
  * When the browser disconnects, relay leaves the stream.
  *
- * It rejects when the stream fails before its first event. A stream without events becomes a response with status 204, which
- * stops an EventSource. A later error ends the response; the browser then reconnects, and an error that persists makes that
- * call reject.
+ * It rejects when the stream fails before its first event and within 5 seconds. A stream without events becomes a response with
+ * status 204, which stops an EventSource. A later error ends the response; the browser then reconnects, and an error that
+ * persists makes that call reject. A model may think for longer before its first word: then the response begins with a comment.
  */
 export async function relay(events: AsyncGenerator<StreamEvent, void, undefined>): Promise<Response> {
-  const first = await events.next();
-  if (first.done) {
+  const first = events.next();
+  const early = await within(keepAlive, first);
+  if (early?.done) {
     return new Response(null, { status: 204 });
   }
   const encoder = new TextEncoder();
   const comment = encoder.encode(':\n\n');
   let begun = false;
   const next = async () => {
-    const { value } = begun ? await events.next() : first;
+    const result = begun ? events.next() : first;
     begun = true;
-    return value;
+    return (await result).value;
   };
   let silence: ReturnType<typeof setInterval> | undefined;
   const body = new ReadableStream<Uint8Array>(
     {
+      start(controller) {
+        if (!early) {
+          controller.enqueue(comment);
+        }
+      },
       async pull(controller) {
         silence ??= setInterval(() => {
           // While an event waits to be read, the stream is not silent.
@@ -80,6 +86,19 @@ export async function relay(events: AsyncGenerator<StreamEvent, void, undefined>
       'X-Accel-Buffering': 'no',
     },
   });
+}
+
+/** Waits for the work, but not for longer than this. */
+async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, milliseconds, undefined);
+  });
+  try {
+    return await Promise.race([work, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Encodes an event as the server does. A delta has no event name. */

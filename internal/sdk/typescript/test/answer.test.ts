@@ -75,6 +75,45 @@ test('a relayed stream sends comments while it waits', async (t) => {
   assert.equal((await reader.read()).done, true);
 });
 
+test('a relayed stream begins with a comment when its first event takes long', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  for (const fails of [false, true]) {
+    let think: () => void = () => undefined;
+    const thinking = new Promise<void>((resolve) => (think = resolve));
+    const relaying = relay((async function* () {
+      await thinking;
+      if (fails) {
+        throw new Error('the connection of the stream was lost');
+      }
+      yield { type: 'delta', content: 'Hello', id: 'a:1' } as const;
+    })());
+    t.mock.timers.tick(5_000);
+    const reader = (await relaying).body!.pipeThrough(new TextDecoderStream()).getReader();
+    assert.equal((await reader.read()).value, ':\n\n');
+    const next = reader.read();
+    await new Promise((resolve) => setImmediate(resolve));
+    t.mock.timers.tick(5_000);
+    assert.equal((await next).value, ':\n\n');
+    think();
+    assert.match((await reader.read()).value ?? '', fails ? /^$/ : /Hello/);
+  }
+});
+
+test('a late failure of a relayed stream that nobody reads is handled', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let fail: (error: Error) => void = () => undefined;
+  const failing = new Promise<void>((_, reject) => (fail = reject));
+  const relaying = relay((async function* () {
+    await failing;
+    yield { type: 'delta', content: 'Hello', id: 'a:1' } as const;
+  })());
+  t.mock.timers.tick(5_000);
+  const response = await relaying;
+  fail(new Error('the connection of the stream was lost'));
+  await new Promise((resolve) => setImmediate(resolve)); // Node would end the process here.
+  await response.body!.cancel();
+});
+
 test('relay leaves the stream when the browser disconnects', async (t) => {
   let closed: Promise<unknown> | undefined;
   const support = await connect(t, (_, response) => {

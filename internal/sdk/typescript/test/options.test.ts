@@ -143,3 +143,19 @@ test('calls do not need streaming bodies', async () => {
   const support = createSupport({ baseUrl, fetch: (async () => response) as unknown as typeof fetch });
   assert.equal((await support.getMe()).id, '1');
 });
+
+test('fetch may not use its cache, where it has one', async (t) => {
+  const caches: unknown[] = [];
+  const fetch = async (_: string, init: RequestInit) => {
+    caches.push(init.cache);
+    return new Response(null, { status: 204 });
+  };
+  const support = createSupport({ baseUrl, token: 'access-1', fetch });
+  await support.deleteTeam(ticketId);
+  // Those of React Native and of early Workers do not have it.
+  const { Request } = globalThis;
+  Object.defineProperty(globalThis, 'Request', { configurable: true, writable: true, value: class {} });
+  t.after(() => Object.defineProperty(globalThis, 'Request', { configurable: true, writable: true, value: Request }));
+  await support.deleteTeam(ticketId);
+  assert.deepEqual(caches, ['no-store', undefined]);
+});
