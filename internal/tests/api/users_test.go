@@ -156,8 +156,10 @@ func TestAccountsAreListedInPagesByFilter(t *testing.T) {
 		admin.Do(t, http.MethodGet, "/users?"+other+"cursor="+cursor, "").
 			RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 	}
-	for _, wrong := range []string{"role=root", "role=Admin", "role=", "email=", "email=kim%00", "role=user&role=user", "disabled=true", "ids=", "ids=me",
-		"ids=" + two + ",", "ids=" + strings.ToUpper(two), "ids=" + strings.Repeat(ids[admin.Email]+",", 100) + ids[admin.Email]} {
+	for _, wrong := range []string{
+		"role=root", "role=Admin", "role=", "email=", "email=kim%00", "role=user&role=user", "disabled=true", "ids=", "ids=me",
+		"ids=" + two + ",", "ids=" + strings.ToUpper(two), "ids=" + strings.Repeat(ids[admin.Email]+",", 100) + ids[admin.Email],
+	} {
 		admin.Do(t, http.MethodGet, "/users?"+wrong, "").
 			RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 	}
