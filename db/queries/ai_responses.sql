@@ -199,7 +199,7 @@ WITH allowed AS (
             count(*) FILTER (WHERE r.created_at > statement_timestamp() - interval '1 minute') AS last_minute,
             count(*) AS last_day
         FROM ai_responses AS r
-        WHERE r.requested_by = @requested_by AND r.created_at > statement_timestamp() - interval '1 day'
+        WHERE r.requested_by = sqlc.narg(requested_by)::uuid AND r.created_at > statement_timestamp() - interval '1 day'
             AND greatest(@max_running::integer, @max_per_minute::integer, @max_per_day::integer) > 0
     ) AS recent
     WHERE (@max_running = 0 OR recent.running < @max_running)
@@ -210,14 +210,16 @@ noted AS (
     INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, data)
     SELECT
         'ai_response.started', 'ai', @ticket_id, @id,
-        jsonb_build_object('kind', @kind::ai_response_kind, 'model', @model::text)
+        jsonb_strip_nulls(jsonb_build_object(
+            'kind', @kind::ai_response_kind, 'model', @model::text, 'requested_by', sqlc.narg(requested_by)::uuid
+        ))
     FROM allowed
 )
 INSERT INTO ai_responses (
     id, ticket_id, model, requested_by, owner_id, lease_expires_at, kind, prompt_version, ticket_version
 )
 SELECT
-    @id, @ticket_id, @model, @requested_by, @owner_id::uuid,
+    @id, @ticket_id, @model, sqlc.narg(requested_by)::uuid, @owner_id::uuid,
     clock_timestamp() + make_interval(secs => @lease_seconds::integer), @kind, sqlc.narg(prompt_version),
     @ticket_version::bigint
 FROM allowed

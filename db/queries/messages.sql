@@ -205,6 +205,18 @@ WHERE m.ticket_id = @ticket_id AND (NOT m.is_note OR @staff::boolean)
 ORDER BY m.created_at, m.id
 LIMIT @max_rows;
 
+-- name: ListMessagesByTicketBackwards :many
+-- ListMessagesByTicket, newest first.
+SELECT sqlc.embed(m), coalesce(c.display_name, u.display_name, '')::text AS author_name
+FROM messages AS m
+LEFT JOIN users AS u ON u.id = m.author_id
+LEFT JOIN service_customers AS c
+    ON c.user_id = m.author_id AND m.author = 'customer' AND (@all_customers::boolean OR c.service_id = @caller_id)
+WHERE m.ticket_id = @ticket_id AND (NOT m.is_note OR @staff::boolean)
+    AND (m.created_at, m.id) < (@before_created_at::timestamptz, @before_id::uuid)
+ORDER BY m.created_at DESC, m.id DESC
+LIMIT @max_rows;
+
 -- name: ListStandingMessages :many
 -- Newest first, without notes, and without answers that were replaced or are being replaced.
 SELECT m.*

@@ -1324,6 +1324,24 @@ func (e ListStaffTicketsParamsAIState) Valid() bool {
 	}
 }
 
+// Defines values for ListMessagesParamsSort.
+const (
+	ListMessagesParamsSortNewest ListMessagesParamsSort = "newest"
+	ListMessagesParamsSortOldest ListMessagesParamsSort = "oldest"
+)
+
+// Valid indicates whether the value is a known member of the ListMessagesParamsSort enum.
+func (e ListMessagesParamsSort) Valid() bool {
+	switch e {
+	case ListMessagesParamsSortNewest:
+		return true
+	case ListMessagesParamsSortOldest:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListUsersParamsRole.
 const (
 	ListUsersParamsRoleAdmin ListUsersParamsRole = "admin"
@@ -4508,6 +4526,9 @@ type MergeTicketParams struct {
 
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
+	// Sort Which messages come first.
+	Sort ListMessagesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -4519,6 +4540,9 @@ type ListMessagesParams struct {
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
+
+// ListMessagesParamsSort defines parameters for ListMessages.
+type ListMessagesParamsSort string
 
 // CreateMessageParams defines parameters for CreateMessage.
 type CreateMessageParams struct {
@@ -7989,6 +8013,13 @@ func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListMessagesParams
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})

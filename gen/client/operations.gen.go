@@ -546,7 +546,8 @@ func (s *Support) GetTeam(ctx context.Context, teamID TeamID, options ...CallOpt
 //
 // Get a ticket with its conversation.
 //
-// The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages.
+// The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages,
+// with `sort=newest` from the latest back.
 func (s *Support) GetTicket(ctx context.Context, ticketID TicketID, options ...CallOption) (*TicketWithMessages, error) {
 	return call[TicketWithMessages](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetTicketRequest(server, ticketID, nil)
@@ -729,8 +730,9 @@ func (s *Support) ListMacrosPage(ctx context.Context, params *ListMacrosParams, 
 //
 // List a ticket's messages.
 //
-// The conversation, oldest first, for staff with the notes. Messages are in the order in which the server accepted
-// them, so a reader who follows the pages while others write misses none and gets none twice.
+// The conversation, for staff with the notes. Messages are in the order in which the server accepted them, so a reader
+// who follows the pages from the oldest on while others write misses none and gets none twice. `sort=newest` lists the
+// newest first, to read back from the end of a long conversation.
 func (s *Support) ListMessages(ctx context.Context, ticketID TicketID, params *ListMessagesParams, options ...CallOption) iter.Seq2[Message, error] {
 	return items(func(cursor string) (*Page[Message], error) {
 		var page ListMessagesParams

@@ -404,6 +404,8 @@ type (
 	ID = plain.ID
 	// Limit defines model for Limit.
 	Limit = plain.Limit
+	// ListMessagesParamsSort defines parameters for ListMessages.
+	ListMessagesParamsSort = plain.ListMessagesParamsSort
 	// ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
 	ListStaffTicketsParamsAIState = plain.ListStaffTicketsParamsAIState
 	// ListStaffTicketsParamsSort defines parameters for ListStaffTickets.
@@ -1238,6 +1240,12 @@ const (
 	HealthStatusOk = plain.HealthStatusOk
 )
 
+// The values of ListMessagesParamsSort in this version of the contract.
+const (
+	ListMessagesParamsSortNewest = plain.ListMessagesParamsSortNewest
+	ListMessagesParamsSortOldest = plain.ListMessagesParamsSortOldest
+)
+
 // The values of ListStaffTicketsParamsAIState in this version of the contract.
 const (
 	ListStaffTicketsParamsAIStateAnswering   = plain.ListStaffTicketsParamsAIStateAnswering
@@ -1571,6 +1579,8 @@ func (p *ListMacrosParams) plain() *plain.ListMacrosParams {
 
 // ListMessagesParams are the parameters of ListMessages. Parameters that are not set are not sent.
 type ListMessagesParams struct {
+	// Sort: Which messages come first.
+	Sort ListMessagesParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
 	// Limit: The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -1582,7 +1592,7 @@ func (p *ListMessagesParams) plain() *plain.ListMessagesParams {
 	if p == nil {
 		return nil
 	}
-	return &plain.ListMessagesParams{Limit: p.Limit, Cursor: p.Cursor}
+	return &plain.ListMessagesParams{Sort: p.Sort, Limit: p.Limit, Cursor: p.Cursor}
 }
 
 // ListPromptsParams are the parameters of ListPrompts. Parameters that are not set are not sent.

@@ -688,7 +688,7 @@ WITH allowed AS (
             count(*) FILTER (WHERE r.created_at > statement_timestamp() - interval '1 minute') AS last_minute,
             count(*) AS last_day
         FROM ai_responses AS r
-        WHERE r.requested_by = $4 AND r.created_at > statement_timestamp() - interval '1 day'
+        WHERE r.requested_by = $4::uuid AND r.created_at > statement_timestamp() - interval '1 day'
             AND greatest($10::integer, $11::integer, $12::integer) > 0
     ) AS recent
     WHERE ($10 = 0 OR recent.running < $10)
@@ -699,14 +699,16 @@ noted AS (
     INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, data)
     SELECT
         'ai_response.started', 'ai', $2, $1,
-        jsonb_build_object('kind', $7::ai_response_kind, 'model', $3::text)
+        jsonb_strip_nulls(jsonb_build_object(
+            'kind', $7::ai_response_kind, 'model', $3::text, 'requested_by', $4::uuid
+        ))
     FROM allowed
 )
 INSERT INTO ai_responses (
     id, ticket_id, model, requested_by, owner_id, lease_expires_at, kind, prompt_version, ticket_version
 )
 SELECT
-    $1, $2, $3, $4, $5::uuid,
+    $1, $2, $3, $4::uuid, $5::uuid,
     clock_timestamp() + make_interval(secs => $6::integer), $7, $8,
     $9::bigint
 FROM allowed

@@ -520,6 +520,74 @@ func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTi
 	return items, nil
 }
 
+const listMessagesByTicketBackwards = `-- name: ListMessagesByTicketBackwards :many
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note, m.redacted_at, coalesce(c.display_name, u.display_name, '')::text AS author_name
+FROM messages AS m
+LEFT JOIN users AS u ON u.id = m.author_id
+LEFT JOIN service_customers AS c
+    ON c.user_id = m.author_id AND m.author = 'customer' AND ($1::boolean OR c.service_id = $2)
+WHERE m.ticket_id = $3 AND (NOT m.is_note OR $4::boolean)
+    AND (m.created_at, m.id) < ($5::timestamptz, $6::uuid)
+ORDER BY m.created_at DESC, m.id DESC
+LIMIT $7
+`
+
+type ListMessagesByTicketBackwardsParams struct {
+	AllCustomers    bool
+	CallerID        uuid.UUID
+	TicketID        uuid.UUID
+	Staff           bool
+	BeforeCreatedAt time.Time
+	BeforeID        uuid.UUID
+	MaxRows         int32
+}
+
+type ListMessagesByTicketBackwardsRow struct {
+	Message    Message
+	AuthorName string
+}
+
+// ListMessagesByTicket, newest first.
+func (q *Queries) ListMessagesByTicketBackwards(ctx context.Context, arg ListMessagesByTicketBackwardsParams) ([]ListMessagesByTicketBackwardsRow, error) {
+	rows, err := q.db.Query(ctx, listMessagesByTicketBackwards,
+		arg.AllCustomers,
+		arg.CallerID,
+		arg.TicketID,
+		arg.Staff,
+		arg.BeforeCreatedAt,
+		arg.BeforeID,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListMessagesByTicketBackwardsRow{}
+	for rows.Next() {
+		var i ListMessagesByTicketBackwardsRow
+		if err := rows.Scan(
+			&i.Message.ID,
+			&i.Message.TicketID,
+			&i.Message.Author,
+			&i.Message.AuthorID,
+			&i.Message.Content,
+			&i.Message.CreatedAt,
+			&i.Message.SupersededBy,
+			&i.Message.ClientID,
+			&i.Message.IsNote,
+			&i.Message.RedactedAt,
+			&i.AuthorName,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listStandingMessages = `-- name: ListStandingMessages :many
 SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note, m.redacted_at
 FROM messages AS m

@@ -297,6 +297,8 @@ type Querier interface {
 	// Includes notes, for staff, and the names of authors, empty when unknown. A customer's name is the one that the
 	// service set, if the actor may see it.
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]ListMessagesByTicketRow, error)
+	// ListMessagesByTicket, newest first.
+	ListMessagesByTicketBackwards(ctx context.Context, arg ListMessagesByTicketBackwardsParams) ([]ListMessagesByTicketBackwardsRow, error)
 	// The running responses of a writer, with their attempts.
 	ListOwnedAIResponses(ctx context.Context, ownerID uuid.UUID) ([]ListOwnedAIResponsesRow, error)
 	ListPrompts(ctx context.Context, arg ListPromptsParams) ([]ListPromptsRow, error)

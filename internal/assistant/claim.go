@@ -253,7 +253,7 @@ func refusal(turn sqlc.ClaimTurnRow) error {
 	case apperr.AIInReview:
 		return errInReview()
 	case apperr.TicketClosed:
-		return ticket.ErrClosed()
+		return ticket.ErrClosed(turn.Ticket)
 	case apperr.NothingToAnswer:
 		return errNothingToAnswer()
 	case apperr.HandedOff:

@@ -50,18 +50,22 @@ func (s *Server) addMessage(
 func (s *Server) ListMessages(
 	ctx context.Context, r api.ListMessagesRequestObject,
 ) (api.ListMessagesResponseObject, error) {
-	actor, path := actorFrom(ctx), messagesPath(r.TicketID)
-	page, err := s.cursors.Page(actor.ID, path, r.Params.Limit, r.Params.Cursor)
+	actor, list := actorFrom(ctx), messagesPath(r.TicketID)
+	newestFirst := r.Params.Sort == api.ListMessagesParamsSortNewest
+	if newestFirst {
+		list += "?sort=newest"
+	}
+	page, err := s.cursors.Page(actor.ID, list, r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	messages, next, err := s.Tickets.ListMessages(ctx, actor, r.TicketID, page)
+	messages, next, err := s.Tickets.ListMessages(ctx, actor, r.TicketID, newestFirst, page)
 	if err != nil {
 		return nil, err
 	}
 	return api.ListMessages200JSONResponse{
 		Body:    convertAll(messages, toMessage(actor)),
-		Headers: api.ListMessages200ResponseHeaders{Link: s.cursors.Link(actor.ID, path, page, next)},
+		Headers: api.ListMessages200ResponseHeaders{Link: s.cursors.Link(actor.ID, list, page, next)},
 	}, nil
 }
 

@@ -124,7 +124,10 @@ func (c Change) apply(t sqlc.Ticket, actor auth.Actor) (sqlc.Ticket, error) {
 		return t, apperr.New(apperr.Forbidden, "Only staff may change this.")
 	}
 	if c.Status != "" {
-		if !isAllowed(t.Status, c.Status, actor.IsStaff()) || t.MergedInto != nil {
+		if t.MergedInto != nil {
+			return t, apperr.New(apperr.InvalidTransition, mergedElsewhere)
+		}
+		if !isAllowed(t.Status, c.Status, actor.IsStaff()) {
 			return t, apperr.New(apperr.InvalidTransition, fmt.Sprintf("A ticket cannot go from %s to %s.", t.Status, c.Status))
 		}
 		t.Status = c.Status

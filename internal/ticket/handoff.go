@@ -40,7 +40,7 @@ func (c Change) setAIMode(t *sqlc.Ticket, actor auth.Actor) error {
 	case c.Handoff != nil && t.HandoffReason != nil:
 		return errHandedOff
 	case c.Handoff != nil && t.Status == sqlc.TicketStatusClosed:
-		return ErrClosed()
+		return ErrClosed(*t)
 	case c.Handoff != nil:
 		t.AIMode, t.AIModeBefore = sqlc.AIModeOff, nil
 		t.HandoffReason, t.HandedOffBy = &c.Handoff.Reason, &actor.ID

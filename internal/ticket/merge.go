@@ -109,7 +109,7 @@ func (s *Service) lockToMerge(ctx context.Context, from, into uuid.UUID) (source
 		return source, target, apperr.New(apperr.InvalidTransition, "The ticket has already been merged into another one.")
 	}
 	if target.Status == sqlc.TicketStatusClosed {
-		return source, target, ErrClosed()
+		return source, target, ErrClosed(target)
 	}
 	return source, target, nil
 }

@@ -150,29 +150,54 @@ func messagesOf(found sqlc.FindTicketWithMessagesRow) []Message {
 // sizeOf returns the size of a message in a page, in bytes.
 func sizeOf(m Message) int { return len(m.Content) }
 
-// ListMessages returns a page of a ticket's messages, for staff with notes, oldest first, and where the next page
-// begins, if there is one. It returns NotFound.
+// ListMessages returns a page of a ticket's messages, for staff with notes, oldest or newest first, and where the next
+// page begins, if there is one. It returns NotFound.
 func (s *Service) ListMessages(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, p page.Page,
+	ctx context.Context, actor auth.Actor, id uuid.UUID, newestFirst bool, p page.Page,
 ) ([]Message, *page.Position, error) {
 	if _, err := s.Find(ctx, actor, id); err != nil {
 		return nil, nil, err
 	}
-	after := p.AfterOr(page.First)
-	rows, err := s.store.ListMessagesByTicket(ctx, sqlc.ListMessagesByTicketParams{
-		TicketID: id, CallerID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(), AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
-	})
+	list := s.messagesAfter
+	if newestFirst {
+		list = s.messagesBefore
+	}
+	found, err := list(ctx, actor, id, p)
 	if err != nil {
 		return nil, nil, err
-	}
-	found := make([]Message, len(rows))
-	for i, row := range rows {
-		found[i] = Message{row.Message, row.AuthorName}
 	}
 	messages, next := page.CutText(found, p.Limit, sizeOf, func(m Message) page.Position {
 		return page.At(m.CreatedAt, m.ID)
 	})
 	return messages, next, nil
+}
+
+// messagesAfter reads one message more than the page may have, oldest first.
+func (s *Service) messagesAfter(ctx context.Context, actor auth.Actor, id uuid.UUID, p page.Page) ([]Message, error) {
+	after := p.AfterOr(page.First)
+	return withNames(s.store.ListMessagesByTicket(ctx, sqlc.ListMessagesByTicketParams{
+		TicketID: id, CallerID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(),
+		AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
+	}))
+}
+
+// messagesBefore is messagesAfter, newest first.
+func (s *Service) messagesBefore(ctx context.Context, actor auth.Actor, id uuid.UUID, p page.Page) ([]Message, error) {
+	before := p.AfterOr(page.Last)
+	return withNames(s.store.ListMessagesByTicketBackwards(ctx, sqlc.ListMessagesByTicketBackwardsParams{
+		TicketID: id, CallerID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(),
+		BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
+	}))
+}
+
+// withNames converts the rows of a list.
+func withNames[Row sqlc.ListMessagesByTicketRow | sqlc.ListMessagesByTicketBackwardsRow](rows []Row, err error) ([]Message, error) {
+	messages := make([]Message, len(rows))
+	for i, row := range rows {
+		r := sqlc.ListMessagesByTicketRow(row)
+		messages[i] = Message{r.Message, r.AuthorName}
+	}
+	return messages, err
 }
 
 // NewMessage is a message to add.
@@ -265,7 +290,7 @@ func (s *Service) whyNot(ctx context.Context, actor auth.Actor, id uuid.UUID) er
 	case err != nil:
 		return err
 	case ticket.Status == sqlc.TicketStatusClosed:
-		return ErrClosed()
+		return ErrClosed(ticket)
 	default:
 		return errSpent()
 	}
@@ -296,6 +321,12 @@ func ErrChanged() error {
 }
 
 // ErrClosed returns the error for adding to a closed ticket.
-func ErrClosed() error {
+func ErrClosed(t sqlc.Ticket) error {
+	if t.MergedInto != nil {
+		return apperr.New(apperr.TicketClosed, mergedElsewhere)
+	}
 	return apperr.New(apperr.TicketClosed, "The ticket is closed; reopen it first.")
 }
+
+// mergedElsewhere says why a merged ticket cannot change.
+const mergedElsewhere = "The ticket was merged into another one (merged_into) and stays closed."

@@ -1325,6 +1325,24 @@ func (e ListStaffTicketsParamsAIState) Valid() bool {
 	}
 }
 
+// Defines values for ListMessagesParamsSort.
+const (
+	ListMessagesParamsSortNewest ListMessagesParamsSort = "newest"
+	ListMessagesParamsSortOldest ListMessagesParamsSort = "oldest"
+)
+
+// Valid indicates whether the value is a known member of the ListMessagesParamsSort enum.
+func (e ListMessagesParamsSort) Valid() bool {
+	switch e {
+	case ListMessagesParamsSortNewest:
+		return true
+	case ListMessagesParamsSortOldest:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListUsersParamsRole.
 const (
 	ListUsersParamsRoleAdmin ListUsersParamsRole = "admin"
@@ -4509,6 +4527,9 @@ type MergeTicketParams struct {
 
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
+	// Sort Which messages come first.
+	Sort ListMessagesParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
+
 	// Limit The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -4520,6 +4541,9 @@ type ListMessagesParams struct {
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
+
+// ListMessagesParamsSort defines parameters for ListMessages.
+type ListMessagesParamsSort string
 
 // CreateMessageParams defines parameters for CreateMessage.
 type CreateMessageParams struct {
@@ -6251,7 +6275,8 @@ type ClientInterface interface {
 
 	// GetTicket Get a ticket with its conversation
 	//
-	// The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages.
+	// The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages,
+	// with `sort=newest` from the latest back.
 	//
 	// Corresponds with GET /tickets/{ticket_id} (the `GetTicket` operationId).
 	GetTicket(ctx context.Context, ticketID TicketID, params *GetTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6497,8 +6522,9 @@ type ClientInterface interface {
 
 	// ListMessages List a ticket's messages
 	//
-	// The conversation, oldest first, for staff with the notes. Messages are in the order in which the server accepted
-	// them, so a reader who follows the pages while others write misses none and gets none twice.
+	// The conversation, for staff with the notes. Messages are in the order in which the server accepted them, so a reader
+	// who follows the pages from the oldest on while others write misses none and gets none twice. `sort=newest` lists the
+	// newest first, to read back from the end of a long conversation.
 	//
 	// Corresponds with GET /tickets/{ticket_id}/messages (the `ListMessages` operationId).
 	ListMessages(ctx context.Context, ticketID TicketID, params *ListMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8505,7 +8531,8 @@ func (c *Client) CreateTicket(ctx context.Context, params *CreateTicketParams, b
 
 // GetTicket Get a ticket with its conversation
 //
-// The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages.
+// The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages,
+// with `sort=newest` from the latest back.
 //
 // Corresponds with GET /tickets/{ticket_id} (the `GetTicket` operationId).
 func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, params *GetTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8901,8 +8928,9 @@ func (c *Client) MergeTicket(ctx context.Context, ticketID TicketID, params *Mer
 
 // ListMessages List a ticket's messages
 //
-// The conversation, oldest first, for staff with the notes. Messages are in the order in which the server accepted
-// them, so a reader who follows the pages while others write misses none and gets none twice.
+// The conversation, for staff with the notes. Messages are in the order in which the server accepted them, so a reader
+// who follows the pages from the oldest on while others write misses none and gets none twice. `sort=newest` lists the
+// newest first, to read back from the end of a long conversation.
 //
 // Corresponds with GET /tickets/{ticket_id}/messages (the `ListMessages` operationId).
 func (c *Client) ListMessages(ctx context.Context, ticketID TicketID, params *ListMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -13752,6 +13780,14 @@ func NewListMessagesRequest(server string, ticketID TicketID, params *ListMessag
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
@@ -16327,7 +16363,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetTicketWithResponse Get a ticket with its conversation
 	//
-	// The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages.
+	// The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages,
+	// with `sort=newest` from the latest back.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16583,8 +16620,9 @@ type ClientWithResponsesInterface interface {
 
 	// ListMessagesWithResponse List a ticket's messages
 	//
-	// The conversation, oldest first, for staff with the notes. Messages are in the order in which the server accepted
-	// them, so a reader who follows the pages while others write misses none and gets none twice.
+	// The conversation, for staff with the notes. Messages are in the order in which the server accepted them, so a reader
+	// who follows the pages from the oldest on while others write misses none and gets none twice. `sort=newest` lists the
+	// newest first, to read back from the end of a long conversation.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -31896,7 +31934,8 @@ func (c *ClientWithResponses) CreateTicketWithResponse(ctx context.Context, para
 
 // GetTicketWithResponse Get a ticket with its conversation
 //
-// The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages.
+// The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages,
+// with `sort=newest` from the latest back.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -32242,8 +32281,9 @@ func (c *ClientWithResponses) MergeTicketWithResponse(ctx context.Context, ticke
 
 // ListMessagesWithResponse List a ticket's messages
 //
-// The conversation, oldest first, for staff with the notes. Messages are in the order in which the server accepted
-// them, so a reader who follows the pages while others write misses none and gets none twice.
+// The conversation, for staff with the notes. Messages are in the order in which the server accepted them, so a reader
+// who follows the pages from the oldest on while others write misses none and gets none twice. `sort=newest` lists the
+// newest first, to read back from the end of a long conversation.
 //
 // Returns a wrapper object for the known response body format(s).
 //

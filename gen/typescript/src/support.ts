@@ -649,7 +649,8 @@ export class Support {
    *
    * Get a ticket with its conversation.
    *
-   * The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages.
+   * The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages,
+   * with `sort=newest` from the latest back.
    */
   getTicket(ticketId: TicketID, options: CallOptions = {}): Promise<TicketWithMessages> {
     return this.#caller.call<TicketWithMessages>({ method: 'GET', path: '/tickets/{ticket_id}', repeatable: true }, { path: { ticket_id: ticketId } }, options);
@@ -805,8 +806,9 @@ export class Support {
    *
    * List a ticket's messages.
    *
-   * The conversation, oldest first, for staff with the notes. Messages are in the order in which the server accepted
-   * them, so a reader who follows the pages while others write misses none and gets none twice.
+   * The conversation, for staff with the notes. Messages are in the order in which the server accepted them, so a reader
+   * who follows the pages from the oldest on while others write misses none and gets none twice. `sort=newest` lists the
+   * newest first, to read back from the end of a long conversation.
    */
   listMessages(ticketId: TicketID, params: ListMessagesParams = {}, options: CallOptions = {}): AsyncGenerator<Message, void, undefined> {
     return items((cursor) => this.listMessagesPage(ticketId, cursor === undefined ? params : { ...params, cursor }, options));

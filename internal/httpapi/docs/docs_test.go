@@ -86,7 +86,7 @@ func TestRoutes(t *testing.T) {
 	routes := newSite(t).Routes()
 	require.True(t, slices.IsSorted(routes))
 	pages := []string{
-		"/", "/docs", "/guides", "/guides/acting-for-customers", "/guides/ai-requests", "/guides/customer-data", "/guides/drafts", "/guides/errors", "/guides/quickstart", "/guides/react",
+		"/", "/docs", "/guides", "/guides/acting-for-customers", "/guides/ai-requests", "/guides/customer-data", "/guides/desk", "/guides/drafts", "/guides/errors", "/guides/quickstart", "/guides/react",
 		"/guides/search", "/guides/shop", "/guides/staff-inbox", "/guides/streaming", "/guides/webhooks", "/guides/your-own-copy", "/openapi.json",
 		"/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc", "/rules/chat-clients", "/rules/events", "/rules/other-rules",
 		"/rules/streaming",
@@ -188,7 +188,7 @@ func TestPagesReferToServedFilesOnly(t *testing.T) {
 	script := regexp.MustCompile(`<script[^>]*>[^<]`)
 	for _, page := range []string{
 		"/", "/docs", "/redoc", "/guides", "/guides/quickstart", "/guides/shop", "/guides/acting-for-customers", "/guides/streaming",
-		"/guides/react", "/guides/errors", "/guides/ai-requests", "/guides/customer-data", "/guides/drafts", "/guides/search", "/guides/staff-inbox", "/guides/webhooks", "/guides/your-own-copy", "/rules/other-rules",
+		"/guides/react", "/guides/errors", "/guides/ai-requests", "/guides/customer-data", "/guides/desk", "/guides/drafts", "/guides/search", "/guides/staff-inbox", "/guides/webhooks", "/guides/your-own-copy", "/rules/other-rules",
 		"/problems", "/problems/lost", "/problems/too_late",
 	} {
 		res := get(t, site, http.MethodGet, page, "Accept", "text/html,*/*;q=0.8")

@@ -7,6 +7,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -248,11 +249,13 @@ func connect(t testing.TB, databaseURL string) (conn *pgx.Conn, hangUp func()) {
 	return conn, func() { _ = conn.Close(context.Background()) }
 }
 
+// withDatabase returns the URL of another database on the server. It has a parameter, so that tests can append others.
 func withDatabase(t testing.TB, databaseURL, name string) string {
 	t.Helper()
 	u, err := url.Parse(databaseURL)
 	require.NoError(t, err)
 	u.Path = "/" + name
+	u.RawQuery = cmp.Or(u.RawQuery, "sslmode=prefer") // The default.
 	return u.String()
 }
 

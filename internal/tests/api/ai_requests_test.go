@@ -194,6 +194,8 @@ func TestStaffApplyATriage(t *testing.T) {
 	require.Equal(t, client.Tags{"vip", "billing", "double charge"}, applied.JSON200.Tags)
 	require.Equal(t, "agent "+agent.ID.String(), storetest.QueryText(t, s.DatabaseURL, `SELECT concat_ws(' ', actor_kind, actor_id)
 		FROM journal_outbox WHERE type = 'ticket.tagged' ORDER BY id DESC LIMIT 1`))
+	require.Equal(t, "ai "+agent.ID.String(), storetest.QueryText(t, s.DatabaseURL, `SELECT concat_ws(' ', actor_kind, data ->> 'requested_by')
+		FROM journal_outbox WHERE type = 'ai_response.started'`))
 
 	summary := askAI(t, agent, ticket.ID, summarize, http.StatusCreated)
 	getComplete(t, agent, summary.ID)

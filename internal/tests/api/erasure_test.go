@@ -161,8 +161,9 @@ func fillWithCanaries(t *testing.T, d *cast, agent, service, customer *apitest.U
 			VALUES (gen_random_uuid(), '@me', '@erasable', '@erasable', now() + interval '1 day', sha256('x'))`,
 		"UPDATE messages SET client_id = '@erasable' WHERE ticket_id = '@ticket' AND author = 'customer'",
 		"UPDATE ai_responses SET content = '@erasable' WHERE ticket_id = '@ticket' AND kind = 'summarize'",
-		`UPDATE journal_outbox SET data = '{"from": "@erasable"}' WHERE type = 'ticket.tagged' OR id = (
-			SELECT max(id) FROM journal_outbox WHERE type = 'message.created' AND customer_id = '@me')`,
+		`UPDATE journal_outbox SET data = jsonb_build_object(CASE type WHEN 'ticket.tagged' THEN 'added' ELSE 'author' END, '@erasable')
+			WHERE type = 'ticket.tagged' OR id = (
+				SELECT max(id) FROM journal_outbox WHERE type = 'message.created' AND customer_id = '@me')`,
 		"SELECT journal_sequence(1000, false)",
 		`INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id, data)
 			VALUES ('ticket.updated', 'customer', '@me', '@ticket', '@me', '{"from": "@erasable"}'),

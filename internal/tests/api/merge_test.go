@@ -60,7 +60,15 @@ func TestMergeMovesTheConversation(t *testing.T) {
 	merged := getTicket(t, customer, from)
 	require.EqualValues(t, "closed", merged.Status)
 	require.Equal(t, into.ID, *merged.MergedInto)
-	refuse(t, customer, from.ID, client.UpdateTicketRequest{Status: "open"}, http.StatusConflict, client.ProblemCodeInvalidTransition)
+	const json, elsewhere = "Content-Type: application/json", "The ticket was merged into another one (merged_into) and stays closed."
+	reopened := customer.Do(t, http.MethodPatch, "/tickets/"+from.ID.String(), `{"status":"open"}`, json).
+		RequireProblem(t, http.StatusConflict, client.ProblemCodeInvalidTransition)
+	require.Equal(t, elsewhere, reopened.Detail)
+	for path, body := range map[string]string{"messages": `{"content":"Hello?"}`, "handoff": `{"reason":"other"}`, "ai-responses": "{}"} {
+		refused := customer.Do(t, http.MethodPost, "/tickets/"+from.ID.String()+"/"+path, body, json).
+			RequireProblem(t, http.StatusConflict, client.ProblemCodeTicketClosed)
+		require.Equal(t, elsewhere, refused.Detail, path)
+	}
 	require.Subset(t, journalOf(t, s, from.ID, "type"), []string{"ticket.merged", "ticket.status_changed"})
 	require.Subset(t, journalOf(t, s, into.ID, "type"), []string{"ticket.merged"})
 

@@ -141,6 +141,43 @@ func writeMessages(t *testing.T, user *apitest.User, ticketID uuid.UUID, writers
 	}
 }
 
+func TestMessagesAreReadBackFromTheEnd(t *testing.T) {
+	t.Parallel()
+	d := newCast(t)
+	agent := d.Staff(t, sqlc.UserRoleAgent)
+	for _, content := range []string{"1", "2", "3"} {
+		d.owner.Say(t, d.ticket.ID, content)
+	}
+	addNote(t, agent, d.ticket.ID, "A note")
+	d.owner.Say(t, d.ticket.ID, "4")
+	path := "/tickets/" + d.ticket.ID.String() + "/messages"
+	read := func(user *apitest.User, query string) (contents []string, response apitest.Response) {
+		response = user.Do(t, http.MethodGet, query, "")
+		require.Equal(t, http.StatusOK, response.Status, "%s", response.Body)
+		var page []client.Message
+		require.NoError(t, json.Unmarshal(response.Body, &page))
+		for _, message := range page {
+			contents = append(contents, message.Content)
+		}
+		return contents, response
+	}
+	page, response := read(agent, path+"?sort=newest&limit=2")
+	require.Equal(t, []string{"4", "A note"}, page)
+	d.owner.Say(t, d.ticket.ID, "5")
+	next := nextPage(t, response)
+	page, response = read(agent, next)
+	require.Equal(t, []string{"3", "2"}, page)
+	page, response = read(agent, nextPage(t, response))
+	require.Equal(t, []string{"1"}, page)
+	require.Empty(t, response.Header.Get("Link"))
+	page, _ = read(d.owner, path+"?sort=newest")
+	require.Equal(t, []string{"5", "4", "3", "2", "1"}, page)
+	page, _ = read(d.owner, path+"?sort=oldest")
+	require.Equal(t, []string{"1", "2", "3", "4", "5"}, page)
+	agent.Do(t, http.MethodGet, strings.Replace(next, "sort=newest", "sort=oldest", 1), "").
+		RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
+}
+
 func TestPagesOfMessagesStayStableDuringWrites(t *testing.T) {
 	t.Parallel()
 	const writers, each = 50, 5

@@ -566,7 +566,8 @@ export const createTicket = <ThrowOnError extends boolean = false>(options: Opti
 /**
  * Get a ticket with its conversation
  *
- * The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages.
+ * The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages,
+ * with `sort=newest` from the latest back.
  *
  */
 export const getTicket = <ThrowOnError extends boolean = false>(options: Options<GetTicketData, ThrowOnError>) => (options.client ?? client).get<GetTicketResponses, GetTicketErrors, ThrowOnError>({
@@ -871,8 +872,9 @@ export const redactTicket = <ThrowOnError extends boolean = false>(options: Opti
 /**
  * List a ticket's messages
  *
- * The conversation, oldest first, for staff with the notes. Messages are in the order in which the server accepted
- * them, so a reader who follows the pages while others write misses none and gets none twice.
+ * The conversation, for staff with the notes. Messages are in the order in which the server accepted them, so a reader
+ * who follows the pages from the oldest on while others write misses none and gets none twice. `sort=newest` lists the
+ * newest first, to read back from the end of a long conversation.
  *
  */
 export const listMessages = <ThrowOnError extends boolean = false>(options: Options<ListMessagesData, ThrowOnError>) => (options.client ?? client).get<ListMessagesResponses, ListMessagesErrors, ThrowOnError>({

@@ -6092,6 +6092,10 @@ export type ListMessagesData = {
     };
     query?: {
         /**
+         * Which messages come first.
+         */
+        sort?: 'oldest' | 'newest';
+        /**
          * The maximum number of items in a page. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
          * next page means that it was the last.
          *
