@@ -121,8 +121,8 @@ LIMIT @max_rows;
 
 -- name: UpdateTicket :one
 -- Returns the ticket with its customer, if the caller may see the customer. The ticket's row must be locked. Records a
--- change of status, and adds the given entries to the journal in order; customers see the entries that are shown. With
--- triaged, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
+-- change of status, and adds the given entries to the journal in order; customers see the entries that are shown. Without
+-- entries, nothing that anybody sees changes. With triaged, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
 -- with waits. Otherwise, a ticket that is reopened continues the wait that no reply by staff has ended.
 WITH before AS (
     SELECT b.id, b.user_id, b.status, c.service_id, c.external_id, c.display_name, clock_timestamp() AS changed_at
@@ -168,7 +168,8 @@ SET status = @status, ai_mode = @ai_mode, ai_mode_before = sqlc.narg(ai_mode_bef
         WHEN before.status IN ('resolved', 'closed') THEN unanswered_since(t)
         ELSE t.waiting_since
     END,
-    updated_at = before.changed_at, version = t.version + 1
+    updated_at = CASE WHEN EXISTS (SELECT FROM entries) THEN before.changed_at ELSE t.updated_at END,
+    version = t.version + (EXISTS (SELECT FROM entries))::integer
 FROM before
 WHERE t.id = before.id
 RETURNING sqlc.embed(t), before.service_id, before.external_id, before.display_name;

@@ -1397,7 +1397,7 @@ func (s *Support) UpdateTeam(ctx context.Context, teamID TeamID, body UpdateTeam
 // (`409 invalid_transition`).
 //
 // With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
-// time, one of them gets `412`.
+// time, one of them gets `412`. A ticket that has all the values already keeps its version.
 func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body UpdateTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewUpdateTicketRequest(server, ticketID, nil, body)

@@ -489,8 +489,8 @@ type Querier interface {
 	// The team's row must be locked. Without new_members, the members stay.
 	UpdateTeam(ctx context.Context, arg UpdateTeamParams) (UpdateTeamRow, error)
 	// Returns the ticket with its customer, if the caller may see the customer. The ticket's row must be locked. Records a
-	// change of status, and adds the given entries to the journal in order; customers see the entries that are shown. With
-	// triaged, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
+	// change of status, and adds the given entries to the journal in order; customers see the entries that are shown. Without
+	// entries, nothing that anybody sees changes. With triaged, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
 	// with waits. Otherwise, a ticket that is reopened continues the wait that no reply by staff has ended.
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
 	// Invalidates the account's access tokens. The account's row must be locked.

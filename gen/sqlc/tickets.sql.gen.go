@@ -778,7 +778,8 @@ SET status = $1, ai_mode = $2, ai_mode_before = $3,
         WHEN before.status IN ('resolved', 'closed') THEN unanswered_since(t)
         ELSE t.waiting_since
     END,
-    updated_at = before.changed_at, version = t.version + 1
+    updated_at = CASE WHEN EXISTS (SELECT FROM entries) THEN before.changed_at ELSE t.updated_at END,
+    version = t.version + (EXISTS (SELECT FROM entries))::integer
 FROM before
 WHERE t.id = before.id
 RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, before.service_id, before.external_id, before.display_name
@@ -818,8 +819,8 @@ type UpdateTicketRow struct {
 }
 
 // Returns the ticket with its customer, if the caller may see the customer. The ticket's row must be locked. Records a
-// change of status, and adds the given entries to the journal in order; customers see the entries that are shown. With
-// triaged, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
+// change of status, and adds the given entries to the journal in order; customers see the entries that are shown. Without
+// entries, nothing that anybody sees changes. With triaged, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
 // with waits. Otherwise, a ticket that is reopened continues the wait that no reply by staff has ended.
 func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error) {
 	row := q.db.QueryRow(ctx, updateTicket,

@@ -6299,7 +6299,7 @@ type ClientInterface interface {
 	// (`409 invalid_transition`).
 	//
 	// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
-	// time, one of them gets `412`.
+	// time, one of them gets `412`. A ticket that has all the values already keeps its version.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6324,7 +6324,7 @@ type ClientInterface interface {
 	// (`409 invalid_transition`).
 	//
 	// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
-	// time, one of them gets `412`.
+	// time, one of them gets `412`. A ticket that has all the values already keeps its version.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8565,7 +8565,7 @@ func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, params *GetTi
 // (`409 invalid_transition`).
 //
 // With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
-// time, one of them gets `412`.
+// time, one of them gets `412`. A ticket that has all the values already keeps its version.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8600,7 +8600,7 @@ func (c *Client) UpdateTicketWithBody(ctx context.Context, ticketID TicketID, pa
 // (`409 invalid_transition`).
 //
 // With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
-// time, one of them gets `412`.
+// time, one of them gets `412`. A ticket that has all the values already keeps its version.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -16389,7 +16389,7 @@ type ClientWithResponsesInterface interface {
 	// (`409 invalid_transition`).
 	//
 	// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
-	// time, one of them gets `412`.
+	// time, one of them gets `412`. A ticket that has all the values already keeps its version.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16414,7 +16414,7 @@ type ClientWithResponsesInterface interface {
 	// (`409 invalid_transition`).
 	//
 	// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
-	// time, one of them gets `412`.
+	// time, one of them gets `412`. A ticket that has all the values already keeps its version.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -31966,7 +31966,7 @@ func (c *ClientWithResponses) GetTicketWithResponse(ctx context.Context, ticketI
 // (`409 invalid_transition`).
 //
 // With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
-// time, one of them gets `412`.
+// time, one of them gets `412`. A ticket that has all the values already keeps its version.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31997,7 +31997,7 @@ func (c *ClientWithResponses) UpdateTicketWithBodyWithResponse(ctx context.Conte
 // (`409 invalid_transition`).
 //
 // With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
-// time, one of them gets `412`.
+// time, one of them gets `412`. A ticket that has all the values already keeps its version.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -1381,7 +1381,7 @@ export class Support {
    * (`409 invalid_transition`).
    *
    * With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
-   * time, one of them gets `412`.
+   * time, one of them gets `412`. A ticket that has all the values already keeps its version.
    */
   updateTicket(ticketId: TicketID, body: UpdateTicketRequest, options: CallOptions = {}): Promise<Ticket> {
     return this.#caller.call<Ticket>({ method: 'PATCH', path: '/tickets/{ticket_id}' }, { path: { ticket_id: ticketId }, body }, options);

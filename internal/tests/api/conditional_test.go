@@ -104,6 +104,34 @@ func compressed(tag, coding string) string {
 	return strings.TrimSuffix(tag, `"`) + "-" + coding + `"`
 }
 
+// A form that an agent saves without a change must not keep a colleague from saving theirs.
+func TestTicketThatHasTheValuesKeepsItsVersion(t *testing.T) {
+	t.Parallel()
+	d := newCast(t)
+	agent := d.Staff(t, sqlc.UserRoleAgent)
+	path := "/tickets/" + d.ticket.ID.String()
+	form := `{"status":"resolved","priority":"high","ai_mode":"draft","assignee_id":"` + agent.ID.String() + `","team_id":null,"tags":["a","b"],
+		"custom_fields":{"order":"4711","gone":null},"external_id":"x-1","snoozed_until":null}`
+	saved := agent.Do(t, http.MethodPatch, path, form, jsonType)
+	require.Equal(t, http.StatusOK, saved.Status, "%s", saved.Body)
+	entries := countRows(t, d.Desk, "journal_outbox")
+	again := agent.Do(t, http.MethodPatch, path, strings.Replace(form, `"status":"resolved",`, "", 1), jsonType, "If-Match: "+saved.Header.Get("ETag"))
+	require.Equal(t, http.StatusOK, again.Status, "%s", again.Body)
+	require.JSONEq(t, string(saved.Body), string(again.Body))
+	require.Equal(t, saved.Header.Get("ETag"), again.Header.Get("ETag"))
+	require.Equal(t, entries, countRows(t, d.Desk, "journal_outbox"))
+	for _, change := range []string{
+		`"priority":"low"`, `"ai_mode":"off"`, `"assignee_id":null`, `"tags":["b","a"]`, `"custom_fields":{"order":4711}`, `"external_id":null`, `"status":"closed"`,
+	} {
+		before := ticketTag(t, agent, d.ticket.ID)
+		changed := agent.Do(t, http.MethodPatch, path, "{"+change+"}", jsonType)
+		require.Equal(t, http.StatusOK, changed.Status, "%s", changed.Body)
+		require.NotEqual(t, before, ticketTag(t, agent, d.ticket.ID), change)
+		require.Greater(t, countRows(t, d.Desk, "journal_outbox"), entries, change)
+		entries = countRows(t, d.Desk, "journal_outbox")
+	}
+}
+
 func TestIfMatchComparesVersions(t *testing.T) {
 	t.Parallel()
 	d := newCast(t)

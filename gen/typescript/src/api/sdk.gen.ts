@@ -599,7 +599,7 @@ export const getTicket = <ThrowOnError extends boolean = false>(options: Options
  * (`409 invalid_transition`).
  *
  * With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
- * time, one of them gets `412`.
+ * time, one of them gets `412`. A ticket that has all the values already keeps its version.
  *
  */
 export const updateTicket = <ThrowOnError extends boolean = false>(options: Options<UpdateTicketData, ThrowOnError>) => (options.client ?? client).patch<UpdateTicketResponses, UpdateTicketErrors, ThrowOnError>({
