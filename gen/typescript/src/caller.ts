@@ -218,7 +218,8 @@ export class Caller {
  * Workers with an early compatibility date throw.
  */
 function hasCache(): boolean {
-  return 'cache' in globalThis.Request.prototype;
+  const { Request } = globalThis as { Request?: typeof globalThis.Request }; // jsdom has none.
+  return Request !== undefined && 'cache' in Request.prototype;
 }
 
 /**
