@@ -198,9 +198,9 @@ func generate(ctx context.Context, dir string, m mutant) error {
 			return fmt.Errorf("generate the %s: %w\n%s", kind, err, output)
 		}
 	}
-	output, err := command(ctx, dir, "go", "run", "-C", "internal/tools", "./requests", "../../"+contractFile, "../../gen/api/requests.json")
+	output, err := command(ctx, dir, "go", "run", "-C", "internal/tools", "./specjson", "../../"+contractFile, "../../gen/api")
 	if err != nil {
-		return fmt.Errorf("generate the part for requests: %w\n%s", err, output)
+		return fmt.Errorf("generate the JSON: %w\n%s", err, output)
 	}
 	contract, err := os.ReadFile(filepath.Join(dir, contractFile))
 	if err != nil {
