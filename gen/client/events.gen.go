@@ -25,6 +25,9 @@ type EventsFrom struct {
 	Types string
 	// TicketID selects the events of one ticket; nil for all.
 	TicketID *plain.ID
+	// OnOutage is called with the error when the server or the network begins to fail, and with nil when a request succeeds
+	// again, for example to log it. It may be nil.
+	OnOutage func(err error)
 }
 
 // FollowEvents iterates over the desk's events in order, and waits for new ones until ctx ends. It reconnects whenever
@@ -41,7 +44,7 @@ func (s *Support) FollowEvents(ctx context.Context, from EventsFrom, options ...
 			params.Types = &from.Types
 		}
 		for {
-			page, err := s.nextEvents(ctx, params, options)
+			page, err := s.nextEvents(ctx, params, from.OnOutage, options)
 			if err != nil {
 				yield(plain.DeskEvent{}, err)
 				return
@@ -57,13 +60,25 @@ func (s *Support) FollowEvents(ctx context.Context, from EventsFrom, options ...
 }
 
 // nextEvents reads a page, and retries for as long as that may help.
-func (s *Support) nextEvents(ctx context.Context, params plain.ListEventsParams, options []CallOption) (*plain.DeskEvents, error) {
+func (s *Support) nextEvents(
+	ctx context.Context, params plain.ListEventsParams, onOutage func(error), options []CallOption,
+) (*plain.DeskEvents, error) {
+	if onOutage == nil {
+		onOutage = func(error) {}
+	}
 	for n := 0; ; n++ {
 		page, err := call[plain.DeskEvents](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 			return plain.NewListEventsRequest(server, &params)
 		})
-		if err == nil || !mayPass(ctx, err) {
+		switch {
+		case err == nil && n > 0:
+			onOutage(nil)
+			return page, nil
+		case err == nil || !mayPass(ctx, err):
 			return page, err
+		case n == 0:
+			onOutage(err)
+			params.Wait = new(int32) // The end of an outage is reported immediately.
 		}
 		if err := wait(ctx, max(lengthen(firstPause, n), pauseOf(err))); err != nil {
 			return nil, err

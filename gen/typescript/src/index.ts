@@ -2,7 +2,7 @@
 
 export { answerOf, relay } from './answer.js';
 export { standingParts } from './chat.js';
-export { followEvents, type EventsFrom } from './events.js';
+export { followEvents, type EventsFrom, type FollowOptions } from './events.js';
 export { Failed, NetworkError, NoAnswer, NotModified, Problem, ProtocolError, Ready, isProblem } from './errors.js';
 export { type CallOptions, type Fetch, type SupportOptions } from './options.js';
 export { type Page } from './pages.js';

@@ -27,10 +27,15 @@ func TestFollowEventsContinuesWhenARefreshFails(t *testing.T) {
 			)),
 		)
 		require.NoError(t, err)
-		for event, err := range s.FollowEvents(t.Context(), EventsFrom{}) {
+		var outages []error
+		from := EventsFrom{OnOutage: func(err error) { outages = append(outages, err) }}
+		for event, err := range s.FollowEvents(t.Context(), from) {
 			require.NoError(t, err)
 			require.Equal(t, int64(7), event.Position)
 			break
 		}
+		require.Len(t, outages, 2)
+		require.Error(t, outages[0])
+		require.NoError(t, outages[1])
 	})
 }

@@ -3,7 +3,8 @@ import { wait } from './deadline.js';
 import { firstPause, mayPass, pauseAfter } from './retry.js';
 
 /** The most events of a page, and how many seconds a request waits for the first of them. */
-const page = { limit: 200, wait: 20 };
+const limit = 200;
+const patience = 20;
 
 /** Where followEvents begins, and which events it returns. */
 export interface EventsFrom {
@@ -16,6 +17,17 @@ export interface EventsFrom {
   types?: string | undefined;
   /** Only events of this ticket. */
   ticket_id?: string | undefined;
+}
+
+/** Options of followEvents. */
+export interface FollowOptions {
+  /** Ends the iteration. */
+  signal?: AbortSignal | undefined;
+  /**
+   * Called with the error when the server or the network begins to fail, and with undefined when a request succeeds again, to
+   * show or log that events may be missing in between.
+   */
+  onOutage?: ((error: unknown) => void) | undefined;
 }
 
 /** The part of Support that followEvents uses. */
@@ -32,19 +44,26 @@ export interface EventSourceOf {
  * events after the position.
  */
 export async function* followEvents(
-  support: EventSourceOf, from: EventsFrom = {}, { signal }: { signal?: AbortSignal | undefined } = {},
+  support: EventSourceOf, from: EventsFrom = {}, { signal, onOutage }: FollowOptions = {},
 ): AsyncGenerator<DeskEvent, void, undefined> {
   let position = from.after;
   for (let failures = 0; ; ) {
     try {
-      const { events, position: next } = await support.listEvents({ ...from, ...page, after: position }, { signal });
-      failures = 0;
+      const waiting = failures === 0 ? patience : 0; // The end of an outage is reported immediately.
+      const { events, position: next } = await support.listEvents({ ...from, after: position, limit, wait: waiting }, { signal });
+      if (failures > 0) {
+        failures = 0;
+        onOutage?.(undefined);
+      }
       yield* events;
       position = next;
     } catch (error) {
       signal?.throwIfAborted();
       if (!mayPass(error, signal)) {
         throw error;
+      }
+      if (failures === 0) {
+        onOutage?.(error);
       }
       await wait(pauseAfter(error, firstPause, failures++), signal);
     }

@@ -12,10 +12,12 @@ function eventAt(position: number): DeskEvent {
 }
 
 test('followEvents continues after failures and ends when its position has expired', async () => {
-  const asked: (number | undefined)[] = [];
+  const asked: [number | undefined, number][] = [];
+  const outages: unknown[] = [];
   const answers = [
     () => ({ events: [eventAt(1), eventAt(2)], position: 2, head: 2 }),
     () => { throw new NetworkError('cut'); },
+    () => { throw new NetworkError('still cut'); },
     () => ({ events: [], position: 7, head: 7 }),
     () => ({ events: [eventAt(8)], position: 8, head: 8 }),
     () => {
@@ -25,19 +27,20 @@ test('followEvents continues after failures and ends when its position has expir
     },
   ];
   const support = {
-    listEvents: async (params: { after?: number }) => {
-      asked.push(params.after);
+    listEvents: async (params: { after?: number; wait: number }) => {
+      asked.push([params.after, params.wait]);
       return answers.shift()!();
     },
   };
   const positions: number[] = [];
   await assert.rejects(async () => {
-    for await (const event of followEvents(support)) {
+    for await (const event of followEvents(support, {}, { onOutage: (error) => outages.push(error) })) {
       positions.push(event.position);
     }
   }, (error) => isProblem(error, 'position_expired'));
   assert.deepEqual(positions, [1, 2, 8]);
-  assert.deepEqual(asked, [undefined, 2, 2, 7, 8]);
+  assert.deepEqual(asked, [[undefined, 20], [2, 20], [2, 0], [2, 0], [7, 20], [8, 20]]);
+  assert.deepEqual(outages.map((error) => error instanceof NetworkError && error.message), ['cut', false]);
 });
 
 test('followEvents throws errors of the program immediately', { timeout: 10_000 }, async () => {
