@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -93,12 +92,6 @@ func begin(t *testing.T, s replica, r idempotency.Request) (finish func(error), 
 	return func(err error) { gate <- err }, results
 }
 
-// requireWaiting waits until a session waits for a lock.
-func requireWaiting(t *testing.T, url string) {
-	t.Helper()
-	require.Eventually(t, func() bool { return storetest.CountWaiting(t, url) > 0 }, time.Minute, 10*time.Millisecond)
-}
-
 func TestRepeatedRequestWaitsAndGetsTheResponse(t *testing.T) {
 	t.Parallel()
 	b, r := newFixture(t), newRequest()
@@ -108,7 +101,7 @@ func TestRepeatedRequestWaitsAndGetsTheResponse(t *testing.T) {
 		response, replayed, err := b.other.Do(t.Context(), r, answer("second"))
 		second <- result{response, replayed, err}
 	}()
-	requireWaiting(t, b.url)
+	storetest.AwaitWaiting(t, b.url, 1)
 	finish(nil)
 	original, repeat := <-first, <-second
 	require.NoError(t, original.err)
@@ -127,7 +120,7 @@ func TestRepeatedRequestWaitsAndRunsWhenTheFirstFails(t *testing.T) {
 		response, replayed, err := b.other.Do(t.Context(), r, answer("second"))
 		second <- result{response, replayed, err}
 	}()
-	requireWaiting(t, b.url)
+	storetest.AwaitWaiting(t, b.url, 1)
 	finish(errBroken)
 	require.ErrorIs(t, (<-first).err, errBroken)
 	repeat := <-second

@@ -158,7 +158,7 @@ func TestQueuedMessageIsDroppedWhenItsSenderLeaves(t *testing.T) {
 	b := c.say(t, t.Context(), "b", 3)
 	hangUp()
 	require.ErrorIs(t, (<-gone).err, context.Canceled, "at once")
-	require.Eventually(t, func() bool { return storetest.CountWaiting(t, c.url) > 0 }, time.Minute, 5*time.Millisecond, "its statement has begun")
+	storetest.AwaitWaiting(t, c.url, 1) // Its statement has begun.
 	hangUpFirst()
 	release()
 	for _, result := range []<-chan outcome{first, a, b} {

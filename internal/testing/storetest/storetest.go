@@ -21,6 +21,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -166,6 +167,15 @@ func Hold(t testing.TB, databaseURL, sql string) (release func()) {
 func CountWaiting(t testing.TB, databaseURL string) int {
 	t.Helper()
 	return QueryInt(t, databaseURL, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+}
+
+// maxLockWait is how long AwaitWaiting waits, on a busy machine.
+const maxLockWait = time.Minute
+
+// AwaitWaiting waits until this many sessions of the database, or more, wait for a lock.
+func AwaitWaiting(t testing.TB, databaseURL string, sessions int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return CountWaiting(t, databaseURL) >= sessions }, maxLockWait, 5*time.Millisecond)
 }
 
 // QueryInt runs a query for one number.

@@ -27,9 +27,7 @@ func (d *draftDesk) race(t *testing.T, first, second func()) {
 			defer func() { ended <- struct{}{} }()
 			rival()
 		}()
-		require.Eventually(t, func() bool {
-			return storetest.CountWaiting(t, d.DatabaseURL) >= waiting
-		}, patience, 5*time.Millisecond)
+		storetest.AwaitWaiting(t, d.DatabaseURL, waiting)
 	}
 	require.NoError(t, s.InTx(t.Context(), func(ctx context.Context) error {
 		_, err := s.LockTicket(ctx, sqlc.LockTicketParams{ID: d.ticket.ID, Staff: true})
