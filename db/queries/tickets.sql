@@ -122,8 +122,9 @@ LIMIT @max_rows;
 -- name: UpdateTicket :one
 -- Returns the ticket with its customer, if the caller may see the customer. The ticket's row must be locked. Records a
 -- change of status, and adds the given entries to the journal in order; customers see the entries that are shown. Without
--- entries, nothing that anybody sees changes. With triaged, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
--- with waits. Otherwise, a ticket that is reopened continues the wait that no reply by staff has ended.
+-- entries, the change sets what is there, and the version stays. With triaged, removes the ticket from the queue of
+-- triages. waiting_since is cleared when the ticket is resolved, and set with waits. Otherwise, a ticket that is reopened
+-- continues the wait that no reply by staff has ended.
 WITH before AS (
     SELECT b.id, b.user_id, b.status, c.service_id, c.external_id, c.display_name, clock_timestamp() AS changed_at
     FROM tickets AS b

@@ -490,8 +490,9 @@ type Querier interface {
 	UpdateTeam(ctx context.Context, arg UpdateTeamParams) (UpdateTeamRow, error)
 	// Returns the ticket with its customer, if the caller may see the customer. The ticket's row must be locked. Records a
 	// change of status, and adds the given entries to the journal in order; customers see the entries that are shown. Without
-	// entries, nothing that anybody sees changes. With triaged, removes the ticket from the queue of triages. waiting_since is cleared when the ticket is resolved, and set
-	// with waits. Otherwise, a ticket that is reopened continues the wait that no reply by staff has ended.
+	// entries, the change sets what is there, and the version stays. With triaged, removes the ticket from the queue of
+	// triages. waiting_since is cleared when the ticket is resolved, and set with waits. Otherwise, a ticket that is reopened
+	// continues the wait that no reply by staff has ended.
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
 	// Invalidates the account's access tokens. The account's row must be locked.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
