@@ -67,7 +67,7 @@ func (l *leases) check(ctx context.Context, owners []*owner, renew bool) error {
 		delete(byID, id)
 	}
 	for _, o := range byID {
-		o.lose()
+		o.loseUnlessEnding()
 	}
 	return nil
 }

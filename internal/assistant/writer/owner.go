@@ -39,6 +39,8 @@ type owner struct {
 	committedAt time.Time
 	// lost means that nothing more may be committed.
 	lost bool
+	// ending means that all text is committed and that the response is about to be ended.
+	ending bool
 	// changed is closed when inflight is committed or the response is lost.
 	changed chan struct{}
 }
@@ -95,11 +97,12 @@ func (o *owner) hasCommittedSince(t time.Time) bool {
 	return o.committedAt.After(t)
 }
 
-// flush waits until all text is committed, and returns the number of the last delta.
+// flush waits until all text is committed, and returns the number of the last delta. From then on, the owner is ending.
 func (o *owner) flush(ctx context.Context) (int64, error) {
 	for {
 		o.mu.Lock()
 		clean, lost, lastSeq, changed := o.inflight == nil && len(o.pending) == 0, o.lost, o.lastSeq, o.changed
+		o.ending = clean && !lost
 		o.mu.Unlock()
 		switch {
 		case lost:
@@ -118,9 +121,23 @@ func (o *owner) flush(ctx context.Context) (int64, error) {
 // lose stops the writing, because the response is no longer this owner's.
 func (o *owner) lose() {
 	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stop()
+}
+
+// loseUnlessEnding does the same to an owner that is not ending. What ends the response finds out by itself whose it is,
+// and a response that no longer runs may be one that this owner has just ended.
+func (o *owner) loseUnlessEnding() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.ending {
+		o.stop()
+	}
+}
+
+func (o *owner) stop() {
 	o.lost = true
 	close(o.changed)
 	o.changed = make(chan struct{})
-	o.mu.Unlock()
 	o.cancel(errLost)
 }
