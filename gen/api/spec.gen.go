@@ -14,6 +14,11 @@ var SpecYAML []byte
 //go:embed openapi.json
 var SpecJSON []byte
 
+// InfoJSON is the contract's info object: title, version and description.
+//
+//go:embed info.json
+var InfoJSON []byte
+
 // RequestsJSON is the part of the contract that requests are checked against.
 //
 //go:embed requests.json

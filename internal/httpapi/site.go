@@ -14,14 +14,12 @@ import (
 )
 
 func newDocsSite() (*docs.Site, error) {
-	var spec struct {
-		Info struct{ Title, Version, Description string }
-	}
-	if err := json.Unmarshal(api.RequestsJSON, &spec); err != nil {
-		return nil, fmt.Errorf("httpapi: read the contract: %w", err)
+	var info struct{ Title, Version, Description string }
+	if err := json.Unmarshal(api.InfoJSON, &info); err != nil {
+		return nil, fmt.Errorf("httpapi: read the contract's info: %w", err)
 	}
 	return docs.New(docs.Contract{
-		Title: spec.Info.Title, Version: spec.Info.Version, Description: spec.Info.Description, JSON: api.SpecJSON, YAML: api.SpecYAML,
+		Title: info.Title, Version: info.Version, Description: info.Description, JSON: api.SpecJSON, YAML: api.SpecYAML,
 	}, docsProblems())
 }
 

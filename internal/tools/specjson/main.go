@@ -1,11 +1,12 @@
-// Command specjson writes the contract as JSON in a folder: all of it (openapi.json), and the part against which requests
-// are checked (requests.json), operations without responses and schemas without descriptions. The part is a quarter of the
-// whole, and the server reads it in a fifth of the time.
+// Command specjson writes the contract as JSON in a folder: all of it (openapi.json), its title, version and description
+// (info.json), and the part against which requests are checked (requests.json), operations without responses and schemas
+// without descriptions. That part is a sixth of the whole, and the server reads it in a fraction of the time.
 //
 //	go run -C internal/tools ./specjson ../../openapi.yaml ../../gen/api
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -19,7 +20,7 @@ import (
 
 // unread are extensions that do not concern requests.
 var unread = []string{
-	"x-events", "x-go-name", "x-go-type", "x-go-type-skip-optional-pointer", "x-repeatable", "x-sdk", "x-visibility",
+	"x-codeSamples", "x-events", "x-go-name", "x-go-type", "x-go-type-skip-optional-pointer", "x-repeatable", "x-sdk", "x-visibility",
 }
 
 func main() {
@@ -41,21 +42,25 @@ func run(spec, folder string) error {
 	if err := write(filepath.Join(folder, "openapi.json"), doc); err != nil {
 		return err
 	}
+	if err := write(filepath.Join(folder, "info.json"), doc.Info); err != nil {
+		return err
+	}
 	w := walk{openapi3.Components{
 		Schemas: make(openapi3.Schemas), Parameters: make(openapi3.ParametersMap), SecuritySchemes: doc.Components.SecuritySchemes,
 	}}
 	for _, item := range doc.Paths.Map() {
 		w.item(item)
 	}
-	doc = &openapi3.T{OpenAPI: doc.OpenAPI, Info: doc.Info, Paths: doc.Paths, Components: &w.met}
+	info := &openapi3.Info{Title: doc.Info.Title, Version: doc.Info.Version}
+	doc = &openapi3.T{OpenAPI: doc.OpenAPI, Info: info, Paths: doc.Paths, Components: &w.met}
 	for _, scheme := range doc.Components.SecuritySchemes {
 		scheme.Value.Description = ""
 	}
 	return write(filepath.Join(folder, "requests.json"), doc)
 }
 
-func write(file string, doc *openapi3.T) error {
-	text, err := doc.MarshalJSON()
+func write(file string, part json.Marshaler) error {
+	text, err := part.MarshalJSON()
 	if err != nil {
 		return err
 	}
@@ -84,22 +89,24 @@ func (w *walk) item(item *openapi3.PathItem) {
 				op.Responses.Delete(status)
 				continue
 			}
-			op.Responses.Set(status, &openapi3.ResponseRef{Value: emptied(response.Value)})
+			op.Responses.Set(status, &openapi3.ResponseRef{Value: emptied(status, response.Value)})
 		}
 	}
 }
 
 // concerns reports whether requests are checked against the presence of a status: a success has media types, and the
 // others say whether the operation is versioned or limited.
-func concerns(status string) bool {
-	return strings.HasPrefix(status, "2") || status == "304" || status == "429"
-}
+func concerns(status string) bool { return isSuccess(status) || status == "304" || status == "429" }
 
-// emptied returns a response with nothing but its media types.
-func emptied(response *openapi3.Response) *openapi3.Response {
+func isSuccess(status string) bool { return strings.HasPrefix(status, "2") }
+
+// emptied returns a response with nothing but the media types of a success.
+func emptied(status string, response *openapi3.Response) *openapi3.Response {
 	content := make(openapi3.Content)
 	for mediaType := range response.Content {
-		content[mediaType] = &openapi3.MediaType{}
+		if isSuccess(status) {
+			content[mediaType] = &openapi3.MediaType{}
+		}
 	}
 	return openapi3.NewResponse().WithDescription("").WithContent(content)
 }
