@@ -4,6 +4,7 @@
 package docs
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -43,7 +44,8 @@ func New(c Contract, problems []Problem) (*Site, error) {
 		return nil, err
 	}
 	common := site{
-		Title: c.Title, Version: c.Version, Assets: urls, Paths: pathsOf(c.YAML),
+		Title: c.Title, Version: c.Version, Assets: urls,
+		paths:    sync.OnceValue(func() string { return pathsOf(c.YAML) }),
 		document: sync.OnceValues(func() (*document, error) { return readDocument(c.JSON) }),
 	}
 	for _, p := range allPages(groups, guides) {
@@ -62,10 +64,10 @@ func New(c Contract, problems []Problem) (*Site, error) {
 // pathsOf returns the paths in the contract's order, which the JSON has lost.
 func pathsOf(specYAML []byte) string {
 	var paths []string
-	for line := range strings.Lines(string(specYAML)) {
-		path, isPath := strings.CutPrefix(line, "  /")
-		if path, isKey := strings.CutSuffix(path, ":\n"); isPath && isKey {
-			paths = append(paths, "/"+path)
+	for line := range bytes.Lines(specYAML) {
+		path, isPath := bytes.CutPrefix(line, []byte("  /"))
+		if path, isKey := bytes.CutSuffix(path, []byte(":\n")); isPath && isKey {
+			paths = append(paths, "/"+string(path))
 		}
 	}
 	return strings.Join(paths, " ")

@@ -24,7 +24,8 @@ type site struct {
 	Title   string            // of the API
 	Version string            // of the API
 	Assets  map[string]string // URL by file name
-	Paths   string            // of the API, in the contract's order, separated by spaces
+	// paths are those of the API, in the contract's order, separated by spaces. They are read on demand.
+	paths func() string
 	// document is the contract, read on demand.
 	document func() (*document, error)
 }

@@ -81,7 +81,7 @@ func (p page) content() g.Node {
 		return g.Group{
 			h.NoScript(h.P(h.Class("site-notice"),
 				g.Text("This page needs JavaScript. The contract itself is in "), anchor(p.root()+"openapi.yaml", "openapi.yaml"), g.Text("."))),
-			h.Main(h.ID("content"), h.Data("paths", p.Paths)),
+			h.Main(h.ID("content"), h.Data("paths", p.paths())),
 		}
 	}
 }
