@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +32,7 @@ func serveCommand() *cobra.Command {
 			for _, warning := range cfg.Warnings {
 				logger.Warn("setting", slog.String("warning", warning))
 			}
-			percent := debug.SetGCPercent(-1) // Collecting garbage once is enough for a start.
+			app.DeferCollection()
 			listener, err := app.Listen(cmd.Context(), "SUPPORT_ADDR", cfg.Addr)
 			if err != nil {
 				return err
@@ -42,8 +41,6 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			debug.SetGCPercent(percent)
-			debug.FreeOSMemory() // The start needs more memory than serving.
 			return a.Serve(cmd.Context(), listener, drainDelay)
 		},
 	}

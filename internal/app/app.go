@@ -169,7 +169,6 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, delay time.Durat
 	go func() { failed <- a.HTTP.Serve(&acceptLog{Listener: listener, logger: a.logger}) }()
 	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))
 	a.checkFiles(ctx)
-	a.checkDatabase(ctx)
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
@@ -186,21 +185,24 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, delay time.Durat
 }
 
 // background starts the work besides requests, which runs until ctx ends. Answers may continue until stop is called.
-// stop ends everything and waits for it.
+// stop ends everything and waits for it. What needs the database all the time begins after the first check, so that the
+// server is not kept from becoming ready by connections that it does not need for that.
 func (a *App) background(ctx context.Context) (stop func()) {
 	answering, stopAnswering := context.WithCancel(context.WithoutCancel(ctx))
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { a.Assistant.Run(answering) })
 	running.Go(func() { boundGarbage(ctx) })
-	running.Go(func() { a.warmUp(ctx) })
-	runs := []func(context.Context){a.Auth.Run, a.Jobs.Run, a.Journal.Run}
-	if a.workers {
-		runs = append(runs, a.Search.Run, a.Webhooks.Run)
-	}
-	for _, run := range runs {
-		running.Go(func() { run(ctx) })
-	}
+	running.Go(func() {
+		a.checkDatabase(ctx)
+		runs := []func(context.Context){a.warmUp, a.Auth.Run, a.Jobs.Run, a.Journal.Run}
+		if a.workers {
+			runs = append(runs, a.Search.Run, a.Webhooks.Run)
+		}
+		for _, run := range runs {
+			running.Go(func() { run(ctx) })
+		}
+	})
 	return func() {
 		cancel()
 		stopAnswering()

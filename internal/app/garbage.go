@@ -20,7 +20,24 @@ const (
 	maxPercent     = 400
 
 	garbageInterval = time.Second
+
+	// starting is how long collections are deferred, unless the process uses more than startMemory.
+	starting    = time.Second
+	startMemory = 64 << 20
 )
+
+// DeferCollection defers the first collection of garbage until a start is over: collecting would take a tenth of its time.
+// A start needs more memory than serving, so what it used goes back to the system then.
+func DeferCollection() {
+	limit := debug.SetMemoryLimit(-1)
+	debug.SetMemoryLimit(min(limit, startMemory))
+	percent := debug.SetGCPercent(-1)
+	time.AfterFunc(starting, func() {
+		debug.SetMemoryLimit(limit)
+		debug.SetGCPercent(percent)
+		debug.FreeOSMemory()
+	})
+}
 
 // boundGarbage keeps the garbage near maxGarbage until ctx ends, unless the operator has set GOGC.
 func boundGarbage(ctx context.Context) {

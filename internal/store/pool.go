@@ -20,7 +20,8 @@ const (
 	reservedForAnswers = 2
 	minSharedConns     = 5
 
-	minIdleConns    = 2
+	// minIdleConns is how many connections stay ready for the next burst. A pool opens that many at once.
+	minIdleConns    = 1
 	maxConnLifetime = 30 * time.Minute
 	lifetimeJitter  = 5 * time.Minute
 	connectTimeout  = 3 * time.Second

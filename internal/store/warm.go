@@ -6,12 +6,17 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/supportbackend/support/gen/sqlc"
 )
 
-// warmUpTimeout bounds warming up one connection.
-const warmUpTimeout = 2 * time.Second
+const (
+	// warmUpTimeout bounds warming up one connection, and opening those that are missing.
+	warmUpTimeout = 2 * time.Second
+	// warmConns is how many connections WarmUp leaves in a pool.
+	warmConns = 2
+)
 
 // warmUp plans statements on connections before they are used. PostgreSQL plans a statement for each connection, and a
 // large one takes ten times as long to plan as to run.
@@ -20,8 +25,8 @@ type warmUp struct {
 	plan atomic.Pointer[func(context.Context, sqlc.Querier)]
 }
 
-// WarmUp calls plan with each idle connection and, from now on, with each new one before its first use. The statements of
-// plan must change nothing. They get plans that fit all values of their parameters, as after LockTicketAhead, and their
+// WarmUp opens connections for the first burst, and calls plan with each idle connection and, from now on, with each new
+// one before its first use. The statements of plan must change nothing. They get plans that fit all values of their parameters, as after LockTicketAhead, and their
 // errors do not matter. WarmUp does nothing behind a pooler, where statements are not prepared, or for a Lazy Store.
 func (s *Store) WarmUp(ctx context.Context, plan func(context.Context, sqlc.Querier)) {
 	if s.cold {
@@ -35,9 +40,31 @@ func (s *Store) WarmUp(ctx context.Context, plan func(context.Context, sqlc.Quer
 
 func (p pooled) warmIdle(ctx context.Context, plan func(context.Context, sqlc.Querier)) {
 	p.warm.plan.Store(&plan)
-	for _, conn := range p.pool.AcquireAllIdle(ctx) {
-		p.giveBack(ctx, conn, p.warm.connection(ctx, conn.Conn()))
+	idle := p.pool.AcquireAllIdle(ctx)
+	warmed := make([]error, len(idle))
+	for i, conn := range idle {
+		warmed[i] = p.warm.connection(ctx, conn.Conn())
 	}
+	for _, conn := range p.openMore(ctx, warmConns-len(idle)) {
+		p.giveBack(ctx, conn, nil)
+	}
+	for i, conn := range idle {
+		p.giveBack(ctx, conn, warmed[i])
+	}
+}
+
+// openMore opens this many connections while all idle ones are acquired, or fewer if the pool is full.
+func (p pooled) openMore(ctx context.Context, count int) (conns []*pgxpool.Conn) {
+	ctx, cancel := context.WithTimeout(ctx, warmUpTimeout)
+	defer cancel()
+	for stat := p.pool.Stat(); len(conns) < min(count, int(stat.MaxConns()-stat.TotalConns())); {
+		conn, err := p.pool.Acquire(ctx)
+		if err != nil {
+			break
+		}
+		conns = append(conns, conn)
+	}
+	return conns
 }
 
 // connection warms a connection up. Its error means that the connection is broken.
