@@ -93,6 +93,7 @@ func TestRelayBeginsWithACommentWhenTheFirstEventTakesLong(t *testing.T) {
 		w := httptest.NewRecorder()
 		err := client.Relay(w, func(yield func(client.Event, error) bool) {
 			<-time.After(20 * time.Second)
+			synctest.Wait() // The recorder is Relay's until it waits.
 			require.Equal(t, ":\n\n", w.Body.String())
 			yield(client.Delta{Type: "delta", Content: "Hello"}, nil)
 		})
