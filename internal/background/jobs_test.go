@@ -68,6 +68,31 @@ func TestTaskRunsOncePerPeriodOverAllReplicas(t *testing.T) {
 	require.Equal(t, 2, storetest.QueryInt(t, url, "SELECT count(*) FROM river_job"))
 }
 
+func TestTaskThatTakesLongerThanItsPeriodIsLogged(t *testing.T) {
+	t.Parallel()
+	log := make(lines, 10)
+	jobs := background.NewJobs(storetest.New(t), slog.New(slog.NewTextHandler(log, nil)))
+	var runs atomic.Int32
+	jobs.Repeat(background.Task{Name: "crawl", Every: time.Second, Do: func(ctx context.Context) error {
+		if runs.Add(1) == 1 {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		return nil
+	}})
+	run(t, jobs)
+	require.Contains(t, <-log, `level=WARN msg="background work fails" while=crawl error="it takes longer than its period`)
+	require.Contains(t, <-log, `msg="background work succeeds again" while=crawl`)
+}
+
+// lines receives the lines of a log.
+type lines chan string
+
+func (l lines) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
+}
+
 type stepArgs struct {
 	Step int `json:"step"`
 }

@@ -2,6 +2,7 @@ package background
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,9 @@ import (
 
 // maxTaskTimeout and its period bound a task: a longer one continues in the next period.
 const maxTaskTimeout = 5 * time.Minute
+
+// errLate means that a task did not end in time. It may have done a part of its work, or nothing.
+var errLate = errors.New("it takes longer than its period, or than 5 minutes")
 
 // Task is periodic work, which one replica does once in each period.
 type Task struct {
@@ -56,6 +60,9 @@ func (w *taskWorker) Work(ctx context.Context, job *river.Job[taskArgs]) error {
 		return fmt.Errorf("background: this release has no task %s", job.Args.Task)
 	}
 	err := task.Do(ctx)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		ctx, err = context.WithoutCancel(ctx), errLate
+	}
 	w.outages[task.Name].Note(ctx, err)
 	return err
 }
