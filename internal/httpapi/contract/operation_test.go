@@ -38,14 +38,16 @@ func TestContractWithInvalidIdempotencyIsRefused(t *testing.T) {
 // The server reads only a part of the contract when it starts. It must check requests as with the whole contract.
 func TestRequestsPartEqualsTheContract(t *testing.T) {
 	t.Parallel()
-	whole, err := Read(api.SpecJSON)
+	whole, err := openapi3.NewLoader().LoadFromData(api.SpecJSON)
 	require.NoError(t, err)
-	part, err := Read(api.RequestsJSON)
-	require.NoError(t, err)
-	require.Less(t, len(api.RequestsJSON), 200_000)
-	want, got := checksOf(t, whole), checksOf(t, part)
+	want := checksOf(t, whole)
 	require.Greater(t, len(want), 90)
-	require.Equal(t, want, got)
+	require.Less(t, len(api.RequestsJSON), len(api.SpecJSON)/5)
+	for _, text := range [][]byte{api.SpecJSON, api.RequestsJSON} {
+		read, err := Read(text)
+		require.NoError(t, err)
+		require.Equal(t, want, checksOf(t, read))
+	}
 }
 
 // checksOf returns the checks of each operation in a document.
