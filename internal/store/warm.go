@@ -26,8 +26,9 @@ type warmUp struct {
 }
 
 // WarmUp opens connections for the first burst, and calls plan with each idle connection and, from now on, with each new
-// one before its first use. The statements of plan must change nothing. They get plans that fit all values of their parameters, as after LockTicketAhead, and their
-// errors do not matter. WarmUp does nothing behind a pooler, where statements are not prepared, or for a Lazy Store.
+// one before its first use. The statements of plan must change nothing. They get plans that fit all values of their
+// parameters, as after LockTicketAhead, and their errors do not matter. WarmUp does nothing behind a pooler, where
+// statements are not prepared, or for a Lazy Store.
 func (s *Store) WarmUp(ctx context.Context, plan func(context.Context, sqlc.Querier)) {
 	if s.cold {
 		return
