@@ -111,6 +111,9 @@ func (e ending) giveUp(ctx context.Context, o *owner, a answer, err error) error
 		e.handOver(ctx, o)
 		return errStopping
 	}
+	if cause != nil {
+		err = cause
+	}
 	// The new owner writes the rest, and the follower reads it.
 	if e.roster.isCurrent(o) {
 		e.hub.Resign(o.feed)
