@@ -163,12 +163,12 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, delay time.Durat
 	if err != nil {
 		return err
 	}
+	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))
+	a.checkFiles(ctx)
 	defer a.background(ctx)()
 	defer stopDebug()
 	failed := make(chan error, 1)
 	go func() { failed <- a.HTTP.Serve(&acceptLog{Listener: listener, logger: a.logger}) }()
-	a.logger.InfoContext(ctx, "serving", slog.String("addr", listener.Addr().String()))
-	a.checkFiles(ctx)
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
