@@ -156,7 +156,6 @@ func applySettings(pc *pgxpool.Config, transactionPooler bool) {
 func (p pooled) open(ctx context.Context, pc *pgxpool.Config, maxConns int32) (pooled, error) {
 	pc = pc.Copy()
 	pc.MaxConns = maxConns
-	pc.MinIdleConns = min(pc.MinIdleConns, maxConns)
 	pc.ShouldPing = noteIdle
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {

@@ -42,15 +42,11 @@ func (s *Store) WarmUp(ctx context.Context, plan func(context.Context, sqlc.Quer
 func (p pooled) warmIdle(ctx context.Context, plan func(context.Context, sqlc.Querier)) {
 	p.warm.plan.Store(&plan)
 	idle := p.pool.AcquireAllIdle(ctx)
-	warmed := make([]error, len(idle))
-	for i, conn := range idle {
-		warmed[i] = p.warm.connection(ctx, conn.Conn())
-	}
 	for _, conn := range p.openMore(ctx, warmConns-len(idle)) {
 		p.giveBack(ctx, conn, nil)
 	}
-	for i, conn := range idle {
-		p.giveBack(ctx, conn, warmed[i])
+	for _, conn := range idle {
+		p.giveBack(ctx, conn, p.warm.connection(ctx, conn.Conn()))
 	}
 }
 
