@@ -4,6 +4,7 @@ package background
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -33,12 +34,12 @@ type Outage struct {
 	since time.Time
 }
 
-// Note records the result of an attempt. It ignores results once ctx has ended.
+// Note records the result of an attempt. It ignores results once ctx is cancelled, but not when its deadline has passed.
 func (o *Outage) Note(ctx context.Context, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
-	case ctx.Err() != nil:
+	case errors.Is(ctx.Err(), context.Canceled):
 	case err != nil && o.since.IsZero():
 		o.since = time.Now()
 		o.Logger.WarnContext(ctx, "background work fails", slog.String("while", o.While), slog.Any("error", err))

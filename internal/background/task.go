@@ -61,7 +61,7 @@ func (w *taskWorker) Work(ctx context.Context, job *river.Job[taskArgs]) error {
 	}
 	err := task.Do(ctx)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		ctx, err = context.WithoutCancel(ctx), errLate
+		err = errLate
 	}
 	w.outages[task.Name].Note(ctx, err)
 	return err
