@@ -57,14 +57,13 @@ func requireOutOfScope(t *testing.T, c *cast, o specOperation, ids []string, hea
 
 func TestEveryOperationRequiresItsScope(t *testing.T) {
 	t.Parallel()
-	all := newStages(t, desk.Options{})
+	d := desk.New(t, desk.Options{})
 	for _, o := range specOperations(t) {
 		if o.role == "" {
 			continue
 		}
 		t.Run(o.OperationID, func(t *testing.T) {
-			t.Parallel()
-			c := all.cast(t)
+			c := castOf(t, d)
 			ids := o.ownedIDs(t, c)
 			for _, scope := range o.scopes {
 				if scope == auth.AnyScope {

@@ -18,11 +18,10 @@ import (
 
 func TestEveryOperationChecksItsCaller(t *testing.T) {
 	t.Parallel()
-	all := newStages(t, desk.Options{})
+	d := desk.New(t, desk.Options{})
 	for _, o := range specOperations(t) {
 		t.Run(o.OperationID, func(t *testing.T) {
-			t.Parallel()
-			c := all.cast(t)
+			c := castOf(t, d)
 			requireStrangersKeptOut(t, c, o)
 			requireOthersKeptOut(t, c, o)
 			for _, caller := range []*apitest.User{c.owner, c.agent, c.admin} {

@@ -106,12 +106,10 @@ func TestBodyOneByteTooLargeIsRefused(t *testing.T) {
 	for _, c := range d.writes(t) {
 		tooLarge := pad(c.body, c.bodyLimit()+1)
 		t.Run(c.OperationID+" with its length", func(t *testing.T) {
-			t.Parallel()
 			r := d.do(t, c, tooLarge, jsonType)
 			requireRefused(t, r, http.StatusRequestEntityTooLarge, client.ProblemCodePayloadTooLarge)
 		})
 		t.Run(c.OperationID+" in chunks", func(t *testing.T) {
-			t.Parallel()
 			conn := d.begin(t, c, jsonType, "Transfer-Encoding: chunked")
 			// The last chunk never comes: the response must not wait for it.
 			_, err := fmt.Fprintf(conn, "%x\r\n%s\r\n", len(tooLarge), tooLarge)
@@ -133,7 +131,6 @@ func TestBodyOfOneGigabyteIsRefusedUnread(t *testing.T) {
 			"sent when welcomed": {jsonType, "Content-Length: 1073741824", "Expect: 100-continue"},
 		} {
 			t.Run(c.OperationID+" "+name, func(t *testing.T) {
-				t.Parallel()
 				// No byte of the body is sent, so the response cannot depend on it.
 				conn := d.begin(t, c, header...)
 				r, closes := conn.answer(t)
@@ -209,7 +206,6 @@ func TestLoginFormThatBreaksARuleIsRefused(t *testing.T) {
 		"JSON":                {`{"email":"a","password":"x"}`, []string{`/{"email":"a","password":"x"} unknown`, "/password required", "/username required"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			r := d.do(t, d.call(t, "logIn"), test.form, formType)
 			problem := r.RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
 			require.NotContains(t, string(r.Body), canary)

@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -43,7 +42,8 @@ func newCastOn(t *testing.T, o desk.Options) *cast {
 	return castOf(t, desk.New(t, o))
 }
 
-// castOf creates a cast on a desk.
+// castOf creates a cast on a desk, which many small tests may use one after another: most of the cost of such a test is its
+// database.
 func castOf(t *testing.T, d *desk.Desk) *cast {
 	t.Helper()
 	owner := d.Customer(t)
@@ -51,26 +51,6 @@ func castOf(t *testing.T, d *desk.Desk) *cast {
 		Desk: d, owner: owner, other: d.Customer(t), agent: d.Staff(t, sqlc.UserRoleAgent), admin: d.Staff(t, sqlc.UserRoleAdmin),
 		ticket: owner.NewTicket(t), prepared: make(map[string]call), ids: make(map[string]string),
 	}
-}
-
-// stages are a few desks for many small tests. Most of the cost of such a test is its database.
-type stages chan *desk.Desk
-
-func newStages(t *testing.T, o desk.Options) stages {
-	t.Helper()
-	all := make(stages, 2*runtime.GOMAXPROCS(0))
-	for range cap(all) {
-		all <- desk.New(t, o)
-	}
-	return all
-}
-
-// cast creates a cast on a desk that no other test uses until this one ends.
-func (all stages) cast(t *testing.T) *cast {
-	t.Helper()
-	d := <-all
-	t.Cleanup(func() { all <- d })
-	return castOf(t, d)
 }
 
 // snapshot returns a digest of the whole database, once no answer is being written. The usage of an answer that has ended early is

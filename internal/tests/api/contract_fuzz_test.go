@@ -57,11 +57,10 @@ func TestOperationsAcceptExactlyWhatTheContractAllows(t *testing.T) {
 	t.Parallel()
 	setRapidFlags(t, map[string]string{"rapid.checks": fuzzChecks, "rapid.nofailfile": "true"})
 	// The contract's examples use the second model.
-	all := newStages(t, desk.Options{Models: []string{config.Defaults().GroqModel, "openai/gpt-oss-20b"}})
+	d := desk.New(t, desk.Options{Models: []string{config.Defaults().GroqModel, "openai/gpt-oss-20b"}})
 	for _, o := range specOperations(t) {
 		t.Run(o.OperationID, func(t *testing.T) {
-			t.Parallel()
-			f := newFuzzed(t, all.cast(t), o)
+			f := newFuzzed(t, castOf(t, d), o)
 			f.requireExamplesTaken(t)
 			f.requireBoundsTaken(t)
 			rapid.Check(t, func(r *rapid.T) { f.requireTaken(t, r) })

@@ -65,7 +65,7 @@ func (d *draftDesk) patch(t *testing.T, body string) int {
 	return d.agent.Do(t, http.MethodPatch, "/tickets/"+d.ticket.ID.String(), body, jsonType).Status
 }
 
-func TestOneOfTwoRivalsDecidesADraft(t *testing.T) { //nolint:tparallel // The races run one after the other on one server.
+func TestOneOfTwoRivalsDecidesADraft(t *testing.T) {
 	t.Parallel()
 	desk := newDraftDesk(t)
 	inTicket := func(path, body string) func(*testing.T, *draftDesk, uuid.UUID) int {
@@ -77,7 +77,7 @@ func TestOneOfTwoRivalsDecidesADraft(t *testing.T) { //nolint:tparallel // The r
 	toTicket := func(body string) func(*testing.T, *draftDesk, uuid.UUID) int {
 		return func(t *testing.T, d *draftDesk, _ uuid.UUID) int { t.Helper(); return d.patch(t, body) }
 	}
-	for name, rival := range map[string]struct { //nolint:paralleltest // See above.
+	for name, rival := range map[string]struct {
 		run func(*testing.T, *draftDesk, uuid.UUID) int
 		// first and second are its status when it runs before and after the publication.
 		first, second int

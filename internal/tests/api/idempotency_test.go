@@ -42,14 +42,13 @@ func requireReplayed(t *testing.T, first, again apitest.Response) {
 
 func TestEveryPostCanBeRepeated(t *testing.T) {
 	t.Parallel()
-	all := newStages(t, desk.Options{})
+	d := desk.New(t, desk.Options{})
 	for _, o := range specOperations(t) {
 		if o.method != http.MethodPost {
 			continue
 		}
 		t.Run(o.OperationID, func(t *testing.T) {
-			t.Parallel()
-			c := all.cast(t)
+			c := castOf(t, d)
 			path, body := o.request(t, c, o.ownedIDs(t, c))
 			kept := countRows(t, c.Desk, "idempotency_keys")
 			send := func(path string) apitest.Response {

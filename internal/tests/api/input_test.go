@@ -50,7 +50,6 @@ func TestBodyThatIsNotOneJSONValueIsMalformed(t *testing.T) {
 		"a member twice, then an end": `{"` + canary + `":1,"` + canary + `":`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			for _, c := range d.writes(t) {
 				r := d.do(t, c, strings.ReplaceAll(text, "GOOD", c.body), jsonType)
 				requireRefused(t, r, http.StatusBadRequest, client.ProblemCodeMalformedRequest)
@@ -85,7 +84,6 @@ func TestUnsupportedMediaTypesAreRefused(t *testing.T) {
 		"an unknown coding": {jsonType, "Content-Encoding: " + canary},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			for _, c := range d.writes(t) {
 				r := d.do(t, c, c.body, header...)
 				requireRefused(t, r, http.StatusUnsupportedMediaType, client.ProblemCodeUnsupportedMediaType)
@@ -94,7 +92,6 @@ func TestUnsupportedMediaTypesAreRefused(t *testing.T) {
 		})
 	}
 	t.Run("a form where none is taken", func(t *testing.T) {
-		t.Parallel()
 		for _, c := range d.writes(t) {
 			if !slices.Contains(c.media, "application/x-www-form-urlencoded") {
 				r := d.do(t, c, "title="+canary, formType)

@@ -47,7 +47,6 @@ func TestOnlyAllowedStatusChangesSucceed(t *testing.T) {
 	for from, way := range ways {
 		for to := range ways {
 			t.Run(string(from)+" to "+string(to), func(t *testing.T) {
-				t.Parallel()
 				ticket := customer.NewTicket(t)
 				for _, status := range way {
 					customer.SetStatus(t, ticket.ID, status)

@@ -56,13 +56,11 @@ func TestTextIsKeptByteForByte(t *testing.T) {
 	customer := s.Customer(t)
 	for name, line := range lines {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			requireKept(t, customer, line, line)
 		})
 	}
 	for name, block := range blocks {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			requireKept(t, customer, "A title", block)
 		})
 	}

@@ -99,11 +99,11 @@ func TestTriageChangesTicketsOnlyWithTheRuleApply(t *testing.T) {
 	}
 }
 
-func TestTriageKeepsDecisionsOfStaff(t *testing.T) { //nolint:tparallel // The subtests run one after the other on one server.
+func TestTriageKeepsDecisionsOfStaff(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{Triage: assistant.TriageApply})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
-	for name, body := range map[string]string{ //nolint:paralleltest // See above.
+	for name, body := range map[string]string{
 		"priority": `{"priority":"normal"}`, "tags": `{"tags":["vip"]}`, "mode": `{"ai_mode":"auto"}`, "close": "", "hand-off": "",
 	} {
 		for _, asked := range []bool{false, true} {
