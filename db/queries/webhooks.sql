@@ -23,7 +23,13 @@ SET
     description = coalesce(sqlc.narg(description), description),
     types = coalesce(sqlc.narg(types)::text[], types),
     payload = coalesce(sqlc.narg(payload), payload),
-    updated_at = clock_timestamp()
+    updated_at = CASE
+        WHEN (
+            coalesce(sqlc.narg(url), url), coalesce(sqlc.narg(description), description),
+            coalesce(sqlc.narg(types)::text[], types), coalesce(sqlc.narg(payload), payload)
+        ) IS DISTINCT FROM (url, description, types, payload) THEN clock_timestamp()
+        ELSE updated_at
+    END
 WHERE id = @id AND deleted_at IS NULL
 RETURNING *;
 
@@ -33,7 +39,7 @@ WITH cursor AS (
     SELECT position FROM webhook_cursor FOR UPDATE
 )
 UPDATE webhooks AS w
-SET paused = true, paused_position = cursor.position + 1
+SET paused = true, paused_position = cursor.position + 1, updated_at = clock_timestamp()
 FROM cursor
 WHERE w.id = @id AND NOT w.paused;
 
@@ -47,7 +53,8 @@ SET
     paused = false, paused_position = NULL,
     replay_position = least(w.replay_position, w.paused_position),
     replay_until = CASE WHEN w.paused_position IS NULL THEN w.replay_until ELSE greatest(w.replay_until, cursor.position) END,
-    disabled_at = NULL, disabled_reason = NULL, failures = 0, failing_since = NULL, resume_at = NULL
+    disabled_at = NULL, disabled_reason = NULL, failures = 0, failing_since = NULL, resume_at = NULL,
+    updated_at = CASE WHEN w.paused OR w.disabled_at IS NOT NULL THEN clock_timestamp() ELSE w.updated_at END
 FROM cursor
 WHERE w.id = @id;
 

@@ -748,15 +748,21 @@ WITH entered AS (
     SELECT 'feedback.given', 'customer', t.user_id, t.id, m.id, t.user_id, jsonb_build_object('rating', $1::feedback_rating)
     FROM messages AS m
     JOIN tickets AS t ON t.id = m.ticket_id
-    WHERE m.id = $3 AND m.author = 'ai' AND t.user_id = $4
+    WHERE m.id = $3 AND m.author = 'ai' AND t.user_id = $4 AND NOT EXISTS (
+        SELECT FROM message_feedback AS f
+        WHERE f.message_id = m.id AND f.rating = $1 AND f.comment IS NOT DISTINCT FROM $2
+    )
 )
-INSERT INTO message_feedback (message_id, user_id, rating, comment)
+INSERT INTO message_feedback AS f (message_id, user_id, rating, comment)
 SELECT m.id, t.user_id, $1::feedback_rating, $2
 FROM messages AS m
 JOIN tickets AS t ON t.id = m.ticket_id
 WHERE m.id = $3 AND m.author = 'ai' AND t.user_id = $4
 ON CONFLICT ON CONSTRAINT message_feedback_pkey DO UPDATE
-    SET rating = excluded.rating, comment = excluded.comment, updated_at = clock_timestamp()
+    SET rating = excluded.rating, comment = excluded.comment, updated_at = CASE
+        WHEN f.rating = excluded.rating AND f.comment IS NOT DISTINCT FROM excluded.comment THEN f.updated_at
+        ELSE clock_timestamp()
+    END
 RETURNING message_id, user_id, rating, comment, created_at, updated_at
 `
 
@@ -767,7 +773,8 @@ type PutMessageFeedbackParams struct {
 	ActorID   uuid.UUID
 }
 
-// Creates or changes the customer's rating of an answer. No row: the message is not an answer in a ticket of the actor.
+// Creates or changes the customer's rating of an answer, unless it is the same already. No row: the message is not an answer in
+// a ticket of the actor.
 func (q *Queries) PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error) {
 	row := q.db.QueryRow(ctx, putMessageFeedback,
 		arg.Rating,

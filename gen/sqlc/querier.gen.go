@@ -394,7 +394,8 @@ type Querier interface {
 	PublishAIResponse(ctx context.Context, arg PublishAIResponseParams) (Message, error)
 	// Makes a prompt the live one. The caller holds LockPrompts.
 	PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error)
-	// Creates or changes the customer's rating of an answer. No row: the message is not an answer in a ticket of the actor.
+	// Creates or changes the customer's rating of an answer, unless it is the same already. No row: the message is not an answer in
+	// a ticket of the actor.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// Reindexes the next documents after a change of the language, and reports whether there are more. No row: nothing is
 	// left to do, or another replica is doing it.

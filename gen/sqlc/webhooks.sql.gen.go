@@ -766,7 +766,7 @@ WITH cursor AS (
     SELECT position FROM webhook_cursor FOR UPDATE
 )
 UPDATE webhooks AS w
-SET paused = true, paused_position = cursor.position + 1
+SET paused = true, paused_position = cursor.position + 1, updated_at = clock_timestamp()
 FROM cursor
 WHERE w.id = $1 AND NOT w.paused
 `
@@ -873,7 +873,8 @@ SET
     paused = false, paused_position = NULL,
     replay_position = least(w.replay_position, w.paused_position),
     replay_until = CASE WHEN w.paused_position IS NULL THEN w.replay_until ELSE greatest(w.replay_until, cursor.position) END,
-    disabled_at = NULL, disabled_reason = NULL, failures = 0, failing_since = NULL, resume_at = NULL
+    disabled_at = NULL, disabled_reason = NULL, failures = 0, failing_since = NULL, resume_at = NULL,
+    updated_at = CASE WHEN w.paused OR w.disabled_at IS NOT NULL THEN clock_timestamp() ELSE w.updated_at END
 FROM cursor
 WHERE w.id = $1
 `
@@ -965,7 +966,13 @@ SET
     description = coalesce($2, description),
     types = coalesce($3::text[], types),
     payload = coalesce($4, payload),
-    updated_at = clock_timestamp()
+    updated_at = CASE
+        WHEN (
+            coalesce($1, url), coalesce($2, description),
+            coalesce($3::text[], types), coalesce($4, payload)
+        ) IS DISTINCT FROM (url, description, types, payload) THEN clock_timestamp()
+        ELSE updated_at
+    END
 WHERE id = $5 AND deleted_at IS NULL
 RETURNING id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, paused_position, replay_position, replay_until, deleted_at
 `

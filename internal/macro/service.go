@@ -9,6 +9,8 @@ package macro
 import (
 	"context"
 	"errors"
+	"reflect"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -45,6 +47,14 @@ type Settings struct {
 	AddTags    []string
 	AssigneeID *uuid.UUID
 	TeamID     *uuid.UUID
+}
+
+// equal reports whether these are the macro's settings.
+func (set Settings) equal(m Macro) bool {
+	return set.Name == m.Name && set.Content == m.Content && set.IsNote == m.IsNote && slices.Equal(set.AddTags, m.AddTags) &&
+		reflect.DeepEqual(
+			[]any{set.Status, set.Priority, set.AssigneeID, set.TeamID}, []any{m.Status, m.Priority, m.AssigneeID, m.TeamID},
+		)
 }
 
 // Create creates a macro. It returns NameTaken, and ValidationFailed for an unknown placeholder and for an unusable
@@ -95,8 +105,8 @@ func (s *Service) List(ctx context.Context, text string, p page.Page) ([]Macro, 
 	}, size, func(m Macro) page.Position { return page.At(m.CreatedAt, m.ID) })
 }
 
-// Update replaces a macro's settings, if the caller accepts its version. It returns NotFound, PreconditionFailed, and
-// the errors of Create.
+// Update replaces a macro's settings, if the caller accepts its version. The settings that it has already have no effect. It
+// returns NotFound, PreconditionFailed, and the errors of Create.
 func (s *Service) Update(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, set Settings, accept func(version int64) bool,
 ) (updated Macro, err error) {
@@ -110,6 +120,9 @@ func (s *Service) Update(
 		}
 		if err := s.check(ctx, set); err != nil {
 			return err
+		}
+		if updated = Macro(before); set.equal(updated) {
+			return nil
 		}
 		row, err := s.store.UpdateMacro(store.Last(ctx), sqlc.UpdateMacroParams{
 			ID: id, Name: set.Name, Content: set.Content, IsNote: set.IsNote, Status: set.Status, Priority: set.Priority,

@@ -7,6 +7,7 @@ package prompt
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -47,6 +48,12 @@ type Settings struct {
 	Language     string
 	Rules        []string
 	Instructions string
+}
+
+// equal reports whether these are the prompt's settings.
+func (set Settings) equal(p sqlc.Prompt) bool {
+	return set.Company == p.Company && set.Product == p.Product && set.Tone == p.Tone && set.Language == p.Language &&
+		slices.Equal(set.Rules, p.Rules) && set.Instructions == p.Instructions
 }
 
 // Create creates a draft. It returns ValidationFailed for texts that are too long together.
@@ -96,8 +103,9 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (View, error) {
 	return View(row), store.NotFound(err)
 }
 
-// Update replaces a draft's settings, if the caller accepts its revision. It returns NotFound, PreconditionFailed,
-// PromptPublished for a published prompt, and ValidationFailed for texts that are too long together.
+// Update replaces a draft's settings, if the caller accepts its revision. The settings that it has already have no effect. It
+// returns NotFound, PreconditionFailed, PromptPublished for a published prompt, and ValidationFailed for texts that are too long
+// together.
 func (s *Service) Update(
 	ctx context.Context, id uuid.UUID, set Settings, accept func(revision int64) bool,
 ) (updated View, err error) {
@@ -111,6 +119,9 @@ func (s *Service) Update(
 		}
 		if before.Prompt.PublishedAt != nil {
 			return apperr.New(apperr.PromptPublished, "The prompt was published and no longer changes.")
+		}
+		if updated = before; set.equal(before.Prompt) {
+			return nil
 		}
 		updated.Prompt, err = s.store.UpdatePrompt(store.Last(ctx), sqlc.UpdatePromptParams{
 			ID: id, Company: set.Company, Product: set.Product, Tone: set.Tone, Language: set.Language, Rules: set.Rules,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/supportbackend/support/gen/sqlc"
@@ -32,7 +33,7 @@ func (s *Service) SLA(ctx context.Context) (Targets, int64, error) {
 	return targetsOf(s.store.GetSLA(ctx))
 }
 
-// PutSLA replaces the targets, if the caller accepts their version. They apply to tickets that are opened or change
+// PutSLA replaces the targets, if the caller accepts their version; the same targets keep it. They apply to tickets that are opened or change
 // priority from then on. It returns PreconditionFailed for a version that is not accepted.
 func (s *Service) PutSLA(ctx context.Context, targets Targets, accept func(version int64) bool) (after Targets, version int64, err error) {
 	text, err := json.Marshal(targets)
@@ -46,6 +47,10 @@ func (s *Service) PutSLA(ctx context.Context, targets Targets, accept func(versi
 		}
 		if !accept(before.Version) {
 			return apperr.New(apperr.PreconditionFailed, "The targets have changed since the version in If-Match.")
+		}
+		after, version, err = targetsOf(before, nil)
+		if err != nil || maps.Equal(after, targets) {
+			return err
 		}
 		after, version, err = targetsOf(s.store.UpdateSLA(store.Last(ctx), text))
 		return err

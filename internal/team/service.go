@@ -6,6 +6,7 @@ package team
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -80,7 +81,7 @@ type Change struct {
 	Members *[]uuid.UUID
 }
 
-// Update changes a team, if the caller accepts its version. It returns NotFound, PreconditionFailed, and
+// Update changes a team, if the caller accepts its version. A change that changes nothing has no effect. It returns NotFound, PreconditionFailed, and
 // ValidationFailed when a member is not an enabled staff account.
 func (s *Service) Update(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, c Change, accept func(version int64) bool,
@@ -93,6 +94,9 @@ func (s *Service) Update(
 		if !accept(before.Version) {
 			return apperr.New(apperr.PreconditionFailed, "The team has changed since the version in If-Match.")
 		}
+		if team, err = s.store.GetTeam(ctx, id); err != nil {
+			return err
+		}
 		params := sqlc.UpdateTeamParams{
 			ID: id, Name: cmp.Or(c.Name, before.Name), NewMembers: c.Members != nil, ActorKind: actor.Kind(), ActorID: actor.ID,
 		}
@@ -102,6 +106,9 @@ func (s *Service) Update(
 				return err
 			}
 		}
+		if params.Name == before.Name && (c.Members == nil || sameMembers(*c.Members, team.MemberIDs)) {
+			return nil
+		}
 		if _, err := s.store.UpdateTeam(ctx, params); err != nil {
 			return err
 		}
@@ -109,6 +116,11 @@ func (s *Service) Update(
 		return err
 	})
 	return team, err
+}
+
+// sameMembers reports whether two lists without duplicates name the same accounts.
+func sameMembers(a, b []uuid.UUID) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(id uuid.UUID) bool { return !slices.Contains(b, id) })
 }
 
 // checkMembers returns ValidationFailed unless all are enabled staff accounts.
