@@ -121,7 +121,7 @@ func (s *Service) Update(
 		if err := s.check(ctx, set); err != nil {
 			return err
 		}
-		if updated = before; set.equal(updated) {
+		if updated = before; set.equal(before) {
 			return nil
 		}
 		row, err := s.store.UpdateMacro(store.Last(ctx), sqlc.UpdateMacroParams{
