@@ -33,8 +33,8 @@ func (s *Service) SLA(ctx context.Context) (Targets, int64, error) {
 	return targetsOf(s.store.GetSLA(ctx))
 }
 
-// PutSLA replaces the targets, if the caller accepts their version; the same targets keep it. They apply to tickets that are opened or change
-// priority from then on. It returns PreconditionFailed for a version that is not accepted.
+// PutSLA replaces the targets, if the caller accepts their version. The targets that there are already have no effect. Others apply
+// to tickets that are opened or change priority from then on. It returns PreconditionFailed for a version that is not accepted.
 func (s *Service) PutSLA(ctx context.Context, targets Targets, accept func(version int64) bool) (after Targets, version int64, err error) {
 	text, err := json.Marshal(targets)
 	if err != nil {

@@ -81,8 +81,8 @@ type Change struct {
 	Members *[]uuid.UUID
 }
 
-// Update changes a team, if the caller accepts its version. A change that changes nothing has no effect. It returns NotFound, PreconditionFailed, and
-// ValidationFailed when a member is not an enabled staff account.
+// Update changes a team, if the caller accepts its version. A change that changes nothing has no effect. It returns NotFound,
+// PreconditionFailed, and ValidationFailed when a member is not an enabled staff account.
 func (s *Service) Update(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, c Change, accept func(version int64) bool,
 ) (team Team, err error) {
