@@ -5,8 +5,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -27,7 +31,11 @@ func (a *App) serveDebug(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &http.Server{Handler: a.Debug(), ReadHeaderTimeout: debugHeaderTimeout, IdleTimeout: debugIdleTimeout}
+	handler := a.Debug()
+	if addr, ok := listener.Addr().(*net.TCPAddr); ok && addr.IP.IsLoopback() {
+		handler = onlyLocal(handler)
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: debugHeaderTimeout, IdleTimeout: debugIdleTimeout}
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			a.logger.ErrorContext(ctx, "debug server", slog.Any("error", err))
@@ -35,6 +43,19 @@ func (a *App) serveDebug(ctx context.Context) (stop func(), err error) {
 	}()
 	a.logger.InfoContext(ctx, "serving metrics", slog.String("addr", listener.Addr().String()))
 	return func() { _ = server.Close() }, nil
+}
+
+// onlyLocal refuses requests that name the host in another way than as localhost or by its IP address. Otherwise a web page whose
+// own name resolves to 127.0.0.1 could read everything with the operator's browser (DNS rebinding).
+func onlyLocal(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := (&url.URL{Host: r.Host}).Hostname()
+		if _, err := netip.ParseAddr(host); err != nil && !strings.EqualFold(host, "localhost") {
+			http.Error(w, "Request this address as localhost or by its IP address.", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Debug returns the handler for operators: /metrics in the Prometheus text format, and /debug/pprof. It does not
