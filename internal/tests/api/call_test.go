@@ -70,8 +70,6 @@ func (c *cast) call(t *testing.T, id string) call {
 // prepare creates what an operation needs, unless it exists.
 func (c *cast) prepare(t *testing.T, o specOperation) call {
 	t.Helper()
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if done, ok := c.prepared[o.OperationID]; ok {
 		return done
 	}

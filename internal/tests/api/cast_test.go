@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"sync"
 	"testing"
 	"time"
 
@@ -26,7 +25,6 @@ type cast struct {
 	// duplicate is another ticket of the owner, for operations on two tickets.
 	duplicate string
 
-	mu sync.Mutex
 	// prepared has calls by operationId; ids has the ids for their paths, by parameter.
 	prepared map[string]call
 	ids      map[string]string
