@@ -89,10 +89,7 @@ func setRapidFlags(t *testing.T, values map[string]string) {
 func (f *fuzzed) requireExamplesTaken(t *testing.T) {
 	t.Helper()
 	if f.RequestBody == nil {
-		got := f.send(t, fuzzRequest{method: f.method, path: f.ownPath() + f.how.query, token: f.caller.Token})
-		if got.Status >= http.StatusBadRequest {
-			require.Contains(t, f.how.refusals, got.Status, "%s", got.Body)
-		}
+		f.requireNotRefused(t, f.send(t, fuzzRequest{method: f.method, path: f.ownPath() + f.how.query, token: f.caller.Token}), "no body")
 		return
 	}
 	for mediaType, media := range f.RequestBody.Value.Content {
@@ -104,9 +101,7 @@ func (f *fuzzed) requireExamplesTaken(t *testing.T) {
 				method: f.method, path: f.ownPath(), header: http.Header{"Content-Type": {mediaType}}, token: f.caller.Token,
 				body: body, form: mediaType != "application/json",
 			})
-			if got.Status >= http.StatusBadRequest {
-				require.Contains(t, f.how.refusals, got.Status, "the example %s: %s", name, got.Body)
-			}
+			f.requireNotRefused(t, got, "the example "+name)
 		}
 	}
 }
@@ -130,10 +125,16 @@ func (f *fuzzed) requireBoundsTaken(t *testing.T) {
 				request.token = f.admin.Token // Only staff may send some members.
 				got = f.send(t, request)
 			}
-			if got.Status >= http.StatusBadRequest {
-				require.Contains(t, f.how.refusals, got.Status, "%v: %s", body, got.Body)
-			}
+			f.requireNotRefused(t, got, fmt.Sprint(body))
 		}
+	}
+}
+
+// requireNotRefused checks the response to a valid request, which may be refused only as the usage of the operation says.
+func (f *fuzzed) requireNotRefused(t *testing.T, got apitest.Response, request string) {
+	t.Helper()
+	if got.Status >= http.StatusBadRequest {
+		require.Contains(t, f.how.refusals, got.Status, "%s: %s", request, got.Body)
 	}
 }
 
