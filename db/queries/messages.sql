@@ -288,21 +288,26 @@ LIMIT @max_rows;
 -- name: PutMessageFeedback :one
 -- Creates or changes the customer's rating of an answer, unless it is the same already. No row: the message is not an answer in
 -- a ticket of the actor.
-WITH entered AS (
-    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    SELECT 'feedback.given', 'customer', t.user_id, t.id, m.id, t.user_id, jsonb_build_object('rating', @rating::feedback_rating)
+WITH answer AS (
+    SELECT
+        m.id, m.ticket_id, t.user_id,
+        coalesce(f.rating = @rating::feedback_rating AND f.comment IS NOT DISTINCT FROM sqlc.narg(comment), false) AS rated
     FROM messages AS m
     JOIN tickets AS t ON t.id = m.ticket_id
-    WHERE m.id = @message_id AND m.author = 'ai' AND t.user_id = @actor_id AND NOT EXISTS (
-        SELECT FROM message_feedback AS f
-        WHERE f.message_id = m.id AND f.rating = @rating AND f.comment IS NOT DISTINCT FROM sqlc.narg(comment)
-    )
+    LEFT JOIN message_feedback AS f ON f.message_id = m.id
+    WHERE m.id = @message_id AND m.author = 'ai' AND t.user_id = @actor_id
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT
+        'feedback.given', 'customer', answer.user_id, answer.ticket_id, answer.id, answer.user_id,
+        jsonb_build_object('rating', @rating::feedback_rating)
+    FROM answer
+    WHERE NOT answer.rated
 )
 INSERT INTO message_feedback AS f (message_id, user_id, rating, comment)
-SELECT m.id, t.user_id, @rating::feedback_rating, sqlc.narg(comment)
-FROM messages AS m
-JOIN tickets AS t ON t.id = m.ticket_id
-WHERE m.id = @message_id AND m.author = 'ai' AND t.user_id = @actor_id
+SELECT answer.id, answer.user_id, @rating::feedback_rating, sqlc.narg(comment)
+FROM answer
 ON CONFLICT ON CONSTRAINT message_feedback_pkey DO UPDATE
     SET rating = excluded.rating, comment = excluded.comment, updated_at = CASE
         WHEN f.rating = excluded.rating AND f.comment IS NOT DISTINCT FROM excluded.comment THEN f.updated_at

@@ -743,21 +743,26 @@ func (q *Queries) LockTicketOfMessage(ctx context.Context, arg LockTicketOfMessa
 }
 
 const putMessageFeedback = `-- name: PutMessageFeedback :one
-WITH entered AS (
-    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    SELECT 'feedback.given', 'customer', t.user_id, t.id, m.id, t.user_id, jsonb_build_object('rating', $1::feedback_rating)
+WITH answer AS (
+    SELECT
+        m.id, m.ticket_id, t.user_id,
+        coalesce(f.rating = $1::feedback_rating AND f.comment IS NOT DISTINCT FROM $2, false) AS rated
     FROM messages AS m
     JOIN tickets AS t ON t.id = m.ticket_id
-    WHERE m.id = $3 AND m.author = 'ai' AND t.user_id = $4 AND NOT EXISTS (
-        SELECT FROM message_feedback AS f
-        WHERE f.message_id = m.id AND f.rating = $1 AND f.comment IS NOT DISTINCT FROM $2
-    )
+    LEFT JOIN message_feedback AS f ON f.message_id = m.id
+    WHERE m.id = $3 AND m.author = 'ai' AND t.user_id = $4
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT
+        'feedback.given', 'customer', answer.user_id, answer.ticket_id, answer.id, answer.user_id,
+        jsonb_build_object('rating', $1::feedback_rating)
+    FROM answer
+    WHERE NOT answer.rated
 )
 INSERT INTO message_feedback AS f (message_id, user_id, rating, comment)
-SELECT m.id, t.user_id, $1::feedback_rating, $2
-FROM messages AS m
-JOIN tickets AS t ON t.id = m.ticket_id
-WHERE m.id = $3 AND m.author = 'ai' AND t.user_id = $4
+SELECT answer.id, answer.user_id, $1::feedback_rating, $2
+FROM answer
 ON CONFLICT ON CONSTRAINT message_feedback_pkey DO UPDATE
     SET rating = excluded.rating, comment = excluded.comment, updated_at = CASE
         WHEN f.rating = excluded.rating AND f.comment IS NOT DISTINCT FROM excluded.comment THEN f.updated_at
