@@ -94,6 +94,7 @@ func (s *Service) Update(
 		if !accept(before.Version) {
 			return apperr.New(apperr.PreconditionFailed, "The team has changed since the version in If-Match.")
 		}
+		// A statement of its own: one that has waited for the lock would not see the members that it waited for.
 		if team, err = s.store.GetTeam(ctx, id); err != nil {
 			return err
 		}
